@@ -1,0 +1,153 @@
+// require(): CommonJS as in Node, with the server in place of the file system.
+"use strict";
+
+((global) => {
+  const { core, primordials } = global.__bootstrap;
+  const {
+    Error,
+    JSONParse,
+    JSONStringify,
+    MapPrototypeDelete,
+    MapPrototypeGet,
+    MapPrototypeSet,
+    ObjectDefineProperty,
+    ObjectFreeze,
+    ReflectApply,
+    SafeMap,
+    StringPrototypeLastIndexOf,
+    StringPrototypeSlice,
+    StringPrototypeStartsWith,
+    SyntaxError,
+    TypeError,
+  } = primordials;
+  const {
+    op_isochron_compile,
+    op_isochron_module,
+    op_isochron_system,
+    op_isochron_text,
+  } = core.ops;
+  const ours = global.__isochron;
+
+  const SYSTEM = "isochron:system";
+  const LONGEST = 1024; // of a specifier
+
+  const modules = new SafeMap(); // by file
+  const resolved = new SafeMap(); // requiring file and specifier, to file
+  let systemAllowed = false;
+
+  function compile(index) {
+    const result = op_isochron_compile(index);
+    if (result.length === 1) return result[0];
+    const { 1: error, 2: text } = result;
+    if (error === undefined || error === null) throw new Error(text);
+    if (text !== undefined) ours.explain(error, text);
+    throw error;
+  }
+
+  function parse(index, file) {
+    try {
+      return JSONParse(op_isochron_text(index));
+    } catch (error) {
+      throw new SyntaxError(`${file}: ${error.message}`);
+    }
+  }
+
+  function evaluate(index, file, json) {
+    const module = { id: file, filename: file, loaded: false, exports: {} };
+    MapPrototypeSet(modules, file, module);
+    let done = false;
+    try {
+      if (json) {
+        module.exports = parse(index, file);
+      } else {
+        const { exports } = module;
+        const slash = StringPrototypeLastIndexOf(file, "/");
+        const directory = slash === -1 ? "." : StringPrototypeSlice(file, 0, slash || 1);
+        const body = compile(index);
+        ReflectApply(body, exports, [exports, requireFrom(file), module, file, directory]);
+      }
+      module.loaded = true;
+      done = true;
+    } finally {
+      // As in Node, a module that threw is loaded anew by the next require.
+      if (!done) MapPrototypeDelete(modules, file);
+    }
+    return module;
+  }
+
+  const isPath = (specifier) =>
+    specifier === "." || specifier === ".." ||
+    StringPrototypeStartsWith(specifier, "./") ||
+    StringPrototypeStartsWith(specifier, "../") ||
+    StringPrototypeStartsWith(specifier, "/");
+
+  function requireFrom(from) {
+    const require = (specifier) => {
+      if (typeof specifier !== "string") {
+        throw new TypeError(`require needs a string, not ${typeof specifier}`);
+      }
+      if (specifier === SYSTEM) {
+        if (systemAllowed) return system;
+        throw new Error(
+          `require('${SYSTEM}') is only for handlers named in the server's systemHandlers setting`,
+        );
+      }
+      if (!isPath(specifier)) {
+        const shown = StringPrototypeSlice(specifier, 0, LONGEST);
+        const error = new Error(
+          `Cannot find module '${shown}': a handler can require './file' and '../file' inside ` +
+            `tasks/, JavaScript or JSON` + (systemAllowed ? `, and '${SYSTEM}'` : ""),
+        );
+        ObjectDefineProperty(error, "code", {
+          __proto__: null,
+          value: "MODULE_NOT_FOUND",
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
+        throw error;
+      }
+      if (specifier.length > LONGEST) {
+        throw new Error(`require: a name of ${specifier.length} characters`);
+      }
+      const key = `${from}\n${specifier}`;
+      const known = MapPrototypeGet(modules, MapPrototypeGet(resolved, key));
+      if (known !== undefined) return known.exports;
+      const { index, file, json, error } = op_isochron_module(from, specifier);
+      if (typeof error === "string") throw new Error(error);
+      MapPrototypeSet(resolved, key, file);
+      const loaded = MapPrototypeGet(modules, file);
+      return (loaded ?? evaluate(index, file, json)).exports;
+    };
+    return require;
+  }
+
+  async function call(method, argument) {
+    const { 0: done, 1: answer } = await op_isochron_system(method, JSONStringify(argument));
+    if (!done) throw new Error(answer);
+    return JSONParse(answer);
+  }
+  const options = (value) => {
+    if (value === undefined) return {};
+    if (typeof value !== "object" || value === null) {
+      throw new TypeError("options must be an object");
+    }
+    return value;
+  };
+  const name = (key) => {
+    if (typeof key !== "string") throw new TypeError(`a key must be a string, not ${typeof key}`);
+    return key;
+  };
+  const system = ObjectFreeze({
+    removeHistory: async (value) => await call("removeHistory", options(value)),
+    statistics: async (value) => await call("statistics", options(value)),
+    get: async (key) => await call("get", { key: name(key) }),
+    put: async (key, value) => await call("put", { key: name(key), value: value ?? null }),
+  });
+
+  /** The exports of the handler's own file. */
+  ours.loadEntry = (file, allowed) => {
+    systemAllowed = allowed;
+    return evaluate(0, file, false).exports;
+  };
+})(globalThis);

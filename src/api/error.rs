@@ -1,0 +1,143 @@
+//! The one shape of every error: a text for outside, and for 500 one for the log.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{
+    domain::{draft::Problem, step::Refused},
+    scheduler::ControlError,
+    store::StoreError,
+};
+
+/// An error on its way out. The envelope adds the request's id and logs what is inside.
+#[derive(Debug, Clone)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    message: String,
+    details: Vec<Problem>,
+    /// For the log only.
+    pub(super) inside: Option<String>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), details: Vec::new(), inside: None }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 400 that names every field that is wrong.
+    pub(super) fn invalid(problems: Vec<Problem>) -> Self {
+        let texts: Vec<_> = problems.iter().map(|p| format!("{} {}", p.field, p.problem)).collect();
+        let message = format!("Invalid request: {}", texts.join("; "));
+        Self { details: problems, ..Self::bad_request(message) }
+    }
+
+    pub(super) fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub(super) fn method_not_allowed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
+    }
+
+    pub(super) fn too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    pub(super) fn unsupported_media(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+    }
+
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    pub(super) fn internal(inside: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
+        error.inside = Some(inside.into());
+        error
+    }
+
+    pub(super) fn is_server_side(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// The body that users see.
+    pub(super) fn body(&self, request_id: &str) -> Response {
+        let code = self.status.as_u16();
+        let mut body = json!({
+            "error": true,
+            "code": code,
+            "errorNum": code,
+            "errorMessage": self.message,
+            "message": self.message,
+        });
+        if !self.details.is_empty() {
+            body["details"] = json!(self.details);
+        }
+        body["requestId"] = json!(request_id);
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::not_found("Task not found"),
+            StoreError::NameTaken(_) => Self::conflict(error.to_string()),
+            StoreError::Refused(Refused::Invalid(problems)) => Self::invalid(problems),
+            StoreError::Refused(
+                Refused::AlreadyRunning
+                | Refused::AlreadyWaiting
+                | Refused::AlreadyPaused
+                | Refused::NotPaused,
+            ) => Self::conflict(error.to_string()),
+            StoreError::InProgress(_) => Self::conflict("Task is still running"),
+            StoreError::NoSpace { .. } => {
+                let mut refused =
+                    Self::unavailable("The disk is nearly full: changes are refused until there is room");
+                refused.inside = Some(error.to_string());
+                refused
+            }
+            StoreError::Closed => Self::unavailable("The server is shutting down"),
+            StoreError::Refused(_) | StoreError::Backend { .. } => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<ControlError> for ApiError {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Store(error) => error.into(),
+            ControlError::NotRunning => Self::conflict(error.to_string()),
+            ControlError::Stopping => Self::unavailable(error.to_string()),
+        }
+    }
+}

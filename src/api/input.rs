@@ -1,0 +1,214 @@
+//! Bodies and queries, read strictly: what is not understood is refused and named.
+
+use std::str::FromStr;
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::{header, request::Parts},
+};
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use crate::domain::{
+    draft::Problem,
+    ids::{ExecutionId, TaskId},
+};
+
+/// The largest body, in bytes.
+const LARGEST: usize = 1024 * 1024;
+
+/// A JSON object.
+pub(super) struct Body(pub(super) Map<String, Value>);
+
+/// A JSON object or nothing at all.
+pub(super) struct OptionalBody(pub(super) Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let json = is_json(&request);
+        let bytes = read(request).await?;
+        if !json {
+            return Err(not_json());
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for OptionalBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let json = is_json(&request);
+        let bytes = read(request).await?;
+        if bytes.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        if !json {
+            return Err(not_json());
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+impl OptionalBody {
+    /// For actions that take nothing.
+    pub(super) fn refuse_keys(&self) -> Result<(), ApiError> {
+        let problems: Vec<_> = self
+            .0
+            .keys()
+            .map(|key| Problem::new(key, "is not known here; this action takes no body"))
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(problems)) }
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    essence.is_some_and(|essence| essence == "application/json" || essence.ends_with("+json"))
+}
+
+fn not_json() -> ApiError {
+    ApiError::unsupported_media("The body must be JSON: send the header Content-Type: application/json")
+}
+
+async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
+    let too_large = || ApiError::too_large(format!("The body is larger than {LARGEST} bytes"));
+    let announced =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > LARGEST) {
+        return Err(too_large());
+    }
+    match to_bytes(request.into_body(), LARGEST).await {
+        Ok(bytes) => Ok(bytes.to_vec()),
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            if source.contains("length limit") {
+                Err(too_large())
+            } else {
+                Err(ApiError::bad_request("The body could not be read to its end"))
+            }
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::bad_request("The body must be a JSON object")),
+        Err(error) => Err(ApiError::bad_request(format!("The body is not valid JSON: {error}"))),
+    }
+}
+
+/// A query's values by name, each of which has to be asked for before [`Fields::finish`].
+pub(super) struct Fields {
+    given: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    problems: Vec<Problem>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Fields {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(given) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| ApiError::bad_request(format!("The query cannot be read: {e}")))?;
+        Ok(Self { given, known: Vec::new(), problems: Vec::new() })
+    }
+}
+
+impl Fields {
+    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        let mut values = self.given.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let value = values.next();
+        if values.next().is_some() {
+            self.report(name, "is given twice");
+        }
+        value
+    }
+
+    pub(super) fn report(&mut self, name: &str, problem: impl Into<String>) {
+        self.problems.push(Problem::new(name, problem));
+    }
+
+    /// A whole number in a range.
+    pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display + Copy>(
+        &mut self,
+        name: &'static str,
+        least: T,
+        most: T,
+        default: T,
+    ) -> T {
+        let Some(text) = self.text(name) else { return default };
+        match text.parse::<T>() {
+            Ok(number) if number >= least && number <= most => number,
+            _ => {
+                self.report(name, format!("must be a whole number from {least} to {most}, not \"{text}\""));
+                default
+            }
+        }
+    }
+
+    /// One of a list of words.
+    pub(super) fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let found = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            self.report(name, format!("must be one of {}, not \"{text}\"", words.join(", ")));
+        }
+        found
+    }
+
+    /// Nothing unknown was given and everything was right.
+    pub(super) fn finish(mut self) -> Result<(), ApiError> {
+        for (key, _) in &self.given {
+            if !self.known.contains(&key.as_str()) {
+                let known = if self.known.is_empty() {
+                    "none is".to_owned()
+                } else {
+                    format!("known are {}", self.known.join(", "))
+                };
+                self.problems.push(Problem::new(key.as_str(), format!("is not known here; {known}")));
+            }
+        }
+        if self.problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.problems)) }
+    }
+}
+
+/// The task that a path names.
+pub(super) struct TaskPath(pub(super) TaskId);
+
+/// The task and the execution that a path names.
+pub(super) struct ExecutionPath(pub(super) TaskId, pub(super) ExecutionId);
+
+impl<S: Send + Sync> FromRequestParts<S> for TaskPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(id) = Path::<String>::from_request_parts(parts, state).await.map_err(|e| unreadable(&e))?;
+        // What can be no id names no task.
+        id.parse().map(Self).map_err(|_| ApiError::not_found("Task not found"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ExecutionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((task, execution)) =
+            Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|e| unreadable(&e))?;
+        let task = task.parse().map_err(|_| ApiError::not_found("Task not found"))?;
+        let execution = execution.parse().map_err(|_| ApiError::not_found("Execution not found"))?;
+        Ok(Self(task, execution))
+    }
+}
+
+fn unreadable(error: &impl std::fmt::Display) -> ApiError {
+    ApiError::bad_request(format!("The path cannot be read: {error}"))
+}

@@ -1,0 +1,84 @@
+//! The envelope of every request: its id, its time, the shape of its errors.
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderName, HeaderValue, Method, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::{Shared, error::ApiError};
+use crate::{clock::Stopwatch, scheduler::Asker};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a handler knows of its request.
+#[derive(Debug, Clone)]
+pub(super) struct RequestInfo {
+    id: String,
+    stopwatch: Stopwatch,
+}
+
+impl RequestInfo {
+    /// `meta` with the seconds spent so far.
+    pub(super) fn meta(&self) -> Value {
+        json!({ "execTime": self.stopwatch.seconds() })
+    }
+
+    /// `meta` with a message.
+    pub(super) fn meta_saying(&self, message: String) -> Value {
+        json!({ "message": message, "execTime": self.stopwatch.seconds() })
+    }
+
+    /// For audit records.
+    pub(super) fn asker(&self) -> Asker {
+        Asker { request_id: self.id.clone() }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestInfo {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ApiError::internal("a request without envelope"))
+    }
+}
+
+/// Gives a request its id, refuses changes while the server stops, and puts errors into shape.
+pub(super) async fn envelope(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
+    let info =
+        RequestInfo { id: crate::clock::random_token()[..16].to_owned(), stopwatch: Stopwatch::start() };
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    request.extensions_mut().insert(info.clone());
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&method);
+    let mut response = if !reads && api.scheduler.is_stopping() {
+        ApiError::unavailable("The server is shutting down").into_response()
+    } else {
+        next.run(request).await
+    };
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        if let Some(inside) = error.inside.as_deref().filter(|_| error.is_server_side()) {
+            tracing::error!(request = info.id, %method, path, error = inside, "a request failed");
+        }
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = error.body(&info.id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    tracing::debug!(
+        request = info.id, %method, path, status = response.status().as_u16(),
+        seconds = info.stopwatch.seconds(), "request"
+    );
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&info.id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

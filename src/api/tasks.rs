@@ -1,0 +1,149 @@
+//! Tasks: list, create, read, update, delete.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Shared,
+    error::ApiError,
+    input::{Body, Fields, TaskPath},
+    model,
+    request::RequestInfo,
+};
+use crate::{
+    domain::{
+        draft::{Draft, Problem},
+        facts::TaskStatus,
+    },
+    store::{Direction, ExecutionQuery, StoreError, TaskQuery, TaskSort},
+};
+
+/// Executions shown beside a task.
+const NEWEST: usize = 5;
+
+pub(super) async fn list(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    mut fields: Fields,
+) -> Result<Json<Value>, ApiError> {
+    let statuses = TaskStatus::ALL.map(|status| (status.name(), status));
+    let query = TaskQuery {
+        skip: fields.number("skip", 0, usize::MAX, 0),
+        limit: fields.number("limit", 1, 100, 20),
+        status: fields.choice("status", &statuses),
+        handler: fields.text("handler"),
+        name: fields.text("name"),
+        sort: fields
+            .choice(
+                "sortBy",
+                &[
+                    ("name", TaskSort::Name),
+                    ("nextRun", TaskSort::NextRun),
+                    ("createdAt", TaskSort::CreatedAt),
+                    ("updatedAt", TaskSort::UpdatedAt),
+                ],
+            )
+            .unwrap_or(TaskSort::NextRun),
+        direction: fields
+            .choice("sortOrder", &[("asc", Direction::Ascending), ("desc", Direction::Descending)])
+            .unwrap_or(Direction::Ascending),
+    };
+    fields.finish()?;
+    let page = api.store.tasks(&query)?;
+    let now = api.clock.now();
+    let tasks: Vec<_> =
+        page.items.iter().map(|task| model::task(&*api.store, task, now)).collect::<Result<_, _>>()?;
+    Ok(Json(json!({
+        "tasks": tasks,
+        "total": page.total,
+        "skip": query.skip,
+        "limit": query.limit,
+        "meta": info.meta(),
+    })))
+}
+
+pub(super) async fn create(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    fields: Fields,
+    Body(body): Body,
+) -> Result<Response, ApiError> {
+    fields.finish()?;
+    let now = api.clock.now();
+    let draft = Draft::read(&body).map_err(ApiError::invalid)?;
+    let definition = draft.create(&api.defaults, now).map_err(ApiError::invalid)?;
+    check_handler(&api, &definition.handler).await?;
+    let task = api.scheduler.create(definition, &info.asker()).await?;
+    let location = format!("/admin/scheduler/{}", task.id);
+    let body = json!({
+        "task": model::task(&*api.store, &task, now)?,
+        "meta": info.meta_saying("Task created successfully".to_owned()),
+    });
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+pub(super) async fn read(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    TaskPath(id): TaskPath,
+    fields: Fields,
+) -> Result<Json<Value>, ApiError> {
+    fields.finish()?;
+    let task = api.store.task(id)?.ok_or(StoreError::NotFound)?;
+    let newest = ExecutionQuery { limit: NEWEST, ..ExecutionQuery::default() };
+    let rows = api.store.executions(id, &newest)?.items;
+    let executions: Vec<_> =
+        rows.iter().map(|row| model::listed(&*api.store, row)).collect::<Result<_, _>>()?;
+    Ok(Json(json!({
+        "task": model::task(&*api.store, &task, api.clock.now())?,
+        "executions": executions,
+        "meta": info.meta(),
+    })))
+}
+
+pub(super) async fn update(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    TaskPath(id): TaskPath,
+    fields: Fields,
+    Body(body): Body,
+) -> Result<Json<Value>, ApiError> {
+    fields.finish()?;
+    if api.store.task(id)?.is_none() {
+        return Err(StoreError::NotFound.into());
+    }
+    let draft = Draft::read(&body).map_err(ApiError::invalid)?;
+    if let Some(handler) = draft.handler() {
+        check_handler(&api, handler).await?;
+    }
+    let task = api.scheduler.update(id, draft, &info.asker()).await?;
+    Ok(Json(json!({
+        "task": model::task(&*api.store, &task, api.clock.now())?,
+        "meta": info.meta_saying("Task updated successfully".to_owned()),
+    })))
+}
+
+pub(super) async fn delete(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    TaskPath(id): TaskPath,
+    fields: Fields,
+) -> Result<Json<Value>, ApiError> {
+    fields.finish()?;
+    let task = api.scheduler.delete(id, &info.asker()).await?;
+    let message = format!("Task \"{}\" deleted successfully", task.definition.name);
+    Ok(Json(json!({ "success": true, "meta": info.meta_saying(message) })))
+}
+
+async fn check_handler(api: &Shared, name: &str) -> Result<(), ApiError> {
+    api.catalog.check(name).await.map_err(|problem| ApiError::invalid(vec![Problem::new("handler", problem)]))
+}

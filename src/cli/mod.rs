@@ -1,0 +1,109 @@
+//! Command line: one file per subcommand.
+
+mod next;
+mod run;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use isochron::config::{self, Config};
+
+/// Wrong usage: flags, settings, expressions.
+pub(crate) const USAGE: u8 = 2;
+/// Ended by the user.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Runs JavaScript on a schedule, each run in an isolate of its own.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the admin API and run what is due (the default).
+    Serve(Settings),
+    /// Run one handler now, in the same cage, without a server.
+    Run(run::Options),
+    /// Show the next times of a schedule.
+    Next(next::Options),
+    /// One runner process; the server starts these.
+    #[command(hide = true)]
+    Runner(crate::runner::Options),
+}
+
+/// Where settings come from; a flag goes before the environment, that before the file.
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8686]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// The handlers' folder [default: tasks]
+    #[arg(long, value_name = "DIR")]
+    tasks: Option<String>,
+    /// Where the store and the token are kept [default: data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// How to log: pretty or json [default: pretty on a terminal, else json]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// What to log, such as info or isochron=debug [default: info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// A file with settings [default: isochron.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Settings {
+    fn load(&self) -> anyhow::Result<Config> {
+        let flags: Vec<(&str, String)> = [
+            ("listen", &self.listen),
+            ("tasks", &self.tasks),
+            ("data", &self.data),
+            ("logFormat", &self.log_format),
+            ("log", &self.log),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value.clone()?)))
+        .collect();
+        let file = config::read_file(self.config.as_deref(), &std::env::current_dir()?)?;
+        let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let config = config::load(&flags, config::read_environment()?.into_iter(), file, cores)?;
+        if let Err(error) = isochron::domain::zone::parse_zone(&config.timezone) {
+            return Err(config.refuse("timezone", error.to_string()).into());
+        }
+        Ok(config)
+    }
+}
+
+/// Does what the command line asks for.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        None => serve::main(&cli.serve),
+        Some(Command::Serve(settings)) => serve::main(&settings),
+        Some(Command::Run(options)) => run::main(options),
+        Some(Command::Next(options)) => next::main(&options),
+        Some(Command::Runner(options)) => crate::runner::main(&options),
+    }
+}
+
+/// Says what went wrong, with its causes, and chooses the exit code.
+fn fail(code: u8, error: &anyhow::Error) -> ExitCode {
+    eprintln!("isochron: {error:#}");
+    ExitCode::from(code)
+}
+
+/// Writes a line to standard output; somebody who has closed it does not want to know.
+fn say(line: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -1,0 +1,158 @@
+//! Clock: the only source of time and of chance.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use ulid::Ulid;
+
+use crate::domain::{
+    Millis,
+    ids::{ExecutionId, TaskId},
+};
+
+/// A wait that is over at a moment, or earlier.
+pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Tells the time and waits for it.
+pub trait Clock: Send + Sync + 'static {
+    /// Epoch milliseconds by the wall clock.
+    fn now(&self) -> Millis;
+    /// Waits until the wall clock shows `moment`. It may return early, above all when the
+    /// clock is set: look at the time again afterwards.
+    fn sleep_until(&self, moment: Millis) -> Sleep<'_>;
+    /// In 0..1.
+    fn roll(&self) -> f64;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    fn now(&self) -> Millis {
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX),
+            Err(before) => -Millis::try_from(before.duration().as_millis()).unwrap_or(Millis::MAX),
+        }
+    }
+
+    fn sleep_until(&self, moment: Millis) -> Sleep<'_> {
+        Box::pin(sleep_until(moment, self.now()))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
+    fn roll(&self) -> f64 {
+        rand::random()
+    }
+}
+
+/// A timer of the kernel on the wall clock itself: exact to the microsecond, and it wakes up
+/// when somebody sets the clock.
+#[cfg(target_os = "linux")]
+async fn sleep_until(moment: Millis, now: Millis) {
+    if moment <= now {
+        return;
+    }
+    if let Err(error) = wall_clock_timer(moment).await {
+        tracing::warn!(%error, "the wall-clock timer failed; waiting by the monotonic clock");
+        tokio::time::sleep(bounded(moment, now)).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+async fn wall_clock_timer(moment: Millis) -> std::io::Result<()> {
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    };
+    use tokio::io::{Interest, unix::AsyncFd};
+
+    let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+    let value = Timespec { tv_sec: moment.div_euclid(1000), tv_nsec: moment.rem_euclid(1000) * 1_000_000 };
+    let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+    timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &once)?;
+    #[expect(unsafe_code, reason = "the timer has no safe wrapper in tokio")]
+    // SAFETY: an OwnedFd is open, and always the same, for as long as it is owned.
+    let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?;
+    // Readable when the moment has come and when the clock has been set: either way it is over.
+    timer.readable().await.map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn sleep_until(moment: Millis, now: Millis) {
+    tokio::time::sleep(bounded(moment, now)).await;
+}
+
+/// At most a second, so that a step of the wall clock is noticed within one.
+fn bounded(moment: Millis, now: Millis) -> Duration {
+    Duration::from_millis(moment.saturating_sub(now).clamp(0, 1000).unsigned_abs())
+}
+
+/// Measures durations by the monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Milliseconds since the start.
+    #[must_use]
+    pub fn millis(self) -> Millis {
+        Millis::try_from(self.0.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// Seconds since the start.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
+/// Makes ids that never go backwards, whatever the clock does.
+#[derive(Debug, Default)]
+pub struct Ids {
+    last: Mutex<Option<Ulid>>,
+}
+
+impl Ids {
+    fn next(&self, now: Millis) -> Ulid {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = now.max(0).unsigned_abs();
+        #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
+        let fresh = Ulid::from_parts(time, rand::random());
+        let next = match *last {
+            Some(last) if last.timestamp_ms() >= time => last.increment().unwrap_or(fresh),
+            _ => fresh,
+        };
+        *last = Some(next);
+        next
+    }
+
+    /// An id for a task made at `now`.
+    pub fn task(&self, now: Millis) -> TaskId {
+        TaskId(self.next(now))
+    }
+
+    /// An id for an execution made at `now`.
+    pub fn execution(&self, now: Millis) -> ExecutionId {
+        ExecutionId(self.next(now))
+    }
+}
+
+/// 256 bits of chance, hexadecimal.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
+pub fn random_token() -> String {
+    let bits: [u128; 2] = [rand::random(), rand::random()];
+    format!("{:032x}{:032x}", bits[0], bits[1])
+}

@@ -1,0 +1,310 @@
+//! Configuration: four origins, one table of settings, one struct.
+//!
+//! Every setting is a row of [`keys`]: its name, its default, what it accepts and
+//! where it lands. Defaults, file, environment and flags are applied in this order
+//! through the same rows, each checked on the way even when a later origin replaces
+//! it; then what depends on other settings is filled in and compared. Nothing here
+//! reads the environment, the disk or the machine except [`read_environment`] and
+//! [`read_file`].
+//!
+//! Relative paths, from whatever origin, are relative to the working directory.
+//!
+//! The admin token comes from the environment only, and no text or `Debug` output
+//! made here holds it. Whoever adds a message must keep that: a misspelt variable may
+//! hold a token too.
+
+mod error;
+mod file;
+mod keys;
+mod names;
+mod value;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+pub use error::{ConfigError, Origin, Setting};
+pub use file::{read_environment, read_file};
+pub use keys::{Reference, reference, settings};
+
+use keys::{KEYS, Key};
+use names::{hides_value, named, nearest};
+use value::Raw;
+
+/// The most runner processes a server may have.
+const MOST_RUNNERS: usize = 1024;
+
+/// Everything the server can be told, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the API listens; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Directory of the handlers.
+    pub tasks: PathBuf,
+    /// Directory of everything the server keeps.
+    pub data: PathBuf,
+    /// How log lines look; `None` leaves it to whether standard error is a terminal.
+    pub log_format: Option<LogFormat>,
+    /// Which log lines appear, as `tracing` filters read it; not yet parsed.
+    pub log: String,
+    /// The admin token, if the environment sets one.
+    pub admin_token: Option<Secret>,
+    /// IANA name of the zone of tasks without their own; not yet looked up.
+    pub timezone: String,
+    /// Milliseconds that running handlers get when the server stops.
+    pub shutdown_grace: u64,
+    /// The pool of runner processes.
+    pub runners: Runners,
+    /// What one run may use.
+    pub limits: Limits,
+    /// Milliseconds after which an occurrence that has not started is missed.
+    pub misfire_after: u64,
+    /// Milliseconds back in time within which `misfire: "all"` catches up.
+    pub catch_up_window: u64,
+    /// The most occurrences `misfire: "all"` catches up.
+    pub catch_up_max: usize,
+    /// Executions kept of a task without its own `keepExecutions`.
+    pub history_keep: u32,
+    /// Where and how tasks and history are stored.
+    pub store: StoreConfig,
+    /// What of the language handlers get.
+    pub engine: Engine,
+    /// Names of the handlers that may require `isochron:system`.
+    pub system_handlers: Vec<String>,
+    /// Who set what; see [`Config::refuse`].
+    pub origins: Origins,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The pool of runner processes; `1 ≤ min ≤ max ≤ 1024`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Runners {
+    /// Processes kept even when there is nothing to do.
+    pub min: usize,
+    /// The most processes at a time.
+    pub max: usize,
+    /// Runs after which a process is replaced.
+    pub recycle_after: u64,
+}
+
+/// What one run may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Milliseconds of CPU time.
+    pub cpu: u64,
+    /// Bytes of JavaScript heap.
+    pub heap: u64,
+    /// Bytes of all ArrayBuffers together.
+    pub buffers: u64,
+    /// Bytes of resident memory of the runner process.
+    pub resident: u64,
+    /// Bytes of console output.
+    pub output_bytes: u64,
+    /// Lines of console output.
+    pub output_lines: u64,
+    /// Characters of a result's JSON text that are kept whole.
+    pub result: u64,
+}
+
+/// Where and how tasks and history are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// The store's own directory.
+    pub path: PathBuf,
+    /// Bytes of its cache.
+    pub cache: u64,
+}
+
+/// What of the language handlers get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engine {
+    /// Whether there is a `WebAssembly`.
+    pub web_assembly: bool,
+    /// Whether `eval` and `new Function` work.
+    pub eval: bool,
+}
+
+/// Text that must not be shown. Its `Debug` says nothing of it, and there is no `Display`.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that hashes it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What is in force and who said so, for every setting but the secret one.
+#[derive(Debug, Clone, Default)]
+pub struct Origins(BTreeMap<&'static str, Setting>);
+
+impl Origins {
+    /// The setting with this key of the file, such as `runners.max`, as it was written.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Setting> {
+        self.0.get(key)
+    }
+}
+
+impl Config {
+    /// The error for a value that only the caller can judge, such as the name of a time
+    /// zone. `key` is the file's key, `allowed` a noun phrase.
+    #[must_use]
+    pub fn refuse(&self, key: &str, allowed: impl Into<String>) -> ConfigError {
+        let setting = self.origins.get(key).cloned();
+        let setting = setting.unwrap_or_else(|| Setting::new(key, None, Origin::Default));
+        ConfigError::Value { setting: Box::new(setting), allowed: allowed.into() }
+    }
+
+    /// A canvas for the table's defaults, all of which are applied before anyone looks.
+    fn blank() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tasks: PathBuf::new(),
+            data: PathBuf::new(),
+            log_format: None,
+            log: String::new(),
+            admin_token: None,
+            timezone: String::new(),
+            shutdown_grace: 0,
+            runners: Runners { min: 0, max: 0, recycle_after: 0 },
+            limits: Limits {
+                cpu: 0,
+                heap: 0,
+                buffers: 0,
+                resident: 0,
+                output_bytes: 0,
+                output_lines: 0,
+                result: 0,
+            },
+            misfire_after: 0,
+            catch_up_window: 0,
+            catch_up_max: 0,
+            history_keep: 0,
+            store: StoreConfig { path: PathBuf::new(), cache: 0 },
+            engine: Engine { web_assembly: false, eval: false },
+            system_handlers: Vec::new(),
+            origins: Origins::default(),
+        }
+    }
+
+    /// Takes one value that an origin gives for a key of the table.
+    fn apply(&mut self, key: &'static Key, raw: &Raw<'_>, setting: Setting) -> Result<(), ConfigError> {
+        if let Err(refused) = key.accept.put(raw, self) {
+            let shown = if key.secret() { None } else { Some(refused.value) };
+            let setting = Box::new(Setting { value: shown, ..setting });
+            return Err(ConfigError::Value { setting, allowed: refused.allowed });
+        }
+        if !key.secret() {
+            self.origins.0.insert(key.name, Setting { value: Some(raw.to_string()), ..setting });
+        }
+        Ok(())
+    }
+
+    /// Fills in what depends on other settings or on the machine, then compares.
+    fn finish(mut self, cores: usize) -> Result<Self, ConfigError> {
+        let cores = cores.max(1);
+        if self.origins.get("runners.max").is_none() {
+            self.runners.max = cores.saturating_mul(4).min(MOST_RUNNERS);
+            self.derived("runners.max", self.runners.max.to_string());
+        }
+        if self.origins.get("runners.min").is_none() {
+            // A lower `max` alone must not stop the start on a machine with many cores.
+            self.runners.min = cores.min(self.runners.max);
+            self.derived("runners.min", self.runners.min.to_string());
+        }
+        if self.origins.get("store.path").is_none() {
+            self.store.path = self.data.join("store");
+            self.derived("store.path", format!("{:?}", self.store.path));
+        }
+        if self.runners.min > self.runners.max
+            && let (Some(low), Some(high)) =
+                (self.origins.get("runners.min"), self.origins.get("runners.max"))
+        {
+            return Err(ConfigError::Above { low: Box::new(low.clone()), high: Box::new(high.clone()) });
+        }
+        Ok(self)
+    }
+
+    fn derived(&mut self, key: &'static str, value: String) {
+        self.origins.0.insert(key, Setting::new(key, Some(value), Origin::Default));
+    }
+}
+
+/// Puts the configuration together. `flags` are only those given, by their key of the
+/// file (`listen`, `tasks`, `data`, `logFormat`, `log`); of `env` only what starts with
+/// `ISOCHRON_` counts; `file` is a path, for messages, and the text it held; `cores` is
+/// what the machine has.
+///
+/// # Errors
+/// The first unknown key or wrong value: file before environment before flags, each
+/// from its top.
+pub fn load(
+    flags: &[(&str, String)],
+    env: impl Iterator<Item = (String, String)>,
+    file: Option<(&Path, &str)>,
+    cores: usize,
+) -> Result<Config, ConfigError> {
+    let mut config = Config::blank();
+    for key in KEYS {
+        if let Some(text) = key.preset {
+            config.apply(key, &Raw::word(text), Setting::new(key.name, None, Origin::Default))?;
+        }
+    }
+    if let Some((path, text)) = file {
+        file::apply(&mut config, path, text)?;
+    }
+    let mut env: Vec<_> = env.filter(|(name, _)| name.starts_with(names::PREFIX)).collect();
+    // The environment has no order of its own; two starts should complain about the same.
+    env.sort();
+    for (name, text) in &env {
+        let setting = Setting::new(name, None, Origin::Environment);
+        match KEYS.iter().find(|key| key.variable() == *name) {
+            Some(key) => config.apply(key, &Raw::word(text), setting)?,
+            None => return Err(unknown(&names::spoken(name), setting, &Raw::word(text))),
+        }
+    }
+    for (name, text) in flags {
+        let setting = Setting::new(&names::flag(name), None, Origin::Flag);
+        match named(name).filter(|key| key.flag) {
+            Some(key) => config.apply(key, &Raw::word(text), setting)?,
+            None => return Err(unknown(name, setting, &Raw::word(text))),
+        }
+    }
+    config.finish(cores)
+}
+
+/// The error for a name that is no row of the table. `name` is `setting`'s key in the
+/// file's words, for comparing.
+fn unknown(name: &str, setting: Setting, raw: &Raw<'_>) -> ConfigError {
+    let near = nearest(name, &setting.origin);
+    let known = || KEYS.iter().filter_map(|key| key.written(&setting.origin)).collect::<Vec<_>>().join(", ");
+    let hint = match near.and_then(|key| key.written(&setting.origin)) {
+        Some(written) => format!("did you mean `{written}`?"),
+        None => format!("known are {}", known()),
+    };
+    let shown = (!hides_value(name, near, raw)).then(|| raw.to_string());
+    ConfigError::Unknown { setting: Box::new(Setting { value: shown, ..setting }), hint }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What can be wrong with the configuration, in words that name the key, the value,
+//! where it came from and what is allowed.
+
+use std::{fmt, io, path::PathBuf};
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nowhere: it is what holds when nobody says anything.
+    Default,
+    /// In a configuration file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+    },
+    /// In a variable of the environment.
+    Environment,
+    /// On the command line.
+    Flag,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("by default"),
+            Self::File { path, line } => write!(f, "in {}, line {line}", path.display()),
+            Self::Environment => f.write_str("in the environment"),
+            Self::Flag => f.write_str("on the command line"),
+        }
+    }
+}
+
+/// One setting as its origin has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The key as it is written there: `runners.max`, `ISOCHRON_RUNNERS__MAX`, `--listen`.
+    pub key: String,
+    /// The value as it is written there; `None` where it must not be shown.
+    pub value: Option<String>,
+    /// Where that is.
+    pub origin: Origin,
+}
+
+impl Setting {
+    pub(super) fn new(key: &str, value: Option<String>, origin: Origin) -> Self {
+        Self { key: key.to_owned(), value, origin }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "`{}` is {value} {}", self.key, self.origin),
+            None => write!(f, "`{}` (value not shown) {}", self.key, self.origin),
+        }
+    }
+}
+
+/// Why the server does not start with this configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A known key with a value it cannot have.
+    #[error("{setting}; allowed: {allowed}")]
+    Value {
+        /// What was written.
+        setting: Box<Setting>,
+        /// What may be written instead.
+        allowed: String,
+    },
+    /// A key that does not exist there.
+    #[error("unknown setting: {setting}; {hint}")]
+    Unknown {
+        /// What was written.
+        setting: Box<Setting>,
+        /// The nearest known key, or all of them.
+        hint: String,
+    },
+    /// The admin token in a file.
+    #[error(
+        "{setting}: a token does not belong in a file that people commit; \
+         set ISOCHRON_ADMIN_TOKEN in the environment instead"
+    )]
+    TokenInFile {
+        /// What was written, without its value.
+        setting: Box<Setting>,
+    },
+    /// Two settings that contradict each other.
+    #[error("{low}, but {high}; allowed: the first at most the second")]
+    Above {
+        /// The one that should be lower.
+        low: Box<Setting>,
+        /// The one that should be higher.
+        high: Box<Setting>,
+    },
+    /// The file is not TOML.
+    #[error("read configuration {}, line {line}: {problem}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What the parser says, which quotes nothing of the file.
+        problem: String,
+    },
+    /// The file cannot be read.
+    #[error("read configuration {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A variable that is not UTF-8.
+    #[error("`{name}` (value not shown) in the environment is not UTF-8")]
+    NotText {
+        /// The variable.
+        name: String,
+    },
+}

@@ -1,0 +1,125 @@
+//! The two places outside: the configuration file and the environment.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{Config, ConfigError, Origin, Raw, Setting, names, unknown};
+
+/// The file's name in the working directory.
+const NAME: &str = "isochron.toml";
+
+/// Reads the configuration file and says which it was: `explicit` (of `--config`), which
+/// must exist, else `isochron.toml` in `cwd`, which need not.
+///
+/// # Errors
+/// [`ConfigError::Read`], also when the file is not UTF-8.
+pub fn read_file(explicit: Option<&Path>, cwd: &Path) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let path = cwd.join(explicit.unwrap_or(Path::new(NAME)));
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some((path, text))),
+        Err(missing) if explicit.is_none() && missing.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ConfigError::Read { path, source }),
+    }
+}
+
+/// The variables of this process that are meant for us. Others may hold what is not
+/// UTF-8, at which `std::env::vars` would panic.
+///
+/// # Errors
+/// [`ConfigError::NotText`] when one of ours does.
+pub fn read_environment() -> Result<Vec<(String, String)>, ConfigError> {
+    ours(env::vars_os())
+}
+
+pub(super) fn ours(
+    vars: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    vars.filter(|(name, _)| name.as_encoded_bytes().starts_with(names::PREFIX.as_bytes()))
+        .map(|(name, value)| match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => Ok((name, value)),
+            (Ok(name), Err(_)) => Err(ConfigError::NotText { name }),
+            (Err(name), _) => Err(ConfigError::NotText { name: name.to_string_lossy().into_owned() }),
+        })
+        .collect()
+}
+
+/// Applies every value of the file.
+pub(super) fn apply(config: &mut Config, path: &Path, text: &str) -> Result<(), ConfigError> {
+    let file = File { path, text };
+    let document = DeTable::parse(text).map_err(|wrong| ConfigError::Syntax {
+        path: path.to_owned(),
+        line: file.line(wrong.span().map_or(0, |span| span.start)),
+        // Its `Display` quotes the line, and with it perhaps a token.
+        problem: wrong.message().to_owned(),
+    })?;
+    file.table(config, "", document.get_ref())
+}
+
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl File<'_> {
+    /// `prefix` is empty or ends with a dot.
+    fn table(&self, config: &mut Config, prefix: &str, table: &DeTable<'_>) -> Result<(), ConfigError> {
+        let mut entries: Vec<_> = table.iter().collect();
+        // As written, so that the first error is the topmost.
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            self.entry(config, &format!("{prefix}{}", bare(key.get_ref())), key.span().start, value)?;
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &self,
+        config: &mut Config,
+        name: &str,
+        at: usize,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let raw = Raw::Toml(value.get_ref());
+        let origin = Origin::File { path: self.path.to_owned(), line: self.line(at) };
+        let setting = Setting::new(name, None, origin);
+        if names::is_token(name, &setting.origin) {
+            return Err(ConfigError::TokenInFile { setting: Box::new(setting) });
+        }
+        if let Some(key) = names::named(name) {
+            return config.apply(key, &raw, setting);
+        }
+        let inside = format!("{name}.");
+        match value.get_ref() {
+            // A wrong table is best named by what it holds.
+            DeValue::Table(table) if names::is_group(&inside) || !table.is_empty() => {
+                self.table(config, &inside, table)
+            }
+            _ if names::is_group(&inside) => Err(ConfigError::Value {
+                setting: Box::new(Setting { value: Some(raw.to_string()), ..setting }),
+                allowed: format!("a table with {}", names::members(&inside)),
+            }),
+            _ => Err(unknown(name, setting, &raw)),
+        }
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        let before = self.text.as_bytes().get(..offset).unwrap_or_default();
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+}
+
+/// A part of a dotted key as TOML wants it written. `"runners.max"` in quotes is one
+/// name with a dot in it, not the key `runners.max`.
+fn bare(part: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if !part.is_empty() && part.bytes().all(plain) { part.to_owned() } else { format!("{part:?}") }
+}

@@ -1,0 +1,283 @@
+//! The table of settings: a row is all there is to know about one. Below it, the same
+//! table for documentation.
+
+use std::{iter, path::PathBuf};
+
+use super::{
+    Config, LogFormat, Origin,
+    value::Accept::{self, Count, Names, Switch, Text, Token},
+};
+
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+
+/// MiB of a TiB: a bound that only catches slips.
+const TIB: u64 = 1024 * 1024;
+
+/// One setting.
+pub(super) struct Key {
+    /// Its key in the file.
+    pub(super) name: &'static str,
+    /// Its default in the words of a variable; `None` where it depends on other things.
+    pub(super) preset: Option<&'static str>,
+    default: &'static str,
+    meaning: &'static str,
+    /// Whether it is a flag as well.
+    pub(super) flag: bool,
+    pub(super) accept: Accept,
+}
+
+const fn key(name: &'static str, default: &'static str, accept: Accept, meaning: &'static str) -> Key {
+    Key { name, preset: Some(default), default, meaning, flag: false, accept }
+}
+
+/// A key whose default is only described here.
+const fn open(name: &'static str, default: &'static str, accept: Accept, meaning: &'static str) -> Key {
+    Key { name, preset: None, default, meaning, flag: false, accept }
+}
+
+const fn count(from: u64, to: u64, unit: &'static str, put: fn(&mut Config, u64)) -> Accept {
+    Count { from, to, unit, put }
+}
+
+const fn text(allowed: &'static str, put: fn(&mut Config, &str) -> bool) -> Accept {
+    Text { allowed, put }
+}
+
+const fn path(put: fn(&mut Config, PathBuf)) -> Accept {
+    Accept::Path { put }
+}
+
+/// Every setting, in the order of the documentation.
+pub(super) static KEYS: &[Key] = &[
+    Key {
+        flag: true,
+        ..key(
+            "listen",
+            "127.0.0.1:8686",
+            text("an IP address (not a name) and a port, such as 127.0.0.1:8686 or [::1]:8686", |c, t| {
+                t.parse().is_ok_and(|address| set(&mut c.listen, address))
+            }),
+            "where the API listens; port 0 picks a free one",
+        )
+    },
+    Key { flag: true, ..key("tasks", "tasks", path(|c, p| c.tasks = p), "directory of the handlers") },
+    Key {
+        flag: true,
+        ..key("data", "data", path(|c, p| c.data = p), "directory of everything the server keeps")
+    },
+    Key {
+        flag: true,
+        ..open(
+            "logFormat",
+            "pretty on a terminal, else json",
+            text("pretty or json", |c, t| {
+                log_format(t).is_some_and(|format| set(&mut c.log_format, Some(format)))
+            }),
+            "how log lines look",
+        )
+    },
+    Key {
+        flag: true,
+        ..key(
+            "log",
+            "info",
+            text("a level or filter, such as warn or info,isochron=debug", |c, t| {
+                !t.trim().is_empty() && set(&mut c.log, t.to_owned())
+            }),
+            "which log lines appear",
+        )
+    },
+    open(
+        "adminToken",
+        "the one in `<data>/admin-token`, made if missing",
+        Token { put: |c, token| c.admin_token = Some(token) },
+        "bearer token with the admin role; only as the variable ISOCHRON_ADMIN_TOKEN",
+    ),
+    key(
+        "timezone",
+        "UTC",
+        text("an IANA time zone, such as Europe/Berlin", |c, t| {
+            !t.trim().is_empty() && set(&mut c.timezone, t.to_owned())
+        }),
+        "time zone of tasks without their own",
+    ),
+    key(
+        "shutdownGrace",
+        "30000",
+        count(0, HOUR, "ms", |c, n| c.shutdown_grace = n),
+        "how long running handlers may go on when the server stops",
+    ),
+    open(
+        "runners.min",
+        "number of cores, at most `runners.max`",
+        count(1, 1024, "processes", |c, n| c.runners.min = index(n)),
+        "runner processes kept even when there is nothing to do",
+    ),
+    open(
+        "runners.max",
+        "4 × number of cores",
+        count(1, 1024, "processes", |c, n| c.runners.max = index(n)),
+        "the most runner processes, and so the most runs, at a time",
+    ),
+    key(
+        "runners.recycleAfter",
+        "1000",
+        count(1, 1_000_000, "runs", |c, n| c.runners.recycle_after = n),
+        "runs after which a runner process is replaced",
+    ),
+    key("limits.cpu", "60000", count(10, DAY, "ms", |c, n| c.limits.cpu = n), "CPU time of one run"),
+    // Above 850 MiB, V8 ends the process without asking before it finds the heap full.
+    key(
+        "limits.heap",
+        "128 MiB",
+        Accept::mib(16, 850, |c, n| c.limits.heap = n),
+        "JavaScript heap of one run",
+    ),
+    key(
+        "limits.buffers",
+        "64 MiB",
+        Accept::mib(1, TIB, |c, n| c.limits.buffers = n),
+        "all ArrayBuffers of one run together",
+    ),
+    key(
+        "limits.resident",
+        "512 MiB",
+        Accept::mib(64, TIB, |c, n| c.limits.resident = n),
+        "resident memory of a runner process",
+    ),
+    key(
+        "limits.outputBytes",
+        "1 MiB",
+        Accept::bytes(1, 16 << 20, |c, n| c.limits.output_bytes = n),
+        "console output of one run",
+    ),
+    key(
+        "limits.outputLines",
+        "10000",
+        count(1, 1_000_000, "lines", |c, n| c.limits.output_lines = n),
+        "lines of console output of one run",
+    ),
+    key(
+        "limits.result",
+        "10000",
+        count(1, 1_000_000, "characters", |c, n| c.limits.result = n),
+        "JSON text of a result that is kept whole",
+    ),
+    key(
+        "misfireAfter",
+        "60000",
+        count(100, DAY, "ms", |c, n| c.misfire_after = n),
+        "lateness from which an occurrence counts as missed",
+    ),
+    key(
+        "catchUpWindow",
+        "86400000",
+        count(0, 366 * DAY, "ms", |c, n| c.catch_up_window = n),
+        "how far back `misfire: \"all\"` catches up",
+    ),
+    key(
+        "catchUpMax",
+        "100",
+        count(1, 10_000, "occurrences", |c, n| c.catch_up_max = index(n)),
+        "the most that `misfire: \"all\"` catches up",
+    ),
+    key(
+        "history.keep",
+        "100",
+        count(1, 10_000, "executions", |c, n| c.history_keep = small(n)),
+        "history kept of a task without its own `keepExecutions`",
+    ),
+    open("store.path", "`<data>/store`", path(|c, p| c.store.path = p), "directory of the store"),
+    key("store.cache", "64 MiB", Accept::mib(1, TIB, |c, n| c.store.cache = n), "cache of the store"),
+    key(
+        "engine.webAssembly",
+        "false",
+        Switch { put: |c, on| c.engine.web_assembly = on },
+        "whether handlers get `WebAssembly`",
+    ),
+    key(
+        "engine.eval",
+        "true",
+        Switch { put: |c, on| c.engine.eval = on },
+        "whether handlers may make code from strings (`eval`, `new Function`)",
+    ),
+    key(
+        "systemHandlers",
+        "cleanup-logs, database-stats",
+        Names { put: |c, names| c.system_handlers = names },
+        "handlers that may use `isochron:system`",
+    ),
+];
+
+/// Assigns, and says yes, for settings that check and assign in one expression.
+fn set<T>(slot: &mut T, value: T) -> bool {
+    *slot = value;
+    true
+}
+
+fn log_format(text: &str) -> Option<LogFormat> {
+    match text {
+        "pretty" => Some(LogFormat::Pretty),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    }
+}
+
+/// Never saturates: the rows that use it end far below.
+fn index(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// Never saturates: the rows that use it end far below.
+fn small(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl Key {
+    /// Whether its value must not be shown, and is refused in files.
+    pub(super) fn secret(&self) -> bool {
+        matches!(self.accept, Token { .. })
+    }
+}
+
+/// One setting, for documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// Its key in the file.
+    pub key: &'static str,
+    /// Its variable in the environment.
+    pub variable: String,
+    /// Its flag.
+    pub flag: Option<String>,
+    /// What holds when nobody says anything.
+    pub default: &'static str,
+    /// What may be written.
+    pub allowed: String,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// Every setting, in the order of the documentation.
+pub fn settings() -> impl Iterator<Item = Reference> {
+    KEYS.iter().map(|key| Reference {
+        key: key.name,
+        variable: key.variable(),
+        flag: key.written(&Origin::Flag),
+        default: key.default,
+        allowed: key.accept.allowed(),
+        meaning: key.meaning,
+    })
+}
+
+/// The README's table of settings, in Markdown, with a line break at its end.
+#[must_use]
+pub fn reference() -> String {
+    let head = "| key | default | meaning | allowed |\n|---|---|---|---|\n".to_owned();
+    let rows = settings().zip(KEYS).map(|(row, key)| {
+        let name = if key.secret() { row.variable.as_str() } else { row.key };
+        let default = if key.preset.is_some() { format!("`{}`", row.default) } else { row.default.into() };
+        format!("| `{name}` | {default} | {} | {} |\n", row.meaning, row.allowed)
+    });
+    iter::once(head).chain(rows).collect()
+}

@@ -1,0 +1,124 @@
+//! Names of settings: how each origin writes them, and which known one an unknown one
+//! resembles.
+
+use super::{
+    Origin,
+    keys::{KEYS, Key},
+    value::Raw,
+};
+
+/// What a variable that is meant for us starts with.
+pub(super) const PREFIX: &str = "ISOCHRON_";
+
+impl Key {
+    /// Its variable: `limits.outputBytes` is `ISOCHRON_LIMITS__OUTPUT_BYTES`.
+    pub(super) fn variable(&self) -> String {
+        format!("{PREFIX}{}", spaced(self.name, '_', "__").to_ascii_uppercase())
+    }
+
+    /// How it is written in `origin`, if it can be there at all.
+    pub(super) fn written(&self, origin: &Origin) -> Option<String> {
+        match origin {
+            Origin::Environment => Some(self.variable()),
+            Origin::Flag => self.flag.then(|| flag(self.name)),
+            Origin::File { .. } | Origin::Default => (!self.secret()).then(|| self.name.to_owned()),
+        }
+    }
+}
+
+/// A camel-case key with `hump` before each capital and `level` for each dot.
+fn spaced(name: &str, hump: char, level: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 8);
+    for c in name.chars() {
+        match c {
+            '.' => out.push_str(level),
+            'A'..='Z' => out.extend([hump, c.to_ascii_lowercase()]),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// A key as a flag: `logFormat` is `--log-format`.
+pub(super) fn flag(name: &str) -> String {
+    format!("--{}", spaced(name, '-', "."))
+}
+
+/// A variable's name with the levels of a key of the file, for comparing.
+pub(super) fn spoken(variable: &str) -> String {
+    variable.strip_prefix(PREFIX).unwrap_or(variable).replace("__", ".")
+}
+
+/// The row with this key of the file.
+pub(super) fn named(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Whether there are keys below `inside`, which ends with a dot.
+pub(super) fn is_group(inside: &str) -> bool {
+    KEYS.iter().any(|key| key.name.starts_with(inside))
+}
+
+/// The last parts of the keys below `inside`.
+pub(super) fn members(inside: &str) -> String {
+    KEYS.iter().filter_map(|key| key.name.strip_prefix(inside)).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether an unknown key, or one misplaced in a table, is an attempt at the admin token.
+pub(super) fn is_token(name: &str, origin: &Origin) -> bool {
+    let meant = |key: &Key| key.secret();
+    named(name).is_some_and(meant) || named(name).is_none() && nearest(name, origin).is_some_and(meant)
+}
+
+/// Whether the value of the unknown key `name` may be a secret. What is too short for
+/// a token and has no telling name is shown.
+pub(super) fn hides_value(name: &str, near: Option<&Key>, raw: &Raw<'_>) -> bool {
+    let name = letters(name);
+    near.is_some_and(Key::secret)
+        || ["token", "secret", "password", "auth", "key", "admin"].iter().any(|word| name.contains(word))
+        || raw.length() >= 16
+}
+
+/// The known key that `name` most resembles, if it does resemble one. In a file the
+/// admin token is compared too, so that its author learns why it is refused.
+pub(super) fn nearest(name: &str, origin: &Origin) -> Option<&'static Key> {
+    let (whole, leaf) = (letters(name), letters(last(name)));
+    KEYS.iter()
+        .filter(|key| key.flag || *origin != Origin::Flag)
+        .filter_map(|key| {
+            let known = letters(key.name);
+            let by_whole = distance(&whole, &known);
+            // The right name in the wrong table, or in none.
+            let by_leaf = 1 + distance(&leaf, &letters(last(key.name)));
+            let (far, most) = (by_whole.min(by_leaf), 1 + known.len().min(whole.len()) / 4);
+            (far <= most).then_some((far, key))
+        })
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, key)| key)
+}
+
+/// The part after the last dot.
+fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// What is left when case and separators do not count.
+fn letters(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Levenshtein's distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

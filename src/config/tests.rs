@@ -1,0 +1,429 @@
+use std::{ffi::OsString, fs};
+
+use super::*;
+
+const TOKEN: &str = "hunter2-hunter2-hunter2";
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+fn load_all(flags: Pairs<'_>, env: Pairs<'_>, file: Option<&str>) -> Result<Config, ConfigError> {
+    let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load(&flags, env, file.map(|text| (Path::new("isochron.toml"), text)), 4)
+}
+
+fn from_file(text: &str) -> Result<Config, ConfigError> {
+    load_all(&[], &[], Some(text))
+}
+
+fn from_env(name: &str, value: &str) -> Result<Config, ConfigError> {
+    load_all(&[], &[(name, value)], None)
+}
+
+fn message(result: Result<Config, ConfigError>) -> String {
+    match result {
+        Ok(config) => panic!("accepted: {config:?}"),
+        Err(wrong) => wrong.to_string(),
+    }
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let config = load_all(&[], &[], None).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8686");
+    assert_eq!((config.tasks, config.data), ("tasks".into(), "data".into()));
+    assert_eq!((config.log_format, config.log.as_str()), (None, "info"));
+    assert!(config.admin_token.is_none());
+    assert_eq!((config.timezone.as_str(), config.shutdown_grace), ("UTC", 30_000));
+    assert_eq!(config.runners, Runners { min: 4, max: 16, recycle_after: 1000 });
+    let mib = 1 << 20;
+    let limits = Limits {
+        cpu: 60_000,
+        heap: 128 * mib,
+        buffers: 64 * mib,
+        resident: 512 * mib,
+        output_bytes: mib,
+        output_lines: 10_000,
+        result: 10_000,
+    };
+    assert_eq!(config.limits, limits);
+    assert_eq!((config.misfire_after, config.catch_up_window), (60_000, 86_400_000));
+    assert_eq!((config.catch_up_max, config.history_keep), (100, 100));
+    assert_eq!(config.store, StoreConfig { path: "data/store".into(), cache: 64 * mib });
+    assert_eq!(config.engine, Engine { web_assembly: false, eval: true });
+    assert_eq!(config.system_handlers, ["cleanup-logs", "database-stats"]);
+}
+
+#[test]
+fn the_later_origin_wins() {
+    let file = "listen = \"127.0.0.1:1\"\nlogFormat = \"json\"\ntimezone = \"Asia/Tokyo\"\n";
+    let env: Pairs = &[("ISOCHRON_LISTEN", "127.0.0.1:2"), ("ISOCHRON_LOG_FORMAT", "pretty")];
+    let flags: Pairs = &[("listen", "127.0.0.1:3")];
+    let cases = [
+        (&[] as Pairs, &[] as Pairs, None, 8686, None),
+        (&[], &[], Some(file), 1, Some(LogFormat::Json)),
+        (&[], env, Some(file), 2, Some(LogFormat::Pretty)),
+        (flags, env, Some(file), 3, Some(LogFormat::Pretty)),
+        (flags, &[], Some(file), 3, Some(LogFormat::Json)),
+    ];
+    for (flags, env, file, port, format) in cases {
+        let config = load_all(flags, env, file).unwrap();
+        assert_eq!((config.listen.port(), config.log_format), (port, format));
+        let zone = if file.is_some() { "Asia/Tokyo" } else { "UTC" };
+        assert_eq!(config.timezone, zone);
+    }
+}
+
+#[test]
+fn every_key_has_a_place_in_the_file_and_a_variable() {
+    for key in KEYS.iter().filter(|key| !key.secret()) {
+        let preset = key.preset.unwrap_or(match key.name {
+            "logFormat" => "json",
+            "store.path" => "elsewhere",
+            _ => "7",
+        });
+        from_env(&key.variable(), preset).unwrap();
+        let typed = match key.accept {
+            value::Accept::Count { .. } | value::Accept::Switch { .. } => preset.to_owned(),
+            value::Accept::Names { .. } => "[\"cleanup-logs\", 'reports/sales']".to_owned(),
+            _ => format!("{preset:?}"),
+        };
+        let config = from_file(&format!("{} = {typed}", key.name)).unwrap();
+        assert!(matches!(config.origins.get(key.name).unwrap().origin, Origin::File { line: 1, .. }));
+    }
+    let variables: Vec<_> = settings().map(|row| row.variable).collect();
+    for variable in
+        ["ISOCHRON_SHUTDOWN_GRACE", "ISOCHRON_LIMITS__OUTPUT_BYTES", "ISOCHRON_ENGINE__WEB_ASSEMBLY"]
+    {
+        assert!(variables.iter().any(|known| known == variable), "{variable}");
+    }
+}
+
+#[test]
+fn values_land_where_they_belong() {
+    let config = from_file(
+        "tasks = \"t\"\ndata = \"d\"\nlimits.heap = \"256MiB\"\nlimits.buffers = 0x200000\nlimits.outputBytes = \"512 KiB\"\n\
+         [runners]\nmin = 2\nmax = 1_0\n[engine]\nwebAssembly = true\neval = false\n[store]\ncache = \"1 GiB\"\n[history]\nkeep = 3",
+    )
+    .unwrap();
+    assert_eq!((config.limits.heap, config.limits.buffers), (256 << 20, 2 << 20));
+    assert_eq!(config.limits.output_bytes, 512 << 10);
+    assert_eq!((config.runners.min, config.runners.max), (2, 10));
+    assert_eq!(config.engine, Engine { web_assembly: true, eval: false });
+    assert_eq!(config.store, StoreConfig { path: "d/store".into(), cache: 1 << 30 });
+    assert_eq!(config.history_keep, 3);
+    let handlers = |text| from_env("ISOCHRON_SYSTEM_HANDLERS", text).unwrap().system_handlers;
+    assert_eq!(handlers("a, b/c-d_2"), ["a", "b/c-d_2"]);
+    assert_eq!(handlers(""), Vec::<String>::new());
+    assert_eq!(from_file("systemHandlers = []").unwrap().system_handlers, Vec::<String>::new());
+    let store = load_all(&[("data", "d")], &[("ISOCHRON_STORE__PATH", "s")], None).unwrap().store.path;
+    assert_eq!(store, PathBuf::from("s"));
+}
+
+#[test]
+fn wrong_values_name_key_value_origin_and_what_is_allowed() {
+    let file: Pairs = &[
+        (
+            "\n[runners]\nmax = 5000",
+            "`runners.max` is 5000 in isochron.toml, line 3; allowed: an integer from 1 to 1024 (processes)",
+        ),
+        (
+            "runners.min = 0",
+            "`runners.min` is 0 in isochron.toml, line 1; allowed: an integer from 1 to 1024",
+        ),
+        ("shutdownGrace = \"30000\"", "`shutdownGrace` is \"30000\" in"),
+        ("shutdownGrace = -1", "`shutdownGrace` is -1 in"),
+        ("shutdownGrace = 1.5", "`shutdownGrace` is 1.5 in"),
+        ("shutdownGrace = 99999999999999999999", "`shutdownGrace` is 99999999999999999999 in"),
+        (
+            "limits.heap = \"15 MiB\"",
+            "is \"15 MiB\" in isochron.toml, line 1; allowed: a size from 16 MiB to 850 MiB: bytes, or",
+        ),
+        ("limits.heap = \"851 MiB\"", "`limits.heap` is \"851 MiB\""),
+        ("limits.heap = \"128 MB\"", "`limits.heap` is \"128 MB\""),
+        ("limits.heap = \"128  MiB\"", "`limits.heap` is"),
+        ("limits.heap = \"99999999999999999 GiB\"", "`limits.heap` is"),
+        ("limits.heap = \"MiB\"", "`limits.heap` is \"MiB\""),
+        (
+            "engine.eval = \"yes\"",
+            "`engine.eval` is \"yes\" in isochron.toml, line 1; allowed: true or false",
+        ),
+        ("engine.eval = 1", "`engine.eval` is 1 in"),
+        ("tasks = 5", "`tasks` is 5 in isochron.toml, line 1; allowed: a path"),
+        ("tasks = \"\"", "`tasks` is \"\""),
+        ("timezone = []", "`timezone` is an array in"),
+        ("timezone = {}", "`timezone` is a table in"),
+        ("systemHandlers = \"a\"", "`systemHandlers` is \"a\" in"),
+        ("systemHandlers = [\"a\", \"../b\"]", "`systemHandlers` is \"../b\" in"),
+        (
+            "systemHandlers = [1]",
+            "`systemHandlers` is 1 in isochron.toml, line 1; allowed: names of handlers",
+        ),
+        (
+            "runners = 5",
+            "`runners` is 5 in isochron.toml, line 1; allowed: a table with min, max, recycleAfter",
+        ),
+        ("[[runners]]\nmin = 1", "`runners` is an array in"),
+    ];
+    for (text, expected) in file {
+        let message = message(from_file(text));
+        assert!(message.contains(expected), "{text}: {message}");
+    }
+    let env: &[(&str, &str, &str)] = &[
+        (
+            "ISOCHRON_RUNNERS__MAX",
+            "many",
+            "`ISOCHRON_RUNNERS__MAX` is \"many\" in the environment; allowed: an integer",
+        ),
+        ("ISOCHRON_RUNNERS__MAX", "+5", "is \"+5\" in"),
+        ("ISOCHRON_RUNNERS__MAX", "", "is \"\" in"),
+        (
+            "ISOCHRON_LOG_FORMAT",
+            "xml",
+            "`ISOCHRON_LOG_FORMAT` is \"xml\" in the environment; allowed: pretty or json",
+        ),
+        ("ISOCHRON_LOG", " ", "`ISOCHRON_LOG` is \" \" in"),
+        ("ISOCHRON_ENGINE__EVAL", "1", "`ISOCHRON_ENGINE__EVAL` is \"1\" in"),
+        (
+            "ISOCHRON_SYSTEM_HANDLERS",
+            "a,,b",
+            "`ISOCHRON_SYSTEM_HANDLERS` is \"\" in the environment; allowed: names",
+        ),
+        ("ISOCHRON_TASKS", "a\0b", "`ISOCHRON_TASKS` is \"a\\0b\" in"),
+    ];
+    for (name, value, expected) in env {
+        let message = message(from_env(name, value));
+        assert!(message.contains(expected), "{name}: {message}");
+    }
+    let listen = message(load_all(&[("listen", "localhost:80\u{1b}")], &[], None));
+    assert!(
+        listen
+            .starts_with("`--listen` is \"localhost:80\\u{1b}\" on the command line; allowed: an IP address"),
+        "{listen}"
+    );
+    let format = message(load_all(&[("logFormat", "x")], &[], None));
+    assert!(format.starts_with("`--log-format` is \"x\" on the command line"), "{format}");
+    let long = message(from_env("ISOCHRON_LISTEN", &"é".repeat(1000)));
+    assert!(long.chars().count() < 300, "{long}");
+}
+
+#[test]
+fn a_value_that_is_replaced_is_checked_all_the_same() {
+    let text = message(load_all(&[("listen", "127.0.0.1:1")], &[], Some("listen = \"x\"")));
+    assert!(text.starts_with("`listen` is \"x\" in isochron.toml"), "{text}");
+}
+
+#[test]
+fn unknown_names_stop_the_start_and_bring_a_proposal() {
+    let file: Pairs = &[
+        (
+            "\n\nshutdwonGrace = 5",
+            "unknown setting: `shutdwonGrace` is 5 in isochron.toml, line 3; did you mean `shutdownGrace`?",
+        ),
+        ("shutdown_grace = 5", "did you mean `shutdownGrace`?"),
+        ("[runnerz]\nmin = 5", "`runnerz.min` is 5 in isochron.toml, line 2; did you mean `runners.min`?"),
+        ("[runners]\nmx = 5", "did you mean `runners.max`?"),
+        ("outputBytes = 5", "did you mean `limits.outputBytes`?"),
+        (
+            "\"runners.min\" = 5",
+            "`\"runners.min\"` is 5 in isochron.toml, line 1; did you mean `runners.min`?",
+        ),
+        ("limits.heap.size = 5", "`limits.heap` is a table"),
+        (
+            "colour = \"red\"",
+            "`colour` is \"red\" in isochron.toml, line 1; known are listen, tasks, data, logFormat",
+        ),
+        ("[empty]", "unknown setting: `empty` is a table in"),
+        ("config = \"other.toml\"", "unknown setting: `config`"),
+        ("b = 1\na = 2", "`b` is 1"),
+    ];
+    for (text, expected) in file {
+        let message = message(from_file(text));
+        assert!(message.contains(expected), "{text}: {message}");
+    }
+    let env: Pairs = &[
+        ("ISOCHRON_RUNNERS_MAX", "did you mean `ISOCHRON_RUNNERS__MAX`?"),
+        ("ISOCHRON_SHUTDOWNGRACE", "did you mean `ISOCHRON_SHUTDOWN_GRACE`?"),
+        ("ISOCHRON_OUTPUT_LINES", "did you mean `ISOCHRON_LIMITS__OUTPUT_LINES`?"),
+        (
+            "ISOCHRON_LIMITS__HEPA",
+            "`ISOCHRON_LIMITS__HEPA` is \"5\" in the environment; did you mean `ISOCHRON_LIMITS__HEAP`?",
+        ),
+        ("ISOCHRON_PORT", "known are ISOCHRON_LISTEN, ISOCHRON_TASKS"),
+        ("ISOCHRON_", "unknown setting: `ISOCHRON_`"),
+        ("ISOCHRON_listen", "did you mean `ISOCHRON_LISTEN`?"),
+    ];
+    for (name, expected) in env {
+        let message = message(from_env(name, "5"));
+        assert!(message.contains(expected), "{name}: {message}");
+    }
+    let others = load_all(&[], &[("PATH", "/bin"), ("isochron_x", "1"), ("ISOCHRONX", "1")], None);
+    others.unwrap();
+    let flag = message(load_all(&[("lisen", "x")], &[], None));
+    assert_eq!(flag, "unknown setting: `--lisen` is \"x\" on the command line; did you mean `--listen`?");
+    let not_a_flag = message(load_all(&[("runners.max", "5")], &[], None));
+    assert!(not_a_flag.ends_with("known are --listen, --tasks, --data, --log-format, --log"), "{not_a_flag}");
+}
+
+#[test]
+fn runners_are_compared_and_fitted_to_the_machine() {
+    let with = |env: Pairs<'_>, cores| {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        load(&[], env, None, cores).map(|config| (config.runners.min, config.runners.max))
+    };
+    let (min, max) = ("ISOCHRON_RUNNERS__MIN", "ISOCHRON_RUNNERS__MAX");
+    let cases: &[(Pairs, usize, (usize, usize))] = &[
+        (&[], 0, (1, 4)),
+        (&[], 8, (8, 32)),
+        (&[], 2000, (1024, 1024)),
+        (&[(max, "2")], 8, (2, 2)),
+        (&[(max, "100")], 8, (8, 100)),
+        (&[(min, "32")], 8, (32, 32)),
+        (&[(min, "1024"), (max, "1024")], 8, (1024, 1024)),
+    ];
+    for (env, cores, expected) in cases {
+        assert_eq!(with(env, *cores).unwrap(), *expected);
+    }
+    assert_eq!(
+        with(&[(min, "17")], 4).unwrap_err().to_string(),
+        "`ISOCHRON_RUNNERS__MIN` is \"17\" in the environment, but `runners.max` is 16 by default; \
+         allowed: the first at most the second"
+    );
+    let both = message(load_all(&[], &[(max, "3")], Some("runners.min = 4")));
+    assert!(
+        both.starts_with("`runners.min` is 4 in isochron.toml, line 1, but `ISOCHRON_RUNNERS__MAX`"),
+        "{both}"
+    );
+}
+
+#[test]
+fn the_admin_token_comes_from_the_environment_only() {
+    let config = from_env("ISOCHRON_ADMIN_TOKEN", TOKEN).unwrap();
+    assert_eq!(config.admin_token.as_ref().map(Secret::expose), Some(TOKEN));
+    let reason = "does not belong in a file";
+    for key in
+        ["adminToken", "admin_token", "ADMIN-TOKEN", "adminTokn", "auth.adminToken", "runners.adminToken"]
+    {
+        let message = message(from_file(&format!("{key} = \"{TOKEN}\"")));
+        assert!(message.contains(reason) && message.contains(key), "{message}");
+        assert!(message.contains("ISOCHRON_ADMIN_TOKEN"), "{message}");
+    }
+    let flag = message(load_all(&[("adminToken", TOKEN)], &[], None));
+    assert!(
+        flag.starts_with("unknown setting: `--admin-token` (value not shown) on the command line"),
+        "{flag}"
+    );
+    for short in
+        ["", "hunter2", "hunter2-hunter2", "hunter2-hunter2 x", "hunter2-hunter2-é", "hunter2-hunter2\n"]
+    {
+        let text = message(from_env("ISOCHRON_ADMIN_TOKEN", short));
+        assert!(text.starts_with(
+            "`ISOCHRON_ADMIN_TOKEN` (value not shown) in the environment; allowed: at least 16"
+        ));
+    }
+}
+
+#[test]
+fn no_text_made_here_holds_the_token() {
+    let config = from_env("ISOCHRON_ADMIN_TOKEN", TOKEN).unwrap();
+    let wrong = [
+        from_env("ISOCHRON_ADMIN_TOKEN", "hunter2"),
+        from_env("ISOCHRON_ADMIN_TOKN", "hunter2"),
+        from_env("ISOCHRON_ADMINTOKEN", TOKEN),
+        from_env("ISOCHRON_TOKEN", "hunter2"),
+        from_env("ISOCHRON_ACCESS", TOKEN),
+        load_all(&[("token", "hunter2")], &[], None),
+        from_file("adminToken = \"hunter2\""),
+        from_file("adminToken = \"hunter2"),
+        from_file("adminToken = hunter2"),
+        from_file("adminToken = 'hunter2' 'hunter2'"),
+        from_file("adminToken = 'x'\nadminToken = 'hunter2'"),
+        from_file("token = \"hunter2\""),
+        from_file("[listen]\nadminToken = \"hunter2\""),
+        from_file("listen = [{ adminToken = \"hunter2\" }]"),
+        from_file("systemHandlers = [{ adminToken = \"hunter2\" }]"),
+        from_file("runners = [\"hunter2\"]"),
+        load_all(&[("listen", "x")], &[("ISOCHRON_ADMIN_TOKEN", TOKEN)], None),
+    ];
+    let mut shown = vec![format!("{config:?} {config:#?}")];
+    for wrong in wrong {
+        let wrong = wrong.unwrap_err();
+        shown.push(format!("{wrong} {wrong:?} {wrong:#?}"));
+    }
+    for text in shown {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_named_with_its_line() {
+    let text = message(from_file("log = \"info\"\n[runners\nmin = 1"));
+    assert!(text.starts_with("read configuration isochron.toml, line 2: "), "{text}");
+    let twice = message(from_file("log = \"info\"\nlog = \"warn\""));
+    assert!(twice.starts_with("read configuration isochron.toml, line 2: "), "{twice}");
+}
+
+#[test]
+fn the_file_in_the_working_directory_is_optional_and_a_named_one_is_not() {
+    let dir = std::env::temp_dir().join(format!("isochron-config-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    assert!(read_file(None, &dir).unwrap().is_none());
+    let missing = read_file(Some(Path::new("other.toml")), &dir).unwrap_err();
+    assert!(missing.to_string().contains("other.toml"), "{missing}");
+    fs::write(dir.join("isochron.toml"), "log = 'warn'").unwrap();
+    let (path, text) = read_file(None, &dir).unwrap().unwrap();
+    assert_eq!((path, text.as_str()), (dir.join("isochron.toml"), "log = 'warn'"));
+    fs::write(dir.join("isochron.toml"), [0xff]).unwrap();
+    assert!(matches!(read_file(None, &dir), Err(ConfigError::Read { .. })));
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn only_our_own_variables_must_be_text() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let bad = || OsString::from_vec(vec![b'h', 0xff]);
+    let other = [(OsString::from("LANG"), bad()), ("ISOCHRON_LOG".into(), "warn".into())];
+    assert_eq!(file::ours(other.into_iter()).unwrap(), [("ISOCHRON_LOG".to_owned(), "warn".to_owned())]);
+    let ours = [(OsString::from("ISOCHRON_ADMIN_TOKEN"), bad())];
+    let text = file::ours(ours.into_iter()).unwrap_err().to_string();
+    assert_eq!(text, "`ISOCHRON_ADMIN_TOKEN` (value not shown) in the environment is not UTF-8");
+}
+
+#[test]
+fn the_caller_can_refuse_what_only_it_can_judge() {
+    let config = from_file("\ntimezone = \"Mars/Base\"").unwrap();
+    assert_eq!(
+        config.refuse("timezone", "an IANA time zone").to_string(),
+        "`timezone` is \"Mars/Base\" in isochron.toml, line 2; allowed: an IANA time zone"
+    );
+}
+
+#[test]
+fn the_reference_has_a_row_per_setting() {
+    let table = reference();
+    assert_eq!(table.lines().count(), 2 + KEYS.len());
+    assert!(table.starts_with(
+        "| key | default | meaning | allowed |\n|---|---|---|---|\n| `listen` | `127.0.0.1:8686` |"
+    ));
+    for row in settings() {
+        assert!(!row.meaning.contains('|') && !row.allowed.contains('|'), "{}", row.key);
+    }
+    assert!(table.contains("| `ISOCHRON_ADMIN_TOKEN` |") && !table.contains("| `adminToken` |"));
+}
+
+#[test]
+fn what_editors_leave_in_a_file_does_no_harm() {
+    for text in [
+        "",
+        "\u{feff}log = 'warn'",
+        "# only a comment",
+        "log = 'warn'\r\n[runners]\r\nmin = 1\r\n",
+        "[runners]",
+    ] {
+        from_file(text).unwrap();
+    }
+    let third = message(from_file("log = 'warn'\r\n\r\nrunners.min = 0\r\n"));
+    assert!(third.contains("line 3"), "{third}");
+}

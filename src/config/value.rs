@@ -1,0 +1,237 @@
+//! Values as they are written, and what a setting accepts of them.
+
+use std::{fmt, path::PathBuf};
+
+use toml::de::DeValue;
+
+use super::{Config, Secret};
+
+/// The most of a wrong value that a message repeats, in characters: one line of a terminal.
+const MOST_SHOWN: usize = 80;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// A value as its origin has it.
+pub(super) enum Raw<'a> {
+    /// From a place that knows only text: a default, a variable, a flag.
+    Word(&'a str),
+    /// From the file, where a number is no text.
+    Toml(&'a DeValue<'a>),
+}
+
+impl<'a> Raw<'a> {
+    pub(super) fn word(text: &'a str) -> Self {
+        Self::Word(text)
+    }
+
+    /// The text, whether or not the place could have said more.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Word(text) => Some(text),
+            Self::Toml(value) => value.as_str(),
+        }
+    }
+
+    /// Bytes of a text, none for anything else.
+    pub(super) fn length(&self) -> usize {
+        self.text().map_or(0, str::len)
+    }
+
+    fn integer(&self) -> Option<u64> {
+        match self {
+            Self::Word(text) => digits(text),
+            Self::Toml(DeValue::Integer(n)) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+            Self::Toml(_) => None,
+        }
+    }
+
+    fn switch(&self) -> Option<bool> {
+        match self {
+            Self::Word("true") => Some(true),
+            Self::Word("false") => Some(false),
+            Self::Word(_) => None,
+            Self::Toml(value) => value.as_bool(),
+        }
+    }
+
+    /// Bytes: an integer, or text with a unit.
+    fn size(&self) -> Option<u64> {
+        self.integer().or_else(|| self.text().and_then(size))
+    }
+
+    /// The names of a list; `Err` is the part that is none.
+    fn names(&self) -> Result<Vec<String>, String> {
+        let parts: Vec<Raw<'_>> = match self {
+            Self::Word(text) if text.trim().is_empty() => Vec::new(),
+            Self::Word(text) => text.split(',').map(|part| Raw::Word(part.trim())).collect(),
+            Self::Toml(DeValue::Array(items)) => items.iter().map(|item| Raw::Toml(item.get_ref())).collect(),
+            Self::Toml(_) => return Err(self.to_string()),
+        };
+        parts
+            .iter()
+            .map(|part| {
+                let name = part.text().filter(|text| is_handler_name(text));
+                name.map(str::to_owned).ok_or_else(|| part.to_string())
+            })
+            .collect()
+    }
+}
+
+impl fmt::Display for Raw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word(text) => quote(f, text),
+            Self::Toml(DeValue::String(text)) => quote(f, text),
+            Self::Toml(DeValue::Integer(n)) => cut(f, &n.to_string()),
+            Self::Toml(DeValue::Float(n)) => cut(f, n.as_str()),
+            Self::Toml(DeValue::Boolean(on)) => write!(f, "{on}"),
+            Self::Toml(DeValue::Datetime(time)) => write!(f, "{time}"),
+            // What is inside may be anything, also a secret under its own key.
+            Self::Toml(DeValue::Array(_)) => f.write_str("an array"),
+            Self::Toml(DeValue::Table(_)) => f.write_str("a table"),
+        }
+    }
+}
+
+fn quote(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    cut(f, &format!("{text:?}"))
+}
+
+fn cut(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => write!(f, "{}…", &text[..end]),
+        None => f.write_str(text),
+    }
+}
+
+/// Digits alone: `parse` by itself would take a plus sign.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn size(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor = match unit.strip_prefix(' ').unwrap_or(unit) {
+        "KiB" => KIB,
+        "MiB" => MIB,
+        "GiB" => GIB,
+        _ => return None,
+    };
+    digits(number)?.checked_mul(factor)
+}
+
+/// A size in the largest unit that divides it.
+fn show_size(bytes: u64) -> String {
+    let units = [(GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")];
+    match units.iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None if bytes == 1 => "1 byte".into(),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+/// Letters, digits, `-` and `_`, in parts with `/` between them.
+fn is_handler_name(text: &str) -> bool {
+    text.split('/').all(|part| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    })
+}
+
+/// What an `Authorization` header can carry unchanged. A blank or line break at the end,
+/// as files of secrets have it, would otherwise be a token that no request can match.
+fn is_token(text: &str) -> bool {
+    (16..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// What a setting accepts and where it puts it.
+pub(super) enum Accept {
+    /// An integer within a range; in text, digits only.
+    Count { from: u64, to: u64, unit: &'static str, put: fn(&mut Config, u64) },
+    /// Bytes within a range.
+    Size { from: u64, to: u64, put: fn(&mut Config, u64) },
+    /// Yes or no.
+    Switch { put: fn(&mut Config, bool) },
+    /// Text; `put` says whether it took it.
+    Text { allowed: &'static str, put: fn(&mut Config, &str) -> bool },
+    /// A path, which need not exist.
+    Path { put: fn(&mut Config, PathBuf) },
+    /// Names of handlers.
+    Names { put: fn(&mut Config, Vec<String>) },
+    /// A token. Never shown.
+    Token { put: fn(&mut Config, Secret) },
+}
+
+/// A value that a setting did not take.
+pub(super) struct Refused {
+    /// The value, or the part of it that is wrong, as a message may show it.
+    pub(super) value: String,
+    /// What would have been taken.
+    pub(super) allowed: String,
+}
+
+impl Accept {
+    /// A range of bytes given in MiB; most sizes have such bounds.
+    pub(super) const fn mib(from: u64, to: u64, put: fn(&mut Config, u64)) -> Self {
+        Self::Size { from: from * MIB, to: to * MIB, put }
+    }
+
+    /// A range of bytes.
+    pub(super) const fn bytes(from: u64, to: u64, put: fn(&mut Config, u64)) -> Self {
+        Self::Size { from, to, put }
+    }
+
+    /// What it takes, as a noun phrase.
+    pub(super) fn allowed(&self) -> String {
+        match self {
+            Self::Count { from, to, unit: "", .. } => format!("an integer from {from} to {to}"),
+            Self::Count { from, to, unit, .. } => format!("an integer from {from} to {to} ({unit})"),
+            Self::Size { from, to, .. } => format!(
+                "a size from {} to {}: bytes, or a number with KiB, MiB or GiB",
+                show_size(*from),
+                show_size(*to)
+            ),
+            Self::Switch { .. } => "true or false".into(),
+            Self::Path { .. } => "a path".into(),
+            Self::Text { allowed, .. } => (*allowed).into(),
+            Self::Names { .. } => "names of handlers: letters, digits, `-`, `_`, and `/` between them".into(),
+            Self::Token { .. } => {
+                "at least 16 characters (at most 1024), ASCII without blanks and line breaks".into()
+            }
+        }
+    }
+
+    /// Takes `raw` into `config`, or leaves `config` as it is.
+    pub(super) fn put(&self, raw: &Raw<'_>, config: &mut Config) -> Result<(), Refused> {
+        let refused = |value| Refused { value, allowed: self.allowed() };
+        let whole = || refused(raw.to_string());
+        match self {
+            Self::Count { from, to, put, .. } => {
+                put(config, raw.integer().filter(|n| (from..=to).contains(&n)).ok_or_else(whole)?);
+            }
+            Self::Size { from, to, put } => {
+                put(config, raw.size().filter(|n| (from..=to).contains(&n)).ok_or_else(whole)?);
+            }
+            Self::Switch { put } => put(config, raw.switch().ok_or_else(whole)?),
+            Self::Text { put, .. } => {
+                let text = raw.text().ok_or_else(whole)?;
+                if !put(config, text) {
+                    return Err(whole());
+                }
+            }
+            Self::Path { put } => {
+                // The operating system would refuse a NUL with less of a reason, and later.
+                let path = raw.text().filter(|text| !text.is_empty() && !text.contains('\0'));
+                put(config, path.map(PathBuf::from).ok_or_else(whole)?);
+            }
+            Self::Names { put } => put(config, raw.names().map_err(refused)?),
+            Self::Token { put } => {
+                let token = raw.text().filter(|text| is_token(text)).ok_or_else(whole)?;
+                put(config, Secret(token.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,487 @@
+//! Draft: a create or update body, read field by field; every problem is named at once.
+
+use serde_json::{Map, Value};
+
+use super::{
+    Millis,
+    definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
+    schedule::Schedule,
+    zone::parse_zone,
+};
+
+/// What is wrong with one field, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// The field, with a path inside `params`.
+    pub field: String,
+    /// A phrase for people.
+    pub problem: String,
+}
+
+impl Problem {
+    /// A problem with `field`.
+    #[must_use]
+    pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
+    }
+}
+
+/// What a body may leave out, from the server's settings.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// An IANA time zone name.
+    pub timezone: String,
+    /// How many executions a task keeps.
+    pub keep_executions: u64,
+}
+
+/// The fields that a body gives, each valid by itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Draft {
+    name: Option<String>,
+    description: Option<String>,
+    handler: Option<String>,
+    params: Option<Map<String, Value>>,
+    schedule: Option<String>,
+    timezone: Option<String>,
+    recurring: Option<bool>,
+    max_retries: Option<u64>,
+    retry_delay: Option<u64>,
+    retry_backoff: Option<Backoff>,
+    timeout: Option<u64>,
+    overlap: Option<Overlap>,
+    misfire: Option<Misfire>,
+    on_exhausted: Option<OnExhausted>,
+    keep_executions: Option<u64>,
+}
+
+const FIELDS: [&str; 16] = [
+    "name",
+    "description",
+    "type",
+    "handler",
+    "params",
+    "schedule",
+    "timezone",
+    "recurring",
+    "maxRetries",
+    "retryDelay",
+    "retryBackoff",
+    "timeout",
+    "overlap",
+    "misfire",
+    "onExhausted",
+    "keepExecutions",
+];
+
+/// Parameters are at most this many bytes of JSON.
+pub const MAX_PARAMS_BYTES: usize = 256 * 1024;
+/// And at most this many levels deep.
+pub const MAX_PARAMS_DEPTH: usize = 32;
+
+impl Draft {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Every problem with it: unknown keys, wrong types, values out of range.
+    pub fn read(body: &Map<String, Value>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { body, problems: unknown_keys(body, &FIELDS) };
+        if let Some(kind) = reader.string("type", 0, 50)
+            && kind != "script"
+        {
+            reader.report("type", format!("\"{kind}\" is not supported: only \"script\" is"));
+        }
+        let draft = Self {
+            name: reader.string("name", 3, 50),
+            description: reader.string("description", 0, 200),
+            handler: reader.checked("handler", |text| handler_name(text).map(|()| text.to_owned())),
+            params: reader.params(),
+            schedule: reader.checked("schedule", |text| {
+                Schedule::parse(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
+            }),
+            timezone: reader.checked("timezone", |text| {
+                parse_zone(text).map(|zone| zone.name().to_owned()).map_err(|e| e.to_string())
+            }),
+            recurring: reader.boolean("recurring"),
+            max_retries: reader.integer("maxRetries", 0, 10),
+            retry_delay: reader.integer("retryDelay", 1000, 3_600_000),
+            retry_backoff: reader
+                .choice("retryBackoff", &[("fixed", Backoff::Fixed), ("exponential", Backoff::Exponential)]),
+            timeout: reader.integer("timeout", 100, 86_400_000),
+            overlap: reader.choice(
+                "overlap",
+                &[
+                    ("skip", Overlap::Skip),
+                    ("queue", Overlap::Queue),
+                    ("allow", Overlap::Allow),
+                    ("replace", Overlap::Replace),
+                ],
+            ),
+            misfire: reader.choice(
+                "misfire",
+                &[("once", Misfire::Once), ("skip", Misfire::Skip), ("all", Misfire::All)],
+            ),
+            on_exhausted: reader
+                .choice("onExhausted", &[("continue", OnExhausted::Continue), ("stop", OnExhausted::Stop)]),
+            keep_executions: reader.integer("keepExecutions", 1, 10_000),
+        };
+        if reader.problems.is_empty() { Ok(draft) } else { Err(reader.problems) }
+    }
+
+    /// The handler it names.
+    #[must_use]
+    pub fn handler(&self) -> Option<&str> {
+        self.handler.as_deref()
+    }
+
+    /// A new task's definition, created at `now`.
+    ///
+    /// # Errors
+    /// Required fields that are missing, and fields that do not go together.
+    pub fn create(self, defaults: &Defaults, now: Millis) -> Result<Definition, Vec<Problem>> {
+        let mut missing = Vec::new();
+        let mut require = |field: &'static str, value: Option<String>| {
+            value.unwrap_or_else(|| {
+                missing.push(Problem::new(field, "is required"));
+                String::new()
+            })
+        };
+        let definition = Definition {
+            name: require("name", self.name),
+            description: require("description", self.description),
+            handler: require("handler", self.handler),
+            params: self.params.unwrap_or_default(),
+            schedule: require("schedule", self.schedule),
+            timezone: self.timezone.unwrap_or_else(|| defaults.timezone.clone()),
+            recurring: self.recurring.unwrap_or(false),
+            max_retries: retries(self.max_retries, 0),
+            retry_delay: self.retry_delay.map_or(60_000, u64::cast_signed),
+            retry_backoff: self.retry_backoff.unwrap_or(Backoff::Fixed),
+            timeout: self.timeout.unwrap_or(300_000),
+            overlap: self.overlap.unwrap_or(Overlap::Skip),
+            misfire: self.misfire.unwrap_or(Misfire::Once),
+            on_exhausted: self.on_exhausted.unwrap_or(OnExhausted::Continue),
+            keep_executions: self.keep_executions.unwrap_or(defaults.keep_executions),
+        };
+        if missing.is_empty() { together(definition, now) } else { Err(missing) }
+    }
+
+    /// `old` with the fields that are given.
+    ///
+    /// # Errors
+    /// Fields that do not go together.
+    pub fn update(self, old: &Definition, now: Millis) -> Result<Definition, Vec<Problem>> {
+        let old = old.clone();
+        let definition = Definition {
+            name: self.name.unwrap_or(old.name),
+            description: self.description.unwrap_or(old.description),
+            handler: self.handler.unwrap_or(old.handler),
+            params: self.params.unwrap_or(old.params),
+            schedule: self.schedule.unwrap_or(old.schedule),
+            timezone: self.timezone.unwrap_or(old.timezone),
+            recurring: self.recurring.unwrap_or(old.recurring),
+            max_retries: retries(self.max_retries, old.max_retries),
+            retry_delay: self.retry_delay.map_or(old.retry_delay, u64::cast_signed),
+            retry_backoff: self.retry_backoff.unwrap_or(old.retry_backoff),
+            timeout: self.timeout.unwrap_or(old.timeout),
+            overlap: self.overlap.unwrap_or(old.overlap),
+            misfire: self.misfire.unwrap_or(old.misfire),
+            on_exhausted: self.on_exhausted.unwrap_or(old.on_exhausted),
+            keep_executions: self.keep_executions.unwrap_or(old.keep_executions),
+        };
+        together(definition, now)
+    }
+}
+
+/// Reads the body of a run by hand: `{"params": {…}}` or nothing.
+///
+/// # Errors
+/// Every problem with it.
+pub fn read_run(body: &Map<String, Value>) -> Result<Option<Map<String, Value>>, Vec<Problem>> {
+    let mut reader = Reader { body, problems: unknown_keys(body, &["params"]) };
+    let params = reader.params();
+    if reader.problems.is_empty() { Ok(params) } else { Err(reader.problems) }
+}
+
+/// Parameters that came some other way than in a body.
+///
+/// # Errors
+/// Every problem with them.
+pub fn check_params(params: &Map<String, Value>) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let bytes = serde_json::to_string(params).map_or(usize::MAX, |text| text.len());
+    if bytes > MAX_PARAMS_BYTES {
+        problems.push(Problem::new(
+            "params",
+            format!("takes {bytes} bytes as JSON: at most {MAX_PARAMS_BYTES} are allowed"),
+        ));
+    }
+    check_object("params", params, 1, &mut problems);
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Whether `text` can name a handler.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn handler_name(text: &str) -> Result<(), String> {
+    let part_is_good = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    if text.is_empty() {
+        Err("must not be empty".to_owned())
+    } else if text.len() > 200 {
+        Err("is longer than 200 characters".to_owned())
+    } else if text.split('/').all(part_is_good) {
+        Ok(())
+    } else if let Some(bare) = text.strip_suffix(".js").filter(|bare| bare.split('/').all(part_is_good)) {
+        Err(format!("is a file name: leave the extension out and write \"{bare}\""))
+    } else {
+        Err(format!(
+            "\"{text}\" is no handler's name: it is the name of a file below the handlers' folder without its \
+             extension, of letters, digits, - and _, with / between folders"
+        ))
+    }
+}
+
+fn retries(given: Option<u64>, otherwise: u32) -> u32 {
+    given.and_then(|n| u32::try_from(n).ok()).unwrap_or(otherwise)
+}
+
+fn together(definition: Definition, now: Millis) -> Result<Definition, Vec<Problem>> {
+    let table = definition.timetable(now).map_err(|e| vec![Problem::new("schedule", e.to_string())])?;
+    if definition.recurring && table.schedule.is_one_time() {
+        return Err(vec![Problem::new(
+            "recurring",
+            format!("must be false with the one-time schedule \"{}\"", definition.schedule),
+        )]);
+    }
+    table
+        .schedule
+        .check_reachable(now, now, table.zone)
+        .map_err(|e| vec![Problem::new("schedule", e.to_string())])?;
+    Ok(definition)
+}
+
+fn unknown_keys(body: &Map<String, Value>, known: &[&str]) -> Vec<Problem> {
+    body.keys()
+        .filter(|key| !known.contains(&key.as_str()))
+        .map(|key| Problem::new(key.as_str(), format!("is not known here; known are {}", known.join(", "))))
+        .collect()
+}
+
+struct Reader<'a> {
+    body: &'a Map<String, Value>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn report(&mut self, field: &str, problem: impl Into<String>) {
+        self.problems.push(Problem::new(field, problem));
+    }
+
+    fn text(&mut self, field: &str) -> Option<String> {
+        match self.body.get(field)? {
+            Value::String(text) => Some(text.clone()),
+            other => {
+                self.report(field, format!("must be a string, not {}", kind(other)));
+                None
+            }
+        }
+    }
+
+    fn string(&mut self, field: &str, least: usize, most: usize) -> Option<String> {
+        let text = self.text(field)?;
+        let length = text.chars().count();
+        if (least..=most).contains(&length) {
+            return Some(text);
+        }
+        let allowed = if least == 0 { format!("at most {most}") } else { format!("{least} to {most}") };
+        self.report(field, format!("has {length} characters: {allowed} are allowed"));
+        None
+    }
+
+    fn checked<T>(&mut self, field: &str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(field)?;
+        check(&text).map_err(|problem| self.report(field, problem)).ok()
+    }
+
+    fn boolean(&mut self, field: &str) -> Option<bool> {
+        match self.body.get(field)? {
+            Value::Bool(value) => Some(*value),
+            other => {
+                self.report(field, format!("must be true or false, not {}", kind(other)));
+                None
+            }
+        }
+    }
+
+    fn integer(&mut self, field: &str, least: u64, most: u64) -> Option<u64> {
+        let value = self.body.get(field)?;
+        let whole = value.as_u64().or_else(|| {
+            let float = value.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e15).contains(f))?;
+            format!("{float:.0}").parse().ok()
+        });
+        match whole {
+            Some(number) if (least..=most).contains(&number) => Some(number),
+            _ => {
+                let got = if value.is_number() { value.to_string() } else { kind(value).to_owned() };
+                self.report(field, format!("must be a whole number from {least} to {most}, not {got}"));
+                None
+            }
+        }
+    }
+
+    fn choice<T: Copy>(&mut self, field: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(field)?;
+        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            self.report(field, format!("must be one of {}, not \"{text}\"", names.join(", ")));
+        }
+        found
+    }
+
+    fn params(&mut self) -> Option<Map<String, Value>> {
+        match self.body.get("params")? {
+            Value::Object(params) => match check_params(params) {
+                Ok(()) => Some(params.clone()),
+                Err(problems) => {
+                    self.problems.extend(problems);
+                    None
+                }
+            },
+            other => {
+                self.report("params", format!("must be an object, not {}", kind(other)));
+                None
+            }
+        }
+    }
+}
+
+fn check_object(path: &str, object: &Map<String, Value>, depth: usize, problems: &mut Vec<Problem>) {
+    if too_deep(path, depth, problems) {
+        return;
+    }
+    for (key, value) in object {
+        let path = format!("{path}.{key}");
+        if ["__proto__", "constructor", "prototype"].contains(&key.as_str()) {
+            problems.push(Problem::new(path, format!("the key \"{key}\" is not allowed at any level")));
+        } else {
+            check_value(&path, value, depth, problems);
+        }
+    }
+}
+
+fn check_value(path: &str, value: &Value, depth: usize, problems: &mut Vec<Problem>) {
+    match value {
+        Value::Object(object) => check_object(path, object, depth + 1, problems),
+        Value::Array(items) => {
+            if !too_deep(path, depth + 1, problems) {
+                for (index, item) in items.iter().enumerate() {
+                    // Only containers can be wrong, and a path costs an allocation.
+                    if item.is_object() || item.is_array() {
+                        check_value(&format!("{path}[{index}]"), item, depth + 1, problems);
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn too_deep(path: &str, depth: usize, problems: &mut Vec<Problem>) -> bool {
+    let deep = depth > MAX_PARAMS_DEPTH;
+    if deep && problems.len() < 20 {
+        problems.push(Problem::new(path, format!("is nested deeper than {MAX_PARAMS_DEPTH} levels")));
+    }
+    deep
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A valid definition for other rooms' tests.
+    pub(crate) fn definition(schedule: &str) -> Definition {
+        let body = json!({"name": "sample", "description": "", "handler": "sample", "schedule": schedule,
+            "recurring": !Schedule::parse(schedule).expect("a schedule").is_one_time()});
+        let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
+        read(&body).and_then(|draft| draft.create(&defaults, 0)).expect("a valid body")
+    }
+
+    fn read(body: &Value) -> Result<Draft, Vec<Problem>> {
+        Draft::read(body.as_object().expect("an object"))
+    }
+
+    #[test]
+    fn each_wrong_field_is_named_with_what_would_be_right() {
+        let deep = (0..33).fold(json!(1), |inner, _| json!({ "a": inner }));
+        let cases = [
+            (json!({"nmae": 1}), "nmae", "is not known here"),
+            (json!({"name": "ab"}), "name", "has 2 characters: 3 to 50"),
+            (json!({"name": "é".repeat(51)}), "name", "has 51 characters"),
+            (json!({"name": null}), "name", "must be a string, not null"),
+            (json!({"description": "x".repeat(201)}), "description", "at most 200"),
+            (json!({"type": "http"}), "type", "only \"script\""),
+            (json!({"handler": "../x"}), "handler", "is no handler's name"),
+            (json!({"handler": "a/b.js"}), "handler", "write \"a/b\""),
+            (json!({"params": []}), "params", "must be an object, not an array"),
+            (json!({"params": deep}), "params", "deeper than 32 levels"),
+            (json!({"params": {"a": [{"__proto__": 1}]}}), "params.a[0].__proto__", "not allowed"),
+            (json!({"params": {"a": "x".repeat(256 * 1024)}}), "params", "at most 262144"),
+            (json!({"schedule": 5}), "schedule", "must be a string, not a number"),
+            (json!({"schedule": "61 * * * *"}), "schedule", "minute"),
+            (json!({"timezone": "Mars/Base"}), "timezone", "Mars/Base"),
+            (json!({"recurring": "yes"}), "recurring", "true or false"),
+            (json!({"maxRetries": 11}), "maxRetries", "from 0 to 10, not 11"),
+            (json!({"maxRetries": 1.5}), "maxRetries", "not 1.5"),
+            (json!({"retryDelay": 999}), "retryDelay", "from 1000 to 3600000"),
+            (json!({"retryBackoff": "linear"}), "retryBackoff", "\"exponential\""),
+            (json!({"timeout": 99}), "timeout", "from 100 to 86400000"),
+            (json!({"overlap": "never"}), "overlap", "\"replace\""),
+            (json!({"misfire": true}), "misfire", "must be a string"),
+            (json!({"onExhausted": "give up"}), "onExhausted", "\"stop\""),
+            (json!({"keepExecutions": 0}), "keepExecutions", "from 1 to 10000"),
+        ];
+        for (body, field, words) in cases {
+            let problems = read(&body).expect_err(field);
+            let found = problems.iter().any(|p| p.field.starts_with(field) && p.problem.contains(words));
+            assert!(found, "{body}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn fields_that_do_not_go_together_are_refused() {
+        let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
+        let base = json!({"name": "sample", "description": "d", "handler": "h"});
+        let with = |extra: Value| {
+            let mut body = base.as_object().cloned().expect("an object");
+            body.extend(extra.as_object().cloned().expect("an object"));
+            Draft::read(&body).and_then(|draft| draft.create(&defaults, 0))
+        };
+        let field = |result: Result<Definition, Vec<Problem>>| result.expect_err("refused")[0].field.clone();
+        assert_eq!(field(with(json!({}))), "schedule");
+        assert_eq!(field(with(json!({"schedule": "now", "recurring": true}))), "recurring");
+        assert_eq!(field(with(json!({"schedule": "0 0 30 2 *", "recurring": true}))), "schedule");
+        let task = with(json!({"schedule": "0 3 * * *"})).expect("valid");
+        assert!(!task.recurring && task.timeout == 300_000 && task.retry_delay == 60_000);
+        let changed = Draft::read(json!({"timeout": 200}).as_object().expect("an object"))
+            .and_then(|draft| draft.update(&task, 0))
+            .expect("valid");
+        assert_eq!(changed, Definition { timeout: 200, ..task });
+    }
+}

@@ -1,0 +1,250 @@
+//! Facts: what is true of a task besides its definition. The status is derived from them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    Millis,
+    definition::{Definition, Overlap},
+    execution::{ExecutionStatus, Trigger},
+    ids::{ExecutionId, TaskId},
+};
+
+/// A task as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// What the user asked for.
+    pub definition: Definition,
+    /// What is true of it.
+    pub facts: Facts,
+    /// When it was created.
+    pub created_at: Millis,
+    /// When it changed last.
+    pub updated_at: Millis,
+}
+
+/// What is true of a task; changed by [`super::step`] only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    /// Whether a user holds it back.
+    pub paused: bool,
+    /// Where intervals count from.
+    pub anchor: Millis,
+    /// The next planned occurrence that nothing has been decided about; kept while paused.
+    pub next: Option<Millis>,
+    /// Attempts that wait for their time, earliest first.
+    pub retries: Vec<PendingRetry>,
+    /// Failures of the current occurrence so far.
+    pub retry_count: u32,
+    /// When the last of them was.
+    pub last_retry: Option<Millis>,
+    /// Executions in progress.
+    pub running: Vec<Running>,
+    /// Occurrences that run as soon as the task is idle, in order.
+    pub waiting: Vec<Waiting>,
+    /// How the last occurrence ended.
+    pub last: Option<LastOutcome>,
+    /// The attempt that started last.
+    pub last_execution: Option<LastExecution>,
+}
+
+/// An attempt that waits for its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingRetry {
+    /// Its number, 2 or more.
+    pub attempt: u32,
+    /// When it is due.
+    pub due: Millis,
+    /// The occurrence it belongs to.
+    pub occurrence: Occurrence,
+}
+
+/// One planned time of a task, with what is particular to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Occurrence {
+    /// The planned time.
+    pub scheduled_for: Millis,
+    /// Whether a user asked for it, so that the schedule knows nothing of it.
+    pub by_hand: bool,
+    /// Parameters instead of the task's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<Map<String, Value>>,
+}
+
+/// An execution in progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Running {
+    /// Its id.
+    pub execution: ExecutionId,
+    /// 1-based.
+    pub attempt: u32,
+    /// What started it.
+    pub trigger: Trigger,
+    /// When it was claimed.
+    pub claimed_at: Millis,
+    /// What it runs for.
+    pub occurrence: Occurrence,
+    /// The row for the occurrences that were skipped while it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<SkipRow>,
+}
+
+/// A skip that may still grow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SkipRow {
+    /// Its row.
+    pub execution: ExecutionId,
+    /// The first occurrence in it.
+    pub scheduled_for: Millis,
+    /// How many it stands for.
+    pub count: u64,
+    /// When the row was made.
+    pub created_at: Millis,
+}
+
+/// An occurrence that waits for the task to be idle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// The id its execution will have.
+    pub execution: ExecutionId,
+    /// What will have started it.
+    pub trigger: Trigger,
+    /// Since when it waits.
+    pub since: Millis,
+    /// What it runs for.
+    pub occurrence: Occurrence,
+}
+
+/// How an occurrence ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastOutcome {
+    /// Its handler succeeded.
+    Completed,
+    /// Its attempts were used up.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What a task tells about the attempt that started last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// How it stands.
+    pub status: ExecutionStatus,
+    /// When it started.
+    pub time: Millis,
+    /// Milliseconds, once it has ended.
+    pub duration: Option<Millis>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// What a task looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskStatus {
+    /// An execution is in progress.
+    Running,
+    /// A user holds it back.
+    Paused,
+    /// A failed occurrence waits for its next attempt.
+    RetryScheduled,
+    /// A one-time task that succeeded.
+    Completed,
+    /// The last occurrence used up its attempts.
+    Failed,
+    /// None of the others.
+    Active,
+}
+
+impl TaskStatus {
+    /// Every status, in the order in which they are derived.
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Paused, Self::RetryScheduled, Self::Completed, Self::Failed, Self::Active];
+
+    /// Its name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::RetryScheduled => "retry-scheduled",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Active => "active",
+        }
+    }
+}
+
+impl Task {
+    /// What it looks like from outside.
+    #[must_use]
+    pub fn status(&self) -> TaskStatus {
+        let facts = &self.facts;
+        if !facts.running.is_empty() {
+            TaskStatus::Running
+        } else if facts.paused {
+            TaskStatus::Paused
+        } else if !facts.retries.is_empty() {
+            TaskStatus::RetryScheduled
+        } else if !self.definition.recurring
+            && facts.next.is_none()
+            && facts.last == Some(LastOutcome::Completed)
+        {
+            TaskStatus::Completed
+        } else if facts.last == Some(LastOutcome::Failed) {
+            TaskStatus::Failed
+        } else {
+            TaskStatus::Active
+        }
+    }
+
+    /// When it runs next, as far as is known now; nothing while it is paused.
+    #[must_use]
+    pub fn next_run(&self) -> Option<Millis> {
+        let facts = &self.facts;
+        if facts.paused {
+            return None;
+        }
+        facts.retries.first().map(|r| r.due).or(facts.next)
+    }
+
+    /// When something has to be decided about it next: the key of the due index.
+    ///
+    /// A retry waits while something else of the task runs (unless runs may overlap), and
+    /// regular occurrences wait while a retry is pending.
+    #[must_use]
+    pub fn due(&self) -> Option<Millis> {
+        let facts = &self.facts;
+        if facts.paused {
+            return None;
+        }
+        let idle = facts.running.is_empty();
+        if let Some(retry) = facts.retries.first() {
+            return (idle || self.definition.overlap == Overlap::Allow).then_some(retry.due);
+        }
+        if idle && let Some(waiting) = facts.waiting.first() {
+            return Some(waiting.since);
+        }
+        facts.next
+    }
+
+    /// Whether it recurs but has no next occurrence, because its attempts were used up.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.definition.recurring && self.facts.next.is_none()
+    }
+}

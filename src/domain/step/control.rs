@@ -1,0 +1,163 @@
+//! What users ask of a task.
+
+use serde_json::{Map, Value};
+
+use super::{Refused, Stepper, first_run};
+use crate::domain::{
+    definition::{Definition, Overlap},
+    draft::Draft,
+    execution::{Reason, Trigger},
+    facts::{LastOutcome, Occurrence, Waiting},
+    ids::ExecutionId,
+};
+
+impl Stepper<'_, '_> {
+    pub(super) fn run_by_hand(
+        &mut self,
+        execution: ExecutionId,
+        params: Option<Map<String, Value>>,
+    ) -> Result<(), Refused> {
+        let now = self.moment.now;
+        let occurrence = Occurrence { scheduled_for: self.own_moment(), by_hand: true, params };
+        let waiting =
+            Waiting { execution, trigger: Trigger::Manual, since: now, occurrence: occurrence.clone() };
+        let facts = &self.step.task.facts;
+        match self.step.task.definition.overlap {
+            _ if facts.running.is_empty() => self.start(execution, Trigger::Manual, 1, occurrence),
+            Overlap::Allow => self.start(execution, Trigger::Manual, 1, occurrence),
+            Overlap::Skip => return Err(Refused::AlreadyRunning),
+            Overlap::Queue if !facts.waiting.is_empty() => return Err(Refused::AlreadyWaiting),
+            Overlap::Queue => self.facts().waiting.push(waiting),
+            Overlap::Replace => {
+                let displaced = std::mem::take(&mut self.facts().waiting);
+                if let Some(first) = displaced.first() {
+                    self.skip_overlapping(first.occurrence.scheduled_for, displaced.len() as u64);
+                }
+                self.facts().waiting.push(waiting);
+                self.cancel_running();
+            }
+        }
+        if self.step.task.is_stopped() {
+            self.facts().next = self.next_after(now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn pause(&mut self) -> Result<(), Refused> {
+        if self.step.task.facts.paused {
+            return Err(Refused::AlreadyPaused);
+        }
+        if !self.step.task.facts.retries.is_empty() {
+            self.skip_passed_while_retrying();
+        }
+        self.facts().paused = true;
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self) -> Result<(), Refused> {
+        let now = self.moment.now;
+        if !self.step.task.facts.paused && !self.step.task.is_stopped() {
+            return Err(Refused::NotPaused);
+        }
+        let next = if self.step.task.definition.recurring {
+            self.next_after(now)
+        } else {
+            self.step.task.facts.next.map(|moment| moment.max(now))
+        };
+        let facts = self.facts();
+        facts.paused = false;
+        facts.next = next;
+        for retry in &mut facts.retries {
+            retry.due = retry.due.max(now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn reset_retries(&mut self) {
+        let now = self.moment.now;
+        let recurring = self.step.task.definition.recurring;
+        let stopped = self.step.task.is_stopped();
+        let next = self.next_after(now);
+        let facts = self.facts();
+        facts.retry_count = 0;
+        facts.last_retry = None;
+        if recurring && facts.last == Some(LastOutcome::Failed) {
+            facts.last = None;
+        }
+        if stopped {
+            facts.next = next;
+        }
+    }
+
+    pub(super) fn update(&mut self, draft: Draft) -> Result<(), Refused> {
+        let now = self.moment.now;
+        let definition = draft.update(&self.step.task.definition, now).map_err(Refused::Invalid)?;
+        let old = std::mem::replace(&mut self.step.task.definition, definition);
+        let new = &self.step.task.definition;
+        let max_attempts = new.max_attempts();
+        let rescheduled =
+            (&old.schedule, &old.timezone, old.recurring) != (&new.schedule, &new.timezone, new.recurring);
+        if rescheduled {
+            // Times that passed under the old schedule are accounted for under the old schedule.
+            self.account_for_passed(&old);
+            let anchor = if old.schedule == self.step.task.definition.schedule {
+                self.step.task.facts.anchor
+            } else {
+                now
+            };
+            self.timetable = self.step.task.definition.timetable(anchor)?;
+            let next = first_run(&self.timetable, now);
+            let facts = self.facts();
+            facts.anchor = anchor;
+            facts.next = next;
+        }
+        let facts = self.facts();
+        let pending = facts.retries.len();
+        facts.retries.retain(|retry| retry.attempt <= max_attempts);
+        if facts.retries.len() < pending {
+            facts.last = Some(LastOutcome::Failed);
+        }
+        Ok(())
+    }
+
+    /// Occurrences of the definition that is going away which are due but undecided.
+    fn account_for_passed(&mut self, old: &Definition) {
+        let now = self.moment.now;
+        let facts = &self.step.task.facts;
+        if facts.paused {
+            return;
+        }
+        let Some(first) = facts.next.filter(|next| *next < now) else { return };
+        let count = if old.recurring {
+            let t = &self.timetable;
+            1 + t.schedule.count_between(first, now - 1, t.anchor, t.zone).count
+        } else {
+            1
+        };
+        if !facts.retries.is_empty() {
+            self.skip(Reason::Retrying, first, count);
+        } else if facts.running.is_empty() {
+            self.skip(Reason::Misfire, first, count);
+        } else {
+            self.skip_overlapping(first, count);
+        }
+    }
+
+    /// The present moment, moved until no other occurrence of the task has it: executions
+    /// are unique by planned time and attempt.
+    fn own_moment(&self) -> i64 {
+        let facts = &self.step.task.facts;
+        let mut moment = self.moment.now;
+        let taken = |moment| {
+            facts.next == Some(moment)
+                || facts.running.iter().any(|r| r.occurrence.scheduled_for == moment)
+                || facts.waiting.iter().any(|w| w.occurrence.scheduled_for == moment)
+                || facts.retries.iter().any(|r| r.occurrence.scheduled_for == moment)
+                || facts.last_execution.as_ref().is_some_and(|last| last.time == moment)
+        };
+        while taken(moment) {
+            moment += 1;
+        }
+        moment
+    }
+}

@@ -1,0 +1,151 @@
+//! What happens when a task's due time has come.
+
+use super::Stepper;
+use crate::domain::{
+    Millis,
+    definition::{Misfire, Overlap},
+    execution::{Reason, Trigger},
+    facts::{Occurrence, Waiting},
+    schedule::Schedule,
+};
+
+impl Stepper<'_, '_> {
+    /// Decides about the one thing that is due first. What is due besides that keeps the
+    /// task due, so that the same question is asked again.
+    pub(super) fn due(&mut self) {
+        let now = self.moment.now;
+        let task = &self.step.task;
+        if task.due().is_none_or(|due| due > now) {
+            return;
+        }
+        if !task.facts.retries.is_empty() {
+            self.retry();
+        } else if task.facts.running.is_empty() && !task.facts.waiting.is_empty() {
+            let Waiting { execution, trigger, occurrence, .. } = self.facts().waiting.remove(0);
+            self.start(execution, trigger, 1, occurrence);
+        } else if let Some(next) = task.facts.next {
+            if now - next > self.moment.policy.misfire_after {
+                self.missed(next);
+            } else {
+                self.on_time(next);
+            }
+        }
+    }
+
+    fn retry(&mut self) {
+        self.skip_passed_while_retrying();
+        let retry = self.facts().retries.remove(0);
+        let id = (self.moment.new_id)();
+        self.start(id, Trigger::Retry, retry.attempt, retry.occurrence);
+    }
+
+    fn on_time(&mut self, next: Millis) {
+        let now = self.moment.now;
+        let idle = self.step.task.facts.running.is_empty();
+        let trigger = match self.timetable.schedule {
+            Schedule::Now => Trigger::Immediate,
+            Schedule::At(moment) if moment < next => Trigger::Immediate,
+            _ => Trigger::Schedule,
+        };
+        if idle || self.step.task.definition.overlap == Overlap::Allow {
+            let id = (self.moment.new_id)();
+            self.facts().next = self.next_after(next);
+            self.start(id, trigger, 1, regular(next));
+            return;
+        }
+        let count = self.count(next, now);
+        self.facts().next = self.next_after(now);
+        self.occupied(trigger, next, next, count);
+    }
+
+    /// Occurrences older than the policy allows: `missed` and those after it that are too.
+    fn missed(&mut self, first: Millis) {
+        let policy = self.moment.policy;
+        let last = self.moment.now - policy.misfire_after - 1;
+        let recurring = self.step.task.definition.recurring;
+        let passed = {
+            let t = &self.timetable;
+            t.schedule.count_between(first, last, t.anchor, t.zone)
+        };
+        let (count, newest) =
+            if recurring { (passed.count + 1, passed.newest.unwrap_or(first)) } else { (1, first) };
+        self.facts().next = self.next_after(last);
+        match self.step.task.definition.misfire {
+            Misfire::Skip => self.skip(Reason::Misfire, first, count),
+            Misfire::Once => {
+                self.skip(Reason::Misfire, first, count - 1);
+                self.run_or_wait(newest);
+            }
+            Misfire::All => self.catch_up(first, last, count),
+        }
+    }
+
+    /// Every missed time in order, within bounds; the older ones as one skip.
+    fn catch_up(&mut self, first: Millis, last: Millis, count: u64) {
+        let policy = self.moment.policy;
+        let times = if count == 1 {
+            vec![first]
+        } else {
+            let t = &self.timetable;
+            let oldest = (self.moment.now - policy.catch_up_window).max(first);
+            t.schedule.newest_between(oldest - 1, last, policy.catch_up_max, t.anchor, t.zone)
+        };
+        self.skip(Reason::Misfire, first, count.saturating_sub(times.len() as u64));
+        for scheduled_for in times {
+            self.wait(Trigger::CatchUp, scheduled_for);
+        }
+        if self.step.task.facts.running.is_empty() {
+            self.due();
+        }
+    }
+
+    fn run_or_wait(&mut self, scheduled_for: Millis) {
+        let idle = self.step.task.facts.running.is_empty();
+        if idle || self.step.task.definition.overlap == Overlap::Allow {
+            let id = (self.moment.new_id)();
+            self.start(id, Trigger::CatchUp, 1, regular(scheduled_for));
+        } else {
+            self.occupied(Trigger::CatchUp, scheduled_for, scheduled_for, 1);
+        }
+    }
+
+    /// `count` occurrences from `first` on are due while the task runs and runs may not overlap.
+    fn occupied(&mut self, trigger: Trigger, first: Millis, chosen: Millis, count: u64) {
+        match self.step.task.definition.overlap {
+            Overlap::Skip | Overlap::Allow => self.skip_overlapping(first, count),
+            Overlap::Queue if self.step.task.facts.waiting.is_empty() => {
+                self.wait(trigger, chosen);
+                self.skip_overlapping(first, count - 1);
+            }
+            Overlap::Queue => self.skip_overlapping(first, count),
+            Overlap::Replace => {
+                let displaced = self.step.task.facts.waiting.len() as u64;
+                let first =
+                    self.step.task.facts.waiting.first().map_or(first, |w| w.occurrence.scheduled_for);
+                self.facts().waiting.clear();
+                self.skip_overlapping(first, displaced + count - 1);
+                self.wait(trigger, chosen);
+                self.cancel_running();
+            }
+        }
+    }
+
+    pub(super) fn cancel_running(&mut self) {
+        let running: Vec<_> = self.step.task.facts.running.iter().map(|r| r.execution).collect();
+        self.step.cancel.extend(running);
+    }
+
+    fn wait(&mut self, trigger: Trigger, scheduled_for: Millis) {
+        let waiting = Waiting {
+            execution: (self.moment.new_id)(),
+            trigger,
+            since: self.moment.now,
+            occurrence: regular(scheduled_for),
+        };
+        self.facts().waiting.push(waiting);
+    }
+}
+
+fn regular(scheduled_for: Millis) -> Occurrence {
+    Occurrence { scheduled_for, by_hand: false, params: None }
+}

@@ -1,0 +1,111 @@
+//! What follows from the end of an attempt.
+
+use super::{Refused, Stepper, running_row};
+use crate::domain::{
+    definition::OnExhausted,
+    execution::{Ending, Execution, ExecutionStatus, Reason, Verdict},
+    facts::{LastExecution, LastOutcome, PendingRetry, Running, Task},
+    ids::ExecutionId,
+    retry,
+};
+
+impl Stepper<'_, '_> {
+    pub(super) fn ended(&mut self, execution: ExecutionId, verdict: Verdict) -> Result<(), Refused> {
+        let position = self.step.task.facts.running.iter().position(|r| r.execution == execution);
+        let running = self.facts().running.remove(position.ok_or(Refused::NotRunning(execution))?);
+        let row = ended_row(&self.step.task, &running, verdict.clone(), self.moment.now);
+        if let Some(last) = self.facts().last_execution.as_mut().filter(|last| last.id == execution) {
+            *last = LastExecution {
+                id: execution,
+                status: row.status,
+                time: row.start_time.unwrap_or(row.created_at),
+                duration: row.duration,
+                error: row.error.clone(),
+            };
+        }
+        self.step.rows.push(row);
+        match verdict.ending {
+            Ending::Completed { .. } => self.succeeded(&running),
+            Ending::Failed { .. } => self.failed(running),
+            Ending::Cancelled { .. } => self.close(LastOutcome::Cancelled),
+        }
+        Ok(())
+    }
+
+    fn succeeded(&mut self, running: &Running) {
+        if running.occurrence.by_hand && !self.step.task.facts.retries.is_empty() {
+            self.skip_passed_while_retrying();
+            self.facts().retries.clear();
+        }
+        self.close(LastOutcome::Completed);
+    }
+
+    fn failed(&mut self, running: Running) {
+        let now = self.moment.now;
+        let Task { definition, facts, .. } = &self.step.task;
+        let held = running.occurrence.by_hand && facts.paused;
+        if running.attempt < definition.max_attempts() && !held {
+            let pending = PendingRetry {
+                attempt: running.attempt + 1,
+                due: now.saturating_add(retry::wait(definition, running.attempt, self.moment.roll)),
+                occurrence: running.occurrence,
+            };
+            let facts = self.facts();
+            facts.retry_count = running.attempt;
+            facts.last_retry = Some(now);
+            let place = facts.retries.partition_point(|r| r.due <= pending.due);
+            facts.retries.insert(place, pending);
+            return;
+        }
+        let stops = definition.recurring
+            && definition.on_exhausted == OnExhausted::Stop
+            && !running.occurrence.by_hand;
+        self.facts().last = Some(LastOutcome::Failed);
+        if stops {
+            self.facts().next = None;
+            let dropped = std::mem::take(&mut self.facts().waiting);
+            if let Some(first) = dropped.first() {
+                self.skip(Reason::Overlap, first.occurrence.scheduled_for, dropped.len() as u64);
+            }
+        }
+    }
+
+    /// An occurrence is over and needs no further attempt.
+    fn close(&mut self, outcome: LastOutcome) {
+        let facts = self.facts();
+        facts.last = Some(outcome);
+        if facts.retries.is_empty() {
+            facts.retry_count = 0;
+            facts.last_retry = None;
+        }
+    }
+}
+
+fn ended_row(task: &Task, running: &Running, verdict: Verdict, now: i64) -> Execution {
+    let mut row = running_row(task, running);
+    row.start_time = verdict.started.or(row.start_time);
+    row.duration = verdict.duration;
+    row.handler_hash = verdict.handler_hash;
+    row.output_truncated = verdict.output_truncated;
+    row.usage = verdict.usage;
+    row.updated_at = now.max(row.created_at);
+    match verdict.ending {
+        Ending::Completed { result } => {
+            row.status = ExecutionStatus::Completed;
+            row.result = Some(result);
+        }
+        Ending::Failed { reason, error, stack, result } => {
+            row.status = ExecutionStatus::Failed;
+            row.reason = Some(reason);
+            row.error = Some(error);
+            row.stack = stack;
+            row.result = result;
+        }
+        Ending::Cancelled { error } => {
+            row.status = ExecutionStatus::Cancelled;
+            row.reason = Some(Reason::Cancelled);
+            row.error = Some(error);
+        }
+    }
+    row
+}

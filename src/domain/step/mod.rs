@@ -1,0 +1,359 @@
+//! Step: `(task, event, moment) → task'`, the only way in which a task's facts change.
+//!
+//! A step also says what follows from it: rows to write in the same transaction, and,
+//! once that is durable, attempts to start and executions to cancel. An event that the
+//! facts do not allow is refused with an error that names both.
+//!
+//! [`due`] decides about planned times, [`ended`] about attempts that are over,
+//! [`control`] about what users ask for.
+
+mod control;
+mod due;
+mod ended;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Millis,
+    definition::{Definition, Timetable},
+    draft::{Draft, Problem},
+    execution::{Execution, ExecutionStatus, Reason, Trigger, Verdict},
+    facts::{Facts, LastExecution, Occurrence, Running, Task},
+    ids::{ExecutionId, TaskId},
+    schedule::{Schedule, ScheduleError},
+};
+
+/// Something that happens to a task.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Its due time has come.
+    Due,
+    /// One of its executions is over.
+    Ended {
+        /// Which one.
+        execution: ExecutionId,
+        /// What came of it.
+        verdict: Box<Verdict>,
+    },
+    /// A user wants a run now.
+    RunByHand {
+        /// The id the execution gets.
+        execution: ExecutionId,
+        /// Parameters instead of the task's.
+        params: Option<Map<String, Value>>,
+    },
+    /// A user holds it back.
+    Pause,
+    /// A user lets it go on.
+    Resume,
+    /// A user forgives its failures.
+    ResetRetries,
+    /// A user changes its definition.
+    Update(Box<Draft>),
+}
+
+/// When a step happens, and everything in it that is not a function of the task.
+pub struct Moment<'a> {
+    /// Epoch milliseconds.
+    pub now: Millis,
+    /// In −1..1, for jitter.
+    pub roll: f64,
+    /// Makes ids.
+    pub new_id: &'a mut dyn FnMut() -> ExecutionId,
+    /// The server's rules.
+    pub policy: Policy,
+}
+
+/// The server's rules about missed times.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// An occurrence later than this many milliseconds was missed.
+    pub misfire_after: Millis,
+    /// `misfire: all` reaches back this many milliseconds at most.
+    pub catch_up_window: Millis,
+    /// And runs this many of them at most.
+    pub catch_up_max: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { misfire_after: 60_000, catch_up_window: 86_400_000, catch_up_max: 100 }
+    }
+}
+
+/// What follows from an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The task as it is afterwards.
+    pub task: Task,
+    /// Rows to write.
+    pub rows: Vec<Execution>,
+    /// Attempts to start once that is durable.
+    pub start: Vec<Start>,
+    /// Executions to cancel once that is durable.
+    pub cancel: Vec<ExecutionId>,
+}
+
+/// An attempt to start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// Its row.
+    pub execution: ExecutionId,
+    /// The task.
+    pub task: TaskId,
+    /// As it stood when the attempt was claimed.
+    pub definition: Definition,
+    /// 1-based.
+    pub attempt: u32,
+    /// What started it.
+    pub trigger: Trigger,
+    /// What it runs for.
+    pub occurrence: Occurrence,
+}
+
+/// An event that the facts do not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A run is asked for while one is in progress.
+    #[error("Task is already running")]
+    AlreadyRunning,
+    /// A run is asked for while one waits in the queue.
+    #[error("Task already has a run waiting")]
+    AlreadyWaiting,
+    /// It is paused already.
+    #[error("Task is already paused")]
+    AlreadyPaused,
+    /// It is not paused.
+    #[error("Task is not paused")]
+    NotPaused,
+    /// The execution is not in progress: its row is closed and stays as it is.
+    #[error("execution {0} is not in progress, so its end changes nothing")]
+    NotRunning(ExecutionId),
+    /// What a user asks for does not fit what is there.
+    #[error("the change does not fit the task")]
+    Invalid(Vec<Problem>),
+    /// The stored schedule no longer parses.
+    #[error("the schedule no longer parses: {0}")]
+    Schedule(#[from] ScheduleError),
+}
+
+impl Task {
+    /// A new task and its first planned time.
+    ///
+    /// # Errors
+    /// When the definition's schedule does not parse.
+    pub fn new(id: TaskId, definition: Definition, now: Millis) -> Result<Self, Refused> {
+        let mut facts = Facts {
+            paused: false,
+            anchor: now,
+            next: None,
+            retries: Vec::new(),
+            retry_count: 0,
+            last_retry: None,
+            running: Vec::new(),
+            waiting: Vec::new(),
+            last: None,
+            last_execution: None,
+        };
+        facts.next = first_run(&definition.timetable(now)?, now);
+        Ok(Self { id, definition, facts, created_at: now, updated_at: now })
+    }
+
+    /// What follows from `event`.
+    ///
+    /// # Errors
+    /// [`Refused`], when the facts do not allow the event.
+    pub fn step(&self, event: Event, moment: &mut Moment<'_>) -> Result<Step, Refused> {
+        let timetable = self.definition.timetable(self.facts.anchor)?;
+        let mut stepper = Stepper {
+            step: Step { task: self.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() },
+            timetable,
+            moment,
+        };
+        match event {
+            Event::Due => stepper.due(),
+            Event::Ended { execution, verdict } => stepper.ended(execution, *verdict)?,
+            Event::RunByHand { execution, params } => stepper.run_by_hand(execution, params)?,
+            Event::Pause => stepper.pause()?,
+            Event::Resume => stepper.resume()?,
+            Event::ResetRetries => stepper.reset_retries(),
+            Event::Update(draft) => stepper.update(*draft)?,
+        }
+        let Stepper { mut step, moment, .. } = stepper;
+        if step.task != *self {
+            // Never backwards, whatever the clock does.
+            step.task.updated_at = moment.now.max(self.updated_at);
+        }
+        Ok(step)
+    }
+}
+
+/// The first planned time of a new schedule: a moment already past is due at once.
+fn first_run(timetable: &Timetable, now: Millis) -> Option<Millis> {
+    match &timetable.schedule {
+        Schedule::Now => Some(now),
+        Schedule::At(moment) => Some(now.max(*moment)),
+        _ => timetable.next_after(now),
+    }
+}
+
+/// A step in the making.
+struct Stepper<'a, 'b> {
+    step: Step,
+    timetable: Timetable,
+    moment: &'a mut Moment<'b>,
+}
+
+impl Stepper<'_, '_> {
+    fn facts(&mut self) -> &mut Facts {
+        &mut self.step.task.facts
+    }
+
+    /// The next planned time after `after`, for a task that has one.
+    fn next_after(&self, after: Millis) -> Option<Millis> {
+        if self.step.task.definition.recurring { self.timetable.next_after(after) } else { None }
+    }
+
+    /// Starts an attempt: into the facts, a row, and the list of what to start.
+    fn start(&mut self, execution: ExecutionId, trigger: Trigger, attempt: u32, occurrence: Occurrence) {
+        let now = self.moment.now;
+        let running = Running {
+            execution,
+            attempt,
+            trigger,
+            claimed_at: now,
+            occurrence: occurrence.clone(),
+            skipped: None,
+        };
+        let task = &mut self.step.task;
+        self.step.rows.push(running_row(task, &running));
+        task.facts.running.push(running);
+        task.facts.last_execution = Some(LastExecution {
+            id: execution,
+            status: ExecutionStatus::Running,
+            time: now,
+            duration: None,
+            error: None,
+        });
+        self.step.start.push(Start {
+            execution,
+            task: task.id,
+            definition: task.definition.clone(),
+            attempt,
+            trigger,
+            occurrence,
+        });
+    }
+
+    /// Records `count` occurrences, the first at `scheduled_for`, as skipped.
+    fn skip(&mut self, reason: Reason, scheduled_for: Millis, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let id = (self.moment.new_id)();
+        let row = skip_row(&self.step.task, id, reason, scheduled_for, count, self.moment.now);
+        self.step.rows.push(row);
+    }
+
+    /// Records occurrences that passed while a run was in progress: one row per run, which grows.
+    fn skip_overlapping(&mut self, scheduled_for: Millis, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let now = self.moment.now;
+        let Some(mut running) = self.facts().running.pop() else {
+            return self.skip(Reason::Overlap, scheduled_for, count);
+        };
+        let row = match running.skipped.take() {
+            Some(row) => super::facts::SkipRow { count: row.count + count, ..row },
+            None => super::facts::SkipRow {
+                execution: (self.moment.new_id)(),
+                scheduled_for,
+                count,
+                created_at: now,
+            },
+        };
+        let mut written =
+            skip_row(&self.step.task, row.execution, Reason::Overlap, row.scheduled_for, row.count, now);
+        written.created_at = row.created_at;
+        self.step.rows.retain(|r| r.id != written.id);
+        self.step.rows.push(written);
+        running.skipped = Some(row);
+        self.facts().running.push(running);
+    }
+
+    /// Regular occurrences that passed while a retry was pending become one skip.
+    fn skip_passed_while_retrying(&mut self) {
+        let now = self.moment.now;
+        if !self.step.task.definition.recurring {
+            return;
+        }
+        if let Some(first) = self.step.task.facts.next.filter(|next| *next <= now) {
+            let count = self.count(first, now);
+            self.skip(Reason::Retrying, first, count);
+            self.facts().next = self.next_after(now);
+        }
+    }
+
+    /// How many occurrences lie in `first..=until`, of which `first` is one.
+    fn count(&self, first: Millis, until: Millis) -> u64 {
+        if !self.step.task.definition.recurring {
+            return 1;
+        }
+        let Timetable { schedule, zone, anchor } = &self.timetable;
+        1 + schedule.count_between(first, until, *anchor, *zone).count
+    }
+}
+
+/// The row of an execution in progress.
+pub(super) fn running_row(task: &Task, running: &Running) -> Execution {
+    Execution {
+        id: running.execution,
+        task_id: task.id,
+        task_name: task.definition.name.clone(),
+        handler: task.definition.handler.clone(),
+        handler_hash: None,
+        status: ExecutionStatus::Running,
+        reason: None,
+        trigger: running.trigger,
+        scheduled_for: running.occurrence.scheduled_for,
+        attempt: running.attempt,
+        start_time: Some(running.claimed_at),
+        duration: None,
+        error: None,
+        stack: None,
+        result: None,
+        output_truncated: false,
+        usage: None,
+        skipped_count: None,
+        created_at: running.claimed_at,
+        updated_at: running.claimed_at,
+    }
+}
+
+fn skip_row(
+    task: &Task,
+    id: ExecutionId,
+    reason: Reason,
+    scheduled_for: Millis,
+    count: u64,
+    now: Millis,
+) -> Execution {
+    let running = Running {
+        execution: id,
+        attempt: 0,
+        trigger: Trigger::Schedule,
+        claimed_at: now,
+        occurrence: Occurrence { scheduled_for, by_hand: false, params: None },
+        skipped: None,
+    };
+    Execution {
+        status: ExecutionStatus::Skipped,
+        reason: Some(reason),
+        start_time: None,
+        skipped_count: Some(count),
+        ..running_row(task, &running)
+    }
+}

@@ -1,0 +1,46 @@
+//! V8's code caches, by source and engine.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+/// All caches together take at most this many bytes; beyond, all are dropped and made anew.
+const MOST: usize = 64 * 1024 * 1024;
+
+/// Code caches of the one engine that all runners have.
+#[derive(Debug, Default)]
+pub(super) struct Caches {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    engine: String,
+    bytes: usize,
+    by_hash: HashMap<[u8; 32], Vec<u8>>,
+}
+
+impl Caches {
+    pub(super) fn get(&self, engine: &str, hash: &[u8; 32]) -> Option<Vec<u8>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.engine == engine { known.by_hash.get(hash).cloned() } else { None }
+    }
+
+    pub(super) fn put(&self, engine: &str, made: Vec<([u8; 32], Vec<u8>)>) {
+        if made.is_empty() {
+            return;
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: usize = made.iter().map(|(_, bytes)| bytes.len()).sum();
+        if known.engine != engine || known.bytes + new > MOST {
+            *known = Known { engine: engine.to_owned(), ..Known::default() };
+        }
+        for (hash, bytes) in made {
+            known.bytes += bytes.len();
+            if let Some(old) = known.by_hash.insert(hash, bytes) {
+                known.bytes -= old.len();
+            }
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The pool: runs wait in line, runners take them from it.
+//!
+//! Every runner has a task of its own that starts the process, takes a run, talks about it,
+//! waits until the process is ready again, and so on. A runner that nobody needs ends after a
+//! while; a run that finds nobody idle starts another runner if there may be one more.
+
+use std::{
+    collections::HashSet,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    task::JoinSet,
+    time::sleep,
+};
+
+use super::{
+    caches::Caches,
+    process::Process,
+    snapshot::Snapshot,
+    talk::{Context, Talk, Told, talk},
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        execution::{Ending, Reason, Verdict},
+        source::Source,
+    },
+    handlers::{Loaded, Loader, files::Files},
+    runtime::{
+        Invocation, Later, Runner, SystemCalls,
+        protocol::{self, Mode, Run, Settings},
+    },
+};
+
+/// A runner beyond the smallest number ends after being idle for this long.
+const IDLE: Duration = Duration::from_secs(30);
+/// Between attempts to start a runner that does not start.
+const RESTART: Duration = Duration::from_secs(1);
+/// A load check takes at most this many milliseconds.
+const LOAD_TIMEOUT: u64 = 5000;
+
+/// The pool's part of the configuration.
+#[derive(Debug, Clone)]
+pub struct PoolSettings {
+    /// Runners kept.
+    pub min: usize,
+    /// Runners at most.
+    pub max: usize,
+    /// Runs after which a runner is replaced.
+    pub recycle_after: u64,
+    /// What each runner is told.
+    pub runner: Settings,
+    /// Handlers that may require `isochron:system`.
+    pub system_handlers: HashSet<String>,
+}
+
+/// The runners.
+pub struct Pool {
+    shared: Arc<Shared>,
+    line: mpsc::UnboundedSender<Job>,
+    runners: Mutex<JoinSet<()>>,
+}
+
+struct Shared {
+    settings: PoolSettings,
+    snapshot: Snapshot,
+    files: Files,
+    caches: Caches,
+    system: Arc<dyn SystemCalls>,
+    clock: Arc<dyn Clock>,
+    /// Runs in the order in which they are due; as long as the scheduler lets it grow.
+    waiting: Mutex<mpsc::UnboundedReceiver<Job>>,
+    alive: AtomicUsize,
+    idle: AtomicUsize,
+    started: AtomicUsize,
+    queued: AtomicUsize,
+    numbers: AtomicU64,
+    closing: watch::Sender<bool>,
+}
+
+struct Job {
+    talk: Talk,
+    system: bool,
+    taken: Arc<AtomicBool>,
+    reply: oneshot::Sender<(Verdict, Vec<(String, [u8; 32])>)>,
+}
+
+/// How many runners there are, and how many runs wait for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct PoolState {
+    /// Ready or running.
+    pub alive: usize,
+    /// Ready.
+    pub idle: usize,
+    /// Runs that wait.
+    pub waiting: usize,
+}
+
+impl Pool {
+    /// Makes the snapshot and starts the smallest number of runners.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be made or a first runner does not start.
+    pub async fn start(
+        settings: PoolSettings,
+        files: Files,
+        system: Arc<dyn SystemCalls>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Arc<Self>> {
+        let snapshot = Snapshot::build()
+            .await
+            .map_err(|e| io::Error::new(e.kind(), format!("make the runners' startup snapshot: {e}")))?;
+        let (line, waiting) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            settings,
+            snapshot,
+            files,
+            caches: Caches::default(),
+            system,
+            clock,
+            waiting: Mutex::new(waiting),
+            alive: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
+            numbers: AtomicU64::new(0),
+            closing: watch::channel(false).0,
+        });
+        let first = Process::start(&shared.snapshot, &shared.settings.runner)
+            .await
+            .map_err(|e| io::Error::new(e.kind(), format!("start a runner: {e}")))?;
+        let pool = Arc::new(Self { shared, line, runners: Mutex::default() });
+        pool.add(Some(first)).await;
+        for _ in 1..pool.shared.settings.min {
+            pool.add(None).await;
+        }
+        Ok(pool)
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn state(&self) -> PoolState {
+        PoolState {
+            alive: self.shared.alive.load(Ordering::Relaxed),
+            idle: self.shared.idle.load(Ordering::Relaxed),
+            waiting: self.shared.queued.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends every runner and waits for that.
+    pub async fn close(&self) {
+        self.shared.closing.send_replace(true);
+        let mut runners = self.runners.lock().await;
+        while runners.join_next().await.is_some() {}
+    }
+
+    async fn add(&self, process: Option<Process>) {
+        let mut runners = self.runners.lock().await;
+        while runners.try_join_next().is_some() {}
+        if *self.shared.closing.borrow() {
+            return;
+        }
+        self.shared.started.fetch_add(1, Ordering::Relaxed);
+        runners.spawn(self.shared.clone().keep_runner(process));
+    }
+
+    /// Puts a run into the line and waits for its end.
+    async fn submit(
+        &self,
+        mode: Mode,
+        source: Source,
+        invocation: Invocation,
+    ) -> (Verdict, Vec<(String, [u8; 32])>) {
+        let system = self.shared.settings.system_handlers.contains(&invocation.handler);
+        let Invocation { params, context, timeout, lines, mut cancel, .. } = invocation;
+        let params = serde_json::Value::Object(params).to_string();
+        let number = self.shared.numbers.fetch_add(1, Ordering::Relaxed);
+        let run = Run { run: number, mode, entry: source, params, context, timeout, system };
+        let taken = Arc::new(AtomicBool::new(false));
+        let (reply, mut answer) = oneshot::channel();
+        let job =
+            Job { talk: Talk { run, lines, cancel: cancel.clone() }, system, taken: taken.clone(), reply };
+        let waiting = self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        if self.line.send(job).is_err() {
+            return (Verdict::failed(Reason::Crashed, "the server is stopping"), Vec::new());
+        }
+        let (idle, started) =
+            (self.shared.idle.load(Ordering::Relaxed), self.shared.started.load(Ordering::Relaxed));
+        if waiting >= idle && started < self.shared.settings.max {
+            self.add(None).await;
+        }
+        loop {
+            tokio::select! {
+                told = &mut answer => {
+                    return told.unwrap_or_else(|_| (Verdict::failed(Reason::Crashed, "the server is stopping"), Vec::new()));
+                }
+                // Once a runner has it, the conversation hears the cancellation too.
+                who = cancelled(&mut cancel), if !taken.load(Ordering::Acquire) => {
+                    if !taken.swap(true, Ordering::AcqRel) {
+                        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+                        let mut verdict = Verdict::failed(Reason::Cancelled, String::new());
+                        verdict.ending = Ending::Cancelled { error: who };
+                        return (verdict, Vec::new());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Resolves with who cancelled; never when nobody can any more.
+async fn cancelled(cancel: &mut watch::Receiver<Option<String>>) -> String {
+    let who = cancel.wait_for(Option::is_some).await.map(|who| who.clone().unwrap_or_default());
+    match who {
+        Ok(who) => who,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Resolves when the pool closes.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    // Its sender lives as long as the pool, so an error means the same.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+impl Shared {
+    /// The life of one place in the pool.
+    async fn keep_runner(self: Arc<Self>, mut process: Option<Process>) {
+        let mut closing = self.closing.subscribe();
+        loop {
+            let started = match process.take() {
+                Some(process) => Ok(process),
+                None => tokio::select! {
+                    started = Process::start(&self.snapshot, &self.settings.runner) => started,
+                    () = closed(&mut closing) => break,
+                },
+            };
+            match started {
+                Ok(mut process) => {
+                    self.alive.fetch_add(1, Ordering::Relaxed);
+                    let goes_on = self.serve(&mut process, &mut closing).await;
+                    self.alive.fetch_sub(1, Ordering::Relaxed);
+                    process.kill();
+                    process.reap().await;
+                    if !goes_on {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a runner does not start; trying again");
+                    tokio::select! {
+                        () = sleep(RESTART) => {}
+                        () = closed(&mut closing) => break,
+                    }
+                }
+            }
+        }
+        self.started.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Runs one after the other until the process is used up; whether another is to take its place.
+    async fn serve(&self, process: &mut Process, closing: &mut watch::Receiver<bool>) -> bool {
+        loop {
+            self.idle.fetch_add(1, Ordering::Relaxed);
+            let job = tokio::select! {
+                biased;
+                () = closed(closing) => None,
+                job = self.next_job() => job.map(Some).unwrap_or_default(),
+                () = process.gone() => {
+                    self.idle.fetch_sub(1, Ordering::Relaxed);
+                    tracing::warn!(runner = process.id(), words = process.last_words(), "an idle runner died and is replaced");
+                    return true;
+                }
+                () = self.not_needed() => None,
+            };
+            self.idle.fetch_sub(1, Ordering::Relaxed);
+            let Some(job) = job else { return false };
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+            let system = job.system.then(|| self.system.clone());
+            let context =
+                Context { files: &self.files, caches: &self.caches, system, clock: self.clock.as_ref() };
+            let Told { verdict, modules, alive } = talk(process, &context, job.talk).await;
+            // Whoever waited for it may be gone.
+            let _ = job.reply.send((verdict, modules));
+            process.runs += 1;
+            if !alive || process.runs >= self.settings.recycle_after {
+                return true;
+            }
+            if let Err(error) = process.ready().await {
+                tracing::warn!(%error, "a runner died after its run and is replaced");
+                return true;
+            }
+        }
+    }
+
+    /// The next run that nobody has cancelled.
+    async fn next_job(&self) -> Option<Job> {
+        loop {
+            let job = self.waiting.lock().await.recv().await?;
+            if !job.taken.swap(true, Ordering::AcqRel) {
+                return Some(job);
+            }
+        }
+    }
+
+    /// Resolves when this runner has been idle for long and there are more than the smallest number.
+    async fn not_needed(&self) {
+        loop {
+            sleep(IDLE).await;
+            if self.started.load(Ordering::Relaxed) > self.settings.min {
+                return;
+            }
+        }
+    }
+}
+
+impl Runner for Pool {
+    fn run(&self, invocation: Invocation) -> Later<'_, Verdict> {
+        Box::pin(async move {
+            let (files, handler) = (self.shared.files.clone(), invocation.handler.clone());
+            match tokio::task::spawn_blocking(move || files.entry(&handler)).await {
+                Ok(Ok(source)) => self.submit(Mode::Call, source, invocation).await.0,
+                Ok(Err(problem)) => Verdict::failed(Reason::LoadError, problem),
+                Err(error) => {
+                    Verdict::failed(Reason::LoadError, format!("reading the handler failed: {error}"))
+                }
+            }
+        })
+    }
+
+    fn capacity(&self) -> usize {
+        self.shared.settings.max
+    }
+}
+
+impl Loader for Pool {
+    fn load(&self, entry: Source) -> Later<'_, Loaded> {
+        Box::pin(async move {
+            let (lines, _dropped) = mpsc::channel(1);
+            let (_nobody, cancel) = watch::channel(None);
+            let name = entry.file.trim_start_matches("tasks/").trim_end_matches(".js").to_owned();
+            let invocation = Invocation {
+                handler: name,
+                params: serde_json::Map::new(),
+                context: protocol::Context::default(),
+                timeout: LOAD_TIMEOUT,
+                lines,
+                cancel,
+            };
+            let (verdict, modules) = self.submit(Mode::Load, entry, invocation).await;
+            let error = match verdict.ending {
+                Ending::Completed { .. } => None,
+                Ending::Failed { error, .. } | Ending::Cancelled { error } => Some(error),
+            };
+            Loaded { error, modules }
+        })
+    }
+}

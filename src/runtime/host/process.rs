@@ -1,0 +1,155 @@
+//! One runner process and the socket to it.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+    process::{Child, Command},
+};
+
+use super::snapshot::Snapshot;
+use crate::runtime::protocol::{self, FromRunner, Settings, ToRunner, frame_length};
+
+/// How much of what a runner writes to its standard error is kept: the engine's last words.
+const LAST_WORDS: usize = 4096;
+
+/// A command that starts this same binary as a runner, with nothing of our environment.
+pub(super) fn command() -> Command {
+    // The link to the running image stays right when the file on disk is replaced.
+    #[cfg(target_os = "linux")]
+    let mut command = Command::new("/proc/self/exe");
+    #[cfg(not(target_os = "linux"))]
+    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "isochron".into()));
+    command.arg0("isochron").arg("runner").env_clear().kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// A runner.
+pub(super) struct Process {
+    child: Child,
+    socket: UnixStream,
+    unread: Vec<u8>,
+    last_words: Arc<Mutex<String>>,
+    /// The engine's name, from its last `Ready`.
+    pub(super) engine: String,
+    /// Runs so far.
+    pub(super) runs: u64,
+}
+
+impl Process {
+    /// Starts one and waits until it is ready.
+    pub(super) async fn start(snapshot: &Snapshot, settings: &Settings) -> io::Result<Self> {
+        let (ours, theirs) = StdStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut command = command();
+        command.args(["--snapshot-fd", &snapshot.number()]).stdin(Stdio::from(OwnedFd::from(theirs)));
+        let mut child = command.spawn()?;
+        drop(command);
+        let last_words = Arc::new(Mutex::new(String::new()));
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(listen(BufReader::new(stderr), child.id(), last_words.clone()));
+        }
+        let socket = UnixStream::from_std(ours)?;
+        let mut process =
+            Self { child, socket, unread: Vec::new(), last_words, engine: String::new(), runs: 0 };
+        process.send(&ToRunner::Start(settings.clone())).await?;
+        process.ready().await?;
+        Ok(process)
+    }
+
+    /// Waits until it says that its next isolate stands.
+    pub(super) async fn ready(&mut self) -> io::Result<()> {
+        match self.receive().await? {
+            Some(FromRunner::Ready { engine }) => {
+                self.engine = engine;
+                Ok(())
+            }
+            Some(other) => Err(io::Error::other(format!("expected it to get ready, not {other:?}"))),
+            None => Err(io::Error::other(format!("it died while it got ready: {}", self.last_words()))),
+        }
+    }
+
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    pub(super) async fn send(&mut self, frame: &ToRunner) -> io::Result<()> {
+        self.socket.write_all(&protocol::encode(frame)?).await
+    }
+
+    /// The next frame, or nothing when the runner is gone. May be dropped and called again.
+    pub(super) async fn receive(&mut self) -> io::Result<Option<FromRunner>> {
+        loop {
+            if let Some(head) = self.unread.first_chunk::<4>() {
+                let end = 4 + frame_length(*head)?;
+                if self.unread.len() >= end {
+                    let frame = protocol::decode(&self.unread[4..end])?;
+                    self.unread.drain(..end);
+                    return Ok(Some(frame));
+                }
+            }
+            match self.socket.read_buf(&mut self.unread).await {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Resolves when it has died by itself, or said something unasked.
+    pub(super) async fn gone(&mut self) {
+        // An idle runner says nothing, so whatever can be read is its end.
+        let _ = self.receive().await;
+    }
+
+    pub(super) fn kill(&mut self) {
+        // One that is dead already is as good as killed.
+        let _ = self.child.start_kill();
+    }
+
+    /// Waits for its end.
+    pub(super) async fn reap(&mut self) -> Option<ExitStatus> {
+        self.child.wait().await.ok()
+    }
+
+    /// The end of what it wrote to its standard error.
+    pub(super) fn last_words(&self) -> String {
+        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned()
+    }
+}
+
+/// Keeps the end of what a runner writes to its standard error, and logs it.
+async fn listen(
+    mut stderr: impl AsyncBufReadExt + Unpin,
+    runner: Option<u32>,
+    last_words: Arc<Mutex<String>>,
+) {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // A line without end is read in parts.
+        match (&mut stderr).take(LAST_WORDS as u64).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        tracing::debug!(runner, "{}", text.trim_end());
+        let mut kept = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_str(&text);
+        if kept.len() > LAST_WORDS {
+            let mut cut = kept.len() - LAST_WORDS;
+            while !kept.is_char_boundary(cut) {
+                cut += 1;
+            }
+            kept.drain(..cut);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The conversation about one run, from the frame that starts it to the one that ends it.
+
+use std::{io, sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{caches::Caches, process::Process};
+use crate::{
+    clock::{Clock, Stopwatch},
+    domain::{
+        execution::{Ending, Line, Reason, Usage, Verdict},
+        source::Source,
+    },
+    handlers::files::{Files, hex},
+    runtime::{
+        SystemCalls,
+        protocol::{Answer, Done, End, FromRunner, Run, ToRunner, Want},
+    },
+};
+
+/// How long a runner has after its limit to report it itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a handler has that listens for its cancellation; the runner counts it too.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
+/// Host calls under way at once; the runner keeps to it too.
+const CALLS: usize = 32;
+
+/// What a conversation needs besides the process.
+pub(super) struct Context<'a> {
+    pub(super) files: &'a Files,
+    pub(super) caches: &'a Caches,
+    pub(super) system: Option<Arc<dyn SystemCalls>>,
+    pub(super) clock: &'a dyn Clock,
+}
+
+/// A run, and who follows it.
+pub(super) struct Talk {
+    pub(super) run: Run,
+    pub(super) lines: mpsc::Sender<Line>,
+    pub(super) cancel: watch::Receiver<Option<String>>,
+}
+
+/// How a conversation ended.
+pub(super) struct Told {
+    pub(super) verdict: Verdict,
+    /// The files that the handler required, as they are shown, with their hashes.
+    pub(super) modules: Vec<(String, [u8; 32])>,
+    /// Whether the process can take another run.
+    pub(super) alive: bool,
+}
+
+/// Who ended the run from this side, which decides how a death is read.
+enum Pressed {
+    No,
+    Cancelled(String),
+    TimedOut,
+}
+
+/// Sends the run and listens until its end.
+pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Talk) -> Told {
+    let Talk { mut run, lines, mut cancel } = talk;
+    let hash = hex(&run.entry.hash);
+    run.entry.cache = context.caches.get(&process.engine, &run.entry.hash);
+    let (number, limit) = (run.run, Duration::from_millis(run.timeout));
+    let started = context.clock.now();
+    let stopwatch = Stopwatch::start();
+    let mut told =
+        Listening { modules: Vec::new(), usage: None, dying: None, truncated: false, pressed: Pressed::No };
+    let end = match process.send(&ToRunner::Run(Box::new(run))).await {
+        Ok(()) => {
+            let deadline = Instant::now() + limit + PATIENCE;
+            told.listen(process, context, number, deadline, &lines, &mut cancel).await
+        }
+        Err(error) => Err(error),
+    };
+    let (ending, alive) = match end {
+        Ok(Some(done)) => {
+            told.usage = Some(done.usage);
+            context.caches.put(&process.engine, done.caches);
+            (told.reported(done.end), true)
+        }
+        Ok(None) => (told.died(process).await, false),
+        Err(error) => {
+            process.kill();
+            process.reap().await;
+            (failed(Reason::Crashed, format!("the runner could not be understood: {error}")), false)
+        }
+    };
+    let verdict = Verdict {
+        ending,
+        started: Some(started),
+        duration: Some(stopwatch.millis()),
+        handler_hash: Some(hash),
+        output_truncated: told.truncated,
+        usage: told.usage,
+    };
+    Told { verdict, modules: told.modules, alive }
+}
+
+struct Listening {
+    modules: Vec<(String, [u8; 32])>,
+    usage: Option<Usage>,
+    dying: Option<Reason>,
+    truncated: bool,
+    pressed: Pressed,
+}
+
+impl Listening {
+    /// Until `Done` (which is returned) or the process's end.
+    async fn listen(
+        &mut self,
+        process: &mut Process,
+        context: &Context<'_>,
+        run: u64,
+        mut deadline: Instant,
+        lines: &mpsc::Sender<Line>,
+        cancel: &mut watch::Receiver<Option<String>>,
+    ) -> io::Result<Option<Box<Done>>> {
+        let (answered, mut answers) = mpsc::channel(CALLS);
+        let mut listening_for_cancel = true;
+        loop {
+            tokio::select! {
+                frame = process.receive() => match frame? {
+                    None => return Ok(None),
+                    Some(FromRunner::Done(done)) if done.run == run => return Ok(Some(done)),
+                    Some(FromRunner::Line { time, level, message }) => {
+                        // Nobody may be listening any more; the handler need not care.
+                        let _ = lines.send(Line { time, level, message }).await;
+                    }
+                    Some(FromRunner::OutputCut) => self.truncated = true,
+                    Some(FromRunner::Usage(usage)) => self.usage = Some(usage),
+                    Some(FromRunner::Dying(reason)) => self.dying = Some(reason),
+                    Some(FromRunner::Call { call, want }) => self.serve(context, &process.engine, call, want, &answered),
+                    Some(other) => return Err(io::Error::other(format!("{other:?} is out of place"))),
+                },
+                Some(reply) = answers.recv() => process.send(&reply).await?,
+                changed = cancel.changed(), if listening_for_cancel => {
+                    let who = if changed.is_ok() { cancel.borrow_and_update().clone() } else { None };
+                    // The sender's end without a word means that nobody can cancel any more.
+                    listening_for_cancel = changed.is_ok() && who.is_none();
+                    if let Some(who) = who {
+                        self.pressed = Pressed::Cancelled(who);
+                        deadline = deadline.min(Instant::now() + CANCEL_GRACE + PATIENCE);
+                        process.send(&ToRunner::Cancel { run }).await?;
+                    }
+                },
+                () = sleep_until(deadline) => {
+                    if matches!(self.pressed, Pressed::No) {
+                        self.pressed = Pressed::TimedOut;
+                    }
+                    process.kill();
+                    deadline = Instant::now() + Duration::from_secs(3600);
+                }
+            }
+        }
+    }
+
+    fn serve(
+        &mut self,
+        context: &Context<'_>,
+        engine: &str,
+        call: u32,
+        want: Want,
+        answered: &mpsc::Sender<ToRunner>,
+    ) {
+        let answered = answered.clone();
+        match want {
+            Want::Module { from, specifier } => {
+                let answer = context.files.require(&from, &specifier).map(|source| {
+                    self.modules.push((source.file.clone(), source.hash));
+                    let cache = context.caches.get(engine, &source.hash);
+                    Answer::Module(Source { cache, ..source })
+                });
+                tokio::spawn(async move { answered.send(ToRunner::Reply { call, answer }).await });
+            }
+            Want::System { method, argument } => {
+                let system = context.system.clone();
+                tokio::spawn(async move {
+                    let answer = match system {
+                        Some(system) => system.call(&method, &argument).await.map(Answer::Json),
+                        None => Err("this handler may not use isochron:system".to_owned()),
+                    };
+                    answered.send(ToRunner::Reply { call, answer }).await
+                });
+            }
+        }
+    }
+
+    fn reported(&self, end: End) -> Ending {
+        let parse = |text: String| {
+            serde_json::from_str::<Value>(&text)
+                .map_err(|e| failed(Reason::BadResult, format!("the result cannot be kept as JSON: {e}")))
+        };
+        match end {
+            End::Loaded => Ending::Completed { result: Value::Null },
+            End::Returned { result } => {
+                parse(result).map_or_else(|end| end, |result| Ending::Completed { result })
+            }
+            End::Failed { reason: Reason::Cancelled, error, .. } => {
+                let error = match &self.pressed {
+                    Pressed::Cancelled(who) => who.clone(),
+                    _ => error,
+                };
+                Ending::Cancelled { error }
+            }
+            End::Failed { reason, error, stack, result } => {
+                let result = result.and_then(|text| parse(text).ok());
+                Ending::Failed { reason, error, stack, result }
+            }
+        }
+    }
+
+    /// What a death means depends on what went before it.
+    async fn died(&self, process: &mut Process) -> Ending {
+        let status = match timeout(PATIENCE, process.reap()).await {
+            Ok(status) => status.map_or_else(|| "an unknown status".to_owned(), |status| status.to_string()),
+            Err(_) => {
+                process.kill();
+                "its socket closed".to_owned()
+            }
+        };
+        match (&self.pressed, self.dying) {
+            (Pressed::Cancelled(who), _) => Ending::Cancelled { error: who.clone() },
+            (Pressed::TimedOut, _) => failed(
+                Reason::Timeout,
+                "the handler did not end by its timeout and its runner did not answer, so it was killed",
+            ),
+            (Pressed::No, Some(reason)) => {
+                failed(reason, "the run used up its memory and its runner with it")
+            }
+            (Pressed::No, None) => {
+                let words = process.last_words();
+                let words = words.lines().rev().find(|line| !line.trim().is_empty());
+                let said = words.map_or_else(String::new, |words| format!("; it said: {}", words.trim()));
+                failed(Reason::Crashed, format!("the runner died ({status}){said}"))
+            }
+        }
+    }
+}
+
+fn failed(reason: Reason, error: impl Into<String>) -> Ending {
+    Ending::Failed { reason, error: error.into(), stack: None, result: None }
+}

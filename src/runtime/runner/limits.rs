@@ -1,0 +1,177 @@
+//! The limits that V8 itself notices: heap, ArrayBuffers, and the end of its memory.
+
+use std::{
+    ffi::{CStr, c_char, c_void},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use deno_core::{JsRuntime, v8};
+use isochron::{domain::execution::Reason, runtime::protocol::FromRunner};
+
+use super::{
+    link::{Outbox, complain},
+    os,
+    supervisor::Shared,
+    watch::{Stop, Watch},
+};
+
+/// A buffer this small is granted even over the limit: V8 aborts when a typed array
+/// of at most 64 bytes cannot move out of the heap (`JSTypedArray::GetBuffer`).
+const TINY: usize = 64;
+/// What a buffer costs besides its bytes: V8's bookkeeping outside its heap.
+const OVERHEAD: usize = 128;
+/// How far the heap may grow past its limit, once, so that a terminated run can unwind.
+/// A single larger allocation ends the process instead, which is cheaper than the room.
+const UNWIND: usize = 64 * 1024 * 1024;
+/// How much more after that, each time V8 asks, and how often.
+const MORE: usize = 16 * 1024 * 1024;
+const MORE_TIMES: usize = 2;
+/// What V8 is given when it asks only because a buffer was refused, and how often.
+const CRUMB: usize = 1024 * 1024;
+const CRUMBS: usize = 16;
+
+/// V8's out-of-memory handler gets no data pointer, so what it needs is here.
+static LAST_WORDS: OnceLock<Arc<Outbox>> = OnceLock::new();
+
+/// Installs the heap's limits on a new isolate.
+pub(super) fn watch_heap(runtime: &mut JsRuntime, shared: &Shared) {
+    LAST_WORDS.get_or_init(|| shared.outbox.clone());
+    let handle = runtime.v8_isolate().thread_safe_handle();
+    let mut full = Full { shared: shared.clone(), asked: 0, crumbs: 0 };
+    runtime.add_near_heap_limit_callback(move |current, _initial| full.answer(current, &handle));
+    let isolate = runtime.v8_isolate();
+    isolate.set_oom_error_handler(out_of_memory);
+    let watch = Arc::as_ptr(&shared.watch).cast_mut().cast();
+    isolate.add_gc_prologue_callback(before_collection, watch, v8::GCType::kGCTypeAll);
+}
+
+/// Answers V8's question for a higher limit. A limit that is not raised is the end:
+/// V8 calls [`out_of_memory`].
+struct Full {
+    shared: Shared,
+    asked: usize,
+    crumbs: usize,
+}
+
+impl Full {
+    fn answer(&mut self, current: usize, isolate: &v8::IsolateHandle) -> usize {
+        // V8 asks as well when a buffer is refused, after its last attempt to make
+        // room; then the heap may be nearly empty.
+        if self.shared.watch.take_refusal() && self.crumbs < CRUMBS {
+            self.crumbs += 1;
+            return current + CRUMB;
+        }
+        self.asked += 1;
+        self.shared.watch.condemn(Stop::Heap);
+        isolate.terminate_execution();
+        match self.asked {
+            1 => {
+                // Whatever V8 does next may end the process without another word.
+                self.shared.outbox.offer(&FromRunner::Dying(Reason::MemoryLimit));
+                current + UNWIND
+            }
+            2.. if self.asked <= 1 + MORE_TIMES => current + MORE,
+            _ => current,
+        }
+    }
+}
+
+/// Never returns: V8 would end the process with a core dump's worth of text.
+#[expect(unsafe_code, reason = "called by V8 with C strings")]
+unsafe extern "C" fn out_of_memory(location: *const c_char, details: &v8::OomDetails) {
+    if let Some(outbox) = LAST_WORDS.get() {
+        outbox.dying(Reason::MemoryLimit);
+    }
+    // SAFETY: V8 passes a static text or null.
+    let location = (!location.is_null()).then(|| unsafe { CStr::from_ptr(location) });
+    let location = location.unwrap_or_default().to_string_lossy();
+    complain(&format!("out of memory in {location} (heap: {})", details.is_heap_oom));
+    os::leave(137)
+}
+
+/// The heap is never fuller than just before a collection.
+#[expect(unsafe_code, reason = "called by V8 with the pointer given at registration")]
+unsafe extern "C" fn before_collection(
+    isolate: v8::UnsafeRawIsolatePtr,
+    _: v8::GCType,
+    _: v8::GCCallbackFlags,
+    watch: *mut c_void,
+) {
+    // SAFETY: the watch lives as long as the process; V8 calls this on the isolate's thread.
+    let (watch, mut isolate) =
+        unsafe { (&*watch.cast::<Watch>(), v8::Isolate::from_raw_isolate_ptr(isolate)) };
+    watch.saw_heap(isolate.get_heap_statistics().used_heap_size() as u64);
+}
+
+/// Counts the bytes of all ArrayBuffers of one isolate and refuses those over the limit.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    used: AtomicUsize,
+    limit: usize,
+    watch: Arc<Watch>,
+}
+
+impl Buffers {
+    /// An allocator for one isolate.
+    #[expect(unsafe_code, reason = "V8 takes an allocator as a table of C functions")]
+    pub(super) fn allocator(limit: u64, watch: Arc<Watch>) -> v8::UniqueRef<v8::Allocator> {
+        static TABLE: v8::RustAllocatorVtable<Buffers> = v8::RustAllocatorVtable {
+            allocate: allocate_zeroed,
+            allocate_uninitialized: allocate_zeroed,
+            free,
+            drop: forget,
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let buffers = Arc::new(Self { used: AtomicUsize::new(0), limit, watch });
+        // SAFETY: the table's functions take exactly what `into_raw` makes, and `forget` ends it.
+        unsafe { v8::new_rust_allocator(Arc::into_raw(buffers), &TABLE) }
+    }
+
+    fn claim(&self, bytes: usize) -> bool {
+        let before = self.used.fetch_add(bytes.saturating_add(OVERHEAD), Ordering::Relaxed);
+        if before.saturating_add(bytes).saturating_add(OVERHEAD) <= self.limit {
+            return true;
+        }
+        if bytes <= TINY {
+            self.watch.condemn(Stop::Buffers);
+            return true;
+        }
+        self.release(bytes);
+        self.watch.refuse();
+        false
+    }
+
+    fn release(&self, bytes: usize) {
+        self.used.fetch_sub(bytes.saturating_add(OVERHEAD), Ordering::Relaxed);
+    }
+}
+
+/// Zeroed in both cases: an isolate must not see what an earlier run left in memory.
+#[expect(unsafe_code, reason = "an entry of V8's allocator table")]
+unsafe extern "C" fn allocate_zeroed(buffers: &Buffers, bytes: usize) -> *mut c_void {
+    if !buffers.claim(bytes) {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: calloc has no precondition; one byte stands for none, so that null means refused.
+    let memory = unsafe { libc::calloc(bytes.max(1), 1) };
+    if memory.is_null() {
+        buffers.release(bytes);
+    }
+    memory
+}
+
+#[expect(unsafe_code, reason = "an entry of V8's allocator table")]
+unsafe extern "C" fn free(buffers: &Buffers, memory: *mut c_void, bytes: usize) {
+    buffers.release(bytes);
+    // SAFETY: V8 gives back what `allocate_zeroed` returned, once.
+    unsafe { libc::free(memory) }
+}
+
+#[expect(unsafe_code, reason = "an entry of V8's allocator table")]
+unsafe extern "C" fn forget(buffers: *const Buffers) {
+    // SAFETY: the pointer is the one `into_raw` made, and V8 drops its allocator once.
+    drop(unsafe { Arc::from_raw(buffers) });
+}

@@ -1,0 +1,146 @@
+//! The runner: a process that runs one handler at a time and owns nothing.
+//!
+//! Why a process: V8 aborts when it runs out of memory, and a panic in an op is an
+//! abort too; here that ends one run and nothing else.
+//!
+//! Two threads. The **main** thread holds V8 and a current-thread tokio runtime:
+//! make an isolate from the snapshot, say `Ready`, wait for a `Run`, run it, say
+//! `Done`, drop the isolate, again. The **supervisor** thread reads the socket, keeps
+//! the limits and terminates JavaScript; it is the only one that still works when
+//! JavaScript does not come back. They share a [`supervisor::Shared`].
+//!
+//! A run: `Run` → [`supervisor`] starts the clocks ([`watch::Watch::open`]) →
+//! [`run`] puts a [`session::Session`] into deno_core's state and calls
+//! `runtime-js` → its [`ops`] compile, write lines, ask the server → the first end it
+//! reports holds, unless the watch was condemned → [`outcome`].
+//!
+//! How to misuse it: run anything but `runtime-js` before [`isolate`] has booted;
+//! keep a `v8::Global` longer than its isolate; hold a borrow of `OpState` across a
+//! call into JavaScript; make an isolate outside the tokio runtime; initialise V8 on
+//! a thread that is not an ancestor of those that use it.
+
+mod compile;
+mod imports;
+mod isolate;
+mod limits;
+mod link;
+mod ops;
+mod os;
+mod outcome;
+mod place;
+mod run;
+mod session;
+mod snapshot;
+mod stack;
+mod supervisor;
+mod watch;
+
+use std::{io, os::fd::RawFd, process::ExitCode, rc::Rc, sync::Arc, time::Duration};
+
+use deno_core::{JsRuntime, v8};
+use isochron::runtime::protocol::{FromRunner, Run, Settings};
+use rand::{TryRng, rngs::SysRng};
+use tokio::sync::mpsc;
+
+use self::{
+    isolate::Isolate,
+    link::{Calls, Outbox, complain},
+    supervisor::Shared,
+    watch::Watch,
+};
+
+/// Flags of the hidden subcommand `runner`.
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Options {
+    /// Serve runs over standard input, with the startup snapshot in this inherited descriptor.
+    #[arg(long, value_name = "FD")]
+    snapshot_fd: Option<RawFd>,
+    /// Build the startup snapshot into this inherited descriptor and leave.
+    #[arg(long, value_name = "FD")]
+    build_snapshot_fd: Option<RawFd>,
+}
+
+/// Runs the hidden subcommand. Call it on the main thread, before any other thread exists.
+#[must_use]
+pub(crate) fn main(options: &Options) -> ExitCode {
+    os::renounce();
+    let result = match (options.build_snapshot_fd, options.snapshot_fd) {
+        (Some(fd), _) => build_snapshot(fd),
+        (None, Some(fd)) => serve(fd),
+        (None, None) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no descriptor given")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // The server closed the socket before it said anything.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build_snapshot(fd: RawFd) -> io::Result<()> {
+    initialise_v8(None);
+    snapshot::build(os::adopt(fd))
+}
+
+fn serve(fd: RawFd) -> io::Result<()> {
+    let snapshot = snapshot::map(&os::adopt(fd))?;
+    let outbox = Arc::new(Outbox::new());
+    let settings = Rc::new(link::first_frame(&outbox)?);
+    initialise_v8(Some(&settings));
+    let shared = Shared {
+        watch: Arc::new(Watch::new(Duration::from_millis(settings.cpu))?),
+        outbox,
+        calls: Arc::new(Calls::default()),
+    };
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    // Room for one: the server sends the next run only after `Ready`.
+    let (sender, runs) = mpsc::channel(1);
+    supervisor::start(shared.clone(), sender)?;
+    tokio.block_on(serve_runs(snapshot, &settings, &shared, runs));
+    Ok(())
+}
+
+async fn serve_runs(
+    snapshot: &'static [u8],
+    settings: &Rc<Settings>,
+    shared: &Shared,
+    mut runs: mpsc::Receiver<Box<Run>>,
+) {
+    let tag = v8::script_compiler::cached_data_version_tag();
+    let engine = format!("{}-{tag:08x}", v8::VERSION_STRING);
+    loop {
+        let t0 = os::monotonic();
+        let mut isolate = Isolate::new(snapshot, settings, shared);
+        eprintln!("make {:?}", os::monotonic() - t0);
+        shared.watch.offer(isolate.runtime.v8_isolate().thread_safe_handle());
+        shared.outbox.send(&FromRunner::Ready { engine: engine.clone() });
+        let Some(run) = runs.recv().await else { return };
+        let done = run::run(&mut isolate, shared, settings, *run).await;
+        shared.outbox.send(&FromRunner::Done(Box::new(done)));
+        let t0 = os::monotonic();
+        drop(isolate);
+        eprintln!("drop {:?}", os::monotonic() - t0);
+    }
+}
+
+/// V8 reads its flags once, so this comes before anything else of V8's.
+fn initialise_v8(settings: Option<&Settings>) {
+    // V8 would open /dev/urandom, which a caged runner cannot.
+    v8::V8::set_entropy_source(|bytes: &mut [u8]| SysRng.try_fill_bytes(bytes).is_ok());
+    if let Some(settings) = settings {
+        let mut flags = String::new();
+        if !settings.eval {
+            flags.push_str(" --disallow-code-generation-from-strings");
+        }
+        if settings.web_assembly {
+            // Memories of WebAssembly do not come from the counting allocator; its pages are 64 KiB.
+            flags.push_str(&format!(" --wasm-max-mem-pages={}", (settings.buffers >> 16).max(1)));
+        }
+        v8::V8::set_flags_from_string(&flags);
+    }
+    JsRuntime::init_platform(None);
+}

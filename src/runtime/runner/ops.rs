@@ -1,0 +1,284 @@
+//! The ops that `runtime-js` is built on. No handler can reach them; even so they
+//! take nothing but strings, numbers and bytes, and none of them can panic or print.
+
+use std::{cell::RefCell, rc::Rc};
+
+use deno_core::{OpState, op2, v8};
+use isochron::{
+    domain::execution::{Level, Reason},
+    runtime::protocol::{Answer, Context, End, FromRunner, Mode, SourceKind, Want},
+};
+use rand::{TryRng, rngs::SysRng};
+use serde::Serialize;
+
+use super::{
+    compile,
+    session::{File, Session},
+    stack,
+};
+
+deno_core::extension!(
+    isochron_ops,
+    deps = [deno_web],
+    ops = [
+        op_isochron_invocation,
+        op_isochron_write,
+        op_isochron_module,
+        op_isochron_compile,
+        op_isochron_text,
+        op_isochron_system,
+        op_isochron_signal,
+        op_isochron_frames,
+        op_isochron_end,
+        op_isochron_random,
+        op_isochron_uuid,
+        op_isochron_now,
+    ],
+);
+
+/// What a run is given, for `40_run.js`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Invocation {
+    call: bool,
+    system: bool,
+    file: String,
+    params: String,
+    result_limit: f64,
+    context: Context,
+}
+
+#[op2]
+#[serde]
+fn op_isochron_invocation(state: &mut OpState) -> Option<Invocation> {
+    let session = state.borrow_mut::<Session>();
+    let run = session.run.as_mut()?;
+    Some(Invocation {
+        call: run.task.mode == Mode::Call,
+        system: run.task.system,
+        file: run.task.entry.file.clone(),
+        params: std::mem::take(&mut run.task.params),
+        result_limit: session.settings.result as f64,
+        context: run.task.context.clone(),
+    })
+}
+
+/// Writes one line of output. `false` when the limit is reached.
+#[op2(nofast)]
+fn op_isochron_write<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
+    #[smi] level: u32,
+    message: v8::Local<'s, v8::String>,
+) -> bool {
+    let room = state.borrow().borrow::<Session>().room();
+    let Some(room) = room else { return state.borrow().borrow::<Session>().run.is_none() };
+    let text = prefix(scope, message, room);
+    let level = match level {
+        0 => Level::Debug,
+        2 => Level::Info,
+        3 => Level::Warn,
+        4 => Level::Error,
+        _ => Level::Log,
+    };
+    state.borrow_mut().borrow_mut::<Session>().write(level, text)
+}
+
+/// At most `room` bytes of a string, without converting the rest of it.
+fn prefix<'s>(scope: &mut v8::PinScope<'s, '_>, text: v8::Local<'s, v8::String>, room: usize) -> String {
+    // A UTF-16 unit is at most three bytes of UTF-8.
+    if text.length() <= room / 3 {
+        return text.to_rust_string_lossy(scope);
+    }
+    let mut bytes = vec![0; room.min(text.length().saturating_mul(3))];
+    let written = text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
+    bytes.truncate(written);
+    // V8 writes whole characters only, so a text that was cut can come out at exactly
+    // the limit: one more character shows that it was.
+    let cut = written < text.utf8_length(scope);
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    while cut && text.len() < room {
+        text.push(' ');
+    }
+    text
+}
+
+/// What `require` got from the server.
+#[derive(Serialize, Default)]
+struct Found {
+    index: u32,
+    file: String,
+    json: bool,
+    error: Option<String>,
+}
+
+/// Asks the server for the file that a specifier stands for; stands still until it answers.
+#[op2]
+#[serde]
+fn op_isochron_module(state: &mut OpState, #[string] from: String, #[string] specifier: String) -> Found {
+    let session = state.borrow_mut::<Session>();
+    let shared = session.shared.clone();
+    let Some(run) = session.run.as_mut() else { return Found::default() };
+    let (call, answer) = shared.calls.blocking();
+    shared.outbox.send(&FromRunner::Call { call, want: Want::Module { from, specifier } });
+    let failed = |error: String| Found { error: Some(error), ..Found::default() };
+    match answer.recv() {
+        Err(_) => failed("the run was stopped".into()),
+        Ok(Err(error)) => failed(error),
+        Ok(Ok(Answer::Json(_))) => failed("the server answered with something else".into()),
+        Ok(Ok(Answer::Module(source))) => {
+            let known = run.files.iter().position(|file| file.source.file == source.file);
+            let found = |index: usize| Found {
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+                file: source.file.clone(),
+                json: source.kind == SourceKind::Json,
+                error: None,
+            };
+            match known {
+                Some(index) => {
+                    let found = found(index);
+                    // Loaded before and failed: its text may be wanted again.
+                    run.files[index].source = source;
+                    found
+                }
+                None => {
+                    let found = found(run.files.len());
+                    run.files.push(File { source, uncached: None });
+                    found
+                }
+            }
+        }
+    }
+}
+
+/// Compiles a loaded file: `[function]`, or `[undefined, error, what to show a person]`.
+#[op2(reentrant)]
+fn op_isochron_compile<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
+    #[smi] index: u32,
+) -> v8::Local<'s, v8::Array> {
+    compile::module(scope, &state, index as usize)
+}
+
+/// The text of a loaded JSON file.
+#[op2]
+#[string]
+fn op_isochron_text(state: &mut OpState, #[smi] index: u32) -> String {
+    let session = state.borrow_mut::<Session>();
+    let file = session.run.as_mut().and_then(|run| run.files.get_mut(index as usize));
+    file.map(|file| std::mem::take(&mut file.source.text)).unwrap_or_default()
+}
+
+/// Calls a function of `isochron:system`: whether it went well, and its result as
+/// JSON or the reason why not.
+#[op2]
+#[serde]
+async fn op_isochron_system(
+    state: Rc<RefCell<OpState>>,
+    #[string] method: String,
+    #[string] argument: String,
+) -> (bool, String) {
+    let (shared, admitted) = {
+        let mut state = state.borrow_mut();
+        let session = state.borrow_mut::<Session>();
+        let Some(run) = session.run.as_mut() else { return (false, "no run".into()) };
+        (session.shared.clone(), run.admit(argument.len()))
+    };
+    if let Err(refusal) = admitted {
+        return (false, refusal);
+    }
+    let (call, answer) = shared.calls.promised();
+    shared.outbox.send(&FromRunner::Call { call, want: Want::System { method, argument } });
+    let answer = answer.await;
+    if let Some(run) = state.borrow_mut().borrow_mut::<Session>().run.as_mut() {
+        run.release();
+    }
+    match answer {
+        Ok(Ok(Answer::Json(json))) => (true, json),
+        Ok(Ok(Answer::Module(_))) => (false, "the server answered with something else".into()),
+        Ok(Err(error)) => (false, error),
+        Err(_) => (false, "the run was stopped".into()),
+    }
+}
+
+/// The handler looks at its signal: 0, or why it is aborted already.
+#[op2(fast)]
+#[smi]
+fn op_isochron_signal(state: &mut OpState) -> u32 {
+    let watch = &state.borrow::<Session>().shared.watch;
+    watch.touch();
+    watch.abort().map_or(0, |abort| abort as u32)
+}
+
+/// The lines of a stack that are frames of the handler's own files.
+#[op2]
+#[string]
+fn op_isochron_frames(state: &mut OpState, #[string] stack: String) -> String {
+    state.borrow::<Session>().run.as_ref().map(|run| run.frames(&stack)).unwrap_or_default()
+}
+
+/// The run has come to an end. The first end holds. Codes as in `40_run.js`; an
+/// empty stack or result is none.
+#[op2(fast)]
+fn op_isochron_end(
+    state: &mut OpState,
+    #[smi] code: u32,
+    #[string] error: String,
+    #[string] stack: String,
+    #[string] result: String,
+) {
+    let Some(run) = state.borrow_mut::<Session>().run.as_mut() else { return };
+    if run.end.is_some() {
+        return;
+    }
+    let some = |text: String| (!text.is_empty()).then_some(text);
+    let reason = match code {
+        0 => return run.end = Some(End::Returned { result }),
+        1 => return run.end = Some(End::Loaded),
+        3 => Reason::ReturnedFailure,
+        4 => Reason::BadResult,
+        5 => Reason::LoadError,
+        _ => Reason::Exception,
+    };
+    run.end = Some(End::Failed {
+        reason,
+        error: stack::cut(error, stack::LONGEST),
+        stack: some(stack::cut(stack, stack::LONGEST)),
+        result: some(result),
+    });
+}
+
+/// Fills bytes from the system's generator. `false` if it has none.
+#[op2(fast)]
+fn op_isochron_random(#[buffer] bytes: &mut [u8]) -> bool {
+    SysRng.try_fill_bytes(bytes).is_ok()
+}
+
+/// A random UUID (version 4), or nothing if the system has no generator.
+#[op2]
+#[string]
+fn op_isochron_uuid() -> String {
+    let mut bytes = [0; 16];
+    if SysRng.try_fill_bytes(&mut bytes).is_err() {
+        return String::new();
+    }
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
+        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
+    }
+    text
+}
+
+/// Milliseconds since the run started.
+#[op2(fast)]
+fn op_isochron_now(state: &mut OpState) -> f64 {
+    let run = state.borrow::<Session>().run.as_ref();
+    run.map(|run| run.elapsed().as_secs_f64() * 1000.0).unwrap_or_default()
+}

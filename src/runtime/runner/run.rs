@@ -1,0 +1,207 @@
+//! One run, from the server's frame to its end.
+
+use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll};
+
+use deno_core::{OpState, PollEventLoopOptions, v8};
+use isochron::{
+    domain::execution::{Reason, Usage},
+    runtime::protocol::{Done, End, Run, Settings},
+};
+
+use super::{
+    compile,
+    isolate::Isolate,
+    os, outcome, place,
+    session::{Running, Session},
+    supervisor::Shared,
+    watch::Abort,
+};
+
+/// Runs one handler in a fresh isolate. The isolate is of no further use.
+pub(super) async fn run(isolate: &mut Isolate, shared: &Shared, settings: &Settings, run: Run) -> Done {
+    let (id, timeout) = (run.run, run.timeout);
+    let t0 = os::monotonic();
+    let state = isolate.runtime.op_state();
+    let running = Running::new(run, settings);
+    state.borrow_mut().borrow_mut::<Session>().run = Some(running);
+    drop(place::take());
+
+    let broken = drive(isolate, shared, &state).await.err();
+    let t1 = os::monotonic();
+    let returned = matches!(end(&state), Some(End::Returned { .. }));
+    let caches = if returned && shared.watch.stopped().is_none() {
+        deno_core::scope!(scope, isolate.runtime);
+        compile::caches(scope, &state)
+    } else {
+        Vec::new()
+    };
+    let t2 = os::monotonic();
+    eprintln!("drive {:?} caches {:?}", t1 - t0, t2 - t1);
+    shared.watch.saw_heap(isolate.used_heap());
+    let (stop, usage) = shared.watch.close();
+    shared.calls.abandon();
+    let end = match (stop, end(&state), broken) {
+        (Some(stop), ..) => outcome::stopped(stop, settings, timeout, place::take()),
+        (None, Some(end), _) => outcome::settled(end, settings),
+        (None, None, Some(broken)) => broken.into_end(),
+        (None, None, None) => Broken::NeverSettled.into_end(),
+    };
+    state.borrow_mut().borrow_mut::<Session>().run = None;
+    finish(id, end, usage, caches)
+}
+
+fn finish(run: u64, end: End, usage: Usage, caches: Vec<([u8; 32], Vec<u8>)>) -> Done {
+    Done { run, end, usage, caches }
+}
+
+fn end(state: &Rc<RefCell<OpState>>) -> Option<End> {
+    state.borrow().borrow::<Session>().run.as_ref()?.end.clone()
+}
+
+fn has_ended(state: &Rc<RefCell<OpState>>) -> bool {
+    state.borrow().borrow::<Session>().run.as_ref().is_some_and(|run| run.end.is_some())
+}
+
+/// Why a run has no end of its own.
+enum Broken {
+    /// JavaScript was terminated; the watch knows why.
+    Stopped,
+    /// Nothing is left that the promise could wait for.
+    NeverSettled,
+    /// Our own script threw, as at the end of the stack.
+    Threw(String),
+}
+
+impl Broken {
+    fn into_end(self) -> End {
+        let (reason, error) = match self {
+            Self::Stopped => (Reason::Exception, "JavaScript stopped for no known reason".to_owned()),
+            Self::NeverSettled => (Reason::NeverSettled, outcome::NEVER_SETTLED.to_owned()),
+            Self::Threw(error) => (Reason::Exception, error),
+        };
+        End::Failed { reason, error, stack: None, result: None }
+    }
+}
+
+/// Starts the handler and keeps the event loop going until the session has an end.
+async fn drive(isolate: &mut Isolate, shared: &Shared, state: &Rc<RefCell<OpState>>) -> Result<(), Broken> {
+    let start = isolate.entries.start.clone();
+    let promise = call(isolate, shared, &start, Argument::None)?;
+    let Some(promise) = promise else { return Ok(()) };
+    let mut aborted = false;
+    loop {
+        match turn(isolate, shared, state, &promise, aborted).await {
+            Turn::Ended => return Ok(()),
+            Turn::Stopped => return Err(Broken::Stopped),
+            Turn::Settled { fulfilled } => {
+                let entries = &isolate.entries;
+                let then = if fulfilled { &entries.settled } else { &entries.failed }.clone();
+                call(isolate, shared, &then, Argument::ResultOf(&promise))?;
+                return Ok(());
+            }
+            Turn::Abort(why) => {
+                aborted = true;
+                let abort = isolate.entries.abort.clone();
+                call(isolate, shared, &abort, Argument::Abort(why))?;
+            }
+            Turn::Idle if shared.watch.touched() && !aborted => {
+                // The abort is still to come, and the handler looked at the signal.
+                if shared.watch.abort().is_none() && shared.watch.stopped().is_none() {
+                    shared.watch.wake.notified().await;
+                }
+            }
+            Turn::Idle => return Err(Broken::NeverSettled),
+        }
+    }
+}
+
+/// What the event loop came to.
+enum Turn {
+    Ended,
+    Stopped,
+    Settled { fulfilled: bool },
+    Abort(Abort),
+    Idle,
+}
+
+async fn turn(
+    isolate: &mut Isolate,
+    shared: &Shared,
+    state: &Rc<RefCell<OpState>>,
+    promise: &v8::Global<v8::Promise>,
+    aborted: bool,
+) -> Turn {
+    let watch = &shared.watch;
+    let mut woken = std::pin::pin!(watch.wake.notified());
+    poll_fn(|cx| {
+        // Registers for the next wake-up before looking at what it would be about.
+        if woken.as_mut().poll(cx).is_ready() {
+            woken.set(watch.wake.notified());
+            cx.waker().wake_by_ref();
+        }
+        if watch.stopped().is_some() {
+            return Poll::Ready(Turn::Stopped);
+        }
+        if let Some(why) = watch.abort().filter(|_| !aborted && watch.touched()) {
+            return Poll::Ready(Turn::Abort(why));
+        }
+        let polled = isolate.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
+        if watch.stopped().is_some() {
+            return Poll::Ready(Turn::Stopped);
+        }
+        if has_ended(state) {
+            return Poll::Ready(Turn::Ended);
+        }
+        match promise.open(isolate.runtime.v8_isolate()).state() {
+            v8::PromiseState::Fulfilled => return Poll::Ready(Turn::Settled { fulfilled: true }),
+            v8::PromiseState::Rejected => return Poll::Ready(Turn::Settled { fulfilled: false }),
+            v8::PromiseState::Pending => {}
+        }
+        match polled {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(()) | Err(_)) => Poll::Ready(Turn::Idle),
+        }
+    })
+    .await
+}
+
+enum Argument<'a> {
+    None,
+    Abort(Abort),
+    ResultOf(&'a v8::Global<v8::Promise>),
+}
+
+/// Calls one of our functions; a promise that it returns is to be waited for.
+fn call(
+    isolate: &mut Isolate,
+    shared: &Shared,
+    function: &v8::Global<v8::Function>,
+    argument: Argument<'_>,
+) -> Result<Option<v8::Global<v8::Promise>>, Broken> {
+    if shared.watch.stopped().is_some() {
+        return Err(Broken::Stopped);
+    }
+    deno_core::scope!(scope, isolate.runtime);
+    v8::tc_scope!(let tc, scope);
+    let argument = match argument {
+        Argument::None => v8::undefined(tc).into(),
+        Argument::Abort(why) => v8::Integer::new_from_unsigned(tc, why as u32).into(),
+        Argument::ResultOf(promise) => v8::Local::new(tc, promise).result(tc),
+    };
+    let this = v8::undefined(tc).into();
+    let returned = function.open(tc).call(tc, this, &[argument]);
+    if shared.watch.stopped().is_some() {
+        return Err(Broken::Stopped);
+    }
+    match returned {
+        Some(value) => {
+            let promise = v8::Local::<v8::Promise>::try_from(value).ok();
+            Ok(promise.map(|promise| v8::Global::new(tc, promise)))
+        }
+        None if tc.has_terminated() => Err(Broken::Stopped),
+        None => {
+            let text = tc.message().map(|message| message.get(tc).to_rust_string_lossy(tc));
+            Err(Broken::Threw(text.unwrap_or_else(|| "an unknown error".to_owned())))
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What the ops know of the run that is on. Lives in deno_core's `OpState`, one per isolate.
+
+use std::rc::Rc;
+
+use deno_core::v8;
+use isochron::{
+    domain::execution::Level,
+    runtime::protocol::{End, FromRunner, Run, Settings, Source},
+};
+
+use super::{os, stack, supervisor::Shared};
+
+/// Calls to the server that one run may have in flight.
+const IN_FLIGHT: u32 = 32;
+/// Bytes of arguments that one run may send to the server altogether.
+const SENT: usize = 16 * 1024 * 1024;
+
+/// One isolate's session.
+pub(super) struct Session {
+    /// The other thread's view.
+    pub(super) shared: Shared,
+    /// The process's settings.
+    pub(super) settings: Rc<Settings>,
+    /// The run; none while the isolate is being made ready, when lines go nowhere.
+    pub(super) run: Option<Running>,
+}
+
+/// The run itself.
+pub(super) struct Running {
+    /// What the server sent. Its entry is `files[0]`.
+    pub(super) task: Run,
+    /// Every file loaded so far.
+    pub(super) files: Vec<File>,
+    /// How it ended, once known; the first one holds.
+    pub(super) end: Option<End>,
+    started: std::time::Duration,
+    output: Output,
+    in_flight: u32,
+    sent: usize,
+}
+
+/// A loaded file.
+pub(super) struct File {
+    /// Its name, text and hash. The text is taken by whoever compiles or parses it.
+    pub(super) source: Source,
+    /// The compiled module, if a code cache is wanted of it.
+    pub(super) uncached: Option<v8::Global<v8::Function>>,
+}
+
+struct Output {
+    bytes: u64,
+    lines: u64,
+    cut: bool,
+}
+
+impl Running {
+    /// A run about to start.
+    pub(super) fn new(mut task: Run, settings: &Settings) -> Self {
+        let name = task.entry.file.clone();
+        let entry = Source {
+            file: name,
+            kind: task.entry.kind,
+            hash: task.entry.hash,
+            text: std::mem::take(&mut task.entry.text),
+            cache: task.entry.cache.take(),
+        };
+        Self {
+            task,
+            files: vec![File { source: entry, uncached: None }],
+            end: None,
+            started: os::monotonic(),
+            output: Output { bytes: settings.output_bytes, lines: settings.output_lines, cut: false },
+            in_flight: 0,
+            sent: 0,
+        }
+    }
+
+    /// Time since the start.
+    pub(super) fn elapsed(&self) -> std::time::Duration {
+        os::monotonic().saturating_sub(self.started)
+    }
+
+    /// The frames of a stack that are in this run's files.
+    pub(super) fn frames(&self, stack: &str) -> String {
+        stack::frames(stack, self.files.iter().map(|file| file.source.file.as_str()))
+    }
+
+    /// May another call to the server start, with an argument of this size?
+    pub(super) fn admit(&mut self, bytes: usize) -> Result<(), String> {
+        if self.in_flight >= IN_FLIGHT {
+            return Err(format!("more than {IN_FLIGHT} calls to isochron:system at once"));
+        }
+        if self.sent.saturating_add(bytes) > SENT {
+            return Err(format!("more than {SENT} bytes of arguments to isochron:system in one run"));
+        }
+        self.sent += bytes;
+        self.in_flight += 1;
+        Ok(())
+    }
+
+    /// A call to the server is answered.
+    pub(super) fn release(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+}
+
+impl Session {
+    /// How many bytes of the next message are worth converting; none when output is cut.
+    pub(super) fn room(&self) -> Option<usize> {
+        let output = &self.run.as_ref()?.output;
+        // One more than fits shows that something was left off.
+        (!output.cut).then(|| usize::try_from(output.bytes).unwrap_or(usize::MAX).saturating_add(1))
+    }
+
+    /// Sends one line and counts it. `false` when no more will be sent.
+    pub(super) fn write(&mut self, level: Level, mut message: String) -> bool {
+        let Some(run) = &mut self.run else { return true };
+        let (outbox, output) = (&self.shared.outbox, &mut run.output);
+        if output.cut {
+            return false;
+        }
+        let time = os::epoch_millis();
+        let too_long = message.len() as u64 > output.bytes;
+        if too_long {
+            let fits = usize::try_from(output.bytes).unwrap_or(usize::MAX);
+            message.truncate(message.floor_char_boundary(fits));
+        }
+        if output.lines > 0 && !(too_long && message.is_empty()) {
+            output.lines -= 1;
+            output.bytes -= message.len() as u64;
+            outbox.send(&FromRunner::Line { time, level, message });
+            if !too_long {
+                return true;
+            }
+        }
+        output.cut = true;
+        let limits = &self.settings;
+        let message = format!(
+            "output limit reached ({} bytes or {} lines): the rest is not kept",
+            limits.output_bytes, limits.output_lines
+        );
+        outbox.send(&FromRunner::Line { time, level: Level::Warn, message });
+        outbox.send(&FromRunner::OutputCut);
+        false
+    }
+}

@@ -1,0 +1,232 @@
+//! What users ask for.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+use tokio::{sync::broadcast, time::timeout};
+
+use super::Scheduler;
+use crate::{
+    domain::{
+        definition::Definition,
+        draft::Draft,
+        facts::Task,
+        ids::{ExecutionId, TaskId},
+        step::Event,
+    },
+    events::Happened,
+    store::{Audit, StoreError},
+};
+
+/// How long a cancelled execution may take: the runner's grace, the kill after it, the record.
+const ENDED_WITHIN: Duration = Duration::from_secs(8);
+/// How often a task that keeps starting is asked to end before it is deleted.
+const DELETE_TRIES: usize = 20;
+
+/// Why something a user asks for is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The store or the task's facts refuse it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing of the task runs.
+    #[error("Task is not running")]
+    NotRunning,
+    /// The server is stopping.
+    #[error("The server is shutting down")]
+    Stopping,
+}
+
+/// Who asks, for the audit records.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// The request's id.
+    pub request_id: String,
+}
+
+impl Scheduler {
+    /// Creates a task.
+    ///
+    /// # Errors
+    /// When the name is taken or the store fails.
+    pub async fn create(
+        self: &Arc<Self>,
+        definition: Definition,
+        asker: &Asker,
+    ) -> Result<Task, ControlError> {
+        self.open()?;
+        let now = self.clock.now();
+        let task = Task::new(self.ids.task(now), definition, now).map_err(StoreError::Refused)?;
+        let audit = audit("create", &task, asker, now);
+        self.store.create(task.clone(), Some(audit)).await?;
+        self.nudge.notify_one();
+        Ok(task)
+    }
+
+    /// Changes a task's definition.
+    ///
+    /// # Errors
+    /// When the task is gone, the fields do not fit it, the new name is taken, or the store fails.
+    pub async fn update(
+        self: &Arc<Self>,
+        task: TaskId,
+        draft: Draft,
+        asker: &Asker,
+    ) -> Result<Task, ControlError> {
+        self.ask(task, "update", asker, move || Event::Update(Box::new(draft.clone()))).await
+    }
+
+    /// Holds a task back.
+    ///
+    /// # Errors
+    /// When it is gone or paused already, or the store fails.
+    pub async fn pause(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
+        self.ask(task, "pause", asker, || Event::Pause).await
+    }
+
+    /// Lets a paused or stopped task go on.
+    ///
+    /// # Errors
+    /// When it is gone or not paused, or the store fails.
+    pub async fn resume(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
+        self.ask(task, "resume", asker, || Event::Resume).await
+    }
+
+    /// Forgives a task's failures.
+    ///
+    /// # Errors
+    /// When it is gone, or the store fails.
+    pub async fn reset_retries(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
+        self.ask(task, "reset-retries", asker, || Event::ResetRetries).await
+    }
+
+    /// Runs a task now, once, with `params` instead of its own if there are any.
+    ///
+    /// # Errors
+    /// When it is gone, running already (and runs may not overlap), or the store fails.
+    pub async fn run_by_hand(
+        self: &Arc<Self>,
+        task: TaskId,
+        params: Option<Map<String, Value>>,
+        asker: &Asker,
+    ) -> Result<(Task, ExecutionId), ControlError> {
+        let execution = self.ids.execution(self.clock.now());
+        let event = move || Event::RunByHand { execution, params: params.clone() };
+        Ok((self.ask(task, "run", asker, event).await?, execution))
+    }
+
+    /// Ends what runs of a task, and waits for that.
+    ///
+    /// # Errors
+    /// When the task is gone or nothing of it runs, or the store fails.
+    pub async fn cancel(
+        self: &Arc<Self>,
+        task: TaskId,
+        asker: &Asker,
+    ) -> Result<(Task, Vec<ExecutionId>), ControlError> {
+        self.open()?;
+        let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
+        let running: Vec<_> = found.facts.running.iter().map(|running| running.execution).collect();
+        if running.is_empty() {
+            return Err(ControlError::NotRunning);
+        }
+        tracing::info!(task = %task, request = asker.request_id, "cancelled by a user");
+        self.end(task, &running, "cancelled by a user").await;
+        Ok((found, running))
+    }
+
+    /// Deletes a task and its history; what runs of it is cancelled first.
+    ///
+    /// # Errors
+    /// When it is gone, or the store fails.
+    pub async fn delete(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
+        self.open()?;
+        let mut tries = 0;
+        loop {
+            let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
+            let audit = audit("delete", &found, asker, self.clock.now());
+            match self.store.delete(task, Some(audit)).await {
+                Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
+                    tries += 1;
+                    self.end(task, &running, "its task was deleted").await;
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn open(&self) -> Result<(), ControlError> {
+        if self.is_stopping() { Err(ControlError::Stopping) } else { Ok(()) }
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        task: TaskId,
+        action: &str,
+        asker: &Asker,
+        event: impl Fn() -> Event + Send + 'static,
+    ) -> Result<Task, ControlError> {
+        self.open()?;
+        let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
+        let audit = audit(action, &found, asker, self.clock.now());
+        let step = self.store.change(task, self.decision(event), None, Some(audit)).await?;
+        let task = step.task.clone();
+        self.carry_out(step, &mut Vec::new()).await;
+        Ok(task)
+    }
+
+    /// Asks executions to end and waits until their ends are recorded.
+    async fn end(&self, task: TaskId, executions: &[ExecutionId], who: &str) {
+        let mut events = self.events.listen();
+        for execution in executions {
+            self.cancel_execution(*execution, who);
+        }
+        let still_running = || {
+            let found = self.store.task(task).ok().flatten();
+            found.is_some_and(|task| task.facts.running.iter().any(|r| executions.contains(&r.execution)))
+        };
+        let ended = async {
+            while still_running() {
+                if let Err(broadcast::error::RecvError::Closed) = events.recv().await {
+                    return;
+                }
+            }
+        };
+        if timeout(ENDED_WITHIN, ended).await.is_err() {
+            tracing::warn!(%task, "a cancelled execution takes long to end");
+        }
+    }
+
+    /// Waits until an execution's end is recorded; for as long as it takes.
+    pub async fn ended(
+        &self,
+        mut events: broadcast::Receiver<Happened>,
+        task: TaskId,
+        execution: ExecutionId,
+    ) {
+        loop {
+            match events.recv().await {
+                Ok(event) if event == (Happened::Ended { task, execution }) => return,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    // Its end may be among what was missed.
+                    let row = self.store.execution(task, execution).ok().flatten();
+                    if row.is_some_and(|row| row.duration.is_some()) {
+                        return;
+                    }
+                }
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }
+}
+
+fn audit(action: &str, task: &Task, asker: &Asker, time: i64) -> Audit {
+    Audit {
+        time,
+        action: action.to_owned(),
+        task_id: task.id,
+        task_name: task.definition.name.clone(),
+        request_id: asker.request_id.clone(),
+    }
+}

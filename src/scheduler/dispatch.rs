@@ -1,0 +1,143 @@
+//! One attempt, from its durable claim to its durable end.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::Scheduler;
+use crate::{
+    domain::{
+        execution::Line,
+        ids::ExecutionId,
+        step::{Event, Refused, Start},
+    },
+    events::Happened,
+    runtime::{Invocation, protocol::Context},
+    store::{Output, StoreError},
+};
+
+/// Lines that may wait between runner and store; beyond, the handler waits.
+const LINES: usize = 256;
+/// Output is stored when it has waited this long,
+const STORED_AFTER: Duration = Duration::from_millis(500);
+/// or when there are this many bytes of it.
+const STORED_FROM: usize = 32 * 1024;
+
+impl Scheduler {
+    pub(super) async fn dispatch(
+        self: Arc<Self>,
+        start: Start,
+        cancel: watch::Receiver<Option<String>>,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
+        let (task, execution) = (start.task, start.execution);
+        let (lines, received) = mpsc::channel(LINES);
+        let run = self.runner.run(invocation(start, lines, cancel));
+        let (verdict, rest) = tokio::join!(run, self.collect(execution, received));
+        let decision = self.decision(move || Event::Ended { execution, verdict: Box::new(verdict.clone()) });
+        match self.store.change(task, decision, rest, None).await {
+            Ok(step) => {
+                drop(place);
+                self.forget(execution);
+                self.events.publish(Happened::Ended { task, execution });
+                self.follow(step).await;
+            }
+            Err(error) => {
+                // A row that was closed meanwhile stays as it is; a task may have been deleted.
+                let expected =
+                    matches!(error, StoreError::NotFound | StoreError::Refused(Refused::NotRunning(_)));
+                if !expected {
+                    tracing::error!(%task, %execution, %error, "the end of an execution could not be recorded");
+                }
+                self.forget(execution);
+                self.nudge.notify_one();
+            }
+        }
+    }
+
+    /// An end starts nothing by itself: what waits for it is due, and the loop is told so.
+    async fn follow(self: &Arc<Self>, step: crate::domain::step::Step) {
+        debug_assert!(step.start.is_empty(), "only claims and users start attempts");
+        for execution in step.cancel {
+            self.cancel_execution(execution, "a newer run replaces it");
+        }
+        self.nudge.notify_one();
+    }
+
+    /// Stores output as it comes; what is left at the end goes with the end.
+    async fn collect(&self, execution: ExecutionId, mut received: mpsc::Receiver<Line>) -> Option<Output> {
+        let mut chunk = 0;
+        let mut lines: Vec<Line> = Vec::new();
+        let mut bytes = 0;
+        let mut stored_by = None;
+        loop {
+            let line = match stored_by {
+                None => received.recv().await.map(Some),
+                Some(moment) => tokio::select! {
+                    line = received.recv() => line.map(Some),
+                    () = sleep_until(moment) => Some(None),
+                },
+            };
+            match line {
+                None => break,
+                Some(Some(line)) => {
+                    bytes += line.message.len();
+                    lines.push(line);
+                    if stored_by.is_none() {
+                        stored_by = Some(in_a_while());
+                    }
+                    if bytes < STORED_FROM {
+                        continue;
+                    }
+                }
+                Some(None) => {}
+            }
+            let output = Output { execution, chunk, lines: std::mem::take(&mut lines) };
+            if let Err(error) = self.store.append(output).await {
+                tracing::error!(%execution, %error, "output could not be stored");
+            }
+            chunk += 1;
+            bytes = 0;
+            stored_by = None;
+        }
+        (!lines.is_empty()).then_some(Output { execution, chunk, lines })
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadline of the runtime's own timer, which no decision depends on"
+)]
+fn in_a_while() -> Instant {
+    Instant::now() + STORED_AFTER
+}
+
+fn invocation(
+    start: Start,
+    lines: mpsc::Sender<Line>,
+    cancel: watch::Receiver<Option<String>>,
+) -> Invocation {
+    let Start { execution, task, definition, attempt, trigger, occurrence } = start;
+    #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
+    let scheduled_for = occurrence.scheduled_for as f64;
+    let context = Context {
+        task_id: task.to_string(),
+        execution_id: execution.to_string(),
+        attempt,
+        max_attempts: definition.max_attempts(),
+        trigger,
+        scheduled_for,
+        task_name: definition.name,
+    };
+    Invocation {
+        handler: definition.handler,
+        params: occurrence.params.unwrap_or(definition.params),
+        context,
+        timeout: definition.timeout,
+        lines,
+        cancel,
+    }
+}

@@ -1,0 +1,212 @@
+//! Scheduler: makes things happen when they are due, and once only.
+//!
+//! The loop ([`Scheduler::run`]) sleeps until the store's earliest due time, claims what is
+//! due, as many tasks as there is room for, and dispatches what follows ([`dispatch`]). What
+//! follows from an event is decided by `domain::step` inside the store's transaction, so the
+//! loop keeps no opinion of its own about any task: start-up, missed times and normal running
+//! are one path. What users ask for comes in through [`Scheduler`]'s methods ([`control`]);
+//! what an earlier process left behind is settled by [`recovery`] before the loop starts.
+//!
+//! Invariant: an attempt starts only after its claim is durable, and whoever waits for its
+//! end hears of it only after that is durable too.
+
+mod control;
+mod dispatch;
+mod recovery;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+pub use self::control::{Asker, ControlError};
+use crate::{
+    clock::{Clock, Ids},
+    domain::{
+        facts::Task,
+        ids::ExecutionId,
+        step::{Event, Moment, Policy, Refused, Step},
+    },
+    events::Events,
+    runtime::Runner,
+    store::{Decision, Store, StoreError},
+};
+
+/// How many due tasks one commit may claim.
+const CLAIMED_AT_ONCE: usize = 64;
+/// How long cancelled handlers have at a stop: the runner's own grace and the kill after it.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The scheduler.
+pub struct Scheduler {
+    store: Arc<dyn Store>,
+    runner: Arc<dyn Runner>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<Ids>,
+    events: Events,
+    policy: Policy,
+    nudge: Notify,
+    places: Arc<Semaphore>,
+    /// Who cancels an execution in progress, by execution.
+    cancels: Mutex<HashMap<ExecutionId, watch::Sender<Option<String>>>>,
+    dispatched: tokio::sync::Mutex<JoinSet<()>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Scheduler {
+    /// A scheduler that does nothing yet.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        runner: Arc<dyn Runner>,
+        clock: Arc<dyn Clock>,
+        events: Events,
+        policy: Policy,
+    ) -> Arc<Self> {
+        let places = Arc::new(Semaphore::new(runner.capacity()));
+        Arc::new(Self {
+            store,
+            runner,
+            clock,
+            ids: Arc::default(),
+            events,
+            policy,
+            nudge: Notify::new(),
+            places,
+            cancels: Mutex::default(),
+            dispatched: tokio::sync::Mutex::default(),
+            stopping: watch::channel(false).0,
+        })
+    }
+
+    /// Settles what an earlier process left behind, then runs what is due until it is stopped.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.recover().await?;
+        let mut stopping = self.stopping.subscribe();
+        loop {
+            // Registered before the question, so that no change in between is missed.
+            let nudged = self.nudge.notified();
+            tokio::pin!(nudged);
+            nudged.as_mut().enable();
+            if *stopping.borrow_and_update() {
+                return Ok(());
+            }
+            match self.store.next_due()? {
+                Some(due) if due <= self.clock.now() => {
+                    tokio::select! {
+                        places = self.places() => self.claim(places).await?,
+                        _ = stopping.changed() => {}
+                    }
+                }
+                Some(due) => tokio::select! {
+                    () = self.clock.sleep_until(due) => {}
+                    () = nudged => {}
+                    _ = stopping.changed() => {}
+                },
+                None => tokio::select! {
+                    () = nudged => {}
+                    _ = stopping.changed() => {}
+                },
+            }
+        }
+    }
+
+    /// At least one place for a run, and as many more as are free.
+    async fn places(&self) -> Vec<OwnedSemaphorePermit> {
+        let mut places = Vec::new();
+        // The semaphore is never closed.
+        places.extend(self.places.clone().acquire_owned().await);
+        while places.len() < CLAIMED_AT_ONCE
+            && let Ok(place) = self.places.clone().try_acquire_owned()
+        {
+            places.push(place);
+        }
+        places
+    }
+
+    async fn claim(self: &Arc<Self>, mut places: Vec<OwnedSemaphorePermit>) -> Result<(), StoreError> {
+        let steps = self.store.claim(self.clock.now(), places.len(), self.decision(|| Event::Due)).await?;
+        for step in steps {
+            self.carry_out(step, &mut places).await;
+        }
+        Ok(())
+    }
+
+    /// What a store asks about a task: `event` happening to it at the moment of the question.
+    fn decision(&self, event: impl Fn() -> Event + Send + 'static) -> Decision {
+        let (clock, ids, policy) = (self.clock.clone(), self.ids.clone(), self.policy);
+        Box::new(move |task: &Task| -> Result<Step, Refused> {
+            let now = clock.now();
+            let roll = clock.roll() * 2.0 - 1.0;
+            let mut new_id = || ids.execution(now);
+            task.step(event(), &mut Moment { now, roll, new_id: &mut new_id, policy })
+        })
+    }
+
+    /// Does what follows from a step, which is durable by now.
+    async fn carry_out(self: &Arc<Self>, step: Step, places: &mut Vec<OwnedSemaphorePermit>) {
+        for execution in step.cancel {
+            self.cancel_execution(execution, "a newer run replaces it");
+        }
+        for start in step.start {
+            let place = places.pop();
+            let cancel = self.cancel_of(start.execution);
+            let mut dispatched = self.dispatched.lock().await;
+            while dispatched.try_join_next().is_some() {}
+            dispatched.spawn(self.clone().dispatch(start, cancel, place));
+        }
+        self.nudge.notify_one();
+    }
+
+    fn cancel_of(&self, execution: ExecutionId) -> watch::Receiver<Option<String>> {
+        let mut cancels = self.cancels.lock().unwrap_or_else(PoisonError::into_inner);
+        cancels.entry(execution).or_insert_with(|| watch::channel(None).0).subscribe()
+    }
+
+    /// Asks an execution in progress to end, whether it has been dispatched yet or not.
+    fn cancel_execution(&self, execution: ExecutionId, who: &str) {
+        let mut cancels = self.cancels.lock().unwrap_or_else(PoisonError::into_inner);
+        let cancel = cancels.entry(execution).or_insert_with(|| watch::channel(None).0);
+        cancel.send_replace(Some(who.to_owned()));
+    }
+
+    fn forget(&self, execution: ExecutionId) {
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).remove(&execution);
+    }
+
+    /// Stops claiming, lets handlers in progress end for `grace`, then cancels them.
+    pub async fn stop(&self, grace: Duration) {
+        self.stopping.send_replace(true);
+        let mut dispatched = self.dispatched.lock().await;
+        let all_ended = async { while dispatched.join_next().await.is_some() {} };
+        if timeout(grace, all_ended).await.is_ok() {
+            return;
+        }
+        let running: Vec<_> =
+            self.cancels.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        tracing::warn!(handlers = running.len(), "handlers did not end in time and are cancelled");
+        for execution in running {
+            self.cancel_execution(execution, "the server stopped");
+        }
+        let all_ended = async { while dispatched.join_next().await.is_some() {} };
+        if timeout(CANCELLED_WITHIN, all_ended).await.is_err() {
+            tracing::error!("handlers did not end although they were cancelled");
+        }
+    }
+
+    /// Whether it has been told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}

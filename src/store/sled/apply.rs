@@ -1,0 +1,233 @@
+//! What each operation writes.
+
+use super::{
+    keys, record,
+    txn::{Txn, Writes},
+};
+use crate::{
+    domain::{
+        Millis,
+        execution::{Execution, ExecutionStatus},
+        facts::Task,
+        ids::{ExecutionId, TaskId},
+        step::Step,
+    },
+    store::{Audit, Output, Removal, StoreError},
+};
+
+/// Output is cut into values of at most this many bytes, so that no page of the tree grows large.
+const PIECE: usize = 32 * 1024;
+/// How many old rows one change prunes at most, so that no change waits long for another's history.
+const PRUNED_AT_ONCE: usize = 64;
+
+pub(super) fn create(txn: &mut Txn<'_>, task: &Task) -> Result<(), StoreError> {
+    claim_name(txn, &task.definition.name)?;
+    write_task(txn, None, task)
+}
+
+fn claim_name(txn: &Txn<'_>, name: &str) -> Result<(), StoreError> {
+    match txn.get(&keys::name(name))? {
+        Some(_) => Err(StoreError::NameTaken(name.to_owned())),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn read_task(txn: &Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
+    txn.record(&keys::task(id))?.ok_or(StoreError::NotFound)
+}
+
+/// Writes what a step says.
+pub(super) fn step(txn: &mut Txn<'_>, old: &Task, step: &Step) -> Result<(), StoreError> {
+    if old.definition.name != step.task.definition.name {
+        claim_name(txn, &step.task.definition.name)?;
+    }
+    if *old != step.task {
+        write_task(txn, Some(old), &step.task)?;
+    }
+    for row in &step.rows {
+        write_row(txn, row)?;
+    }
+    if !step.rows.is_empty() {
+        prune(txn, &step.task)?;
+    }
+    Ok(())
+}
+
+fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), StoreError> {
+    let before = old.map(keys::index_entries).unwrap_or_default();
+    let after = keys::index_entries(new);
+    for (key, _) in before.iter().filter(|entry| !after.contains(entry)) {
+        txn.remove(key.clone());
+    }
+    for (key, value) in after.iter().filter(|entry| !before.contains(entry)) {
+        txn.put(key.clone(), value.clone());
+    }
+    if old.map(Task::status) != Some(new.status()) {
+        if let Some(old) = old {
+            txn.add(keys::status_count(old.status()), -1)?;
+        }
+        txn.add(keys::status_count(new.status()), 1)?;
+    }
+    txn.put_record(keys::task(new.id), new)
+}
+
+fn write_row(txn: &mut Txn<'_>, row: &Execution) -> Result<(), StoreError> {
+    let key = keys::execution(row.task_id, row.id);
+    if txn.get(&key)?.is_none() {
+        txn.add(keys::history_count(row.task_id), 1)?;
+        txn.put(keys::retention(row.created_at, row.task_id, row.id), Vec::new());
+    }
+    txn.put_record(key, row)
+}
+
+/// Removes the oldest rows beyond what the task keeps, never one in progress.
+fn prune(txn: &mut Txn<'_>, task: &Task) -> Result<(), StoreError> {
+    let count = txn.counter(&keys::history_count(task.id))?;
+    let surplus =
+        usize::try_from(count.saturating_sub(task.definition.keep_executions)).unwrap_or(usize::MAX);
+    let surplus = surplus.min(PRUNED_AT_ONCE);
+    if surplus == 0 {
+        return Ok(());
+    }
+    let in_progress = task.facts.running.len();
+    let mut removed = 0;
+    for key in txn.prefixed(&keys::executions(task.id), surplus + in_progress)? {
+        if removed == surplus {
+            break;
+        }
+        removed += usize::from(remove_row(txn, &key)?);
+    }
+    Ok(())
+}
+
+/// Removes the execution under `key` with its output, unless it is in progress.
+fn remove_row(txn: &mut Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
+    let Some(bytes) = txn.get(key)? else { return Ok(false) };
+    let Some(id) = keys::last_execution(key) else { return Ok(false) };
+    match record::decode::<Execution>(&bytes) {
+        Ok(row) if row.status == ExecutionStatus::Running => return Ok(false),
+        Ok(row) => {
+            txn.remove(keys::retention(row.created_at, row.task_id, row.id));
+            txn.add(keys::history_count(row.task_id), -1)?;
+        }
+        // Its time is unknown, so its retention entry stays until that is met.
+        Err(_) => txn.put(keys::set_aside(key), bytes.to_vec()),
+    }
+    remove_output(txn, id)?;
+    txn.remove(key.to_vec());
+    Ok(true)
+}
+
+fn remove_output(txn: &mut Txn<'_>, id: ExecutionId) -> Result<(), StoreError> {
+    for key in txn.prefixed(&keys::outputs(id), usize::MAX)? {
+        txn.remove(key);
+    }
+    Ok(())
+}
+
+pub(super) fn append(txn: &mut Txn<'_>, output: &Output) -> Result<(), StoreError> {
+    let json = serde_json::to_vec(&output.lines)
+        .map_err(|e| StoreError::Backend { doing: "encode output", why: e.to_string() })?;
+    for (piece, bytes) in (0..).zip(json.chunks(PIECE)) {
+        txn.put(keys::output(output.execution, output.chunk, piece), record::encode_bytes(bytes));
+    }
+    Ok(())
+}
+
+/// Adds an audit record under the next number of its kind.
+pub(super) fn audit(txn: &mut Txn<'_>, audit: &Audit) -> Result<(), StoreError> {
+    let sequence = txn.add(keys::meta("audit"), 1)?;
+    txn.put_record(keys::audit(audit.time, sequence), audit)
+}
+
+/// Removes a task; its history is only marked, and goes in small parts ([`sweep`]).
+pub(super) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
+    let task = read_task(txn, id)?;
+    if !task.facts.running.is_empty() {
+        let running = task.facts.running.iter().map(|r| r.execution).collect();
+        return Err(StoreError::InProgress(running));
+    }
+    for (key, _) in keys::index_entries(&task) {
+        txn.remove(key);
+    }
+    txn.add(keys::status_count(task.status()), -1)?;
+    txn.remove(keys::task(id));
+    txn.put(keys::garbage(id), Vec::new());
+    Ok(task)
+}
+
+/// Removes a part of the history of deleted tasks; whether there may be more.
+pub(super) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
+    let Some(garbage) = txn.prefixed(&[keys::GARBAGE], 1)?.pop() else { return Ok(false) };
+    let Some(id) = keys::last_task(&garbage) else {
+        txn.remove(garbage);
+        return Ok(true);
+    };
+    let rows = txn.prefixed(&keys::executions(id), PRUNED_AT_ONCE)?;
+    for key in &rows {
+        remove_row(txn, key)?;
+        txn.remove(key.clone());
+    }
+    if rows.is_empty() {
+        txn.remove(keys::history_count(id));
+        txn.remove(garbage);
+    }
+    Ok(true)
+}
+
+/// How many executions and audit records are from before a moment.
+pub(super) fn count_history(txn: &Txn<'_>, before: Millis) -> Result<Removal, StoreError> {
+    let mut executions = 0;
+    for key in txn.keys(keys::before(keys::RETENTION, before), usize::MAX)? {
+        let row = key.get(9..).map(|ids| [&[keys::EXECUTION], ids].concat());
+        let row = row.map(|key| txn.record::<Execution>(&key)).transpose()?.flatten();
+        executions += u64::from(row.is_some_and(|row| row.status != ExecutionStatus::Running));
+    }
+    let audit = txn.keys(keys::before(keys::AUDIT, before), usize::MAX)?.len() as u64;
+    Ok(Removal { executions, audit })
+}
+
+/// Removes a part of the executions and audit records from before a moment.
+/// `passed` holds retention keys that were looked at and stay. Nothing when none were left.
+pub(super) fn remove_history(
+    txn: &mut Txn<'_>,
+    before: Millis,
+    passed: &mut std::collections::BTreeSet<Vec<u8>>,
+) -> Result<Option<Removal>, StoreError> {
+    let mut removal = Removal::default();
+    let looked_at = passed.len();
+    let found = txn.keys(keys::before(keys::RETENTION, before), PRUNED_AT_ONCE + looked_at)?;
+    let mut progress = found.len() > looked_at;
+    for key in found {
+        if passed.contains(&key) {
+            continue;
+        }
+        let Some(row) = key.get(9..).map(|ids| [&[keys::EXECUTION], ids].concat()) else { continue };
+        if txn.get(&row)?.is_none() {
+            txn.remove(key);
+        } else if remove_row(txn, &row)? {
+            removal.executions += 1;
+            txn.remove(key);
+        } else {
+            passed.insert(key);
+        }
+    }
+    for key in txn.keys(keys::before(keys::AUDIT, before), PRUNED_AT_ONCE)? {
+        txn.remove(key);
+        removal.audit += 1;
+        progress = true;
+    }
+    Ok(progress.then_some(removal))
+}
+
+/// Applies a group's writes to a batch.
+pub(super) fn batch(writes: &Writes) -> sled::Batch {
+    let mut batch = sled::Batch::default();
+    for (key, value) in writes {
+        match value {
+            Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+            None => batch.remove(key.as_slice()),
+        }
+    }
+    batch
+}

@@ -1,0 +1,182 @@
+//! Lists of tasks, a page at a time.
+//!
+//! The order by next run has an index per status and per handler, so such a list, filtered
+//! or not, reads only its own keys. Other orders of a filtered list read the keys of the
+//! filter; a part of a name is searched in the index of names.
+
+use std::collections::HashSet;
+
+use sled::{IVec, Tree};
+
+use super::{keys, read, txn::backend};
+use crate::{
+    domain::{
+        facts::{Task, TaskStatus},
+        ids::TaskId,
+    },
+    store::{Direction, Page, StoreError, TaskQuery, TaskSort},
+};
+
+/// Up to so many filtered tasks are loaded and sorted; beyond, the order's own index is walked.
+const SORTED_IN_MEMORY: usize = 5000;
+
+type Ids<'a> = Box<dyn Iterator<Item = Result<TaskId, StoreError>> + 'a>;
+
+pub(super) fn tasks(tree: &Tree, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+    let filtered = query.status.is_some() || query.handler.is_some();
+    if query.name.is_none() && (query.sort == TaskSort::NextRun || !filtered) {
+        let total = if query.handler.is_some() {
+            by_next_run(tree, query).try_fold(0, |n, id| id.map(|_| n + 1))?
+        } else {
+            let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
+            let counts = statuses.into_iter().map(|status| read::counter(tree, &keys::status_count(status)));
+            counts.sum::<Result<u64, _>>()?
+        };
+        let items = load(tree, in_order(tree, query).skip(query.skip).take(query.limit))?;
+        return Ok(Page { items, total });
+    }
+    let chosen = matching(tree, query)?;
+    let total = chosen.len() as u64;
+    if chosen.len() > SORTED_IN_MEMORY {
+        let chosen: HashSet<_> = chosen.into_iter().collect();
+        let ids = in_order(tree, query).filter(|id| id.as_ref().map_or(true, |id| chosen.contains(id)));
+        return Ok(Page { items: load(tree, ids.skip(query.skip).take(query.limit))?, total });
+    }
+    let mut items = load(tree, chosen.into_iter().map(Ok))?;
+    sort(&mut items, query);
+    Ok(Page { items: items.into_iter().skip(query.skip).take(query.limit).collect(), total })
+}
+
+fn load(tree: &Tree, ids: impl Iterator<Item = Result<TaskId, StoreError>>) -> Result<Vec<Task>, StoreError> {
+    let mut tasks = Vec::new();
+    for id in ids {
+        // One that has gone since its key was read is simply no longer there.
+        tasks.extend(read::get(tree, &keys::task(id?))?);
+    }
+    Ok(tasks)
+}
+
+/// Every task that the filters let through, in no particular order.
+fn matching(tree: &Tree, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
+    let Some(part) = &query.name else { return by_next_run(tree, query).collect() };
+    let part = part.to_lowercase();
+    let mut found = Vec::new();
+    for entry in tree.scan_prefix([keys::NAME]) {
+        let (key, id) = entry.map_err(backend("scan the store"))?;
+        let name = String::from_utf8_lossy(&key[1..]).to_lowercase();
+        if let Some(id) = keys::last_task(&id).filter(|_| name.contains(&part)) {
+            found.push(id);
+        }
+    }
+    if query.status.is_some() || query.handler.is_some() {
+        let allowed: HashSet<TaskId> = by_next_run(tree, query).collect::<Result<_, _>>()?;
+        found.retain(|id| allowed.contains(id));
+    }
+    Ok(found)
+}
+
+/// All tasks in the order asked for; by next run only those that status and handler let through.
+fn in_order<'a>(tree: &'a Tree, query: &'a TaskQuery) -> Ids<'a> {
+    let prefix = match query.sort {
+        TaskSort::NextRun => return by_next_run(tree, query),
+        TaskSort::Name => {
+            let entries = tree.scan_prefix([keys::NAME]);
+            let id = |entry: sled::Result<(IVec, IVec)>| task_id(entry.map(|(_, id)| id));
+            return match query.direction {
+                Direction::Ascending => Box::new(entries.filter_map(id)),
+                Direction::Descending => Box::new(entries.rev().filter_map(id)),
+            };
+        }
+        TaskSort::CreatedAt => keys::TASK,
+        TaskSort::UpdatedAt => keys::UPDATED,
+    };
+    let found = tree.scan_prefix([prefix]).keys();
+    match query.direction {
+        Direction::Ascending => Box::new(found.filter_map(task_id)),
+        Direction::Descending => Box::new(found.rev().filter_map(task_id)),
+    }
+}
+
+fn task_id(key: sled::Result<IVec>) -> Option<Result<TaskId, StoreError>> {
+    match key {
+        Ok(key) => keys::last_task(&key).map(Ok),
+        Err(error) => Some(Err(backend("scan the store")(error))),
+    }
+}
+
+fn by_next_run<'a>(tree: &'a Tree, query: &'a TaskQuery) -> Ids<'a> {
+    let part = move |planned: bool| {
+        let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
+        let ranges = statuses.into_iter().map(|status| match &query.handler {
+            Some(handler) => keys::handler_prefix(handler, status, planned),
+            None => keys::status_prefix(status, planned),
+        });
+        Merge::new(tree, ranges, query.direction)
+    };
+    Box::new(part(true).chain(part(false)))
+}
+
+/// Several ranges of one index, each sorted by what follows its prefix, merged into one.
+struct Merge<'a> {
+    ranges: Vec<(usize, Box<dyn Iterator<Item = sled::Result<IVec>> + 'a>, Option<sled::Result<IVec>>)>,
+    direction: Direction,
+}
+
+impl<'a> Merge<'a> {
+    fn new(tree: &'a Tree, prefixes: impl Iterator<Item = Vec<u8>>, direction: Direction) -> Self {
+        let ranges = prefixes.map(|prefix| {
+            let keys = tree.scan_prefix(&prefix).keys();
+            let mut keys: Box<dyn Iterator<Item = _>> = match direction {
+                Direction::Ascending => Box::new(keys),
+                Direction::Descending => Box::new(keys.rev()),
+            };
+            let first = keys.next();
+            (prefix.len(), keys, first)
+        });
+        Self { ranges: ranges.collect(), direction }
+    }
+}
+
+impl Iterator for Merge<'_> {
+    type Item = Result<TaskId, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let heads = self.ranges.iter().enumerate().filter_map(|(index, (at, _, head))| match head {
+                Some(Ok(key)) => Some((key.get(*at..).unwrap_or_default(), index)),
+                Some(Err(_)) => Some((&[][..], index)),
+                None => None,
+            });
+            let (_, index) = match self.direction {
+                Direction::Ascending => heads.min(),
+                Direction::Descending => heads.max(),
+            }?;
+            let (_, keys, head) = &mut self.ranges[index];
+            let key = std::mem::replace(head, keys.next())?;
+            if let Some(id) = task_id(key) {
+                return Some(id);
+            }
+        }
+    }
+}
+
+fn sort(tasks: &mut [Task], query: &TaskQuery) {
+    tasks.sort_by(|a, b| {
+        let order = match query.sort {
+            TaskSort::Name => a.definition.name.cmp(&b.definition.name),
+            TaskSort::CreatedAt => a.id.cmp(&b.id),
+            TaskSort::UpdatedAt => (a.updated_at, a.id).cmp(&(b.updated_at, b.id)),
+            TaskSort::NextRun => match (a.next_run(), b.next_run()) {
+                (Some(x), Some(y)) => (x, a.id).cmp(&(y, b.id)),
+                // Tasks without a next run are last in either direction.
+                (None, Some(_)) => return std::cmp::Ordering::Greater,
+                (Some(_), None) => return std::cmp::Ordering::Less,
+                (None, None) => a.id.cmp(&b.id),
+            },
+        };
+        match query.direction {
+            Direction::Ascending => order,
+            Direction::Descending => order.reverse(),
+        }
+    });
+}

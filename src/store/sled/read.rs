@@ -1,0 +1,194 @@
+//! Reads: straight from the tree, beside the writer. A record that does not verify is
+//! logged and left out; it never stops the others.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use sled::Tree;
+
+use super::{keys, record, txn, txn::backend};
+use crate::{
+    domain::{
+        Millis,
+        execution::{Execution, Line},
+        facts::TaskStatus,
+        ids::{ExecutionId, TaskId},
+    },
+    store::{ExecutionQuery, Page, StoreError},
+};
+
+pub(super) fn get<T: DeserializeOwned>(tree: &Tree, key: &[u8]) -> Result<Option<T>, StoreError> {
+    let bytes = tree.get(key).map_err(backend("read the store"))?;
+    Ok(bytes.and_then(|bytes| verified(key, &bytes)))
+}
+
+fn verified<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Option<T> {
+    record::decode(bytes)
+        .inspect_err(|error| {
+            let key = String::from_utf8_lossy(key).into_owned();
+            tracing::error!(key, %error, "a record does not verify and is left out");
+        })
+        .ok()
+}
+
+pub(super) fn next_due(tree: &Tree) -> Result<Option<Millis>, StoreError> {
+    let first = tree.scan_prefix([keys::DUE]).keys().next().transpose().map_err(backend("scan the store"))?;
+    Ok(first.and_then(|key| keys::read_millis(&key[1..])))
+}
+
+pub(super) fn running(tree: &Tree) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
+    let mut found = Vec::new();
+    for key in tree.scan_prefix([keys::RUNNING]).keys() {
+        let key = key.map_err(backend("scan the store"))?;
+        if let (Some(task), Some(id)) =
+            (keys::last_task(&key[..key.len().min(17)]), keys::last_execution(&key))
+        {
+            found.push((task, id));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn executions(
+    tree: &Tree,
+    task: TaskId,
+    query: &ExecutionQuery,
+) -> Result<Page<Execution>, StoreError> {
+    let filtered = query.status.is_some() || query.trigger.is_some();
+    let mut page = Page { items: Vec::new(), total: 0 };
+    for entry in tree.scan_prefix(keys::executions(task)).rev() {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        let in_reach = page.total < (query.skip + query.limit) as u64;
+        if !filtered && !in_reach {
+            break;
+        }
+        if !filtered && page.total < query.skip as u64 {
+            page.total += 1;
+            continue;
+        }
+        let Some(row) = verified::<Execution>(&key, &bytes) else { continue };
+        if query.status.is_some_and(|s| s != row.status) || query.trigger.is_some_and(|t| t != row.trigger) {
+            continue;
+        }
+        if in_reach && page.total >= query.skip as u64 {
+            page.items.push(row);
+        }
+        page.total += 1;
+    }
+    if !filtered {
+        page.total = counter(tree, &keys::history_count(task))?;
+    }
+    Ok(page)
+}
+
+pub(super) fn counter(tree: &Tree, key: &[u8]) -> Result<u64, StoreError> {
+    let bytes = tree.get(key).map_err(backend("read the store"))?;
+    Ok(bytes.map_or(0, |bytes| txn::read_counter(&bytes)))
+}
+
+/// All output, or the last `tail` bytes of its text; of a line cut in two its end.
+pub(super) fn output(tree: &Tree, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
+    let mut chunks: Vec<Vec<Line>> = Vec::new();
+    let mut size = 0;
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    for entry in tree.scan_prefix(keys::outputs(id)).rev() {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        match record::payload(&bytes) {
+            Ok(payload) => pieces.push(payload.to_vec()),
+            Err(error) => {
+                tracing::error!(execution = %id, %error, "a piece of output does not verify and is left out");
+                pieces.push(Vec::new());
+            }
+        }
+        // The last four bytes of the key count the pieces of a chunk: 0 completes it.
+        if key.ends_with(&[0; 4]) {
+            pieces.reverse();
+            let lines: Vec<Line> = serde_json::from_slice(&pieces.concat()).unwrap_or_default();
+            pieces.clear();
+            size += lines.iter().map(|line| line.message.len()).sum::<usize>();
+            chunks.push(lines);
+            if tail.is_some_and(|tail| size >= tail) {
+                break;
+            }
+        }
+    }
+    let lines = chunks.into_iter().rev().flatten().collect();
+    Ok(match tail {
+        Some(tail) => last_bytes(lines, tail),
+        None => lines,
+    })
+}
+
+fn last_bytes(lines: Vec<Line>, tail: usize) -> Vec<Line> {
+    let mut left = tail;
+    let mut kept = Vec::new();
+    for mut line in lines.into_iter().rev() {
+        if left == 0 {
+            break;
+        }
+        if line.message.len() > left {
+            let mut cut = line.message.len() - left;
+            while !line.message.is_char_boundary(cut) {
+                cut += 1;
+            }
+            line.message.drain(..cut);
+        }
+        left -= line.message.len().min(left);
+        kept.push(line);
+    }
+    kept.reverse();
+    kept
+}
+
+/// Records and bytes of each kind, and, detailed, more about them.
+pub(super) fn statistics(
+    tree: &Tree,
+    bytes_on_disk: u64,
+    detailed: bool,
+) -> Result<Map<String, Value>, StoreError> {
+    const KINDS: [(u8, &str); 6] = [
+        (keys::TASK, "tasks"),
+        (keys::EXECUTION, "executions"),
+        (keys::OUTPUT, "output"),
+        (keys::AUDIT, "audit"),
+        (keys::VALUE, "values"),
+        (keys::SET_ASIDE, "setAside"),
+    ];
+    let mut collections = Map::new();
+    for (prefix, name) in KINDS {
+        let (count, bytes) = measure(tree, prefix)?;
+        collections.insert(name.to_owned(), json!({ "count": count, "bytes": bytes }));
+    }
+    let mut answer = Map::new();
+    answer.insert("collections".to_owned(), Value::Object(collections));
+    answer.insert("bytesOnDisk".to_owned(), bytes_on_disk.into());
+    if detailed {
+        let mut statuses = Map::new();
+        for status in TaskStatus::ALL {
+            statuses.insert(status.name().to_owned(), counter(tree, &keys::status_count(status))?.into());
+        }
+        answer.insert("taskStatus".to_owned(), Value::Object(statuses));
+        let mut records = tree.scan_prefix([keys::RETENTION]).keys();
+        let time =
+            |key: Option<sled::Result<sled::IVec>>| key?.ok().and_then(|key| keys::read_millis(&key[1..]));
+        answer.insert("oldestExecution".to_owned(), json!(time(records.next())));
+        let mut records = tree.scan_prefix([keys::RETENTION]).keys();
+        answer.insert("newestExecution".to_owned(), json!(time(records.next_back())));
+        let mut indexes = Map::new();
+        for (prefix, name) in keys::INDEXES.into_iter().chain([(keys::RETENTION, "retention")]) {
+            let (count, bytes) = measure(tree, prefix)?;
+            indexes.insert(name.to_owned(), json!({ "count": count, "bytes": bytes }));
+        }
+        answer.insert("indexes".to_owned(), Value::Object(indexes));
+    }
+    Ok(answer)
+}
+
+fn measure(tree: &Tree, prefix: u8) -> Result<(u64, u64), StoreError> {
+    let mut sum = (0, 0);
+    for entry in tree.scan_prefix([prefix]) {
+        let (key, value) = entry.map_err(backend("scan the store"))?;
+        sum.0 += 1;
+        sum.1 += (key.len() + value.len()) as u64;
+    }
+    Ok(sum)
+}

@@ -1,0 +1,337 @@
+//! The writer: the one thread that changes the store.
+//!
+//! Operations that wait together are committed together: one batch, one `flush`, one
+//! `fdatasync`, and only then the answers. In sled 0.34 `flush` ends in `sync_file_range`,
+//! which leaves the device's own cache alone, hence the second sync.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use sled::Db;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    apply, keys,
+    txn::{Txn, Writes},
+};
+use crate::{
+    domain::{Millis, facts::Task, ids::TaskId, step::Step},
+    store::{Audit, Decision, Output, Removal, StoreError},
+};
+
+/// How many operations may share a commit: enough for every runner to end and start at once
+/// many times over, few enough that nobody waits long for the others.
+const GROUP: usize = 512;
+/// Changes that users ask for are refused below this many free bytes.
+const LEAST_FREE: u64 = 256 * 1024 * 1024;
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer is asked to do, and where the answer goes.
+pub(super) enum Op {
+    Create {
+        task: Box<Task>,
+        audit: Option<Audit>,
+        reply: Reply<()>,
+    },
+    Change {
+        task: TaskId,
+        decide: Decision,
+        output: Option<Output>,
+        audit: Option<Audit>,
+        reply: Reply<Step>,
+    },
+    Claim {
+        now: Millis,
+        most: usize,
+        decide: Decision,
+        reply: Reply<Vec<Step>>,
+    },
+    Append {
+        output: Output,
+        reply: Reply<()>,
+    },
+    Delete {
+        task: TaskId,
+        audit: Option<Audit>,
+        reply: Reply<Task>,
+    },
+    RemoveHistory {
+        before: Millis,
+        only_count: bool,
+        sofar: Removal,
+        passed: BTreeSet<Vec<u8>>,
+        reply: Reply<Removal>,
+    },
+    Put {
+        key: String,
+        value: Value,
+        reply: Reply<()>,
+    },
+    Close {
+        reply: Reply<()>,
+    },
+}
+
+/// An answer that waits for its commit.
+type Answer = Box<dyn FnOnce() + Send>;
+
+fn later<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Answer {
+    Box::new(move || {
+        // Whoever asked may be gone; the change stands all the same.
+        let _ = reply.send(result);
+    })
+}
+
+pub(super) struct Writer {
+    db: Db,
+    files: Files,
+    directory: PathBuf,
+    /// Tasks that cannot be decided about; they are reported once and left out of the due index.
+    group: Writes,
+    answers: Vec<Answer>,
+    garbage: bool,
+    low_space: bool,
+}
+
+impl Writer {
+    pub(super) fn new(db: Db, directory: &Path) -> io::Result<Self> {
+        Ok(Self {
+            db,
+            files: Files::open(directory)?,
+            directory: directory.to_owned(),
+            group: BTreeMap::new(),
+            answers: Vec::new(),
+            garbage: true,
+            low_space: false,
+        })
+    }
+
+    /// Serves until it is told to close or everybody who could ask is gone.
+    pub(super) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
+        let mut unfinished = None;
+        loop {
+            let first = match unfinished.take() {
+                Some(op) => Some(op),
+                None if self.garbage => ops.try_recv().ok(),
+                None => match ops.blocking_recv() {
+                    Some(op) => Some(op),
+                    None => break,
+                },
+            };
+            self.low_space = free_bytes(&self.directory).is_some_and(|free| free < LEAST_FREE);
+            let mut next = first;
+            let mut closing = None;
+            let mut taken = 0;
+            while let Some(op) = next.take() {
+                taken += 1;
+                match op {
+                    Op::Close { reply } => closing = Some(reply),
+                    op => unfinished = self.perform(op),
+                }
+                if taken < GROUP && closing.is_none() && unfinished.is_none() {
+                    next = ops.try_recv().ok();
+                }
+            }
+            if self.garbage {
+                self.garbage = self.in_txn(apply::sweep).unwrap_or(false);
+            }
+            self.commit();
+            if let Some(reply) = closing {
+                let _ = reply.send(Ok(()));
+                break;
+            }
+        }
+    }
+
+    /// Does one operation; one that is too long for a single commit comes back with its rest.
+    fn perform(&mut self, op: Op) -> Option<Op> {
+        match op {
+            Op::Create { task, audit, reply } => {
+                let result = self.room().and_then(|()| {
+                    self.in_txn(|txn| {
+                        apply::create(txn, &task)?;
+                        audit.as_ref().map_or(Ok(()), |audit| apply::audit(txn, audit))
+                    })
+                });
+                self.answers.push(later(reply, result));
+            }
+            Op::Change { task, mut decide, output, audit, reply } => {
+                let room = if audit.is_some() { self.room() } else { Ok(()) };
+                let result = room.and_then(|()| {
+                    self.in_txn(|txn| {
+                        let old = apply::read_task(txn, task)?;
+                        let step = decide(&old)?;
+                        apply::step(txn, &old, &step)?;
+                        output.as_ref().map_or(Ok(()), |output| apply::append(txn, output))?;
+                        audit.as_ref().map_or(Ok(()), |audit| apply::audit(txn, audit))?;
+                        Ok(step)
+                    })
+                });
+                self.answers.push(later(reply, result));
+            }
+            Op::Claim { now, most, decide, reply } => {
+                let result = self.claim(now, most, decide);
+                self.answers.push(later(reply, result));
+            }
+            Op::Append { output, reply } => {
+                let result = self.in_txn(|txn| apply::append(txn, &output));
+                self.answers.push(later(reply, result));
+            }
+            Op::Delete { task, audit, reply } => {
+                let result = self.in_txn(|txn| {
+                    let task = apply::delete(txn, task)?;
+                    audit.as_ref().map_or(Ok(()), |audit| apply::audit(txn, audit))?;
+                    Ok(task)
+                });
+                self.garbage |= result.is_ok();
+                self.answers.push(later(reply, result));
+            }
+            Op::RemoveHistory { before, only_count: true, reply, .. } => {
+                let result = self.in_txn(|txn| apply::count_history(txn, before));
+                self.answers.push(later(reply, result));
+            }
+            Op::RemoveHistory { before, only_count, mut sofar, mut passed, reply } => {
+                match self.in_txn(|txn| apply::remove_history(txn, before, &mut passed)) {
+                    Ok(None) => self.answers.push(later(reply, Ok(sofar))),
+                    Ok(Some(part)) => {
+                        sofar.executions += part.executions;
+                        sofar.audit += part.audit;
+                        return Some(Op::RemoveHistory { before, only_count, sofar, passed, reply });
+                    }
+                    Err(error) => self.answers.push(later(reply, Err(error))),
+                }
+            }
+            Op::Put { key, value, reply } => {
+                let result = self.in_txn(|txn| txn.put_record(keys::value(&key), &value));
+                self.answers.push(later(reply, result));
+            }
+            Op::Close { reply } => self.answers.push(later(reply, Ok(()))),
+        }
+        None
+    }
+
+    fn claim(&mut self, now: Millis, most: usize, mut decide: Decision) -> Result<Vec<Step>, StoreError> {
+        let due = Txn::new(&self.db, &self.group).keys(keys::due_until(now), most)?;
+        let mut steps = Vec::new();
+        for key in due {
+            let Some(id) = keys::last_task(&key) else { continue };
+            let result = self.in_txn(|txn| {
+                let old = apply::read_task(txn, id)?;
+                let step = decide(&old)?;
+                apply::step(txn, &old, &step)?;
+                Ok(step)
+            });
+            match result {
+                Ok(step)
+                    if step.task.due().is_some_and(|due| keys::due(due, id) == key)
+                        && step.start.is_empty() =>
+                {
+                    // Deciding changed nothing: asking again would be a hot loop.
+                    self.hold_back(key, id, "it is due but nothing follows from that");
+                }
+                Ok(step) => steps.push(step),
+                Err(error) => self.hold_back(key, id, &error.to_string()),
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Takes a task that cannot be decided about out of the due index, so that the others go on.
+    fn hold_back(&mut self, key: Vec<u8>, task: TaskId, why: &str) {
+        tracing::error!(%task, why, "a due task cannot be decided about and is held back until it is changed");
+        self.group.insert(key, None);
+    }
+
+    fn in_txn<T>(
+        &mut self,
+        operation: impl FnOnce(&mut Txn<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut txn = Txn::new(&self.db, &self.group);
+        let value = operation(&mut txn)?;
+        let writes = txn.into_writes();
+        self.group.extend(writes);
+        Ok(value)
+    }
+
+    fn room(&self) -> Result<(), StoreError> {
+        if self.low_space {
+            let path = self.directory.display().to_string();
+            return Err(StoreError::NoSpace { path, least: LEAST_FREE });
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) {
+        let group = std::mem::take(&mut self.group);
+        if !group.is_empty()
+            && let Err(error) = self.write(&group)
+        {
+            // What the disk holds now is unknown, and asking again could lie: a later sync may
+            // succeed without the pages that failed. Only a restart finds out.
+            tracing::error!(%error, "the store could not be written to the disk; the server stops");
+            #[expect(clippy::exit, reason = "nothing may be acknowledged after a failed sync")]
+            std::process::exit(1);
+        }
+        for answer in self.answers.drain(..) {
+            answer();
+        }
+    }
+
+    fn write(&mut self, group: &Writes) -> io::Result<()> {
+        self.db.apply_batch(apply::batch(group))?;
+        self.db.flush()?;
+        self.files.sync()
+    }
+}
+
+/// Free bytes for others than root where `directory` lies; `None` where that cannot be asked.
+pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(directory).ok()?;
+    Some(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// The files that sled writes.
+struct Files {
+    db: File,
+    blobs: PathBuf,
+    synced: BTreeSet<std::ffi::OsString>,
+}
+
+impl Files {
+    fn open(directory: &Path) -> io::Result<Self> {
+        File::open(directory)?.sync_all()?;
+        Ok(Self {
+            db: File::open(directory.join("db"))?,
+            blobs: directory.join("blobs"),
+            synced: BTreeSet::new(),
+        })
+    }
+
+    /// Values of about 128 KiB and more are files of their own, written once under a new name.
+    fn sync(&mut self) -> io::Result<()> {
+        let mut present = BTreeSet::new();
+        for entry in std::fs::read_dir(&self.blobs)? {
+            let entry = entry?;
+            if !self.synced.contains(&entry.file_name()) {
+                match File::open(entry.path()) {
+                    Ok(file) => file.sync_all()?,
+                    // sled removes those it no longer needs.
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                    Err(e) => return Err(e),
+                }
+            }
+            present.insert(entry.file_name());
+        }
+        if present.difference(&self.synced).next().is_some() {
+            File::open(&self.blobs)?.sync_all()?;
+        }
+        self.synced = present;
+        self.db.sync_data()
+    }
+}
