@@ -106,7 +106,6 @@ fn read<'a, T: Deserialize<'a>>(argument: &'a str) -> Result<T, String> {
     serde_json::from_str(argument).map_err(|e| format!("the argument is wrong: {e}"))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

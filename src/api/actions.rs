@@ -36,7 +36,7 @@ pub(super) async fn run(
         let row = api.store.execution(id, execution)?;
         answer["execution"] = row.map(|row| model::whole(&*api.store, &row)).transpose()?.unwrap_or_default();
     }
-    answer["meta"] = info.meta_saying(format!("Task \"{}\" execution started", task.definition.name));
+    answer["meta"] = info.meta_saying(&format!("Task \"{}\" execution started", task.definition.name));
     Ok(Json(answer))
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn pause(
     takes_nothing(fields, &body)?;
     let task = api.scheduler.pause(id, &info.asker()).await?;
     let message = format!("Task \"{}\" paused successfully", task.definition.name);
-    changed(&api, &info, &task, message)
+    changed(&api, &info, &task, &message)
 }
 
 pub(super) async fn resume(
@@ -63,7 +63,7 @@ pub(super) async fn resume(
     takes_nothing(fields, &body)?;
     let task = api.scheduler.resume(id, &info.asker()).await?;
     let message = format!("Task \"{}\" resumed successfully", task.definition.name);
-    changed(&api, &info, &task, message)
+    changed(&api, &info, &task, &message)
 }
 
 pub(super) async fn reset_retries(
@@ -76,7 +76,7 @@ pub(super) async fn reset_retries(
     takes_nothing(fields, &body)?;
     let task = api.scheduler.reset_retries(id, &info.asker()).await?;
     let message = format!("Retry count for task \"{}\" has been reset", task.definition.name);
-    changed(&api, &info, &task, message)
+    changed(&api, &info, &task, &message)
 }
 
 pub(super) async fn cancel(
@@ -89,7 +89,7 @@ pub(super) async fn cancel(
     takes_nothing(fields, &body)?;
     let (task, cancelled) = api.scheduler.cancel(id, &info.asker()).await?;
     let message = format!("Task \"{}\" cancelled successfully", task.definition.name);
-    Ok(Json(json!({ "success": true, "cancelled": cancelled, "meta": info.meta_saying(message) })))
+    Ok(Json(json!({ "success": true, "cancelled": cancelled, "meta": info.meta_saying(&message) })))
 }
 
 fn takes_nothing(fields: Fields, body: &OptionalBody) -> Result<(), ApiError> {
@@ -97,7 +97,7 @@ fn takes_nothing(fields: Fields, body: &OptionalBody) -> Result<(), ApiError> {
     body.refuse_keys()
 }
 
-fn changed(api: &Shared, info: &RequestInfo, task: &Task, message: String) -> Result<Json<Value>, ApiError> {
+fn changed(api: &Shared, info: &RequestInfo, task: &Task, message: &str) -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({
         "success": true,
         "task": model::task(&*api.store, task, api.clock.now())?,

@@ -27,7 +27,7 @@ impl RequestInfo {
     }
 
     /// `meta` with a message.
-    pub(super) fn meta_saying(&self, message: String) -> Value {
+    pub(super) fn meta_saying(&self, message: &str) -> Value {
         json!({ "message": message, "execTime": self.stopwatch.seconds() })
     }
 

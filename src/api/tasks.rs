@@ -82,7 +82,7 @@ pub(super) async fn create(
     let location = format!("/admin/scheduler/{}", task.id);
     let body = json!({
         "task": model::task(&*api.store, &task, now)?,
-        "meta": info.meta_saying("Task created successfully".to_owned()),
+        "meta": info.meta_saying("Task created successfully"),
     });
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
@@ -128,7 +128,7 @@ pub(super) async fn update(
     let task = api.scheduler.update(id, draft, &info.asker()).await?;
     Ok(Json(json!({
         "task": model::task(&*api.store, &task, api.clock.now())?,
-        "meta": info.meta_saying("Task updated successfully".to_owned()),
+        "meta": info.meta_saying("Task updated successfully"),
     })))
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn delete(
     fields.finish()?;
     let task = api.scheduler.delete(id, &info.asker()).await?;
     let message = format!("Task \"{}\" deleted successfully", task.definition.name);
-    Ok(Json(json!({ "success": true, "meta": info.meta_saying(message) })))
+    Ok(Json(json!({ "success": true, "meta": info.meta_saying(&message) })))
 }
 
 async fn check_handler(api: &Shared, name: &str) -> Result<(), ApiError> {

@@ -376,13 +376,11 @@ fn check_object(path: &str, object: &Map<String, Value>, depth: usize, problems:
 fn check_value(path: &str, value: &Value, depth: usize, problems: &mut Vec<Problem>) {
     match value {
         Value::Object(object) => check_object(path, object, depth + 1, problems),
-        Value::Array(items) => {
-            if !too_deep(path, depth + 1, problems) {
-                for (index, item) in items.iter().enumerate() {
-                    // Only containers can be wrong, and a path costs an allocation.
-                    if item.is_object() || item.is_array() {
-                        check_value(&format!("{path}[{index}]"), item, depth + 1, problems);
-                    }
+        Value::Array(items) if !too_deep(path, depth + 1, problems) => {
+            for (index, item) in items.iter().enumerate() {
+                // Only containers can be wrong, and a path costs an allocation.
+                if item.is_object() || item.is_array() {
+                    check_value(&format!("{path}[{index}]"), item, depth + 1, problems);
                 }
             }
         }

@@ -107,10 +107,6 @@ impl Scheduler {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a deadline of the runtime's own timer, which no decision depends on"
-)]
 fn in_a_while() -> Instant {
     Instant::now() + STORED_AFTER
 }

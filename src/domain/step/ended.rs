@@ -13,7 +13,7 @@ impl Stepper<'_, '_> {
     pub(super) fn ended(&mut self, execution: ExecutionId, verdict: Verdict) -> Result<(), Refused> {
         let position = self.step.task.facts.running.iter().position(|r| r.execution == execution);
         let running = self.facts().running.remove(position.ok_or(Refused::NotRunning(execution))?);
-        let row = ended_row(&self.step.task, &running, verdict.clone(), self.moment.now);
+        let row = ended_row(&self.step.task, &running, verdict, self.moment.now);
         if let Some(last) = self.facts().last_execution.as_mut().filter(|last| last.id == execution) {
             *last = LastExecution {
                 id: execution,
@@ -23,11 +23,12 @@ impl Stepper<'_, '_> {
                 error: row.error.clone(),
             };
         }
+        let status = row.status;
         self.step.rows.push(row);
-        match verdict.ending {
-            Ending::Completed { .. } => self.succeeded(&running),
-            Ending::Failed { .. } => self.failed(running),
-            Ending::Cancelled { .. } => self.close(LastOutcome::Cancelled),
+        match status {
+            ExecutionStatus::Completed => self.succeeded(&running),
+            ExecutionStatus::Cancelled => self.close(LastOutcome::Cancelled),
+            _ => self.failed(running),
         }
         Ok(())
     }

@@ -85,11 +85,14 @@ struct Shared {
     closing: watch::Sender<bool>,
 }
 
+/// What came of a run, and the files it required.
+type Ended = (Verdict, Vec<(String, [u8; 32])>);
+
 struct Job {
     talk: Talk,
     system: bool,
     taken: Arc<AtomicBool>,
-    reply: oneshot::Sender<(Verdict, Vec<(String, [u8; 32])>)>,
+    reply: oneshot::Sender<Ended>,
 }
 
 /// How many runners there are, and how many runs wait for one.
@@ -172,12 +175,7 @@ impl Pool {
     }
 
     /// Puts a run into the line and waits for its end.
-    async fn submit(
-        &self,
-        mode: Mode,
-        source: Source,
-        invocation: Invocation,
-    ) -> (Verdict, Vec<(String, [u8; 32])>) {
+    async fn submit(&self, mode: Mode, source: Source, invocation: Invocation) -> Ended {
         let system = self.shared.settings.system_handlers.contains(&invocation.handler);
         let Invocation { params, context, timeout, lines, mut cancel, .. } = invocation;
         let params = serde_json::Value::Object(params).to_string();

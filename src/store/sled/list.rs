@@ -116,9 +116,12 @@ fn by_next_run<'a>(tree: &'a Tree, query: &'a TaskQuery) -> Ids<'a> {
     Box::new(part(true).chain(part(false)))
 }
 
+/// The length of the prefix, the keys that are still to come, the next key.
+type Range<'a> = (usize, Box<dyn Iterator<Item = sled::Result<IVec>> + 'a>, Option<sled::Result<IVec>>);
+
 /// Several ranges of one index, each sorted by what follows its prefix, merged into one.
 struct Merge<'a> {
-    ranges: Vec<(usize, Box<dyn Iterator<Item = sled::Result<IVec>> + 'a>, Option<sled::Result<IVec>>)>,
+    ranges: Vec<Range<'a>>,
     direction: Direction,
 }
 
