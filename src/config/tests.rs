@@ -427,3 +427,9 @@ fn what_editors_leave_in_a_file_does_no_harm() {
     let third = message(from_file("log = 'warn'\r\n\r\nrunners.min = 0\r\n"));
     assert!(third.contains("line 3"), "{third}");
 }
+
+#[test]
+fn the_readme_shows_every_setting_as_it_is() {
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&reference()), "README.md should hold this table:\n\n{}", reference());
+}
