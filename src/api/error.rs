@@ -117,7 +117,8 @@ impl From<StoreError> for ApiError {
                 Refused::AlreadyRunning
                 | Refused::AlreadyWaiting
                 | Refused::AlreadyPaused
-                | Refused::NotPaused,
+                | Refused::NotPaused
+                | Refused::Idle,
             ) => Self::conflict(error.to_string()),
             StoreError::InProgress(_) => Self::conflict("Task is still running"),
             StoreError::NoSpace { .. } => {
@@ -136,7 +137,6 @@ impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {
         match error {
             ControlError::Store(error) => error.into(),
-            ControlError::NotRunning => Self::conflict(error.to_string()),
             ControlError::Stopping => Self::unavailable(error.to_string()),
         }
     }

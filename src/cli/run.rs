@@ -91,7 +91,7 @@ async fn run(
         Invocation { handler: options.handler, params, context, timeout: options.timeout, lines, cancel };
     let print = async {
         while let Some(line) = printed.recv().await {
-            show(&line)
+            show(&line);
         }
     };
     let interrupt = async {

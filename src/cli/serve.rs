@@ -34,9 +34,9 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     let pretty = config.log_format.map_or(terminal, |format| format == LogFormat::Pretty);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if pretty {
-        log.with_ansi(terminal).init()
+        log.with_ansi(terminal).init();
     } else {
-        log.json().init()
+        log.json().init();
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use tokio::{sync::broadcast, time::timeout};
 
-use super::Scheduler;
+use super::{InFlight, REPLACED, Scheduler};
 use crate::{
     domain::{
         definition::Definition,
@@ -29,9 +29,6 @@ pub enum ControlError {
     /// The store or the task's facts refuse it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nothing of the task runs.
-    #[error("Task is not running")]
-    NotRunning,
     /// The server is stopping.
     #[error("The server is shutting down")]
     Stopping,
@@ -54,7 +51,7 @@ impl Scheduler {
         definition: Definition,
         asker: &Asker,
     ) -> Result<Task, ControlError> {
-        self.open()?;
+        let _under_way = self.enter()?;
         let now = self.clock.now();
         let task = Task::new(self.ids.task(now), definition, now).map_err(StoreError::Refused)?;
         let audit = audit("create", &task, asker, now);
@@ -124,14 +121,10 @@ impl Scheduler {
         task: TaskId,
         asker: &Asker,
     ) -> Result<(Task, Vec<ExecutionId>), ControlError> {
-        self.open()?;
-        let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
+        let events = self.events.listen();
+        let found = self.ask(task, "cancel", asker, || Event::Cancel).await?;
         let running: Vec<_> = found.facts.running.iter().map(|running| running.execution).collect();
-        if running.is_empty() {
-            return Err(ControlError::NotRunning);
-        }
-        tracing::info!(task = %task, request = asker.request_id, "cancelled by a user");
-        self.end(task, &running, "cancelled by a user").await;
+        self.ended_all(events, task, &running).await;
         Ok((found, running))
     }
 
@@ -140,7 +133,7 @@ impl Scheduler {
     /// # Errors
     /// When it is gone, or the store fails.
     pub async fn delete(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
-        self.open()?;
+        let _under_way = self.enter()?;
         let mut tries = 0;
         loop {
             let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
@@ -155,8 +148,10 @@ impl Scheduler {
         }
     }
 
-    fn open(&self) -> Result<(), ControlError> {
-        if self.is_stopping() { Err(ControlError::Stopping) } else { Ok(()) }
+    /// Counts as under way, so that a stop waits for it; refused once the stop has begun.
+    fn enter(self: &Arc<Self>) -> Result<InFlight, ControlError> {
+        let guard = InFlight::new(self);
+        if self.is_stopping() { Err(ControlError::Stopping) } else { Ok(guard) }
     }
 
     async fn ask(
@@ -166,21 +161,32 @@ impl Scheduler {
         asker: &Asker,
         event: impl Fn() -> Event + Send + 'static,
     ) -> Result<Task, ControlError> {
-        self.open()?;
+        let _under_way = self.enter()?;
         let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
         let audit = audit(action, &found, asker, self.clock.now());
         let step = self.store.change(task, self.decision(event), None, Some(audit)).await?;
         let task = step.task.clone();
-        self.carry_out(step, &mut Vec::new()).await;
+        let who = if action == "cancel" { "cancelled by a user" } else { REPLACED };
+        self.carry_out(step, who, &mut Vec::new());
         Ok(task)
     }
 
     /// Asks executions to end and waits until their ends are recorded.
     async fn end(&self, task: TaskId, executions: &[ExecutionId], who: &str) {
-        let mut events = self.events.listen();
+        let events = self.events.listen();
         for execution in executions {
             self.cancel_execution(*execution, who);
         }
+        self.ended_all(events, task, executions).await;
+    }
+
+    /// Waits until executions that were asked to end are recorded as ended.
+    async fn ended_all(
+        &self,
+        mut events: broadcast::Receiver<Happened>,
+        task: TaskId,
+        executions: &[ExecutionId],
+    ) {
         let still_running = || {
             let found = self.store.task(task).ok().flatten();
             found.is_some_and(|task| task.facts.running.iter().any(|r| executions.contains(&r.execution)))
@@ -194,6 +200,9 @@ impl Scheduler {
         };
         if timeout(ENDED_WITHIN, ended).await.is_err() {
             tracing::warn!(%task, "a cancelled execution takes long to end");
+        } else {
+            // One that had ended before it was asked has nobody else who forgets it.
+            executions.iter().for_each(|execution| self.forget(*execution));
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::Scheduler;
+use super::{InFlight, REPLACED, Scheduler};
 use crate::{
     domain::{
         execution::Line,
@@ -32,6 +32,7 @@ impl Scheduler {
         start: Start,
         cancel: watch::Receiver<Option<String>>,
         place: Option<OwnedSemaphorePermit>,
+        _under_way: InFlight,
     ) {
         let (task, execution) = (start.task, start.execution);
         let (lines, received) = mpsc::channel(LINES);
@@ -43,7 +44,8 @@ impl Scheduler {
                 drop(place);
                 self.forget(execution);
                 self.events.publish(Happened::Ended { task, execution });
-                self.follow(step).await;
+                // An end starts nothing by itself: what waits for it is due, and the loop is told so.
+                self.carry_out(step, REPLACED, &mut Vec::new());
             }
             Err(error) => {
                 // A row that was closed meanwhile stays as it is; a task may have been deleted.
@@ -56,15 +58,6 @@ impl Scheduler {
                 self.nudge.notify_one();
             }
         }
-    }
-
-    /// An end starts nothing by itself: what waits for it is due, and the loop is told so.
-    async fn follow(self: &Arc<Self>, step: crate::domain::step::Step) {
-        debug_assert!(step.start.is_empty(), "only claims and users start attempts");
-        for execution in step.cancel {
-            self.cancel_execution(execution, "a newer run replaces it");
-        }
-        self.nudge.notify_one();
     }
 
     /// Stores output as it comes; what is left at the end goes with the end.

@@ -22,7 +22,6 @@ use std::{
 
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
     time::timeout,
 };
 
@@ -43,6 +42,24 @@ use crate::{
 const CLAIMED_AT_ONCE: usize = 64;
 /// How long cancelled handlers have at a stop: the runner's own grace and the kill after it.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
+/// Who cancels an execution for which a newer one runs.
+const REPLACED: &str = "a newer run replaces it";
+
+/// Something that a stop waits for.
+struct InFlight(Arc<Scheduler>);
+
+impl InFlight {
+    fn new(scheduler: &Arc<Scheduler>) -> Self {
+        scheduler.in_flight.send_modify(|count| *count += 1);
+        Self(scheduler.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.send_modify(|count| *count -= 1);
+    }
+}
 
 /// The scheduler.
 pub struct Scheduler {
@@ -56,7 +73,8 @@ pub struct Scheduler {
     places: Arc<Semaphore>,
     /// Who cancels an execution in progress, by execution.
     cancels: Mutex<HashMap<ExecutionId, watch::Sender<Option<String>>>>,
-    dispatched: tokio::sync::Mutex<JoinSet<()>>,
+    /// The loop, attempts and changes under way: a stop waits until there are none.
+    in_flight: watch::Sender<usize>,
     stopping: watch::Sender<bool>,
 }
 
@@ -81,7 +99,7 @@ impl Scheduler {
             nudge: Notify::new(),
             places,
             cancels: Mutex::default(),
-            dispatched: tokio::sync::Mutex::default(),
+            in_flight: watch::channel(0).0,
             stopping: watch::channel(false).0,
         })
     }
@@ -91,6 +109,7 @@ impl Scheduler {
     /// # Errors
     /// When the store fails.
     pub async fn run(self: &Arc<Self>) -> Result<(), StoreError> {
+        let _under_way = InFlight::new(self);
         self.recover().await?;
         let mut stopping = self.stopping.subscribe();
         loop {
@@ -137,7 +156,7 @@ impl Scheduler {
     async fn claim(self: &Arc<Self>, mut places: Vec<OwnedSemaphorePermit>) -> Result<(), StoreError> {
         let steps = self.store.claim(self.clock.now(), places.len(), self.decision(|| Event::Due)).await?;
         for step in steps {
-            self.carry_out(step, &mut places).await;
+            self.carry_out(step, REPLACED, &mut places);
         }
         Ok(())
     }
@@ -153,17 +172,17 @@ impl Scheduler {
         })
     }
 
-    /// Does what follows from a step, which is durable by now.
-    async fn carry_out(self: &Arc<Self>, step: Step, places: &mut Vec<OwnedSemaphorePermit>) {
+    /// Does what follows from a step, which is durable by now; `who` cancels what it cancels.
+    fn carry_out(self: &Arc<Self>, step: Step, who: &str, places: &mut Vec<OwnedSemaphorePermit>) {
         for execution in step.cancel {
-            self.cancel_execution(execution, "a newer run replaces it");
+            self.cancel_execution(execution, who);
         }
         for start in step.start {
             let place = places.pop();
             let cancel = self.cancel_of(start.execution);
-            let mut dispatched = self.dispatched.lock().await;
-            while dispatched.try_join_next().is_some() {}
-            dispatched.spawn(self.clone().dispatch(start, cancel, place));
+            // The one place where attempts are spawned; a stop waits for the guard.
+            let under_way = InFlight::new(self);
+            tokio::spawn(self.clone().dispatch(start, cancel, place, under_way));
         }
         self.nudge.notify_one();
     }
@@ -187,9 +206,7 @@ impl Scheduler {
     /// Stops claiming, lets handlers in progress end for `grace`, then cancels them.
     pub async fn stop(&self, grace: Duration) {
         self.stopping.send_replace(true);
-        let mut dispatched = self.dispatched.lock().await;
-        let all_ended = async { while dispatched.join_next().await.is_some() {} };
-        if timeout(grace, all_ended).await.is_ok() {
+        if self.idle_within(grace).await {
             return;
         }
         let running: Vec<_> =
@@ -198,10 +215,15 @@ impl Scheduler {
         for execution in running {
             self.cancel_execution(execution, "the server stopped");
         }
-        let all_ended = async { while dispatched.join_next().await.is_some() {} };
-        if timeout(CANCELLED_WITHIN, all_ended).await.is_err() {
+        if !self.idle_within(CANCELLED_WITHIN).await {
             tracing::error!("handlers did not end although they were cancelled");
         }
+    }
+
+    async fn idle_within(&self, limit: Duration) -> bool {
+        let mut in_flight = self.in_flight.subscribe();
+        // The sender is ours, so waiting cannot fail before the limit.
+        timeout(limit, in_flight.wait_for(|count| *count == 0)).await.is_ok()
     }
 
     /// Whether it has been told to stop.

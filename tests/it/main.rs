@@ -1,1 +1,3 @@
 //! Black-box tests of the binary.
+
+mod rooms;

@@ -43,6 +43,14 @@ impl Stepper<'_, '_> {
         Ok(())
     }
 
+    pub(super) fn cancel(&mut self) -> Result<(), Refused> {
+        if self.step.task.facts.running.is_empty() {
+            return Err(Refused::Idle);
+        }
+        self.cancel_running();
+        Ok(())
+    }
+
     pub(super) fn pause(&mut self) -> Result<(), Refused> {
         if self.step.task.facts.paused {
             return Err(Refused::AlreadyPaused);

@@ -50,6 +50,8 @@ pub enum Event {
     Resume,
     /// A user forgives its failures.
     ResetRetries,
+    /// A user wants what runs of it to end.
+    Cancel,
     /// A user changes its definition.
     Update(Box<Draft>),
 }
@@ -128,6 +130,9 @@ pub enum Refused {
     /// It is not paused.
     #[error("Task is not paused")]
     NotPaused,
+    /// Nothing of it runs.
+    #[error("Task is not running")]
+    Idle,
     /// The execution is not in progress: its row is closed and stays as it is.
     #[error("execution {0} is not in progress, so its end changes nothing")]
     NotRunning(ExecutionId),
@@ -179,6 +184,7 @@ impl Task {
             Event::Pause => stepper.pause()?,
             Event::Resume => stepper.resume()?,
             Event::ResetRetries => stepper.reset_retries(),
+            Event::Cancel => stepper.cancel()?,
             Event::Update(draft) => stepper.update(*draft)?,
         }
         let Stepper { mut step, moment, .. } = stepper;

@@ -17,7 +17,7 @@ use std::{
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -43,6 +43,8 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(30);
 /// Between attempts to start a runner that does not start.
 const RESTART: Duration = Duration::from_secs(1);
+/// How long runs in progress have when the pool closes; whoever cares has cancelled them before.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 /// A load check takes at most this many milliseconds.
 const LOAD_TIMEOUT: u64 = 5000;
 
@@ -161,7 +163,11 @@ impl Pool {
     pub async fn close(&self) {
         self.shared.closing.send_replace(true);
         let mut runners = self.runners.lock().await;
-        while runners.join_next().await.is_some() {}
+        let all_ended = async { while runners.join_next().await.is_some() {} };
+        if timeout(CLOSED_WITHIN, all_ended).await.is_err() {
+            // Dropping a runner's task kills its process.
+            runners.shutdown().await;
+        }
     }
 
     async fn add(&self, process: Option<Process>) {

@@ -5,12 +5,14 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
     process::{Child, Command},
+    time::timeout,
 };
 
 use super::snapshot::Snapshot;
@@ -18,6 +20,8 @@ use crate::runtime::protocol::{self, FromRunner, Settings, ToRunner, frame_lengt
 
 /// How much of what a runner writes to its standard error is kept: the engine's last words.
 const LAST_WORDS: usize = 4096;
+/// How long making an isolate may take; it takes milliseconds on a machine that is not overwhelmed.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A command that starts this same binary as a runner, with nothing of our environment.
 pub(super) fn command() -> Command {
@@ -66,7 +70,19 @@ impl Process {
 
     /// Waits until it says that its next isolate stands.
     pub(super) async fn ready(&mut self) -> io::Result<()> {
-        match self.receive().await? {
+        let next = async {
+            loop {
+                match self.receive().await? {
+                    // What the last run still had to say is of no use any more.
+                    Some(FromRunner::Usage(_) | FromRunner::Line { .. }) => {}
+                    frame => return Ok::<_, io::Error>(frame),
+                }
+            }
+        };
+        let frame = timeout(READY_WITHIN, next)
+            .await
+            .map_err(|_| io::Error::other("it did not get ready in time"))??;
+        match frame {
             Some(FromRunner::Ready { engine }) => {
                 self.engine = engine;
                 Ok(())
