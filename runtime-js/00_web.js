@@ -25,7 +25,7 @@
     TypedArrayPrototypeGetSymbolToStringTag,
     Uint8Array,
   } = primordials;
-  const { op_isochron_now, op_isochron_random, op_isochron_uuid } = core.ops;
+  const { op_isochron_clone, op_isochron_now, op_isochron_random, op_isochron_uuid } = core.ops;
 
   // What the later files share; `boot` takes it off the global object.
   const ours = { __proto__: null, uncaught: undefined, seal: undefined };
@@ -67,7 +67,6 @@
   load("ext:deno_web/01_console.js");
   const { DOMException } = load("ext:deno_web/01_dom_exception.js");
   const event = load("ext:deno_web/02_event.js");
-  const { structuredClone } = load("ext:deno_web/02_structured_clone.js");
   const timers = load("ext:deno_web/02_timers.js");
   const abort = load("ext:deno_web/03_abort_signal.js");
   const base64 = load("ext:deno_web/05_base64.js");
@@ -77,6 +76,15 @@
 
   // `reportException` of 02_event.js asks this before it reports.
   event.saveGlobalThisReference({ __proto__: null, dispatchEvent: () => true });
+
+  function structuredClone(value, options) {
+    if (options?.transfer !== undefined) {
+      throw new DOMException("transfer is not supported", "DataCloneError");
+    }
+    const result = op_isochron_clone(value);
+    if (result.length === 2) throw new DOMException(result[1], "DataCloneError");
+    return result[0];
+  }
 
   const ready = PromiseResolve(undefined);
   function queueMicrotask(callback) {
@@ -194,18 +202,8 @@
     queueMicrotask,
     setInterval: timers.setInterval,
     setTimeout: timers.setTimeout,
-    structuredClone: (value, options) => {
-      if (options?.transfer !== undefined) {
-        throw new DOMException("transfer is not supported", "DataCloneError");
-      }
-      return structuredClone(value);
-    },
+    structuredClone,
   };
-  ObjectDefineProperty(globals.structuredClone, "name", {
-    __proto__: null,
-    value: "structuredClone",
-    configurable: true,
-  });
   ours.define = (name, value) => {
     ObjectDefineProperty(global, name, {
       __proto__: null,

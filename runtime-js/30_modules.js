@@ -7,6 +7,7 @@
     Error,
     JSONParse,
     JSONStringify,
+    MapPrototypeClear,
     MapPrototypeDelete,
     MapPrototypeGet,
     MapPrototypeSet,
@@ -144,6 +145,11 @@
     get: async (key) => await call("get", { key: name(key) }),
     put: async (key, value) => await call("put", { key: name(key), value: value ?? null }),
   });
+
+  ours.forgetModules = () => {
+    MapPrototypeClear(modules);
+    MapPrototypeClear(resolved);
+  };
 
   /** The exports of the handler's own file. */
   ours.loadEntry = (file, allowed) => {

@@ -308,6 +308,15 @@
     return "";
   }
 
+  /** After a rehearsal: as if nothing had run. */
+  function forget() {
+    ours.forgetModules();
+    waitedFor = undefined;
+    controller = undefined;
+    abortedWith = 0;
+    resultLimit = 0;
+  }
+
   // --- once per isolate, before the handler is known ---
 
   function boot(webAssembly) {
@@ -317,8 +326,11 @@
     delete global.__bootstrap;
     delete global.__isochron;
     delete global.SharedArrayBuffer;
+    const { Atomics, WebAssembly } = global;
+    // deno_core panics when a stream comes that nobody told it how to read.
+    delete WebAssembly.compileStreaming;
+    delete WebAssembly.instantiateStreaming;
     if (!webAssembly) delete global.WebAssembly;
-    const { Atomics } = global;
     delete Atomics.wait;
     delete Atomics.waitAsync;
     delete Atomics.notify;
@@ -328,5 +340,6 @@
   ours.settled = settled;
   ours.failed = failed;
   ours.abort = abort;
+  ours.forget = forget;
   ours.boot = boot;
 })(globalThis);

@@ -75,7 +75,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     fields.finish()?;
     let now = api.clock.now();
-    let draft = Draft::read(&body).map_err(ApiError::invalid)?;
+    let draft = Draft::read_new(&body).map_err(ApiError::invalid)?;
     let definition = draft.create(&api.defaults, now).map_err(ApiError::invalid)?;
     check_handler(&api, &definition.handler).await?;
     let task = api.scheduler.create(definition, &info.asker()).await?;

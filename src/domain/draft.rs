@@ -74,6 +74,8 @@ const FIELDS: [&str; 16] = [
     "keepExecutions",
 ];
 
+const REQUIRED: [&str; 4] = ["name", "description", "handler", "schedule"];
+
 /// Parameters are at most this many bytes of JSON.
 pub const MAX_PARAMS_BYTES: usize = 256 * 1024;
 /// And at most this many levels deep.
@@ -128,30 +130,40 @@ impl Draft {
         if reader.problems.is_empty() { Ok(draft) } else { Err(reader.problems) }
     }
 
+    /// Reads the body of a new task.
+    ///
+    /// # Errors
+    /// Those of [`Draft::read`], and required fields that are missing.
+    pub fn read_new(body: &Map<String, Value>) -> Result<Self, Vec<Problem>> {
+        let missing = REQUIRED.into_iter().filter(|field| !body.contains_key(*field));
+        let mut problems: Vec<_> = missing.map(|field| Problem::new(field, "is required")).collect();
+        match Self::read(body) {
+            Ok(draft) if problems.is_empty() => Ok(draft),
+            Ok(_) => Err(problems),
+            Err(others) => {
+                problems.extend(others);
+                Err(problems)
+            }
+        }
+    }
+
     /// The handler it names.
     #[must_use]
     pub fn handler(&self) -> Option<&str> {
         self.handler.as_deref()
     }
 
-    /// A new task's definition, created at `now`.
+    /// A new task's definition, created at `now`, of a draft that [`Draft::read_new`] read.
     ///
     /// # Errors
-    /// Required fields that are missing, and fields that do not go together.
+    /// Fields that do not go together.
     pub fn create(self, defaults: &Defaults, now: Millis) -> Result<Definition, Vec<Problem>> {
-        let mut missing = Vec::new();
-        let mut require = |field: &'static str, value: Option<String>| {
-            value.unwrap_or_else(|| {
-                missing.push(Problem::new(field, "is required"));
-                String::new()
-            })
-        };
         let definition = Definition {
-            name: require("name", self.name),
-            description: require("description", self.description),
-            handler: require("handler", self.handler),
+            name: self.name.unwrap_or_default(),
+            description: self.description.unwrap_or_default(),
+            handler: self.handler.unwrap_or_default(),
             params: self.params.unwrap_or_default(),
-            schedule: require("schedule", self.schedule),
+            schedule: self.schedule.unwrap_or_default(),
             timezone: self.timezone.unwrap_or_else(|| defaults.timezone.clone()),
             recurring: self.recurring.unwrap_or(false),
             max_retries: retries(self.max_retries, 0),
@@ -163,7 +175,7 @@ impl Draft {
             on_exhausted: self.on_exhausted.unwrap_or(OnExhausted::Continue),
             keep_executions: self.keep_executions.unwrap_or(defaults.keep_executions),
         };
-        if missing.is_empty() { together(definition, now) } else { Err(missing) }
+        together(definition, now)
     }
 
     /// `old` with the fields that are given.
@@ -469,7 +481,7 @@ pub(crate) mod tests {
         let with = |extra: Value| {
             let mut body = base.as_object().cloned().expect("an object");
             body.extend(extra.as_object().cloned().expect("an object"));
-            Draft::read(&body).and_then(|draft| draft.create(&defaults, 0))
+            Draft::read_new(&body).and_then(|draft| draft.create(&defaults, 0))
         };
         let field = |result: Result<Definition, Vec<Problem>>| result.expect_err("refused")[0].field.clone();
         assert_eq!(field(with(json!({}))), "schedule");

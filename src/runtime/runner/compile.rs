@@ -11,7 +11,7 @@ use deno_core::{
 };
 use isochron::runtime::protocol::Source;
 
-use super::session::Session;
+use super::session::{Purpose, Session};
 
 const NAMES: [&str; 5] = ["exports", "require", "module", "__filename", "__dirname"];
 /// A code cache larger than this is not worth sending.
@@ -161,7 +161,10 @@ pub(super) fn caches(
     state: &Rc<RefCell<OpState>>,
 ) -> Vec<([u8; 32], Vec<u8>)> {
     let mut state = state.borrow_mut();
-    let Some(run) = state.borrow_mut::<Session>().run.as_mut() else { return Vec::new() };
+    let session = state.borrow_mut::<Session>();
+    let Some(run) = session.run.as_mut().filter(|_| session.purpose == Purpose::Serving) else {
+        return Vec::new();
+    };
     let mut room = LARGEST_TOTAL;
     let mut caches = Vec::new();
     for file in &mut run.files {

@@ -9,7 +9,7 @@ use super::{
     imports,
     limits::{self, Buffers},
     place,
-    session::Session,
+    session::{Purpose, Session},
     snapshot, stack,
     supervisor::Shared,
 };
@@ -24,6 +24,36 @@ pub(super) struct Entries {
     pub(super) failed: v8::Global<v8::Function>,
     /// Aborts the handler's signal.
     pub(super) abort: v8::Global<v8::Function>,
+}
+
+impl Entries {
+    /// Takes them from the global object, where the snapshot has them until `boot`.
+    ///
+    /// # Panics
+    /// When the snapshot is not made of `runtime-js`.
+    pub(super) fn of(runtime: &mut JsRuntime) -> Self {
+        let [start, settled, failed, abort] =
+            ["start", "settled", "failed", "abort"].map(|name| function(runtime, name));
+        Self { start, settled, failed, abort }
+    }
+}
+
+/// Calls a function of `runtime-js` that takes at most one boolean.
+pub(super) fn prepare(runtime: &mut JsRuntime, name: &str, argument: bool) {
+    let function = function(runtime, name);
+    deno_core::scope!(scope, runtime);
+    let argument = v8::Boolean::new(scope, argument).into();
+    let this = v8::undefined(scope).into();
+    let returned = function.open(scope).call(scope, this, &[argument]);
+    assert!(returned.is_some(), "runtime-js: {name} threw");
+}
+
+fn function(runtime: &mut JsRuntime, name: &str) -> v8::Global<v8::Function> {
+    deno_core::scope!(scope, runtime);
+    let global = scope.get_current_context().global(scope);
+    let ours: v8::Local<v8::Object> = property(scope, global, "__isochron");
+    let function: v8::Local<v8::Function> = property(scope, ours, name);
+    v8::Global::new(scope, function)
 }
 
 /// An isolate that waits for its run. Fields in the order in which they must be dropped.
@@ -48,47 +78,27 @@ impl Isolate {
             startup_snapshot: Some(snapshot),
             extensions: snapshot::extensions(),
             create_params: Some(params),
+            // The ops that `runtime-js` calls are the snapshot's; nobody sees new ones.
+            skip_op_registration: true,
             ..RuntimeOptions::default()
         });
         runtime.op_state().borrow_mut().put(Session {
+            purpose: Purpose::Serving,
             shared: shared.clone(),
             settings: settings.clone(),
             run: None,
         });
+        let context = runtime.main_context();
         let isolate = runtime.v8_isolate();
         isolate.set_allow_atomics_wait(false);
         isolate.set_prepare_stack_trace_callback(stack::prepare);
         imports::refuse(isolate);
-        let t0 = super::os::monotonic();
-        let entries = Self::boot(&mut runtime, settings);
-        eprintln!("boot {:?}", super::os::monotonic() - t0);
+        context.open(isolate).set_allow_generation_from_strings(settings.eval);
+        let entries = Entries::of(&mut runtime);
+        prepare(&mut runtime, "boot", settings.web_assembly);
         limits::watch_heap(&mut runtime, shared);
-        place::remember(Some(runtime.main_context()));
+        place::remember(Some(context));
         Self { entries, runtime }
-    }
-
-    /// Takes our functions off the global object, and everything else that is ours with them.
-    fn boot(runtime: &mut JsRuntime, settings: &Settings) -> Entries {
-        deno_core::scope!(scope, runtime);
-        let context = scope.get_current_context();
-        context.set_allow_generation_from_strings(settings.eval);
-        let global = context.global(scope);
-        let ours: v8::Local<v8::Object> = property(scope, global, "__isochron");
-        let [start, settled, failed, abort, boot] =
-            ["start", "settled", "failed", "abort", "boot"].map(|name| {
-                let function: v8::Local<v8::Function> = property(scope, ours, name);
-                v8::Global::new(scope, function)
-            });
-        let web_assembly = v8::Boolean::new(scope, settings.web_assembly);
-        let this = v8::undefined(scope).into();
-        let booted = boot.open(scope).call(scope, this, &[web_assembly.into()]);
-        assert!(booted.is_some(), "runtime-js: boot threw");
-        Entries { start, settled, failed, abort }
-    }
-
-    /// Bytes of JavaScript heap in use.
-    pub(super) fn used_heap(&mut self) -> u64 {
-        self.runtime.v8_isolate().get_heap_statistics().used_heap_size() as u64
     }
 }
 

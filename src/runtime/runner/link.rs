@@ -35,13 +35,19 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(super) struct Outbox {
     socket: Stdin,
+    silent: bool,
     writing: Mutex<()>,
 }
 
 impl Outbox {
     /// Writes to standard input, which is one end of a socket pair.
     pub(super) fn new() -> Self {
-        Self { socket: io::stdin(), writing: Mutex::new(()) }
+        Self { socket: io::stdin(), silent: false, writing: Mutex::new(()) }
+    }
+
+    /// Writes to nobody.
+    pub(super) fn silent() -> Self {
+        Self { silent: true, ..Self::new() }
     }
 
     /// Sends a frame, waiting for room. Ends the process when the server is gone.
@@ -76,6 +82,9 @@ impl Outbox {
     }
 
     fn put(&self, frame: &FromRunner) {
+        if self.silent {
+            return;
+        }
         let bytes = protocol::encode(frame).unwrap_or_else(|error| {
             eprintln!("runner: cannot encode a frame: {error}");
             os::leave(1)

@@ -19,6 +19,7 @@
 //! call into JavaScript; make an isolate outside the tokio runtime; initialise V8 on
 //! a thread that is not an ancestor of those that use it.
 
+mod clone;
 mod compile;
 mod imports;
 mod isolate;
@@ -28,6 +29,7 @@ mod ops;
 mod os;
 mod outcome;
 mod place;
+mod rehearsal;
 mod run;
 mod session;
 mod snapshot;
@@ -45,6 +47,7 @@ use tokio::sync::mpsc;
 use self::{
     isolate::Isolate,
     link::{Calls, Outbox, complain},
+    run::Stage,
     supervisor::Shared,
     watch::Watch,
 };
@@ -113,17 +116,14 @@ async fn serve_runs(
     let tag = v8::script_compiler::cached_data_version_tag();
     let engine = format!("{}-{tag:08x}", v8::VERSION_STRING);
     loop {
-        let t0 = os::monotonic();
         let mut isolate = Isolate::new(snapshot, settings, shared);
-        eprintln!("make {:?}", os::monotonic() - t0);
         shared.watch.offer(isolate.runtime.v8_isolate().thread_safe_handle());
         shared.outbox.send(&FromRunner::Ready { engine: engine.clone() });
         let Some(run) = runs.recv().await else { return };
-        let done = run::run(&mut isolate, shared, settings, *run).await;
+        let Isolate { entries, runtime } = &mut isolate;
+        let done = run::run(Stage { runtime, entries, shared, settings }, *run).await;
         shared.outbox.send(&FromRunner::Done(Box::new(done)));
-        let t0 = os::monotonic();
         drop(isolate);
-        eprintln!("drop {:?}", os::monotonic() - t0);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The ops that `runtime-js` is built on. No handler can reach them; even so they
 //! take nothing but strings, numbers and bytes, and none of them can panic or print.
 
+#![expect(clippy::needless_pass_by_value, reason = "op2 decides how arguments come")]
+
 use std::{cell::RefCell, rc::Rc};
 
 use deno_core::{OpState, op2, v8};
@@ -12,7 +14,7 @@ use rand::{TryRng, rngs::SysRng};
 use serde::Serialize;
 
 use super::{
-    compile,
+    clone, compile,
     session::{File, Session},
     stack,
 };
@@ -30,6 +32,7 @@ deno_core::extension!(
         op_isochron_signal,
         op_isochron_frames,
         op_isochron_end,
+        op_isochron_clone,
         op_isochron_random,
         op_isochron_uuid,
         op_isochron_now,
@@ -214,8 +217,8 @@ fn op_isochron_signal(state: &mut OpState) -> u32 {
 /// The lines of a stack that are frames of the handler's own files.
 #[op2]
 #[string]
-fn op_isochron_frames(state: &mut OpState, #[string] stack: String) -> String {
-    state.borrow::<Session>().run.as_ref().map(|run| run.frames(&stack)).unwrap_or_default()
+fn op_isochron_frames(state: &mut OpState, #[string] stack: &str) -> String {
+    state.borrow::<Session>().run.as_ref().map(|run| run.frames(stack)).unwrap_or_default()
 }
 
 /// The run has come to an end. The first end holds. Codes as in `40_run.js`; an
@@ -247,6 +250,15 @@ fn op_isochron_end(
         stack: some(stack::cut(stack, stack::LONGEST)),
         result: some(result),
     });
+}
+
+/// `structuredClone`: `[clone]` or `[undefined, why not]`.
+#[op2(reentrant)]
+fn op_isochron_clone<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+) -> v8::Local<'s, v8::Array> {
+    clone::clone(scope, value).unwrap_or_else(|| v8::Array::new(scope, 0))
 }
 
 /// Fills bytes from the system's generator. `false` if it has none.

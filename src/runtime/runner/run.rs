@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll};
 
-use deno_core::{OpState, PollEventLoopOptions, v8};
+use deno_core::{JsRuntime, OpState, PollEventLoopOptions, v8};
 use isochron::{
     domain::execution::{Reason, Usage},
     runtime::protocol::{Done, End, Run, Settings},
@@ -10,34 +10,44 @@ use isochron::{
 
 use super::{
     compile,
-    isolate::Isolate,
-    os, outcome, place,
+    isolate::Entries,
+    outcome, place,
     session::{Running, Session},
     supervisor::Shared,
     watch::Abort,
 };
 
-/// Runs one handler in a fresh isolate. The isolate is of no further use.
-pub(super) async fn run(isolate: &mut Isolate, shared: &Shared, settings: &Settings, run: Run) -> Done {
+/// What a run needs besides its frame.
+pub(super) struct Stage<'a> {
+    /// A fresh isolate; after the run it is of no further use.
+    pub(super) runtime: &'a mut JsRuntime,
+    /// Its functions.
+    pub(super) entries: &'a Entries,
+    /// The other thread.
+    pub(super) shared: &'a Shared,
+    /// The limits.
+    pub(super) settings: &'a Settings,
+}
+
+/// Runs one handler.
+pub(super) async fn run(mut stage: Stage<'_>, run: Run) -> Done {
     let (id, timeout) = (run.run, run.timeout);
-    let t0 = os::monotonic();
-    let state = isolate.runtime.op_state();
+    let (shared, settings) = (stage.shared, stage.settings);
+    let state = stage.runtime.op_state();
     let running = Running::new(run, settings);
     state.borrow_mut().borrow_mut::<Session>().run = Some(running);
     drop(place::take());
 
-    let broken = drive(isolate, shared, &state).await.err();
-    let t1 = os::monotonic();
+    let broken = drive(&mut stage, &state).await.err();
     let returned = matches!(end(&state), Some(End::Returned { .. }));
     let caches = if returned && shared.watch.stopped().is_none() {
-        deno_core::scope!(scope, isolate.runtime);
+        deno_core::scope!(scope, stage.runtime);
         compile::caches(scope, &state)
     } else {
         Vec::new()
     };
-    let t2 = os::monotonic();
-    eprintln!("drive {:?} caches {:?}", t1 - t0, t2 - t1);
-    shared.watch.saw_heap(isolate.used_heap());
+    let heap = stage.runtime.v8_isolate().get_heap_statistics().used_heap_size();
+    shared.watch.saw_heap(heap as u64);
     let (stop, usage) = shared.watch.close();
     shared.calls.abandon();
     let end = match (stop, end(&state), broken) {
@@ -84,30 +94,28 @@ impl Broken {
 }
 
 /// Starts the handler and keeps the event loop going until the session has an end.
-async fn drive(isolate: &mut Isolate, shared: &Shared, state: &Rc<RefCell<OpState>>) -> Result<(), Broken> {
-    let start = isolate.entries.start.clone();
-    let promise = call(isolate, shared, &start, Argument::None)?;
+async fn drive(stage: &mut Stage<'_>, state: &Rc<RefCell<OpState>>) -> Result<(), Broken> {
+    let (entries, watch) = (stage.entries, &stage.shared.watch);
+    let promise = call(stage, &entries.start, Argument::None)?;
     let Some(promise) = promise else { return Ok(()) };
     let mut aborted = false;
     loop {
-        match turn(isolate, shared, state, &promise, aborted).await {
+        match turn(stage, state, &promise, aborted).await {
             Turn::Ended => return Ok(()),
             Turn::Stopped => return Err(Broken::Stopped),
             Turn::Settled { fulfilled } => {
-                let entries = &isolate.entries;
-                let then = if fulfilled { &entries.settled } else { &entries.failed }.clone();
-                call(isolate, shared, &then, Argument::ResultOf(&promise))?;
+                let then = if fulfilled { &entries.settled } else { &entries.failed };
+                call(stage, then, Argument::ResultOf(&promise))?;
                 return Ok(());
             }
             Turn::Abort(why) => {
                 aborted = true;
-                let abort = isolate.entries.abort.clone();
-                call(isolate, shared, &abort, Argument::Abort(why))?;
+                call(stage, &entries.abort, Argument::Abort(why))?;
             }
-            Turn::Idle if shared.watch.touched() && !aborted => {
+            Turn::Idle if watch.touched() && !aborted => {
                 // The abort is still to come, and the handler looked at the signal.
-                if shared.watch.abort().is_none() && shared.watch.stopped().is_none() {
-                    shared.watch.wake.notified().await;
+                if watch.abort().is_none() && watch.stopped().is_none() {
+                    watch.wake.notified().await;
                 }
             }
             Turn::Idle => return Err(Broken::NeverSettled),
@@ -125,13 +133,12 @@ enum Turn {
 }
 
 async fn turn(
-    isolate: &mut Isolate,
-    shared: &Shared,
+    stage: &mut Stage<'_>,
     state: &Rc<RefCell<OpState>>,
     promise: &v8::Global<v8::Promise>,
     aborted: bool,
 ) -> Turn {
-    let watch = &shared.watch;
+    let watch = &stage.shared.watch;
     let mut woken = std::pin::pin!(watch.wake.notified());
     poll_fn(|cx| {
         // Registers for the next wake-up before looking at what it would be about.
@@ -145,14 +152,14 @@ async fn turn(
         if let Some(why) = watch.abort().filter(|_| !aborted && watch.touched()) {
             return Poll::Ready(Turn::Abort(why));
         }
-        let polled = isolate.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
+        let polled = stage.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
         if watch.stopped().is_some() {
             return Poll::Ready(Turn::Stopped);
         }
         if has_ended(state) {
             return Poll::Ready(Turn::Ended);
         }
-        match promise.open(isolate.runtime.v8_isolate()).state() {
+        match promise.open(stage.runtime.v8_isolate()).state() {
             v8::PromiseState::Fulfilled => return Poll::Ready(Turn::Settled { fulfilled: true }),
             v8::PromiseState::Rejected => return Poll::Ready(Turn::Settled { fulfilled: false }),
             v8::PromiseState::Pending => {}
@@ -165,6 +172,7 @@ async fn turn(
     .await
 }
 
+#[derive(Clone, Copy)]
 enum Argument<'a> {
     None,
     Abort(Abort),
@@ -173,15 +181,15 @@ enum Argument<'a> {
 
 /// Calls one of our functions; a promise that it returns is to be waited for.
 fn call(
-    isolate: &mut Isolate,
-    shared: &Shared,
+    stage: &mut Stage<'_>,
     function: &v8::Global<v8::Function>,
     argument: Argument<'_>,
 ) -> Result<Option<v8::Global<v8::Promise>>, Broken> {
-    if shared.watch.stopped().is_some() {
+    let watch = &stage.shared.watch;
+    if watch.stopped().is_some() {
         return Err(Broken::Stopped);
     }
-    deno_core::scope!(scope, isolate.runtime);
+    deno_core::scope!(scope, stage.runtime);
     v8::tc_scope!(let tc, scope);
     let argument = match argument {
         Argument::None => v8::undefined(tc).into(),
@@ -190,7 +198,7 @@ fn call(
     };
     let this = v8::undefined(tc).into();
     let returned = function.open(tc).call(tc, this, &[argument]);
-    if shared.watch.stopped().is_some() {
+    if watch.stopped().is_some() {
         return Err(Broken::Stopped);
     }
     match returned {

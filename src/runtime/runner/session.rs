@@ -15,8 +15,19 @@ const IN_FLIGHT: u32 = 32;
 /// Bytes of arguments that one run may send to the server altogether.
 const SENT: usize = 16 * 1024 * 1024;
 
+/// What an isolate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Handlers of people.
+    Serving,
+    /// Being put into the snapshot, while V8 makes no code caches.
+    Rehearsing,
+}
+
 /// One isolate's session.
 pub(super) struct Session {
+    /// What for.
+    pub(super) purpose: Purpose,
     /// The other thread's view.
     pub(super) shared: Shared,
     /// The process's settings.
@@ -82,7 +93,7 @@ impl Running {
 
     /// The frames of a stack that are in this run's files.
     pub(super) fn frames(&self, stack: &str) -> String {
-        stack::frames(stack, self.files.iter().map(|file| file.source.file.as_str()))
+        stack::frames(stack, &self.files.iter().map(|file| file.source.file.as_str()))
     }
 
     /// May another call to the server start, with an argument of this size?

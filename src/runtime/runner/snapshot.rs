@@ -18,7 +18,7 @@ use deno_core::{
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
 use memmap2::Mmap;
 
-use super::ops;
+use super::{ops, rehearsal};
 
 /// The scripts of `runtime-js` in the order in which they run.
 const SCRIPTS: [(&str, &str); 5] = [
@@ -125,6 +125,7 @@ pub(super) fn build(mut into: File) -> io::Result<()> {
                 panic!("{name}: {error}");
             }
         }
+        rehearsal::rehearse(runtime);
     };
     let snapshot = create_snapshot(
         CreateSnapshotOptions {

@@ -95,7 +95,7 @@ pub(super) fn current(scope: &mut v8::PinScope<'_, '_>) -> String {
 }
 
 /// The lines of a `stack` that are frames in one of `files`, one per line, trimmed.
-pub(super) fn frames<'a>(stack: &str, files: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(super) fn frames<'a>(stack: &str, files: &(impl Iterator<Item = &'a str> + Clone)) -> String {
     let mut kept = String::new();
     for line in stack.lines().map(str::trim).filter(|line| line.starts_with("at ")) {
         let Some(place) = place(line) else { continue };

@@ -1,0 +1,68 @@
+// Types for handlers: the files in tasks/. For an editor; nothing reads them at run time.
+//
+//   /** @type {import('../runtime-js/handler').Handler<{ days?: number }>} */
+//   module.exports = async (params, ctx) => { … };
+//
+// The globals that are not here are TypeScript's own: add "lib": ["ES2024", "DOM"] to the
+// jsconfig.json of tasks/. Of the DOM a handler has: setTimeout, setInterval and their
+// clear…, queueMicrotask, structuredClone, TextEncoder, TextDecoder, URL,
+// URLSearchParams, AbortController, AbortSignal, Event, EventTarget, CustomEvent,
+// DOMException, atob, btoa, performance.now, crypto.randomUUID, crypto.getRandomValues
+// and console. There is no process, no file system, no network.
+
+/** What started a run. */
+export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up";
+
+/** A value that survives JSON.stringify. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
+
+/** The run that is on. Frozen. */
+export interface Context {
+  /** `task-…` */
+  readonly taskId: string;
+  readonly taskName: string;
+  /** `exec-…` */
+  readonly executionId: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** 1 + the task's `maxRetries`. */
+  readonly maxAttempts: number;
+  readonly trigger: Trigger;
+  /** The planned time, epoch milliseconds. */
+  readonly scheduledFor: number;
+  /**
+   * Aborted 5 s before the task's timeout (half way through a timeout of 5 s or less;
+   * its reason is a `TimeoutError`) and when the run is cancelled (an `AbortError`).
+   * A handler that looks at it has a second to finish after a cancel; one that does not
+   * is stopped at once.
+   */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What a handler may return. An object whose own `success` is `false` makes the run
+ * fail with its `error`; `undefined` is kept as null.
+ */
+export type Result = { success: false; error?: unknown } | Json | object | void;
+
+/** `module.exports`, `module.exports.default` or `exports.default` of a file in tasks/. */
+export type Handler<Params extends object = Record<string, any>> = (
+  params: Params,
+  ctx: Context,
+) => Result | PromiseLike<Result>;
+
+/**
+ * `require('isochron:system')`, for the handlers named in the server's `systemHandlers`
+ * setting. At most 32 calls may be in flight.
+ */
+export interface System {
+  removeHistory(options?: object): Promise<any>;
+  statistics(options?: object): Promise<any>;
+  get(key: string): Promise<any>;
+  put(key: string, value: Json): Promise<any>;
+}
+
+declare module "isochron:system" {
+  const system: System;
+  export = system;
+}
