@@ -56,9 +56,13 @@ export type Handler<Params extends object = Record<string, any>> = (
  * setting. At most 32 calls may be in flight.
  */
 export interface System {
-  removeHistory(options?: object): Promise<any>;
-  statistics(options?: object): Promise<any>;
+  /** Removes (or only counts) executions and audit records older than so many days. */
+  removeHistory(options: { olderThan: number; dryRun?: boolean }): Promise<{ executions: number; audit: number }>;
+  /** Records and bytes of each kind of record in the store. */
+  statistics(options?: { detailed?: boolean }): Promise<any>;
+  /** A value kept by `put`, or null. */
   get(key: string): Promise<any>;
+  /** Keeps a value; keys have 1 to 200 bytes and are shared by all system handlers. */
   put(key: string, value: Json): Promise<any>;
 }
 

@@ -44,6 +44,7 @@ pub fn pool_settings(config: &Config) -> PoolSettings {
         min: config.runners.min,
         max: config.runners.max,
         recycle_after: config.runners.recycle_after,
+        resident: config.limits.resident,
         runner: protocol::Settings {
             heap: config.limits.heap,
             buffers: config.limits.buffers,

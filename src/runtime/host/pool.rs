@@ -24,7 +24,7 @@ use super::{
     caches::Caches,
     process::Process,
     snapshot::Snapshot,
-    talk::{Context, Talk, Told, talk},
+    talk::{Context, Limits, Talk, Told, talk},
 };
 use crate::{
     clock::Clock,
@@ -41,6 +41,8 @@ use crate::{
 
 /// A runner beyond the smallest number ends after being idle for this long.
 const IDLE: Duration = Duration::from_secs(30);
+/// A runner that has this many bytes resident between runs is replaced; a fresh one has 30 MiB.
+const GROWN: u64 = 128 * 1024 * 1024;
 /// Between attempts to start a runner that does not start.
 const RESTART: Duration = Duration::from_secs(1);
 /// How long runs in progress have when the pool closes; whoever cares has cancelled them before.
@@ -57,6 +59,8 @@ pub struct PoolSettings {
     pub max: usize,
     /// Runs after which a runner is replaced.
     pub recycle_after: u64,
+    /// Bytes that a runner may have resident.
+    pub resident: u64,
     /// What each runner is told.
     pub runner: Settings,
     /// Handlers that may require `isochron:system`.
@@ -288,8 +292,13 @@ impl Shared {
             let Some(job) = job else { return false };
             self.queued.fetch_sub(1, Ordering::Relaxed);
             let system = job.system.then(|| self.system.clone());
-            let context =
-                Context { files: &self.files, caches: &self.caches, system, clock: self.clock.as_ref() };
+            let limits = Limits {
+                resident: self.settings.resident,
+                output_bytes: self.settings.runner.output_bytes,
+                output_lines: self.settings.runner.output_lines,
+            };
+            let clock = self.clock.as_ref();
+            let context = Context { files: &self.files, caches: &self.caches, system, clock, limits };
             let Told { verdict, modules, alive } = talk(process, &context, job.talk).await;
             // Whoever waited for it may be gone.
             let _ = job.reply.send((verdict, modules));
@@ -299,6 +308,9 @@ impl Shared {
             }
             if let Err(error) = process.ready().await {
                 tracing::warn!(%error, "a runner died after its run and is replaced");
+                return true;
+            }
+            if process.resident().is_some_and(|resident| resident > GROWN) {
                 return true;
             }
         }

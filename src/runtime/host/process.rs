@@ -126,6 +126,13 @@ impl Process {
         let _ = self.receive().await;
     }
 
+    /// Bytes of memory it has resident; `None` where that cannot be asked.
+    pub(super) fn resident(&self) -> Option<u64> {
+        let path = format!("/proc/{}/statm", self.id()?);
+        let pages: u64 = std::fs::read_to_string(path).ok()?.split(' ').nth(1)?.parse().ok()?;
+        Some(pages * rustix::param::page_size() as u64)
+    }
+
     pub(super) fn kill(&mut self) {
         // One that is dead already is as good as killed.
         let _ = self.child.start_kill();

@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 use super::{caches::Caches, process::Process};
@@ -29,12 +29,29 @@ const CANCEL_GRACE: Duration = Duration::from_secs(1);
 /// Host calls under way at once; the runner keeps to it too.
 const CALLS: usize = 32;
 
+/// How often a runner's memory is looked at while it runs.
+const LOOK: Duration = Duration::from_millis(100);
+/// Bytes of the line that says that the output limit was reached, and more.
+const MARKER: u64 = 1024;
+
 /// What a conversation needs besides the process.
 pub(super) struct Context<'a> {
     pub(super) files: &'a Files,
     pub(super) caches: &'a Caches,
     pub(super) system: Option<Arc<dyn SystemCalls>>,
     pub(super) clock: &'a dyn Clock,
+    pub(super) limits: Limits,
+}
+
+/// What the server itself holds a runner to, in case it no longer holds itself to anything.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes of memory that the process may have resident.
+    pub(super) resident: u64,
+    /// Bytes of output of one run.
+    pub(super) output_bytes: u64,
+    /// Lines of output of one run.
+    pub(super) output_lines: u64,
 }
 
 /// A run, and who follows it.
@@ -58,6 +75,7 @@ enum Pressed {
     No,
     Cancelled(String),
     TimedOut,
+    TooLarge(u64),
 }
 
 /// Sends the run and listens until its end.
@@ -68,8 +86,17 @@ pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Tal
     let (number, limit) = (run.run, Duration::from_millis(run.timeout));
     let started = context.clock.now();
     let stopwatch = Stopwatch::start();
-    let mut told =
-        Listening { modules: Vec::new(), usage: None, dying: None, truncated: false, pressed: Pressed::No };
+    let mut told = Listening {
+        modules: Vec::new(),
+        usage: None,
+        dying: None,
+        truncated: false,
+        pressed: Pressed::No,
+        calls: 0,
+        // The runner's own last line says that there is no more.
+        lines_left: context.limits.output_lines + 1,
+        bytes_left: context.limits.output_bytes + MARKER,
+    };
     let end = match process.send(&ToRunner::Run(Box::new(run))).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
@@ -107,6 +134,9 @@ struct Listening {
     dying: Option<Reason>,
     truncated: bool,
     pressed: Pressed,
+    calls: usize,
+    lines_left: u64,
+    bytes_left: u64,
 }
 
 impl Listening {
@@ -122,14 +152,18 @@ impl Listening {
     ) -> io::Result<Option<Box<Done>>> {
         let (answered, mut answers) = mpsc::channel(CALLS);
         let mut listening_for_cancel = true;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 frame = process.receive() => match frame? {
                     None => return Ok(None),
                     Some(FromRunner::Done(done)) if done.run == run => return Ok(Some(done)),
                     Some(FromRunner::Line { time, level, message }) => {
-                        // Nobody may be listening any more; the handler need not care.
-                        let _ = lines.send(Line { time, level, message }).await;
+                        if self.has_room(&message) {
+                            // Nobody may be listening any more; the handler need not care.
+                            let _ = lines.send(Line { time, level, message }).await;
+                        }
                     }
                     Some(FromRunner::OutputCut) => self.truncated = true,
                     Some(FromRunner::Usage(usage)) => self.usage = Some(usage),
@@ -137,7 +171,17 @@ impl Listening {
                     Some(FromRunner::Call { call, want }) => self.serve(context, &process.engine, call, want, &answered),
                     Some(other) => return Err(io::Error::other(format!("{other:?} is out of place"))),
                 },
-                Some(reply) = answers.recv() => process.send(&reply).await?,
+                Some(reply) = answers.recv() => {
+                    self.calls -= 1;
+                    process.send(&reply).await?;
+                }
+                _ = look.tick() => {
+                    let resident = process.resident().unwrap_or_default();
+                    if resident > context.limits.resident && matches!(self.pressed, Pressed::No) {
+                        self.pressed = Pressed::TooLarge(resident);
+                        process.kill();
+                    }
+                }
                 changed = cancel.changed(), if listening_for_cancel => {
                     let who = if changed.is_ok() { cancel.borrow_and_update().clone() } else { None };
                     // The sender's end without a word means that nobody can cancel any more.
@@ -159,6 +203,18 @@ impl Listening {
         }
     }
 
+    /// Counts a line; one beyond what a runner may send is dropped.
+    fn has_room(&mut self, message: &str) -> bool {
+        let bytes = message.len() as u64;
+        if self.lines_left == 0 || bytes > self.bytes_left {
+            self.truncated = true;
+            return false;
+        }
+        self.lines_left -= 1;
+        self.bytes_left -= bytes;
+        true
+    }
+
     fn serve(
         &mut self,
         context: &Context<'_>,
@@ -168,6 +224,12 @@ impl Listening {
         answered: &mpsc::Sender<ToRunner>,
     ) {
         let answered = answered.clone();
+        self.calls += 1;
+        if self.calls > CALLS {
+            let answer = Err(format!("more than {CALLS} calls to the server at once"));
+            tokio::spawn(async move { answered.send(ToRunner::Reply { call, answer }).await });
+            return;
+        }
         match want {
             Want::Module { from, specifier } => {
                 let answer = context.files.require(&from, &specifier).map(|source| {
@@ -228,6 +290,10 @@ impl Listening {
             (Pressed::TimedOut, _) => failed(
                 Reason::Timeout,
                 "the handler did not end by its timeout and its runner did not answer, so it was killed",
+            ),
+            (Pressed::TooLarge(bytes), _) => failed(
+                Reason::MemoryLimit,
+                format!("the runner had {} MiB of memory resident and was killed", bytes >> 20),
             ),
             (Pressed::No, Some(reason)) => {
                 failed(reason, "the run used up its memory and its runner with it")
