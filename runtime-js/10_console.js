@@ -23,8 +23,8 @@
   const INFO = 2;
   const WARN = 3;
   const ERROR = 4;
-  // Longer strings are cut before they are formatted: no limit on output is larger.
-  const LONGEST = 4 * 1024 * 1024;
+  // Longer strings are cut before they are formatted: no more output is ever sent.
+  const LONGEST = 16 * 1024 * 1024;
 
   let open = true; // until the output limit is reached
   let level = LOG; // of the method that is printing

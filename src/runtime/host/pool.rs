@@ -24,7 +24,7 @@ use super::{
     caches::Caches,
     process::Process,
     snapshot::Snapshot,
-    talk::{Context, Limits, Talk, Told, talk},
+    talk::{Context, Limits, Talk, Told, cancelled, talk},
 };
 use crate::{
     clock::Clock,
@@ -186,15 +186,11 @@ impl Pool {
 
     /// Puts a run into the line and waits for its end.
     async fn submit(&self, mode: Mode, source: Source, invocation: Invocation) -> Ended {
-        let system = self.shared.settings.system_handlers.contains(&invocation.handler);
-        let Invocation { params, context, timeout, lines, mut cancel, .. } = invocation;
-        let params = serde_json::Value::Object(params).to_string();
-        let number = self.shared.numbers.fetch_add(1, Ordering::Relaxed);
-        let run = Run { run: number, mode, entry: source, params, context, timeout, system };
+        let (talk, system) = self.shared.talk(mode, source, invocation);
+        let mut cancel = talk.cancel.clone();
         let taken = Arc::new(AtomicBool::new(false));
         let (reply, mut answer) = oneshot::channel();
-        let job =
-            Job { talk: Talk { run, lines, cancel: cancel.clone() }, system, taken: taken.clone(), reply };
+        let job = Job { talk, system, taken: taken.clone(), reply };
         let waiting = self.shared.queued.fetch_add(1, Ordering::Relaxed);
         if self.line.send(job).is_err() {
             return (Verdict::failed(Reason::Crashed, "the server is stopping"), Vec::new());
@@ -220,15 +216,6 @@ impl Pool {
                 }
             }
         }
-    }
-}
-
-/// Resolves with who cancelled; never when nobody can any more.
-async fn cancelled(cancel: &mut watch::Receiver<Option<String>>) -> String {
-    let who = cancel.wait_for(Option::is_some).await.map(|who| who.clone().unwrap_or_default());
-    match who {
-        Ok(who) => who,
-        Err(_) => std::future::pending().await,
     }
 }
 
@@ -270,7 +257,6 @@ impl Shared {
                 }
             }
         }
-        self.started.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Runs one after the other until the process is used up; whether another is to take its place.
@@ -280,25 +266,18 @@ impl Shared {
             let job = tokio::select! {
                 biased;
                 () = closed(closing) => None,
-                job = self.next_job() => job.map(Some).unwrap_or_default(),
                 () = process.gone() => {
                     self.idle.fetch_sub(1, Ordering::Relaxed);
                     tracing::warn!(runner = process.id(), words = process.last_words(), "an idle runner died and is replaced");
                     return true;
                 }
+                job = self.next_job() => job,
                 () = self.not_needed() => None,
             };
             self.idle.fetch_sub(1, Ordering::Relaxed);
             let Some(job) = job else { return false };
             self.queued.fetch_sub(1, Ordering::Relaxed);
-            let system = job.system.then(|| self.system.clone());
-            let limits = Limits {
-                resident: self.settings.resident,
-                output_bytes: self.settings.runner.output_bytes,
-                output_lines: self.settings.runner.output_lines,
-            };
-            let clock = self.clock.as_ref();
-            let context = Context { files: &self.files, caches: &self.caches, system, clock, limits };
+            let context = self.context(job.system);
             let Told { verdict, modules, alive } = talk(process, &context, job.talk).await;
             // Whoever waited for it may be gone.
             let _ = job.reply.send((verdict, modules));
@@ -316,6 +295,41 @@ impl Shared {
         }
     }
 
+    /// What is said to the runner, and whether the handler may use `isochron:system`.
+    fn talk(&self, mode: Mode, entry: Source, invocation: Invocation) -> (Talk, bool) {
+        let system = self.settings.system_handlers.contains(&invocation.handler);
+        let Invocation { params, context, timeout, lines, cancel, .. } = invocation;
+        let params = serde_json::Value::Object(params).to_string();
+        let run = self.numbers.fetch_add(1, Ordering::Relaxed);
+        (Talk { run: Run { run, mode, entry, params, context, timeout, system }, lines, cancel }, system)
+    }
+
+    /// One run in a process of its own, beside the pool.
+    async fn run_apart(&self, mode: Mode, entry: Source, invocation: Invocation) -> Ended {
+        let mut process = match Process::start(&self.snapshot, &self.settings.runner).await {
+            Ok(process) => process,
+            Err(error) => {
+                let verdict = Verdict::failed(Reason::Crashed, format!("no runner starts: {error}"));
+                return (verdict, Vec::new());
+            }
+        };
+        let (talk_about, system) = self.talk(mode, entry, invocation);
+        let Told { verdict, modules, .. } = talk(&mut process, &self.context(system), talk_about).await;
+        process.kill();
+        process.reap().await;
+        (verdict, modules)
+    }
+
+    fn context(&self, system: bool) -> Context<'_> {
+        let limits = Limits {
+            resident: self.settings.resident,
+            output_bytes: self.settings.runner.output_bytes,
+            output_lines: self.settings.runner.output_lines,
+        };
+        let system = system.then(|| self.system.clone());
+        Context { files: &self.files, caches: &self.caches, system, clock: self.clock.as_ref(), limits }
+    }
+
     /// The next run that nobody has cancelled.
     async fn next_job(&self) -> Option<Job> {
         loop {
@@ -326,11 +340,13 @@ impl Shared {
         }
     }
 
-    /// Resolves when this runner has been idle for long and there are more than the smallest number.
+    /// Resolves, and counts this runner off, when it has been idle for long and there are more
+    /// than the smallest number.
     async fn not_needed(&self) {
         loop {
             sleep(IDLE).await;
-            if self.started.load(Ordering::Relaxed) > self.settings.min {
+            let spare = |started: usize| (started > self.settings.min).then(|| started - 1);
+            if self.started.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spare).is_ok() {
                 return;
             }
         }
@@ -370,7 +386,12 @@ impl Loader for Pool {
                 lines,
                 cancel,
             };
-            let (verdict, modules) = self.submit(Mode::Load, entry, invocation).await;
+            // Whoever asks waits for the answer, which must not take as long as the runs in progress.
+            let (verdict, modules) = if self.shared.idle.load(Ordering::Relaxed) == 0 {
+                self.shared.run_apart(Mode::Load, entry, invocation).await
+            } else {
+                self.submit(Mode::Load, entry, invocation).await
+            };
             let error = match verdict.ending {
                 Ending::Completed { .. } => None,
                 Ending::Failed { error, .. } | Ending::Cancelled { error } => Some(error),

@@ -78,6 +78,15 @@ enum Pressed {
     TooLarge(u64),
 }
 
+/// Resolves with who cancelled; never when nobody can any more.
+pub(super) async fn cancelled(cancel: &mut watch::Receiver<Option<String>>) -> String {
+    let who = cancel.wait_for(Option::is_some).await.map(|who| who.clone().unwrap_or_default());
+    match who {
+        Ok(who) => who,
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// Sends the run and listens until its end.
 pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Talk) -> Told {
     let Talk { mut run, lines, mut cancel } = talk;
@@ -151,7 +160,6 @@ impl Listening {
         cancel: &mut watch::Receiver<Option<String>>,
     ) -> io::Result<Option<Box<Done>>> {
         let (answered, mut answers) = mpsc::channel(CALLS);
-        let mut listening_for_cancel = true;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -182,15 +190,10 @@ impl Listening {
                         process.kill();
                     }
                 }
-                changed = cancel.changed(), if listening_for_cancel => {
-                    let who = if changed.is_ok() { cancel.borrow_and_update().clone() } else { None };
-                    // The sender's end without a word means that nobody can cancel any more.
-                    listening_for_cancel = changed.is_ok() && who.is_none();
-                    if let Some(who) = who {
-                        self.pressed = Pressed::Cancelled(who);
-                        deadline = deadline.min(Instant::now() + CANCEL_GRACE + PATIENCE);
-                        process.send(&ToRunner::Cancel { run }).await?;
-                    }
+                who = cancelled(cancel), if matches!(self.pressed, Pressed::No) => {
+                    self.pressed = Pressed::Cancelled(who);
+                    deadline = deadline.min(Instant::now() + CANCEL_GRACE + PATIENCE);
+                    process.send(&ToRunner::Cancel { run }).await?;
                 },
                 () = sleep_until(deadline) => {
                     if matches!(self.pressed, Pressed::No) {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     clone, compile,
-    session::{File, Session},
+    session::{File, LARGEST_RESULT, Session},
     stack,
 };
 
@@ -61,7 +61,7 @@ fn op_isochron_invocation(state: &mut OpState) -> Option<Invocation> {
         system: run.task.system,
         file: run.task.entry.file.clone(),
         params: std::mem::take(&mut run.task.params),
-        result_limit: session.settings.result as f64,
+        result_limit: session.settings.result.min(LARGEST_RESULT) as f64,
         context: run.task.context.clone(),
     })
 }

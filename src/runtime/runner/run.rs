@@ -4,7 +4,7 @@ use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll};
 
 use deno_core::{JsRuntime, OpState, PollEventLoopOptions, v8};
 use isochron::{
-    domain::execution::{Reason, Usage},
+    domain::execution::Reason,
     runtime::protocol::{Done, End, Run, Settings},
 };
 
@@ -57,11 +57,7 @@ pub(super) async fn run(mut stage: Stage<'_>, run: Run) -> Done {
         (None, None, None) => Broken::NeverSettled.into_end(),
     };
     state.borrow_mut().borrow_mut::<Session>().run = None;
-    finish(id, end, usage, caches)
-}
-
-fn finish(run: u64, end: End, usage: Usage, caches: Vec<([u8; 32], Vec<u8>)>) -> Done {
-    Done { run, end, usage, caches }
+    Done { run: id, end, usage, caches }
 }
 
 fn end(state: &Rc<RefCell<OpState>>) -> Option<End> {

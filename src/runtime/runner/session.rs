@@ -15,6 +15,11 @@ const IN_FLIGHT: u32 = 32;
 /// Bytes of arguments that one run may send to the server altogether.
 const SENT: usize = 16 * 1024 * 1024;
 
+/// More output than this is not sent whatever the settings say: a frame has an end.
+const LARGEST_OUTPUT: u64 = 16 * 1024 * 1024;
+/// Nor a longer result, in characters.
+pub(super) const LARGEST_RESULT: u64 = 4 * 1024 * 1024;
+
 /// What an isolate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -80,7 +85,11 @@ impl Running {
             files: vec![File { source: entry, uncached: None }],
             end: None,
             started: os::monotonic(),
-            output: Output { bytes: settings.output_bytes, lines: settings.output_lines, cut: false },
+            output: Output {
+                bytes: settings.output_bytes.min(LARGEST_OUTPUT),
+                lines: settings.output_lines,
+                cut: false,
+            },
             in_flight: 0,
             sent: 0,
         }

@@ -248,7 +248,7 @@ impl Watch {
             kill_at: None,
             cancelled: false,
             cpu_start: cpu,
-            cpu_check: now + self.cpu_limit,
+            cpu_check: now.saturating_add(self.cpu_limit),
             report_at: now + REPORT,
             stopped_at: None,
         });
@@ -290,7 +290,8 @@ impl Watch {
             } else {
                 armed.isolate.terminate_execution();
             }
-            tick.stubborn = (now > since + STUBBORN).then_some(stop.reason());
+            let reason = if armed.cancelled { Reason::Cancelled } else { stop.reason() };
+            tick.stubborn = (now > since + STUBBORN).then_some(reason);
             self.wake.notify_one();
             tick.stopping = true;
             tick.sleep = Some(AGAIN);
@@ -323,7 +324,7 @@ impl Watch {
                 return self.condemn(Stop::Cpu);
             }
             // The budget cannot run out before this, whatever the thread does.
-            armed.cpu_check = now + left;
+            armed.cpu_check = now.saturating_add(left);
         }
         if now >= armed.abort_at && self.abort().is_none() {
             self.abort.store(Abort::Timeout as u8, Ordering::Release);
