@@ -25,7 +25,7 @@
     TypedArrayPrototypeGetSymbolToStringTag,
     Uint8Array,
   } = primordials;
-  const { op_isochron_clone, op_isochron_now, op_isochron_random, op_isochron_uuid } = core.ops;
+  const { op_isochron_clone, op_isochron_now, op_isochron_origin, op_isochron_random, op_isochron_uuid } = core.ops;
 
   // What the later files share; `boot` takes it off the global object.
   const ours = { __proto__: null, uncaught: undefined, seal: undefined };
@@ -103,6 +103,9 @@
   const performance = {
     now() {
       return op_isochron_now();
+    },
+    get timeOrigin() {
+      return op_isochron_origin();
     },
   };
   ObjectDefineProperty(performance, SymbolToStringTag, {

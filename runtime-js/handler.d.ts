@@ -7,7 +7,7 @@
 // jsconfig.json of tasks/. Of the DOM a handler has: setTimeout, setInterval and their
 // clear…, queueMicrotask, structuredClone, TextEncoder, TextDecoder, URL,
 // URLSearchParams, AbortController, AbortSignal, Event, EventTarget, CustomEvent,
-// DOMException, atob, btoa, performance.now, crypto.randomUUID, crypto.getRandomValues
+// DOMException, atob, btoa, performance.now and timeOrigin, crypto.randomUUID, crypto.getRandomValues
 // and console. There is no process, no file system, no network.
 
 /** What started a run. */

@@ -87,8 +87,15 @@ async fn run(
         scheduled_for,
         ..Context::default()
     };
-    let invocation =
-        Invocation { handler: options.handler, params, context, timeout: options.timeout, lines, cancel };
+    let invocation = Invocation {
+        handler: options.handler,
+        params,
+        context,
+        not_before: 0,
+        timeout: options.timeout,
+        lines,
+        cancel,
+    };
     let print = async {
         while let Some(line) = printed.recv().await {
             show(&line);

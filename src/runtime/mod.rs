@@ -16,7 +16,10 @@ use std::{future::Future, pin::Pin};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
-use crate::domain::execution::{Line, Verdict};
+use crate::domain::{
+    Millis,
+    execution::{Line, Verdict},
+};
 
 /// What a runner is given.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Invocation {
     pub params: Map<String, Value>,
     /// What it sees as `ctx`.
     pub context: protocol::Context,
+    /// Not before this moment, epoch milliseconds; everything up to the start is done before it.
+    pub not_before: Millis,
     /// Wall-clock milliseconds.
     pub timeout: u64,
     /// Where its lines go. When the receiver is slow the handler waits: bounded, never dropped.

@@ -109,7 +109,7 @@ fn invocation(
     lines: mpsc::Sender<Line>,
     cancel: watch::Receiver<Option<String>>,
 ) -> Invocation {
-    let Start { execution, task, definition, attempt, trigger, occurrence } = start;
+    let Start { execution, task, definition, attempt, trigger, occurrence, not_before } = start;
     #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
     let scheduled_for = occurrence.scheduled_for as f64;
     let context = Context {
@@ -125,6 +125,7 @@ fn invocation(
         handler: definition.handler,
         params: occurrence.params.unwrap_or(definition.params),
         context,
+        not_before,
         timeout: definition.timeout,
         lines,
         cancel,

@@ -29,6 +29,7 @@ pub use self::control::{Asker, ControlError};
 use crate::{
     clock::{Clock, Ids},
     domain::{
+        Millis,
         facts::Task,
         ids::ExecutionId,
         step::{Event, Moment, Policy, Refused, Step},
@@ -38,6 +39,9 @@ use crate::{
     store::{Decision, Store, StoreError},
 };
 
+/// Claims are made durable this many milliseconds ahead of their time and held until then, so
+/// that the disk's share is not in the lateness.
+const AHEAD: Millis = 20;
 /// How many due tasks one commit may claim.
 const CLAIMED_AT_ONCE: usize = 64;
 /// How long cancelled handlers have at a stop: the runner's own grace and the kill after it.
@@ -112,6 +116,8 @@ impl Scheduler {
         let _under_way = InFlight::new(self);
         self.recover().await?;
         let mut stopping = self.stopping.subscribe();
+        // Tasks due by this moment have been asked ahead of their time already.
+        let mut asked = Millis::MIN;
         loop {
             // Registered before the question, so that no change in between is missed.
             let nudged = self.nudge.notified();
@@ -120,18 +126,26 @@ impl Scheduler {
             if *stopping.borrow_and_update() {
                 return Ok(());
             }
+            let now = self.clock.now();
             match self.store.next_due()? {
-                Some(due) if due <= self.clock.now() => {
+                Some(due) if due <= now || due <= now + AHEAD && due > asked => {
                     tokio::select! {
-                        places = self.places() => self.claim(places).await?,
+                        places = self.places() => {
+                            let until = self.clock.now() + AHEAD;
+                            self.claim(until, places).await?;
+                            asked = until;
+                        }
                         _ = stopping.changed() => {}
                     }
                 }
-                Some(due) => tokio::select! {
-                    () = self.clock.sleep_until(due) => {}
-                    () = nudged => {}
-                    _ = stopping.changed() => {}
-                },
+                Some(due) => {
+                    let wake = if due > asked { due - AHEAD } else { due };
+                    tokio::select! {
+                        () = self.clock.sleep_until(wake) => {}
+                        () = nudged => asked = Millis::MIN,
+                        _ = stopping.changed() => {}
+                    }
+                }
                 None => tokio::select! {
                     () = nudged => {}
                     _ = stopping.changed() => {}
@@ -153,22 +167,34 @@ impl Scheduler {
         places
     }
 
-    async fn claim(self: &Arc<Self>, mut places: Vec<OwnedSemaphorePermit>) -> Result<(), StoreError> {
-        let steps = self.store.claim(self.clock.now(), places.len(), self.decision(|| Event::Due)).await?;
+    async fn claim(
+        self: &Arc<Self>,
+        until: Millis,
+        mut places: Vec<OwnedSemaphorePermit>,
+    ) -> Result<(), StoreError> {
+        let steps = self.store.claim(until, places.len(), self.decision(|| Event::Due)).await?;
         for step in steps {
             self.carry_out(step, REPLACED, &mut places);
         }
         Ok(())
     }
 
-    /// What a store asks about a task: `event` happening to it at the moment of the question.
+    /// What a store asks about a task: `event` happening to it at the moment of the question,
+    /// or, for a due time a little ahead, at that time. A task that is busy may not be by then,
+    /// so nothing is decided about it before.
     fn decision(&self, event: impl Fn() -> Event + Send + 'static) -> Decision {
         let (clock, ids, policy) = (self.clock.clone(), self.ids.clone(), self.policy);
         Box::new(move |task: &Task| -> Result<Step, Refused> {
-            let now = clock.now();
+            let (event, mut now) = (event(), clock.now());
+            if let (Event::Due, Some(due)) = (&event, task.due().filter(|due| *due > now)) {
+                if !task.facts.running.is_empty() {
+                    return Err(Refused::NotYet);
+                }
+                now = due;
+            }
             let roll = clock.roll() * 2.0 - 1.0;
             let mut new_id = || ids.execution(now);
-            task.step(event(), &mut Moment { now, roll, new_id: &mut new_id, policy })
+            task.step(event, &mut Moment { now, roll, new_id: &mut new_id, policy })
         })
     }
 

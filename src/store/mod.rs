@@ -190,8 +190,9 @@ pub trait Store: Send + Sync + 'static {
         output: Option<Output>,
         audit: Option<Audit>,
     ) -> Commit<Step>;
-    /// Lets `decide` say what becomes of each task due at `now`, earliest first, `most` at most.
-    fn claim(&self, now: Millis, most: usize, decide: Decision) -> Commit<Vec<Step>>;
+    /// Lets `decide` say what becomes of each task due by `until`, earliest first, `most` at most.
+    /// One that it refuses with [`Refused::NotYet`] stays as it is.
+    fn claim(&self, until: Millis, most: usize, decide: Decision) -> Commit<Vec<Step>>;
     /// Adds output of an execution in progress.
     fn append(&self, output: Output) -> Commit<()>;
     /// Removes a task that has no execution in progress, its history with it.

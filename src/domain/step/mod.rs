@@ -113,6 +113,8 @@ pub struct Start {
     pub trigger: Trigger,
     /// What it runs for.
     pub occurrence: Occurrence,
+    /// Not before this moment: a claim may be made durable a little ahead of it.
+    pub not_before: Millis,
 }
 
 /// An event that the facts do not allow.
@@ -133,6 +135,9 @@ pub enum Refused {
     /// Nothing of it runs.
     #[error("Task is not running")]
     Idle,
+    /// It is to be decided about when its time has come.
+    #[error("the task is not due yet")]
+    NotYet,
     /// The execution is not in progress: its row is closed and stays as it is.
     #[error("execution {0} is not in progress, so its end changes nothing")]
     NotRunning(ExecutionId),
@@ -250,6 +255,7 @@ impl Stepper<'_, '_> {
             attempt,
             trigger,
             occurrence,
+            not_before: now,
         });
     }
 

@@ -298,10 +298,18 @@ impl Shared {
     /// What is said to the runner, and whether the handler may use `isochron:system`.
     fn talk(&self, mode: Mode, entry: Source, invocation: Invocation) -> (Talk, bool) {
         let system = self.settings.system_handlers.contains(&invocation.handler);
-        let Invocation { params, context, timeout, lines, cancel, .. } = invocation;
+        let Invocation { params, context, not_before, timeout, lines, cancel, .. } = invocation;
         let params = serde_json::Value::Object(params).to_string();
         let run = self.numbers.fetch_add(1, Ordering::Relaxed);
-        (Talk { run: Run { run, mode, entry, params, context, timeout, system }, lines, cancel }, system)
+        (
+            Talk {
+                run: Run { run, mode, entry, params, context, timeout, system },
+                not_before,
+                lines,
+                cancel,
+            },
+            system,
+        )
     }
 
     /// One run in a process of its own, beside the pool.
@@ -382,6 +390,7 @@ impl Loader for Pool {
                 handler: name,
                 params: serde_json::Map::new(),
                 context: protocol::Context::default(),
+                not_before: 0,
                 timeout: LOAD_TIMEOUT,
                 lines,
                 cancel,

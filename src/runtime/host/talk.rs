@@ -12,6 +12,7 @@ use super::{caches::Caches, process::Process};
 use crate::{
     clock::{Clock, Stopwatch},
     domain::{
+        Millis,
         execution::{Ending, Line, Reason, Usage, Verdict},
         source::Source,
     },
@@ -31,6 +32,8 @@ const CALLS: usize = 32;
 
 /// How often a runner's memory is looked at while it runs.
 const LOOK: Duration = Duration::from_millis(100);
+/// The farthest that a claim is made durable ahead of its moment, in milliseconds.
+const FARTHEST: Millis = 1000;
 /// Bytes of the line that says that the output limit was reached, and more.
 const MARKER: u64 = 1024;
 
@@ -57,6 +60,7 @@ pub(super) struct Limits {
 /// A run, and who follows it.
 pub(super) struct Talk {
     pub(super) run: Run,
+    pub(super) not_before: Millis,
     pub(super) lines: mpsc::Sender<Line>,
     pub(super) cancel: watch::Receiver<Option<String>>,
 }
@@ -87,12 +91,21 @@ pub(super) async fn cancelled(cancel: &mut watch::Receiver<Option<String>>) -> S
     }
 }
 
+/// Waits until a moment that is at most a little ahead. When the clock is set meanwhile the
+/// moment may be far away again: it was claimed, so it starts at once.
+async fn hold(clock: &dyn Clock, until: Millis) {
+    while (1..=FARTHEST).contains(&(until - clock.now())) {
+        clock.sleep_until(until).await;
+    }
+}
+
 /// Sends the run and listens until its end.
 pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Talk) -> Told {
-    let Talk { mut run, lines, mut cancel } = talk;
+    let Talk { mut run, not_before, lines, mut cancel } = talk;
     let hash = hex(&run.entry.hash);
     run.entry.cache = context.caches.get(&process.engine, &run.entry.hash);
     let (number, limit) = (run.run, Duration::from_millis(run.timeout));
+    hold(context.clock, not_before).await;
     let started = context.clock.now();
     let stopwatch = Stopwatch::start();
     let mut told = Listening {

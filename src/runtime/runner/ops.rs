@@ -36,6 +36,7 @@ deno_core::extension!(
         op_isochron_random,
         op_isochron_uuid,
         op_isochron_now,
+        op_isochron_origin,
     ],
 );
 
@@ -286,6 +287,13 @@ fn op_isochron_uuid() -> String {
         text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
     }
     text
+}
+
+/// When the run started, in epoch milliseconds with their fraction.
+#[op2(fast)]
+fn op_isochron_origin(state: &mut OpState) -> f64 {
+    let run = state.borrow::<Session>().run.as_ref();
+    run.map(|run| run.origin.as_secs_f64() * 1000.0).unwrap_or_default()
 }
 
 /// Milliseconds since the run started.

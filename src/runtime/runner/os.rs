@@ -22,10 +22,15 @@ pub(super) fn monotonic() -> Duration {
     duration(now.tv_sec, now.tv_nsec)
 }
 
+/// Time since the epoch.
+pub(super) fn epoch() -> Duration {
+    let now = clock_gettime(ClockId::Realtime);
+    duration(now.tv_sec, now.tv_nsec)
+}
+
 /// Epoch milliseconds.
 pub(super) fn epoch_millis() -> i64 {
-    let now = clock_gettime(ClockId::Realtime);
-    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+    i64::try_from(epoch().as_millis()).unwrap_or(i64::MAX)
 }
 
 fn duration(seconds: i64, nanoseconds: i64) -> Duration {

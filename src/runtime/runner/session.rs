@@ -49,6 +49,8 @@ pub(super) struct Running {
     pub(super) files: Vec<File>,
     /// How it ended, once known; the first one holds.
     pub(super) end: Option<End>,
+    /// When it started by the wall clock, since the epoch.
+    pub(super) origin: std::time::Duration,
     started: std::time::Duration,
     output: Output,
     in_flight: u32,
@@ -84,6 +86,7 @@ impl Running {
             task,
             files: vec![File { source: entry, uncached: None }],
             end: None,
+            origin: os::epoch(),
             started: os::monotonic(),
             output: Output {
                 bytes: settings.output_bytes.min(LARGEST_OUTPUT),

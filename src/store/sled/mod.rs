@@ -123,8 +123,8 @@ impl Store for SledStore {
         self.ask(|reply| Op::Change { task, decide, output, audit, reply })
     }
 
-    fn claim(&self, now: Millis, most: usize, decide: Decision) -> Commit<Vec<Step>> {
-        self.ask(|reply| Op::Claim { now, most, decide, reply })
+    fn claim(&self, until: Millis, most: usize, decide: Decision) -> Commit<Vec<Step>> {
+        self.ask(|reply| Op::Claim { until, most, decide, reply })
     }
 
     fn append(&self, output: Output) -> Commit<()> {

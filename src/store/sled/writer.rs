@@ -20,7 +20,12 @@ use super::{
     txn::{Txn, Writes},
 };
 use crate::{
-    domain::{Millis, facts::Task, ids::TaskId, step::Step},
+    domain::{
+        Millis,
+        facts::Task,
+        ids::TaskId,
+        step::{Refused, Step},
+    },
     store::{Audit, Decision, Output, Removal, StoreError},
 };
 
@@ -47,7 +52,7 @@ pub(super) enum Op {
         reply: Reply<Step>,
     },
     Claim {
-        now: Millis,
+        until: Millis,
         most: usize,
         decide: Decision,
         reply: Reply<Vec<Step>>,
@@ -175,8 +180,8 @@ impl Writer {
                 });
                 self.answers.push(later(reply, result));
             }
-            Op::Claim { now, most, decide, reply } => {
-                let result = self.claim(now, most, decide);
+            Op::Claim { until, most, decide, reply } => {
+                let result = self.claim(until, most, decide);
                 self.answers.push(later(reply, result));
             }
             Op::Append { output, reply } => {
@@ -216,8 +221,8 @@ impl Writer {
         None
     }
 
-    fn claim(&mut self, now: Millis, most: usize, mut decide: Decision) -> Result<Vec<Step>, StoreError> {
-        let due = Txn::new(&self.db, &self.group).keys(keys::due_until(now), most)?;
+    fn claim(&mut self, until: Millis, most: usize, mut decide: Decision) -> Result<Vec<Step>, StoreError> {
+        let due = Txn::new(&self.db, &self.group).keys(keys::due_until(until), most)?;
         let mut steps = Vec::new();
         for key in due {
             let Some(id) = keys::last_task(&key) else { continue };
@@ -236,6 +241,7 @@ impl Writer {
                     self.hold_back(key, id, "it is due but nothing follows from that");
                 }
                 Ok(step) => steps.push(step),
+                Err(StoreError::Refused(Refused::NotYet)) => {}
                 Err(error) => self.hold_back(key, id, &error.to_string()),
             }
         }
