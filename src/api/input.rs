@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use super::error::ApiError;
+use super::{error::ApiError, json::Strict};
 use crate::domain::{
     draft::Problem,
     ids::{ExecutionId, TaskId},
@@ -97,7 +97,7 @@ async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match serde_json::from_slice(bytes) {
-        Ok(Value::Object(object)) => Ok(object),
+        Ok(Strict(Value::Object(object))) => Ok(object),
         Ok(_) => Err(ApiError::bad_request("The body must be a JSON object")),
         Err(error) => Err(ApiError::bad_request(format!("The body is not valid JSON: {error}"))),
     }

@@ -12,6 +12,7 @@ mod executions;
 mod handlers;
 mod health;
 mod input;
+mod json;
 mod model;
 mod request;
 mod schedule;

@@ -8,6 +8,7 @@
 //! may have taken over; the worst it can do is to spoil its own run.
 
 mod caches;
+mod command;
 pub mod pool;
 mod process;
 mod snapshot;

@@ -11,29 +11,17 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
-    process::{Child, Command},
+    process::Child,
     time::timeout,
 };
 
-use super::snapshot::Snapshot;
+use super::{command::command, snapshot::Snapshot};
 use crate::runtime::protocol::{self, FromRunner, Settings, ToRunner, frame_length};
 
 /// How much of what a runner writes to its standard error is kept: the engine's last words.
 const LAST_WORDS: usize = 4096;
 /// How long making an isolate may take; it takes milliseconds on a machine that is not overwhelmed.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-
-/// A command that starts this same binary as a runner, with nothing of our environment.
-pub(super) fn command() -> Command {
-    // The link to the running image stays right when the file on disk is replaced.
-    #[cfg(target_os = "linux")]
-    let mut command = Command::new("/proc/self/exe");
-    #[cfg(not(target_os = "linux"))]
-    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "isochron".into()));
-    command.arg0("isochron").arg("runner").env_clear().kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
-}
 
 /// A runner.
 pub(super) struct Process {

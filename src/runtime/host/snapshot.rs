@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
-use super::process;
+use super::command::command;
 
 /// A file of memory that children inherit: they are told its number.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Snapshot {
     pub(super) async fn build() -> io::Result<Self> {
         let memory = memory_file()?;
         let number = memory.as_raw_fd().to_string();
-        let output = process::command().args(["--build-snapshot-fd", &number]).output().await?;
+        let output = command().args(["--build-snapshot-fd", &number]).output().await?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(io::Error::other(format!(

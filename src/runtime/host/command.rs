@@ -1,0 +1,17 @@
+//! How children are started.
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+/// A command that starts this same binary as a runner, with nothing of our environment.
+pub(super) fn command() -> Command {
+    // The link to the running image stays right when the file on disk is replaced.
+    #[cfg(target_os = "linux")]
+    let mut command = Command::new("/proc/self/exe");
+    #[cfg(not(target_os = "linux"))]
+    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "isochron".into()));
+    command.arg0("isochron").arg("runner").env_clear().kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
