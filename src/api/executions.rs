@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     error::ApiError,
-    input::{ExecutionPath, Fields, TaskPath},
+    input::{ExecutionPath, Fields, LARGEST_SKIP, TaskPath},
     model,
     request::RequestInfo,
 };
@@ -22,7 +22,7 @@ pub(super) async fn list(
     mut fields: Fields,
 ) -> Result<Json<Value>, ApiError> {
     let query = ExecutionQuery {
-        skip: fields.number("skip", 0, usize::MAX / 2, 0),
+        skip: fields.number("skip", 0, LARGEST_SKIP, 0),
         limit: fields.number("limit", 1, 50, 10),
         status: fields.choice(
             "status",

@@ -18,6 +18,9 @@ use crate::domain::{
 /// The largest body, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
+/// The most that a list can leave out at its start: more than any list holds.
+pub(super) const LARGEST_SKIP: usize = 1_000_000_000;
+
 /// A JSON object.
 pub(super) struct Body(pub(super) Map<String, Value>);
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     error::ApiError,
-    input::{Body, Fields, TaskPath},
+    input::{Body, Fields, LARGEST_SKIP, TaskPath},
     model,
     request::RequestInfo,
 };
@@ -33,7 +33,7 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, ApiError> {
     let statuses = TaskStatus::ALL.map(|status| (status.name(), status));
     let query = TaskQuery {
-        skip: fields.number("skip", 0, usize::MAX, 0),
+        skip: fields.number("skip", 0, LARGEST_SKIP, 0),
         limit: fields.number("limit", 1, 100, 20),
         status: fields.choice("status", &statuses),
         handler: fields.text("handler"),

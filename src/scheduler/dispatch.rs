@@ -14,7 +14,6 @@ use crate::{
         ids::ExecutionId,
         step::{Event, Refused, Start},
     },
-    events::Happened,
     runtime::{Invocation, protocol::Context},
     store::{Output, StoreError},
 };
@@ -43,7 +42,6 @@ impl Scheduler {
             Ok(step) => {
                 drop(place);
                 self.forget(execution);
-                self.events.publish(Happened::Ended { task, execution });
                 // An end starts nothing by itself: what waits for it is due, and the loop is told so.
                 self.carry_out(step, REPLACED, &mut Vec::new());
             }

@@ -30,11 +30,12 @@ use crate::{
     clock::{Clock, Ids},
     domain::{
         Millis,
+        execution::ExecutionStatus,
         facts::Task,
         ids::ExecutionId,
         step::{Event, Moment, Policy, Refused, Step},
     },
-    events::Events,
+    events::{Events, Happened},
     runtime::Runner,
     store::{Decision, Store, StoreError},
 };
@@ -200,6 +201,10 @@ impl Scheduler {
 
     /// Does what follows from a step, which is durable by now; `who` cancels what it cancels.
     fn carry_out(self: &Arc<Self>, step: Step, who: &str, places: &mut Vec<OwnedSemaphorePermit>) {
+        let task = step.task.id;
+        for row in step.rows.iter().filter(|row| row.status != ExecutionStatus::Running) {
+            self.events.publish(Happened::Ended { task, execution: row.id });
+        }
         for execution in step.cancel {
             self.cancel_execution(execution, who);
         }

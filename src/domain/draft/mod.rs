@@ -1,7 +1,12 @@
 //! Draft: a create or update body, read field by field; every problem is named at once.
 
+mod reader;
+#[cfg(test)]
+pub(crate) mod tests;
+
 use serde_json::{Map, Value};
 
+use self::reader::{Reader, check_object, unknown_keys};
 use super::{
     Millis,
     definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
@@ -94,7 +99,7 @@ impl Draft {
             reader.report("type", format!("\"{kind}\" is not supported: only \"script\" is"));
         }
         let draft = Self {
-            name: reader.string("name", 3, 50),
+            name: reader.name(),
             description: reader.string("description", 0, 200),
             handler: reader.checked("handler", |text| handler_name(text).map(|()| text.to_owned())),
             params: reader.params(),
@@ -273,225 +278,4 @@ fn together(definition: Definition, now: Millis) -> Result<Definition, Vec<Probl
         .check_reachable(now, now, table.zone)
         .map_err(|e| vec![Problem::new("schedule", e.to_string())])?;
     Ok(definition)
-}
-
-fn unknown_keys(body: &Map<String, Value>, known: &[&str]) -> Vec<Problem> {
-    body.keys()
-        .filter(|key| !known.contains(&key.as_str()))
-        .map(|key| Problem::new(key.as_str(), format!("is not known here; known are {}", known.join(", "))))
-        .collect()
-}
-
-struct Reader<'a> {
-    body: &'a Map<String, Value>,
-    problems: Vec<Problem>,
-}
-
-impl Reader<'_> {
-    fn report(&mut self, field: &str, problem: impl Into<String>) {
-        self.problems.push(Problem::new(field, problem));
-    }
-
-    fn text(&mut self, field: &str) -> Option<String> {
-        match self.body.get(field)? {
-            Value::String(text) => Some(text.clone()),
-            other => {
-                self.report(field, format!("must be a string, not {}", kind(other)));
-                None
-            }
-        }
-    }
-
-    fn string(&mut self, field: &str, least: usize, most: usize) -> Option<String> {
-        let text = self.text(field)?;
-        let length = text.chars().count();
-        if (least..=most).contains(&length) {
-            return Some(text);
-        }
-        let allowed = if least == 0 { format!("at most {most}") } else { format!("{least} to {most}") };
-        self.report(field, format!("has {length} characters: {allowed} are allowed"));
-        None
-    }
-
-    fn checked<T>(&mut self, field: &str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let text = self.text(field)?;
-        check(&text).map_err(|problem| self.report(field, problem)).ok()
-    }
-
-    fn boolean(&mut self, field: &str) -> Option<bool> {
-        match self.body.get(field)? {
-            Value::Bool(value) => Some(*value),
-            other => {
-                self.report(field, format!("must be true or false, not {}", kind(other)));
-                None
-            }
-        }
-    }
-
-    fn integer(&mut self, field: &str, least: u64, most: u64) -> Option<u64> {
-        let value = self.body.get(field)?;
-        let whole = value.as_u64().or_else(|| {
-            let float = value.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e15).contains(f))?;
-            format!("{float:.0}").parse().ok()
-        });
-        match whole {
-            Some(number) if (least..=most).contains(&number) => Some(number),
-            _ => {
-                let got = if value.is_number() { value.to_string() } else { kind(value).to_owned() };
-                self.report(field, format!("must be a whole number from {least} to {most}, not {got}"));
-                None
-            }
-        }
-    }
-
-    fn choice<T: Copy>(&mut self, field: &str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.text(field)?;
-        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-            self.report(field, format!("must be one of {}, not \"{text}\"", names.join(", ")));
-        }
-        found
-    }
-
-    fn params(&mut self) -> Option<Map<String, Value>> {
-        match self.body.get("params")? {
-            Value::Object(params) => match check_params(params) {
-                Ok(()) => Some(params.clone()),
-                Err(problems) => {
-                    self.problems.extend(problems);
-                    None
-                }
-            },
-            other => {
-                self.report("params", format!("must be an object, not {}", kind(other)));
-                None
-            }
-        }
-    }
-}
-
-fn check_object(path: &str, object: &Map<String, Value>, depth: usize, problems: &mut Vec<Problem>) {
-    if too_deep(path, depth, problems) {
-        return;
-    }
-    for (key, value) in object {
-        let path = format!("{path}.{key}");
-        if ["__proto__", "constructor", "prototype"].contains(&key.as_str()) {
-            problems.push(Problem::new(path, format!("the key \"{key}\" is not allowed at any level")));
-        } else {
-            check_value(&path, value, depth, problems);
-        }
-    }
-}
-
-fn check_value(path: &str, value: &Value, depth: usize, problems: &mut Vec<Problem>) {
-    match value {
-        Value::Object(object) => check_object(path, object, depth + 1, problems),
-        Value::Array(items) if !too_deep(path, depth + 1, problems) => {
-            for (index, item) in items.iter().enumerate() {
-                // Only containers can be wrong, and a path costs an allocation.
-                if item.is_object() || item.is_array() {
-                    check_value(&format!("{path}[{index}]"), item, depth + 1, problems);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn too_deep(path: &str, depth: usize, problems: &mut Vec<Problem>) -> bool {
-    let deep = depth > MAX_PARAMS_DEPTH;
-    if deep && problems.len() < 20 {
-        problems.push(Problem::new(path, format!("is nested deeper than {MAX_PARAMS_DEPTH} levels")));
-    }
-    deep
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// A valid definition for other rooms' tests.
-    pub(crate) fn definition(schedule: &str) -> Definition {
-        let body = json!({"name": "sample", "description": "", "handler": "sample", "schedule": schedule,
-            "recurring": !Schedule::parse(schedule).expect("a schedule").is_one_time()});
-        let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
-        read(&body).and_then(|draft| draft.create(&defaults, 0)).expect("a valid body")
-    }
-
-    fn read(body: &Value) -> Result<Draft, Vec<Problem>> {
-        Draft::read(body.as_object().expect("an object"))
-    }
-
-    #[test]
-    fn each_wrong_field_is_named_with_what_would_be_right() {
-        let deep = (0..33).fold(json!(1), |inner, _| json!({ "a": inner }));
-        let cases = [
-            (json!({"nmae": 1}), "nmae", "is not known here"),
-            (json!({"name": "ab"}), "name", "has 2 characters: 3 to 50"),
-            (json!({"name": "é".repeat(51)}), "name", "has 51 characters"),
-            (json!({"name": null}), "name", "must be a string, not null"),
-            (json!({"description": "x".repeat(201)}), "description", "at most 200"),
-            (json!({"type": "http"}), "type", "only \"script\""),
-            (json!({"handler": "../x"}), "handler", "is no handler's name"),
-            (json!({"handler": "a/b.js"}), "handler", "write \"a/b\""),
-            (json!({"params": []}), "params", "must be an object, not an array"),
-            (json!({"params": deep}), "params", "deeper than 32 levels"),
-            (json!({"params": {"a": [{"__proto__": 1}]}}), "params.a[0].__proto__", "not allowed"),
-            (json!({"params": {"a": "x".repeat(256 * 1024)}}), "params", "at most 262144"),
-            (json!({"schedule": 5}), "schedule", "must be a string, not a number"),
-            (json!({"schedule": "61 * * * *"}), "schedule", "minute"),
-            (json!({"timezone": "Mars/Base"}), "timezone", "Mars/Base"),
-            (json!({"recurring": "yes"}), "recurring", "true or false"),
-            (json!({"maxRetries": 11}), "maxRetries", "from 0 to 10, not 11"),
-            (json!({"maxRetries": 1.5}), "maxRetries", "not 1.5"),
-            (json!({"retryDelay": 999}), "retryDelay", "from 1000 to 3600000"),
-            (json!({"retryBackoff": "linear"}), "retryBackoff", "\"exponential\""),
-            (json!({"timeout": 99}), "timeout", "from 100 to 86400000"),
-            (json!({"overlap": "never"}), "overlap", "\"replace\""),
-            (json!({"misfire": true}), "misfire", "must be a string"),
-            (json!({"onExhausted": "give up"}), "onExhausted", "\"stop\""),
-            (json!({"keepExecutions": 0}), "keepExecutions", "from 1 to 10000"),
-        ];
-        for (body, field, words) in cases {
-            let problems = read(&body).expect_err(field);
-            let found = problems.iter().any(|p| p.field.starts_with(field) && p.problem.contains(words));
-            assert!(found, "{body}: {problems:?}");
-        }
-    }
-
-    #[test]
-    fn fields_that_do_not_go_together_are_refused() {
-        let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
-        let base = json!({"name": "sample", "description": "d", "handler": "h"});
-        let with = |extra: Value| {
-            let mut body = base.as_object().cloned().expect("an object");
-            body.extend(extra.as_object().cloned().expect("an object"));
-            Draft::read_new(&body).and_then(|draft| draft.create(&defaults, 0))
-        };
-        let field = |result: Result<Definition, Vec<Problem>>| result.expect_err("refused")[0].field.clone();
-        assert_eq!(field(with(json!({}))), "schedule");
-        assert_eq!(field(with(json!({"schedule": "now", "recurring": true}))), "recurring");
-        assert_eq!(field(with(json!({"schedule": "0 0 30 2 *", "recurring": true}))), "schedule");
-        let task = with(json!({"schedule": "0 3 * * *"})).expect("valid");
-        assert!(!task.recurring && task.timeout == 300_000 && task.retry_delay == 60_000);
-        let changed = Draft::read(json!({"timeout": 200}).as_object().expect("an object"))
-            .and_then(|draft| draft.update(&task, 0))
-            .expect("valid");
-        assert_eq!(changed, Definition { timeout: 200, ..task });
-    }
 }

@@ -1,0 +1,76 @@
+//! What is refused, and with which words.
+
+use serde_json::json;
+
+use super::*;
+
+/// A valid definition for other rooms' tests.
+pub(crate) fn definition(schedule: &str) -> Definition {
+    let body = json!({"name": "sample", "description": "", "handler": "sample", "schedule": schedule,
+        "recurring": !Schedule::parse(schedule).expect("a schedule").is_one_time()});
+    let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
+    read(&body).and_then(|draft| draft.create(&defaults, 0)).expect("a valid body")
+}
+
+fn read(body: &Value) -> Result<Draft, Vec<Problem>> {
+    Draft::read(body.as_object().expect("an object"))
+}
+
+#[test]
+fn each_wrong_field_is_named_with_what_would_be_right() {
+    let deep = (0..33).fold(json!(1), |inner, _| json!({ "a": inner }));
+    let cases = [
+        (json!({"nmae": 1}), "nmae", "is not known here"),
+        (json!({"name": "ab"}), "name", "has 2 characters: 3 to 50"),
+        (json!({"name": "é".repeat(51)}), "name", "has 51 characters"),
+        (json!({"name": "a\nb"}), "name", "control characters"),
+        (json!({"name": null}), "name", "must be a string, not null"),
+        (json!({"description": "x".repeat(201)}), "description", "at most 200"),
+        (json!({"type": "http"}), "type", "only \"script\""),
+        (json!({"handler": "../x"}), "handler", "is no handler's name"),
+        (json!({"handler": "a/b.js"}), "handler", "write \"a/b\""),
+        (json!({"params": []}), "params", "must be an object, not an array"),
+        (json!({"params": deep}), "params", "deeper than 32 levels"),
+        (json!({"params": {"a": [{"__proto__": 1}]}}), "params.a[0].__proto__", "not allowed"),
+        (json!({"params": {"a": "x".repeat(256 * 1024)}}), "params", "at most 262144"),
+        (json!({"schedule": 5}), "schedule", "must be a string, not a number"),
+        (json!({"schedule": "61 * * * *"}), "schedule", "minute"),
+        (json!({"timezone": "Mars/Base"}), "timezone", "Mars/Base"),
+        (json!({"recurring": "yes"}), "recurring", "true or false"),
+        (json!({"maxRetries": 11}), "maxRetries", "from 0 to 10, not 11"),
+        (json!({"maxRetries": 1.5}), "maxRetries", "not 1.5"),
+        (json!({"retryDelay": 999}), "retryDelay", "from 1000 to 3600000"),
+        (json!({"retryBackoff": "linear"}), "retryBackoff", "\"exponential\""),
+        (json!({"timeout": 99}), "timeout", "from 100 to 86400000"),
+        (json!({"overlap": "never"}), "overlap", "\"replace\""),
+        (json!({"misfire": true}), "misfire", "must be a string"),
+        (json!({"onExhausted": "give up"}), "onExhausted", "\"stop\""),
+        (json!({"keepExecutions": 0}), "keepExecutions", "from 1 to 10000"),
+    ];
+    for (body, field, words) in cases {
+        let problems = read(&body).expect_err(field);
+        let found = problems.iter().any(|p| p.field.starts_with(field) && p.problem.contains(words));
+        assert!(found, "{body}: {problems:?}");
+    }
+}
+
+#[test]
+fn fields_that_do_not_go_together_are_refused() {
+    let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
+    let base = json!({"name": "sample", "description": "d", "handler": "h"});
+    let with = |extra: Value| {
+        let mut body = base.as_object().cloned().expect("an object");
+        body.extend(extra.as_object().cloned().expect("an object"));
+        Draft::read_new(&body).and_then(|draft| draft.create(&defaults, 0))
+    };
+    let field = |result: Result<Definition, Vec<Problem>>| result.expect_err("refused")[0].field.clone();
+    assert_eq!(field(with(json!({}))), "schedule");
+    assert_eq!(field(with(json!({"schedule": "now", "recurring": true}))), "recurring");
+    assert_eq!(field(with(json!({"schedule": "0 0 30 2 *", "recurring": true}))), "schedule");
+    let task = with(json!({"schedule": "0 3 * * *"})).expect("valid");
+    assert!(!task.recurring && task.timeout == 300_000 && task.retry_delay == 60_000);
+    let changed = Draft::read(json!({"timeout": 200}).as_object().expect("an object"))
+        .and_then(|draft| draft.update(&task, 0))
+        .expect("valid");
+    assert_eq!(changed, Definition { timeout: 200, ..task });
+}
