@@ -1,0 +1,298 @@
+//! What users ask for.
+
+use super::*;
+
+#[test]
+fn a_paused_task_lets_its_times_pass_and_goes_on_with_the_next() {
+    let mut life = Life::with("@hourly", |_| {});
+    life.at(100).step(Event::Pause);
+    assert_eq!((life.status(), life.next_run(), life.task.due()), ("paused", None, None));
+    assert_eq!(life.at(10 * 3600).due(), []);
+    life.at(10 * 3600 + 5).step(Event::Resume);
+    assert_eq!((life.status(), life.next_run()), ("active", Some(11 * 3600)));
+    assert_eq!(life.history(), [""; 0], "what passed while it was paused is no misfire");
+}
+
+#[test]
+fn a_run_in_progress_goes_on_when_its_task_is_paused() {
+    let mut life = Life::with("@hourly", |task| task.max_retries = 1);
+    life.at(3600).due();
+    let step = life.at(3601).step(Event::Pause);
+    assert_eq!((step.cancel, step.rows), (vec![], vec![]));
+    assert_eq!(life.status(), "running");
+    life.at(3602).fails();
+    assert_eq!((life.status(), life.next_run()), ("paused", None));
+    assert_eq!(life.at(4000).due(), [], "its next attempt waits");
+    life.at(4001).step(Event::Resume);
+    assert_eq!((life.status(), life.next_run()), ("retry-scheduled", Some(4001)));
+    assert_eq!(life.due()[0].attempt, 2);
+}
+
+#[test]
+fn a_pending_retry_is_due_at_the_later_of_its_time_and_the_resumption() {
+    for (resumed, due) in [(3610, 3661), (3661, 3661), (9000, 9000)] {
+        let mut life = Life::with("@daily", |task| task.max_retries = 1);
+        life.at(50_400).due();
+        life.at(50_401).fails();
+        life.at(50_402).step(Event::Pause);
+        life.at(46_800 + resumed).step(Event::Resume);
+        assert_eq!(life.next_run(), Some(46_800 + due), "resumed at {resumed}");
+    }
+}
+
+#[test]
+fn a_one_time_task_whose_moment_passed_runs_when_it_is_resumed() {
+    let cases = [
+        ("2026-03-02T10:05:00Z", 600, 600, "600s immediate #1 running"),
+        ("2026-03-02T10:05:00Z", 200, 300, "300s schedule #1 running"),
+        ("now", 600, 600, "600s immediate #1 running"),
+        ("5 10 * * *", 600, 600, "600s schedule #1 running"),
+    ];
+    for (schedule, resumed, due, history) in cases {
+        let mut life = Life::with(schedule, |task| (task.recurring, task.misfire) = (false, Misfire::Skip));
+        life.step(Event::Pause);
+        assert_eq!(life.at(resumed - 1).due(), [], "{schedule}");
+        life.at(resumed).step(Event::Resume);
+        assert_eq!(life.next_run(), Some(due), "{schedule}");
+        life.at(due).due();
+        assert_eq!(life.history(), [history]);
+    }
+}
+
+#[test]
+fn what_the_facts_do_not_allow_is_refused_and_changes_nothing() {
+    let mut paused = Life::with("@hourly", |_| {});
+    paused.step(Event::Pause);
+    let mut running = Life::with("@hourly", |_| {});
+    running.at(3600).due();
+    let mut waiting = Life::with("@hourly", |task| task.overlap = Overlap::Queue);
+    waiting.at(3600).due();
+    waiting.by_hand();
+    let idle = Life::with("@hourly", |_| {});
+    let mut done = Life::with("now", |_| {});
+    done.due();
+    done.succeeds();
+    let id = ExecutionId(Ulid(99));
+    let by_hand = || Event::RunByHand { execution: id, params: None };
+    let cases = [
+        (&paused, Event::Pause, Refused::AlreadyPaused, "Task is already paused"),
+        (&idle, Event::Resume, Refused::NotPaused, "Task is not paused"),
+        (&done, Event::Resume, Refused::NotPaused, "Task is not paused"),
+        (&running, by_hand(), Refused::AlreadyRunning, "Task is already running"),
+        (&waiting, by_hand(), Refused::AlreadyWaiting, "Task already has a run waiting"),
+        (&idle, Event::Cancel, Refused::Idle, "Task is not running"),
+    ];
+    for (life, event, refused, words) in cases {
+        let mut after = life.clone();
+        assert_eq!(after.at(3601).try_step(event), Err(refused.clone()));
+        assert_eq!(refused.to_string(), words);
+        assert_eq!((&after.task, &after.rows), (&life.task, &life.rows));
+    }
+}
+
+#[test]
+fn a_run_by_hand_works_in_every_status_and_leaves_the_schedule_alone() {
+    let active = Life::with("@hourly", |_| {});
+    let mut paused = active.clone();
+    paused.step(Event::Pause);
+    let mut retrying = Life::with("@hourly", |task| task.max_retries = 1);
+    retrying.at(3600).due();
+    retrying.at(3601).fails();
+    let mut failed = Life::with("@hourly", |_| {});
+    failed.at(3600).due();
+    failed.at(3601).fails();
+    let mut completed = Life::with("now", |_| {});
+    completed.due();
+    completed.at(1).succeeds();
+    let mut running = Life::with("@hourly", |task| task.overlap = Overlap::Allow);
+    running.at(3600).due();
+    let cases = [
+        (active, "active"),
+        (paused, "paused"),
+        (retrying, "retry-scheduled"),
+        (failed, "failed"),
+        (completed, "completed"),
+        (running, "running"),
+    ];
+    for (mut life, status) in cases {
+        assert_eq!(life.status(), status);
+        let next = life.task.facts.next;
+        let step = life.at(3700).by_hand();
+        assert_eq!((step.start.len(), step.start[0].trigger), (1, Trigger::Manual), "{status}");
+        assert_eq!((life.status(), life.task.facts.next), ("running", next), "{status}");
+    }
+}
+
+#[test]
+fn a_run_by_hand_has_its_own_parameters_in_every_attempt() {
+    let mut life = Life::with("@hourly", |task| task.max_retries = 1);
+    let params: Map<String, Value> = json!({"day": "yesterday"}).as_object().cloned().unwrap_or_default();
+    let execution = life.new_id();
+    life.at(100).step(Event::RunByHand { execution, params: Some(params.clone()) });
+    life.at(101).fails();
+    let started = life.at(161).due();
+    assert_eq!(started[0].occurrence.params, Some(params));
+    assert_eq!(life.task.definition.params, Map::new());
+    assert_eq!(life.history(), ["100s manual #1 failed", "100s retry #2 running"]);
+}
+
+#[test]
+fn a_run_by_hand_of_a_paused_task_is_not_tried_again() {
+    let mut life = Life::with("@hourly", |task| task.max_retries = 3);
+    life.step(Event::Pause);
+    life.at(100).by_hand();
+    life.at(101).fails();
+    assert_eq!((life.status(), life.task.facts.retries.len()), ("paused", 0));
+    life.at(102).step(Event::Resume);
+    assert_eq!((life.status(), life.next_run()), ("failed", Some(3600)));
+}
+
+#[test]
+fn a_run_by_hand_that_succeeds_clears_a_pending_retry() {
+    let mut life = Life::with("* * * * *", |task| (task.max_retries, task.retry_delay) = (2, 3_600_000));
+    life.at(60).due();
+    life.at(61).fails();
+    life.at(200).by_hand();
+    life.at(201).succeeds();
+    assert_eq!((life.status(), life.next_run(), life.retrying()), ("active", Some(240), (0, None)));
+    let history = ["60s schedule #1 failed", "200s manual #1 completed", "120s skipped retrying x2"];
+    assert_eq!(life.history(), history);
+}
+
+#[test]
+fn a_run_by_hand_that_fails_leaves_the_pending_retry_and_gets_its_own() {
+    let mut life = Life::with("@daily", |task| (task.max_retries, task.retry_delay) = (1, 600_000));
+    life.at(50_400).due();
+    life.at(50_401).fails();
+    life.at(50_500).by_hand();
+    life.at(50_501).fails();
+    let due: Vec<_> = life.task.facts.retries.iter().map(|retry| seconds(retry.due)).collect();
+    assert_eq!(due, [51_001, 51_101]);
+}
+
+#[test]
+fn runs_by_hand_follow_the_overlap_rule() {
+    let mut queue = Life::with("@hourly", |task| task.overlap = Overlap::Queue);
+    queue.at(3600).due();
+    assert_eq!(queue.at(3605).by_hand().start, []);
+    queue.at(3610).succeeds();
+    assert_eq!(queue.due()[0].trigger, Trigger::Manual);
+    assert_eq!(queue.history(), ["3600s schedule #1 completed", "3605s manual #1 running"]);
+
+    let mut replace = Life::with("@hourly", |task| task.overlap = Overlap::Replace);
+    let first = replace.at(3600).due()[0].execution;
+    let step = replace.at(3605).by_hand();
+    assert_eq!((step.start, step.cancel), (vec![], vec![first]));
+    replace.at(3606).is_cancelled();
+    assert_eq!(replace.due()[0].trigger, Trigger::Manual);
+}
+
+#[test]
+fn a_cancelled_run_is_asked_to_end_and_nothing_else_changes() {
+    let mut life = Life::with("@hourly", |task| task.overlap = Overlap::Allow);
+    life.at(3600).due();
+    life.by_hand();
+    let running: Vec<_> = life.task.facts.running.iter().map(|run| run.execution).collect();
+    let before = life.task.clone();
+    let step = life.at(3601).step(Event::Cancel);
+    assert_eq!((step.cancel, step.rows, step.task), (running, vec![], before));
+}
+
+#[test]
+fn forgiving_failures_keeps_the_time_of_a_pending_retry() {
+    let mut life = Life::with("@hourly", |task| task.max_retries = 2);
+    life.at(3600).due();
+    life.at(3601).fails();
+    life.at(3610).step(Event::ResetRetries);
+    assert_eq!((life.status(), life.next_run(), life.retrying()), ("retry-scheduled", Some(3661), (0, None)));
+    life.at(3661).due();
+    life.at(3662).fails();
+    life.at(3722).due();
+    life.at(3723).fails();
+    assert_eq!(life.status(), "failed");
+    let mut forgiven = life.clone();
+    forgiven.at(3730).step(Event::ResetRetries);
+    assert_eq!(
+        (forgiven.status(), forgiven.next_run(), forgiven.retrying()),
+        ("active", Some(7200), (0, None))
+    );
+    // A one-time task that failed has still failed.
+    let mut once = Life::with("now", |_| {});
+    once.due();
+    once.fails();
+    once.at(5).step(Event::ResetRetries);
+    assert_eq!((once.status(), once.next_run()), ("failed", None));
+}
+
+#[test]
+fn a_new_schedule_counts_from_its_change() {
+    let mut life = Life::with("@hourly", |_| {});
+    life.at(100).update(json!({"schedule": "every 90s"}));
+    assert_eq!((life.next_run(), life.task.facts.anchor), (Some(190), START + 100 * SECOND));
+    life.at(150).update(json!({"description": "what it is for"}));
+    assert_eq!(life.next_run(), Some(190), "other fields leave the schedule alone");
+    life.at(160).update(json!({"schedule": "0 12 * * *", "timezone": "Europe/Berlin"}));
+    assert_eq!(life.next_run(), Some(3600));
+    life.at(170).update(json!({"timezone": "UTC"}));
+    assert_eq!(life.next_run(), Some(7200));
+    life.at(180).update(json!({"schedule": "2026-03-02T09:00:00Z", "recurring": false}));
+    assert_eq!(life.due()[0].trigger, Trigger::Immediate);
+    assert_eq!(life.history(), ["180s immediate #1 running"]);
+}
+
+#[test]
+fn a_one_time_task_that_is_over_gets_another_run_with_another_moment() {
+    let mut life = Life::with("now", |_| {});
+    life.due();
+    life.at(1).succeeds();
+    life.at(100).update(json!({"schedule": "2026-03-02T10:05:00Z"}));
+    assert_eq!((life.status(), life.next_run()), ("active", Some(300)));
+    life.at(300).due();
+    life.at(301).succeeds();
+    assert_eq!(life.status(), "completed");
+}
+
+#[test]
+fn times_that_passed_under_the_old_schedule_are_accounted_for() {
+    let change = json!({"schedule": "@daily"});
+    let mut idle = Life::with("* * * * *", |_| {});
+    idle.at(200).update(change.clone());
+    assert_eq!(idle.history(), ["60s skipped misfire x3"]);
+    let mut busy = Life::with("* * * * *", |_| {});
+    busy.at(60).due();
+    busy.at(200).update(change.clone());
+    assert_eq!(busy.history(), ["60s schedule #1 running", "120s skipped overlap x2"]);
+    let mut retrying = Life::with("* * * * *", |task| (task.max_retries, task.retry_delay) = (1, 600_000));
+    retrying.at(60).due();
+    retrying.at(61).fails();
+    retrying.at(200).update(change);
+    assert_eq!(retrying.history(), ["60s schedule #1 failed", "120s skipped retrying x2"]);
+    for life in [idle, busy, retrying] {
+        assert_eq!(life.task.facts.next, Some(START + 50_400 * SECOND));
+    }
+}
+
+#[test]
+fn fewer_retries_end_a_chain_that_is_too_long_by_then() {
+    let mut life = Life::with("@hourly", |task| task.max_retries = 3);
+    life.at(3600).due();
+    life.at(3601).fails();
+    life.at(3661).due();
+    life.at(3662).fails();
+    let mut enough = life.clone();
+    enough.at(3670).update(json!({"maxRetries": 2}));
+    assert_eq!((enough.status(), enough.next_run()), ("retry-scheduled", Some(3722)));
+    life.at(3670).update(json!({"maxRetries": 1}));
+    assert_eq!((life.status(), life.next_run()), ("failed", Some(7200)));
+}
+
+#[test]
+fn fields_that_do_not_fit_are_refused_by_name() {
+    let mut life = Life::with("now", |_| {});
+    let before = life.task.clone();
+    match life.at(1).try_update(&json!({"recurring": true})) {
+        Err(Refused::Invalid(problems)) => assert_eq!(problems[0].field, "recurring"),
+        other => panic!("not refused: {other:?}"),
+    }
+    assert_eq!(life.task, before);
+}

@@ -1,0 +1,114 @@
+//! Planned times that come while the task runs.
+
+use super::*;
+
+/// Every minute, and the run of the first minute goes on and on.
+fn busy(overlap: Overlap) -> Life {
+    let mut life = Life::with("* * * * *", |task| task.overlap = overlap);
+    life.at(60).due();
+    life
+}
+
+#[test]
+fn skip_records_one_row_per_run_that_grows() {
+    let mut life = busy(Overlap::Skip);
+    for minute in 2..=6 {
+        assert_eq!(life.at(minute * 60).due(), []);
+    }
+    assert_eq!(life.history(), ["60s schedule #1 running", "120s skipped overlap x5"]);
+    life.at(361).succeeds();
+    life.at(420).due();
+    life.at(480).due();
+    let history = [
+        "60s schedule #1 completed",
+        "120s skipped overlap x5",
+        "420s schedule #1 running",
+        "480s skipped overlap x1",
+    ];
+    assert_eq!(life.history(), history);
+}
+
+#[test]
+fn queue_runs_one_afterwards_and_counts_the_rest() {
+    let mut life = busy(Overlap::Queue);
+    for minute in 2..=5 {
+        assert_eq!(life.at(minute * 60).due(), []);
+    }
+    life.at(310).succeeds();
+    assert_eq!(life.status(), "active");
+    let started = life.at(310).due();
+    assert_eq!(started[0].occurrence.scheduled_for, START + 120 * SECOND);
+    life.at(311).succeeds();
+    assert_eq!(life.at(312).due(), []);
+    let mut history = life.history();
+    history.sort();
+    let expected = ["120s schedule #1 completed", "180s skipped overlap x3", "60s schedule #1 completed"];
+    assert_eq!((history, life.next_run()), (expected.map(str::to_owned).to_vec(), Some(360)));
+}
+
+#[test]
+fn allow_runs_side_by_side() {
+    let mut life = busy(Overlap::Allow);
+    life.at(120).due();
+    life.at(180).due();
+    assert_eq!(life.task.facts.running.len(), 3);
+    life.at(181).succeeds();
+    assert_eq!(life.status(), "running");
+    life.fails();
+    life.succeeds();
+    let history = ["60s schedule #1 completed", "120s schedule #1 failed", "180s schedule #1 completed"];
+    assert_eq!((life.history(), life.status()), (history.map(str::to_owned).to_vec(), "active"));
+}
+
+#[test]
+fn allow_lets_an_attempt_follow_while_another_runs() {
+    let mut life = Life::with("* * * * *", |task| {
+        (task.overlap, task.max_retries, task.retry_delay) = (Overlap::Allow, 1, 30_000);
+    });
+    life.at(60).due();
+    life.at(120).due();
+    life.at(130).fails();
+    assert_eq!((life.status(), life.next_run()), ("running", Some(160)));
+    let started = life.at(160).due();
+    assert_eq!((started[0].attempt, life.task.facts.running.len()), (2, 2));
+}
+
+#[test]
+fn otherwise_an_attempt_waits_until_the_task_is_idle() {
+    let mut life = Life::with("@hourly", |task| (task.max_retries, task.retry_delay) = (1, 30_000));
+    life.at(3600).due();
+    life.at(3601).fails();
+    life.at(3602).by_hand();
+    assert_eq!(life.at(3700).due(), [], "the run by hand goes on");
+    life.at(3701).fails();
+    assert_eq!(life.at(3701).due().len(), 1);
+}
+
+#[test]
+fn replace_cancels_what_runs_and_goes_on_when_that_has_ended() {
+    let mut life = busy(Overlap::Replace);
+    let first = life.task.facts.running[0].execution;
+    life.at(120);
+    let step = life.step(Event::Due);
+    assert_eq!((step.cancel, step.start), (vec![first], vec![]));
+    assert_eq!(life.at(121).due(), [], "it waits for the end of the other");
+    life.at(122).is_cancelled();
+    let started = life.at(122).due();
+    assert_eq!(started[0].occurrence.scheduled_for, START + 120 * SECOND);
+    assert_eq!(life.history(), ["60s schedule #1 cancelled", "120s schedule #1 running"]);
+}
+
+#[test]
+fn replace_keeps_the_newest_when_the_end_takes_long() {
+    let mut life = busy(Overlap::Replace);
+    for minute in 2..=4 {
+        life.at(minute * 60).due();
+    }
+    life.at(241).is_cancelled();
+    life.at(241).due();
+    life.at(242).succeeds();
+    let mut history = life.history();
+    history.sort();
+    let expected = ["120s skipped overlap x2", "240s schedule #1 completed", "60s schedule #1 cancelled"];
+    assert_eq!(history, expected);
+}
