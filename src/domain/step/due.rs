@@ -6,7 +6,7 @@ use crate::domain::{
     definition::{Misfire, Overlap},
     execution::{Reason, Trigger},
     facts::{Occurrence, Waiting},
-    schedule::Schedule,
+    schedule::{Passed, Schedule},
 };
 
 impl Stepper<'_, '_> {
@@ -53,22 +53,17 @@ impl Stepper<'_, '_> {
             self.start(id, trigger, 1, regular(next));
             return;
         }
-        let count = self.count(next, now);
+        let later = self.passed(next, now);
         self.facts().next = self.next_after(now);
-        self.occupied(trigger, next, next, count);
+        self.occupied(trigger, next, later);
     }
 
     /// Occurrences older than the policy allows: `missed` and those after it that are too.
     fn missed(&mut self, first: Millis) {
         let policy = self.moment.policy;
         let last = self.moment.now - policy.misfire_after - 1;
-        let recurring = self.step.task.definition.recurring;
-        let passed = {
-            let t = &self.timetable;
-            t.schedule.count_between(first, last, t.anchor, t.zone)
-        };
-        let (count, newest) =
-            if recurring { (passed.count + 1, passed.newest.unwrap_or(first)) } else { (1, first) };
+        let later = self.passed(first, last);
+        let (count, newest) = (1 + later.count, later.newest.unwrap_or(first));
         self.facts().next = self.next_after(last);
         match self.step.task.definition.misfire {
             Misfire::Skip => self.skip(Reason::Misfire, first, count),
@@ -105,26 +100,26 @@ impl Stepper<'_, '_> {
             let id = (self.moment.new_id)();
             self.start(id, Trigger::CatchUp, 1, regular(scheduled_for));
         } else {
-            self.occupied(Trigger::CatchUp, scheduled_for, scheduled_for, 1);
+            self.occupied(Trigger::CatchUp, scheduled_for, Passed::default());
         }
     }
 
-    /// `count` occurrences from `first` on are due while the task runs and runs may not overlap.
-    fn occupied(&mut self, trigger: Trigger, first: Millis, chosen: Millis, count: u64) {
+    /// `first` and `later` ones are due while the task runs and runs may not overlap.
+    fn occupied(&mut self, trigger: Trigger, first: Millis, later: Passed) {
         match self.step.task.definition.overlap {
-            Overlap::Skip | Overlap::Allow => self.skip_overlapping(first, count),
             Overlap::Queue if self.step.task.facts.waiting.is_empty() => {
-                self.wait(trigger, chosen);
-                self.skip_overlapping(first, count - 1);
+                self.wait(trigger, first);
+                let second = self.next_after(first).unwrap_or(first);
+                self.skip_overlapping(second, later.count);
             }
-            Overlap::Queue => self.skip_overlapping(first, count),
+            Overlap::Skip | Overlap::Allow | Overlap::Queue => {
+                self.skip_overlapping(first, 1 + later.count);
+            }
             Overlap::Replace => {
-                let displaced = self.step.task.facts.waiting.len() as u64;
-                let first =
-                    self.step.task.facts.waiting.first().map_or(first, |w| w.occurrence.scheduled_for);
-                self.facts().waiting.clear();
-                self.skip_overlapping(first, displaced + count - 1);
-                self.wait(trigger, chosen);
+                let displaced = std::mem::take(&mut self.facts().waiting);
+                let oldest = displaced.first().map_or(first, |waiting| waiting.occurrence.scheduled_for);
+                self.skip_overlapping(oldest, displaced.len() as u64 + later.count);
+                self.wait(trigger, later.newest.unwrap_or(first));
                 self.cancel_running();
             }
         }

@@ -22,7 +22,7 @@ use super::{
     execution::{Execution, ExecutionStatus, Reason, Trigger, Verdict},
     facts::{Facts, LastExecution, Occurrence, Running, Task},
     ids::{ExecutionId, TaskId},
-    schedule::{Schedule, ScheduleError},
+    schedule::{Passed, Schedule, ScheduleError},
 };
 
 /// Something that happens to a task.
@@ -303,19 +303,19 @@ impl Stepper<'_, '_> {
             return;
         }
         if let Some(first) = self.step.task.facts.next.filter(|next| *next <= now) {
-            let count = self.count(first, now);
+            let count = 1 + self.passed(first, now).count;
             self.skip(Reason::Retrying, first, count);
             self.facts().next = self.next_after(now);
         }
     }
 
-    /// How many occurrences lie in `first..=until`, of which `first` is one.
-    fn count(&self, first: Millis, until: Millis) -> u64 {
+    /// The occurrences in `first..=until` besides `first`, which is one.
+    fn passed(&self, first: Millis, until: Millis) -> Passed {
         if !self.step.task.definition.recurring {
-            return 1;
+            return Passed::default();
         }
         let Timetable { schedule, zone, anchor } = &self.timetable;
-        1 + schedule.count_between(first, until, *anchor, *zone).count
+        schedule.count_between(first, until, *anchor, *zone)
     }
 }
 

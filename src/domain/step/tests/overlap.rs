@@ -112,3 +112,28 @@ fn replace_keeps_the_newest_when_the_end_takes_long() {
     let expected = ["120s skipped overlap x2", "240s schedule #1 completed", "60s schedule #1 cancelled"];
     assert_eq!(history, expected);
 }
+
+#[test]
+fn several_times_at_once_are_decided_about_together() {
+    // Nobody looked for ten seconds, which is late but not missed.
+    let cases = [
+        (Overlap::Skip, vec!["2s skipped overlap x9", "1s schedule #1 running"], 0),
+        (Overlap::Queue, vec!["3s skipped overlap x8", "1s schedule #1 running"], 1),
+        (Overlap::Replace, vec!["2s skipped overlap x8", "1s schedule #1 running"], 1),
+    ];
+    for (overlap, mut expected, waiting) in cases {
+        let mut life = Life::with("every 1s", |task| task.overlap = overlap);
+        life.at(10).due();
+        let mut history = life.history();
+        history.sort();
+        expected.sort_unstable();
+        assert_eq!(
+            (history, life.task.facts.waiting.len()),
+            (expected.into_iter().map(str::to_owned).collect(), waiting,),
+            "{overlap:?}"
+        );
+        assert_eq!(life.next_run(), Some(11));
+    }
+    let mut life = Life::with("every 1s", |task| task.overlap = Overlap::Allow);
+    assert_eq!(life.at(10).due().len(), 10);
+}
