@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::{Refused, Stepper, first_run};
 use crate::domain::{
-    definition::{Definition, Overlap},
+    definition::Overlap,
     draft::Draft,
-    execution::{Reason, Trigger},
+    execution::Trigger,
     facts::{LastOutcome, Occurrence, Waiting},
     ids::ExecutionId,
 };
@@ -55,9 +55,7 @@ impl Stepper<'_, '_> {
         if self.step.task.facts.paused {
             return Err(Refused::AlreadyPaused);
         }
-        if !self.step.task.facts.retries.is_empty() {
-            self.skip_passed_while_retrying();
-        }
+        self.skip_passed_of_recurring();
         self.facts().paused = true;
         Ok(())
     }
@@ -100,14 +98,16 @@ impl Stepper<'_, '_> {
     pub(super) fn update(&mut self, draft: Draft) -> Result<(), Refused> {
         let now = self.moment.now;
         let definition = draft.update(&self.step.task.definition, now).map_err(Refused::Invalid)?;
-        let old = std::mem::replace(&mut self.step.task.definition, definition);
-        let new = &self.step.task.definition;
-        let max_attempts = new.max_attempts();
+        let (old, new) = (&self.step.task.definition, &definition);
         let rescheduled =
             (&old.schedule, &old.timezone, old.recurring) != (&new.schedule, &new.timezone, new.recurring);
         if rescheduled {
             // Times that passed under the old schedule are accounted for under the old schedule.
-            self.account_for_passed(&old);
+            self.skip_passed();
+        }
+        let max_attempts = definition.max_attempts();
+        let old = std::mem::replace(&mut self.step.task.definition, definition);
+        if rescheduled {
             let anchor = if old.schedule == self.step.task.definition.schedule {
                 self.step.task.facts.anchor
             } else {
@@ -126,29 +126,6 @@ impl Stepper<'_, '_> {
             facts.last = Some(LastOutcome::Failed);
         }
         Ok(())
-    }
-
-    /// Occurrences of the definition that is going away which are due but undecided.
-    fn account_for_passed(&mut self, old: &Definition) {
-        let now = self.moment.now;
-        let facts = &self.step.task.facts;
-        if facts.paused {
-            return;
-        }
-        let Some(first) = facts.next.filter(|next| *next < now) else { return };
-        let count = if old.recurring {
-            let t = &self.timetable;
-            1 + t.schedule.count_between(first, now - 1, t.anchor, t.zone).count
-        } else {
-            1
-        };
-        if !facts.retries.is_empty() {
-            self.skip(Reason::Retrying, first, count);
-        } else if facts.running.is_empty() {
-            self.skip(Reason::Misfire, first, count);
-        } else {
-            self.skip_overlapping(first, count);
-        }
     }
 
     /// The present moment, moved until no other occurrence of the task has it: executions

@@ -33,7 +33,7 @@ impl Stepper<'_, '_> {
     }
 
     fn retry(&mut self) {
-        self.skip_passed_while_retrying();
+        self.skip_passed_of_recurring();
         let retry = self.facts().retries.remove(0);
         let id = (self.moment.new_id)();
         self.start(id, Trigger::Retry, retry.attempt, retry.occurrence);

@@ -35,7 +35,7 @@ impl Stepper<'_, '_> {
 
     fn succeeded(&mut self, running: &Running) {
         if running.occurrence.by_hand && !self.step.task.facts.retries.is_empty() {
-            self.skip_passed_while_retrying();
+            self.skip_passed_of_recurring();
             self.facts().retries.clear();
         }
         self.close(LastOutcome::Completed);
@@ -63,6 +63,7 @@ impl Stepper<'_, '_> {
             && !running.occurrence.by_hand;
         self.facts().last = Some(LastOutcome::Failed);
         if stops {
+            self.skip_passed();
             self.facts().next = None;
             let dropped = std::mem::take(&mut self.facts().waiting);
             if let Some(first) = dropped.first() {

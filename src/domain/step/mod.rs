@@ -296,16 +296,28 @@ impl Stepper<'_, '_> {
         self.facts().running.push(running);
     }
 
-    /// Regular occurrences that passed while a retry was pending become one skip.
-    fn skip_passed_while_retrying(&mut self) {
+    /// Planned times that have come and were not decided about are recorded before what they
+    /// were planned by changes: none vanishes, except while the task is paused.
+    fn skip_passed(&mut self) {
         let now = self.moment.now;
-        if !self.step.task.definition.recurring {
-            return;
-        }
-        if let Some(first) = self.step.task.facts.next.filter(|next| *next <= now) {
-            let count = 1 + self.passed(first, now).count;
+        let facts = &self.step.task.facts;
+        let Some(first) = facts.next.filter(|next| *next <= now && !facts.paused) else { return };
+        let count = 1 + self.passed(first, now).count;
+        self.facts().next = self.next_after(now);
+        let facts = &self.step.task.facts;
+        if !facts.retries.is_empty() {
             self.skip(Reason::Retrying, first, count);
-            self.facts().next = self.next_after(now);
+        } else if facts.running.is_empty() {
+            self.skip(Reason::Misfire, first, count);
+        } else {
+            self.skip_overlapping(first, count);
+        }
+    }
+
+    /// The same of a recurring task; a moment that comes once waits instead.
+    fn skip_passed_of_recurring(&mut self) {
+        if self.step.task.definition.recurring {
+            self.skip_passed();
         }
     }
 

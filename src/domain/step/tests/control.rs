@@ -296,3 +296,43 @@ fn fields_that_do_not_fit_are_refused_by_name() {
     }
     assert_eq!(life.task, before);
 }
+
+#[test]
+fn no_time_that_has_come_vanishes_when_the_plan_changes_before_it_is_decided_about() {
+    type Change = fn(&mut Life);
+    let pause: Change = |life| drop(life.step(Event::Pause));
+    let update: Change = |life| drop(life.update(json!({"schedule": "@daily"})));
+    for change in [pause, update] {
+        for late in [0, 200] {
+            let mut life = Life::with("* * * * *", |_| {});
+            change(life.at(60 + late));
+            assert_eq!(life.history(), [format!("60s skipped misfire x{}", 1 + late / 60)]);
+        }
+    }
+    for late in [0, 200] {
+        let mut stopped = Life::with("* * * * *", |task| task.on_exhausted = OnExhausted::Stop);
+        stopped.at(60).due();
+        stopped.at(120 + late).fails();
+        let skipped = format!("120s skipped misfire x{}", 1 + late / 60);
+        assert_eq!(stopped.history(), ["60s schedule #1 failed", &skipped]);
+        assert_eq!(stopped.next_run(), None);
+    }
+    // A moment that comes once waits for the resumption.
+    let mut once = Life::with("2026-03-02T10:01:00Z", |_| {});
+    once.at(70).step(Event::Pause);
+    once.at(80).step(Event::Resume);
+    assert_eq!((once.history(), once.next_run()), (vec![], Some(80)));
+}
+
+#[test]
+fn times_pass_without_a_record_while_a_retry_is_held_back_by_a_pause() {
+    let mut life = Life::with("* * * * *", |task| (task.max_retries, task.retry_delay) = (1, 600_000));
+    life.at(60).due();
+    life.at(61).fails();
+    life.at(130).step(Event::Pause);
+    life.at(500).by_hand();
+    life.at(501).succeeds();
+    life.at(510).step(Event::Resume);
+    let history = ["60s schedule #1 failed", "120s skipped retrying x1", "500s manual #1 completed"];
+    assert_eq!((life.history(), life.next_run()), (history.map(str::to_owned).to_vec(), Some(540)));
+}
