@@ -52,6 +52,19 @@ pub struct Facts {
     pub last_execution: Option<LastExecution>,
 }
 
+impl Facts {
+    /// The place of the waiting occurrence that may start, if one may: any when the task is
+    /// idle, but only one that a user asked for while the task is paused or a retry is pending.
+    #[must_use]
+    pub(super) fn ready(&self) -> Option<usize> {
+        if !self.running.is_empty() {
+            return None;
+        }
+        let held_back = self.paused || !self.retries.is_empty();
+        self.waiting.iter().position(|waiting| waiting.occurrence.by_hand || !held_back)
+    }
+}
+
 /// An attempt that waits for its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -229,15 +242,15 @@ impl Task {
     #[must_use]
     pub fn due(&self) -> Option<Millis> {
         let facts = &self.facts;
+        if let Some(waiting) = facts.ready() {
+            return Some(facts.waiting[waiting].since);
+        }
         if facts.paused {
             return None;
         }
-        let idle = facts.running.is_empty();
         if let Some(retry) = facts.retries.first() {
-            return (idle || self.definition.overlap == Overlap::Allow).then_some(retry.due);
-        }
-        if idle && let Some(waiting) = facts.waiting.first() {
-            return Some(waiting.since);
+            let may_start = facts.running.is_empty() || self.definition.overlap == Overlap::Allow;
+            return may_start.then_some(retry.due);
         }
         facts.next
     }

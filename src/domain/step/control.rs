@@ -29,7 +29,7 @@ impl Stepper<'_, '_> {
             Overlap::Queue if !facts.waiting.is_empty() => return Err(Refused::AlreadyWaiting),
             Overlap::Queue => self.facts().waiting.push(waiting),
             Overlap::Replace => {
-                let displaced = std::mem::take(&mut self.facts().waiting);
+                let displaced = self.displace();
                 if let Some(first) = displaced.first() {
                     self.skip_overlapping(first.occurrence.scheduled_for, displaced.len() as u64);
                 }

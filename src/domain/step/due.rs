@@ -1,10 +1,10 @@
 //! What happens when a task's due time has come.
 
-use super::Stepper;
+use super::{Stepper, skip_row};
 use crate::domain::{
     Millis,
     definition::{Misfire, Overlap},
-    execution::{Reason, Trigger},
+    execution::{Execution, Reason, Trigger},
     facts::{Occurrence, Waiting},
     schedule::{Passed, Schedule},
 };
@@ -18,11 +18,11 @@ impl Stepper<'_, '_> {
         if task.due().is_none_or(|due| due > now) {
             return;
         }
-        if !task.facts.retries.is_empty() {
-            self.retry();
-        } else if task.facts.running.is_empty() && !task.facts.waiting.is_empty() {
-            let Waiting { execution, trigger, occurrence, .. } = self.facts().waiting.remove(0);
+        if let Some(place) = task.facts.ready() {
+            let Waiting { execution, trigger, occurrence, .. } = self.facts().waiting.remove(place);
             self.start(execution, trigger, 1, occurrence);
+        } else if !task.facts.retries.is_empty() {
+            self.retry();
         } else if let Some(next) = task.facts.next {
             if now - next > self.moment.policy.misfire_after {
                 self.missed(next);
@@ -116,13 +116,26 @@ impl Stepper<'_, '_> {
                 self.skip_overlapping(first, 1 + later.count);
             }
             Overlap::Replace => {
-                let displaced = std::mem::take(&mut self.facts().waiting);
+                let displaced = self.displace();
                 let oldest = displaced.first().map_or(first, |waiting| waiting.occurrence.scheduled_for);
                 self.skip_overlapping(oldest, displaced.len() as u64 + later.count);
                 self.wait(trigger, later.newest.unwrap_or(first));
                 self.cancel_running();
             }
         }
+    }
+
+    /// Those who wait give way. One that a user asked for gets its row here, under the id
+    /// that the user was told; the others are returned.
+    pub(super) fn displace(&mut self) -> Vec<Waiting> {
+        let waiting = std::mem::take(&mut self.facts().waiting);
+        let (by_hand, regular): (Vec<_>, _) = waiting.into_iter().partition(|w| w.occurrence.by_hand);
+        for Waiting { execution, trigger, occurrence, .. } in by_hand {
+            let planned = occurrence.scheduled_for;
+            let row = skip_row(&self.step.task, execution, Reason::Overlap, planned, 1, self.moment.now);
+            self.step.rows.push(Execution { trigger, ..row });
+        }
+        regular
     }
 
     pub(super) fn cancel_running(&mut self) {

@@ -65,7 +65,11 @@ impl Stepper<'_, '_> {
         if stops {
             self.skip_passed();
             self.facts().next = None;
-            let dropped = std::mem::take(&mut self.facts().waiting);
+            let waiting = std::mem::take(&mut self.facts().waiting);
+            // A run by hand works in every status.
+            let (by_hand, dropped): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|waiting| waiting.occurrence.by_hand);
+            self.facts().waiting = by_hand;
             if let Some(first) = dropped.first() {
                 self.skip(Reason::Overlap, first.occurrence.scheduled_for, dropped.len() as u64);
             }

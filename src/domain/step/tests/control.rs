@@ -336,3 +336,59 @@ fn times_pass_without_a_record_while_a_retry_is_held_back_by_a_pause() {
     let history = ["60s schedule #1 failed", "120s skipped retrying x1", "500s manual #1 completed"];
     assert_eq!((life.history(), life.next_run()), (history.map(str::to_owned).to_vec(), Some(540)));
 }
+
+#[test]
+fn a_run_by_hand_that_had_to_wait_starts_as_soon_as_the_task_is_idle() {
+    for overlap in [Overlap::Queue, Overlap::Replace] {
+        let mut retrying = Life::with("@hourly", |task| (task.overlap, task.max_retries) = (overlap, 1));
+        retrying.at(3600).due();
+        retrying.at(3605).by_hand();
+        retrying.at(3606).fails();
+        assert_eq!(retrying.due()[0].trigger, Trigger::Manual, "before the retry, {overlap:?}");
+
+        let mut paused = Life::with("@hourly", |task| task.overlap = overlap);
+        paused.at(3600).due();
+        paused.at(3601).step(Event::Pause);
+        paused.at(3605).by_hand();
+        paused.at(3606).is_cancelled();
+        assert_eq!(paused.due()[0].trigger, Trigger::Manual, "although it is paused, {overlap:?}");
+
+        let mut stopped = Life::with("@hourly", |task| {
+            (task.overlap, task.on_exhausted) = (overlap, OnExhausted::Stop);
+        });
+        stopped.at(3600).due();
+        stopped.at(3605).by_hand();
+        stopped.at(3606).fails();
+        assert_eq!(stopped.due()[0].trigger, Trigger::Manual, "although it stopped, {overlap:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_paused_task_otherwise_waits_for_its_resumption() {
+    let mut life = Life::with("@hourly", |task| task.overlap = Overlap::Queue);
+    life.at(3600).due();
+    life.at(7200).due();
+    life.at(7205).step(Event::Pause);
+    life.at(7206).succeeds();
+    assert_eq!((life.task.due(), life.due()), (None, vec![]));
+    life.at(7300).step(Event::Resume);
+    assert_eq!(life.due()[0].occurrence.scheduled_for, START + 2 * HOUR);
+}
+
+#[test]
+fn a_run_by_hand_that_never_starts_is_found_under_the_id_its_user_was_told() {
+    let mut life = Life::with("@hourly", |task| task.overlap = Overlap::Replace);
+    life.at(3600).due();
+    let step = life.at(3605).by_hand();
+    let told = step.task.facts.waiting[0].execution;
+    life.at(3610).by_hand();
+    let row = &life.rows[&told];
+    assert_eq!(
+        (row.status, row.trigger, row.skipped_count),
+        (ExecutionStatus::Skipped, Trigger::Manual, Some(1))
+    );
+    let newer = life.task.facts.waiting[0].execution;
+    life.at(7200).due();
+    assert_eq!(life.rows[&newer].reason, Some(Reason::Overlap));
+    assert_eq!(life.rows.len(), 3, "nothing is counted twice: {:?}", life.history());
+}
