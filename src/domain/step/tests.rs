@@ -105,6 +105,7 @@ impl Life {
         self.try_step(Event::Update(Box::new(draft)))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "so that a literal can be written at the call")]
     fn update(&mut self, fields: Value) -> Step {
         self.try_update(&fields).unwrap_or_else(|refused| panic!("{fields} is refused: {refused}"))
     }

@@ -6,9 +6,9 @@
 
 use std::collections::HashSet;
 
-use sled::{IVec, Tree};
+use sled::IVec;
 
-use super::{keys, read, txn::backend};
+use super::{keys, read, txn::backend, view::View};
 use crate::{
     domain::{
         facts::{Task, TaskStatus},
@@ -22,7 +22,7 @@ const SORTED_IN_MEMORY: usize = 5000;
 
 type Ids<'a> = Box<dyn Iterator<Item = Result<TaskId, StoreError>> + 'a>;
 
-pub(super) fn tasks(tree: &Tree, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+pub(super) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
     let filtered = query.status.is_some() || query.handler.is_some();
     if query.name.is_none() && (query.sort == TaskSort::NextRun || !filtered) {
         let total = if query.handler.is_some() {
@@ -47,7 +47,7 @@ pub(super) fn tasks(tree: &Tree, query: &TaskQuery) -> Result<Page<Task>, StoreE
     Ok(Page { items: items.into_iter().skip(query.skip).take(query.limit).collect(), total })
 }
 
-fn load(tree: &Tree, ids: impl Iterator<Item = Result<TaskId, StoreError>>) -> Result<Vec<Task>, StoreError> {
+fn load(tree: &View, ids: impl Iterator<Item = Result<TaskId, StoreError>>) -> Result<Vec<Task>, StoreError> {
     let mut tasks = Vec::new();
     for id in ids {
         // One that has gone since its key was read is simply no longer there.
@@ -57,7 +57,7 @@ fn load(tree: &Tree, ids: impl Iterator<Item = Result<TaskId, StoreError>>) -> R
 }
 
 /// Every task that the filters let through, in no particular order.
-fn matching(tree: &Tree, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
+fn matching(tree: &View, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
     let Some(part) = &query.name else { return by_next_run(tree, query).collect() };
     let part = part.to_lowercase();
     let mut found = Vec::new();
@@ -76,7 +76,7 @@ fn matching(tree: &Tree, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
 }
 
 /// All tasks in the order asked for; by next run only those that status and handler let through.
-fn in_order<'a>(tree: &'a Tree, query: &'a TaskQuery) -> Ids<'a> {
+fn in_order<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
     let prefix = match query.sort {
         TaskSort::NextRun => return by_next_run(tree, query),
         TaskSort::Name => {
@@ -104,7 +104,7 @@ fn task_id(key: sled::Result<IVec>) -> Option<Result<TaskId, StoreError>> {
     }
 }
 
-fn by_next_run<'a>(tree: &'a Tree, query: &'a TaskQuery) -> Ids<'a> {
+fn by_next_run<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
     let part = move |planned: bool| {
         let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
         let ranges = statuses.into_iter().map(|status| match &query.handler {
@@ -126,7 +126,7 @@ struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    fn new(tree: &'a Tree, prefixes: impl Iterator<Item = Vec<u8>>, direction: Direction) -> Self {
+    fn new(tree: &'a View, prefixes: impl Iterator<Item = Vec<u8>>, direction: Direction) -> Self {
         let ranges = prefixes.map(|prefix| {
             let keys = tree.scan_prefix(&prefix).keys();
             let mut keys: Box<dyn Iterator<Item = _>> = match direction {

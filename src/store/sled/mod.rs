@@ -14,12 +14,14 @@ mod record;
 #[cfg(test)]
 mod tests;
 mod txn;
+mod view;
 mod writer;
 
 use std::{
     collections::BTreeSet,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
@@ -29,6 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     lock::Lock,
+    view::{Pending, View},
     writer::{Op, Reply, Writer},
 };
 use super::{
@@ -66,6 +69,7 @@ pub enum OpenError {
 /// A store in a directory.
 pub struct SledStore {
     db: Db,
+    view: View,
     ops: mpsc::Sender<Op>,
     report: Report,
     _lock: Lock,
@@ -90,12 +94,14 @@ impl SledStore {
         let report = check::check(&db).map_err(failed)?;
         db.flush().map_err(|e| failed(e.into()))?;
         let (ops, received) = mpsc::channel(QUEUE);
-        let writer = Writer::new(db.clone(), directory).map_err(failed)?;
+        let pending = Arc::new(Pending::default());
+        let view = View::new((*db).clone(), pending.clone());
+        let writer = Writer::new(db.clone(), pending, directory).map_err(failed)?;
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run(received))
             .map_err(failed)?;
-        Ok(Self { db, ops, report, _lock: lock })
+        Ok(Self { db, view, ops, report, _lock: lock })
     }
 
     fn ask<T: Send + 'static>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Commit<T> {
@@ -149,40 +155,40 @@ impl Store for SledStore {
     }
 
     fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
-        read::get(&self.db, &keys::task(id))
+        read::get(&self.view, &keys::task(id))
     }
 
     fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-        list::tasks(&self.db, query)
+        list::tasks(&self.view, query)
     }
 
     fn execution(&self, task: TaskId, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        read::get(&self.db, &keys::execution(task, id))
+        read::get(&self.view, &keys::execution(task, id))
     }
 
     fn executions(&self, task: TaskId, query: &ExecutionQuery) -> Result<Page<Execution>, StoreError> {
-        read::executions(&self.db, task, query)
+        read::executions(&self.view, task, query)
     }
 
     fn output(&self, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
-        read::output(&self.db, id, tail)
+        read::output(&self.view, id, tail)
     }
 
     fn next_due(&self) -> Result<Option<Millis>, StoreError> {
-        read::next_due(&self.db)
+        read::next_due(&self.view)
     }
 
     fn running(&self) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
-        read::running(&self.db)
+        read::running(&self.view)
     }
 
     fn get(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        read::get(&self.db, &keys::value(key))
+        read::get(&self.view, &keys::value(key))
     }
 
     fn statistics(&self, detailed: bool) -> Result<Map<String, Value>, StoreError> {
         let bytes = self.db.size_on_disk().map_err(txn::backend("measure the store"))?;
-        read::statistics(&self.db, bytes, detailed)
+        read::statistics(&self.view, bytes, detailed)
     }
 
     fn report(&self) -> &Report {

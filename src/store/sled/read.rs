@@ -1,11 +1,7 @@
 //! Reads: straight from the tree, beside the writer. A record that does not verify is
 //! logged and left out; it never stops the others.
 
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
-use sled::Tree;
-
-use super::{keys, record, txn, txn::backend};
+use super::{keys, record, txn, txn::backend, view::View};
 use crate::{
     domain::{
         Millis,
@@ -15,10 +11,11 @@ use crate::{
     },
     store::{ExecutionQuery, Page, StoreError},
 };
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
-pub(super) fn get<T: DeserializeOwned>(tree: &Tree, key: &[u8]) -> Result<Option<T>, StoreError> {
-    let bytes = tree.get(key).map_err(backend("read the store"))?;
-    Ok(bytes.and_then(|bytes| verified(key, &bytes)))
+pub(super) fn get<T: DeserializeOwned>(tree: &View, key: &[u8]) -> Result<Option<T>, StoreError> {
+    Ok(tree.durable(key)?.and_then(|bytes| verified(key, &bytes)))
 }
 
 fn verified<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Option<T> {
@@ -30,12 +27,12 @@ fn verified<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Option<T> {
         .ok()
 }
 
-pub(super) fn next_due(tree: &Tree) -> Result<Option<Millis>, StoreError> {
+pub(super) fn next_due(tree: &View) -> Result<Option<Millis>, StoreError> {
     let first = tree.scan_prefix([keys::DUE]).keys().next().transpose().map_err(backend("scan the store"))?;
     Ok(first.and_then(|key| keys::read_millis(&key[1..])))
 }
 
-pub(super) fn running(tree: &Tree) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
+pub(super) fn running(tree: &View) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
     let mut found = Vec::new();
     for key in tree.scan_prefix([keys::RUNNING]).keys() {
         let key = key.map_err(backend("scan the store"))?;
@@ -49,7 +46,7 @@ pub(super) fn running(tree: &Tree) -> Result<Vec<(TaskId, ExecutionId)>, StoreEr
 }
 
 pub(super) fn executions(
-    tree: &Tree,
+    tree: &View,
     task: TaskId,
     query: &ExecutionQuery,
 ) -> Result<Page<Execution>, StoreError> {
@@ -57,6 +54,7 @@ pub(super) fn executions(
     let mut page = Page { items: Vec::new(), total: 0 };
     for entry in tree.scan_prefix(keys::executions(task)).rev() {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        let Some(bytes) = tree.scanned(&key, bytes) else { continue };
         let in_reach = page.total < (query.skip + query.limit) as u64;
         if !filtered && !in_reach {
             break;
@@ -80,13 +78,13 @@ pub(super) fn executions(
     Ok(page)
 }
 
-pub(super) fn counter(tree: &Tree, key: &[u8]) -> Result<u64, StoreError> {
+pub(super) fn counter(tree: &View, key: &[u8]) -> Result<u64, StoreError> {
     let bytes = tree.get(key).map_err(backend("read the store"))?;
     Ok(bytes.map_or(0, |bytes| txn::read_counter(&bytes)))
 }
 
 /// All output, or the last `tail` bytes of its text; of a line cut in two its end.
-pub(super) fn output(tree: &Tree, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
+pub(super) fn output(tree: &View, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
     let mut chunks: Vec<Vec<Line>> = Vec::new();
     let mut size = 0;
     let mut pieces: Vec<Vec<u8>> = Vec::new();
@@ -141,7 +139,7 @@ fn last_bytes(lines: Vec<Line>, tail: usize) -> Vec<Line> {
 
 /// Records and bytes of each kind, and, detailed, more about them.
 pub(super) fn statistics(
-    tree: &Tree,
+    tree: &View,
     bytes_on_disk: u64,
     detailed: bool,
 ) -> Result<Map<String, Value>, StoreError> {
@@ -183,7 +181,7 @@ pub(super) fn statistics(
     Ok(answer)
 }
 
-fn measure(tree: &Tree, prefix: u8) -> Result<(u64, u64), StoreError> {
+fn measure(tree: &View, prefix: u8) -> Result<(u64, u64), StoreError> {
     let mut sum = (0, 0);
     for entry in tree.scan_prefix([prefix]) {
         let (key, value) = entry.map_err(backend("scan the store"))?;

@@ -9,6 +9,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     apply, keys,
     txn::{Txn, Writes},
+    view::Pending,
 };
 use crate::{
     domain::{
@@ -95,6 +97,7 @@ fn later<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> A
 
 pub(super) struct Writer {
     db: Db,
+    pending: Arc<Pending>,
     files: Files,
     directory: PathBuf,
     /// Tasks that cannot be decided about; they are reported once and left out of the due index.
@@ -105,9 +108,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(db: Db, directory: &Path) -> io::Result<Self> {
+    pub(super) fn new(db: Db, pending: Arc<Pending>, directory: &Path) -> io::Result<Self> {
         Ok(Self {
             db,
+            pending,
             files: Files::open(directory)?,
             directory: directory.to_owned(),
             group: BTreeMap::new(),
@@ -289,9 +293,12 @@ impl Writer {
     }
 
     fn write(&mut self, group: &Writes) -> io::Result<()> {
+        self.pending.hide(&self.db, group)?;
         self.db.apply_batch(apply::batch(group))?;
         self.db.flush()?;
-        self.files.sync()
+        self.files.sync()?;
+        self.pending.show();
+        Ok(())
     }
 }
 

@@ -1,0 +1,77 @@
+//! The tree as readers may see it: without what is not on the disk yet.
+//!
+//! A batch is visible in the tree before its sync. Until that has succeeded the writer leaves
+//! here what the records were before, and readers take that instead. They read the tree first
+//! and look here second, so that a batch that comes in between is seen as before or durable.
+
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use sled::{IVec, Tree};
+
+use super::{
+    keys,
+    txn::{Writes, backend},
+};
+use crate::store::StoreError;
+
+/// What records were before the batch that is on its way to the disk; `None` is "not there".
+#[derive(Debug, Default)]
+pub(super) struct Pending(RwLock<HashMap<Vec<u8>, Option<IVec>>>);
+
+impl Pending {
+    /// Before a batch is applied. Only records are kept, not indexes: a list may show its order
+    /// a moment early, but never a document.
+    pub(super) fn hide(&self, tree: &Tree, writes: &Writes) -> sled::Result<()> {
+        let mut before = HashMap::new();
+        for key in writes.keys().filter(|key| [keys::TASK, keys::EXECUTION].contains(&key[0])) {
+            before.insert(key.clone(), tree.get(key)?);
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = before;
+        Ok(())
+    }
+
+    /// After the sync.
+    pub(super) fn show(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn before(&self, key: &[u8]) -> Option<Option<IVec>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+}
+
+/// What readers read.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    tree: Tree,
+    pending: Arc<Pending>,
+}
+
+impl View {
+    pub(super) fn new(tree: Tree, pending: Arc<Pending>) -> Self {
+        Self { tree, pending }
+    }
+
+    /// A value that is durable.
+    pub(super) fn durable(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        let value = self.tree.get(key).map_err(backend("read the store"))?;
+        Ok(self.pending.before(key).unwrap_or(value))
+    }
+
+    /// The durable value of an entry that a scan has found.
+    pub(super) fn scanned(&self, key: &[u8], value: IVec) -> Option<IVec> {
+        self.pending.before(key).unwrap_or(Some(value))
+    }
+}
+
+impl Deref for View {
+    type Target = Tree;
+
+    fn deref(&self) -> &Tree {
+        &self.tree
+    }
+}
