@@ -27,7 +27,7 @@ use tokio::{
 
 pub use self::control::{Asker, ControlError};
 use crate::{
-    clock::{Clock, Ids},
+    clock::{Clock, Ids, Sleep},
     domain::{
         Millis,
         execution::ExecutionStatus,
@@ -119,6 +119,8 @@ impl Scheduler {
         let mut stopping = self.stopping.subscribe();
         // Tasks due by this moment have been asked ahead of their time already.
         let mut asked = Millis::MIN;
+        // Kept from one turn to the next: most changes leave the next due time as it is.
+        let mut alarm: Option<(Millis, Sleep<'_>)> = None;
         loop {
             // Registered before the question, so that no change in between is missed.
             let nudged = self.nudge.notified();
@@ -141,8 +143,12 @@ impl Scheduler {
                 }
                 Some(due) => {
                     let wake = if due > asked { due - AHEAD } else { due };
+                    let (_, sleep) = match alarm.as_mut() {
+                        Some(alarm) if alarm.0 == wake => alarm,
+                        _ => alarm.insert((wake, self.clock.sleep_until(wake))),
+                    };
                     tokio::select! {
-                        () = self.clock.sleep_until(wake) => {}
+                        () = sleep => alarm = None,
                         () = nudged => asked = Millis::MIN,
                         _ = stopping.changed() => {}
                     }

@@ -10,6 +10,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
@@ -36,6 +37,10 @@ use crate::{
 const GROUP: usize = 512;
 /// Changes that users ask for are refused below this many free bytes.
 const LEAST_FREE: u64 = 256 * 1024 * 1024;
+/// Far more than the grain of a file system's times.
+const TICKS: Duration = Duration::from_millis(200);
+/// The free space is looked at once in so many commits.
+const LOOK: u32 = 16;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -105,6 +110,7 @@ pub(super) struct Writer {
     answers: Vec<Answer>,
     garbage: bool,
     low_space: bool,
+    commits: u32,
 }
 
 impl Writer {
@@ -118,6 +124,7 @@ impl Writer {
             answers: Vec::new(),
             garbage: true,
             low_space: false,
+            commits: 0,
         })
     }
 
@@ -133,7 +140,7 @@ impl Writer {
                     None => break,
                 },
             };
-            self.low_space = free_bytes(&self.directory).is_some_and(|free| free < LEAST_FREE);
+            self.look_at_space();
             let mut next = first;
             let mut closing = None;
             let mut taken = 0;
@@ -269,6 +276,14 @@ impl Writer {
         Ok(value)
     }
 
+    /// Not at every commit: a commit writes little compared with the space that must be free.
+    fn look_at_space(&mut self) {
+        if self.commits.is_multiple_of(LOOK) {
+            self.low_space = free_bytes(&self.directory).is_some_and(|free| free < LEAST_FREE);
+        }
+        self.commits = self.commits.wrapping_add(1);
+    }
+
     fn room(&self) -> Result<(), StoreError> {
         if self.low_space {
             let path = self.directory.display().to_string();
@@ -313,6 +328,8 @@ struct Files {
     db: File,
     blobs: PathBuf,
     synced: BTreeSet<std::ffi::OsString>,
+    /// The folder's time at the last look, if it was old enough then to change with the next file.
+    settled: Option<SystemTime>,
 }
 
 impl Files {
@@ -322,11 +339,24 @@ impl Files {
             db: File::open(directory.join("db"))?,
             blobs: directory.join("blobs"),
             synced: BTreeSet::new(),
+            settled: None,
         })
     }
 
     /// Values of about 128 KiB and more are files of their own, written once under a new name.
     fn sync(&mut self) -> io::Result<()> {
+        let changed = std::fs::metadata(&self.blobs)?.modified()?;
+        if self.settled != Some(changed) {
+            self.sync_blobs()?;
+            // sled has just written the database, so its time is now.
+            let now = self.db.metadata()?.modified()?;
+            let old = now.duration_since(changed).is_ok_and(|age| age > TICKS);
+            self.settled = old.then_some(changed);
+        }
+        self.db.sync_data()
+    }
+
+    fn sync_blobs(&mut self) -> io::Result<()> {
         let mut present = BTreeSet::new();
         for entry in std::fs::read_dir(&self.blobs)? {
             let entry = entry?;
@@ -344,6 +374,6 @@ impl Files {
             File::open(&self.blobs)?.sync_all()?;
         }
         self.synced = present;
-        self.db.sync_data()
+        Ok(())
     }
 }
