@@ -12,6 +12,8 @@ pub(super) fn command() -> Command {
     #[cfg(not(target_os = "linux"))]
     let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "isochron".into()));
     command.arg0("isochron").arg("runner").env_clear().kill_on_drop(true);
+    // Ctrl-C at a terminal goes to the whole group: it is meant for the server, which decides.
+    command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
