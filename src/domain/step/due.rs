@@ -78,11 +78,12 @@ impl Stepper<'_, '_> {
     /// Every missed time in order, within bounds; the older ones as one skip.
     fn catch_up(&mut self, first: Millis, last: Millis, count: u64) {
         let policy = self.moment.policy;
+        let oldest = first.max(self.moment.now - policy.catch_up_window);
         let times = if count == 1 {
-            vec![first]
+            // Not asked of the schedule, which may not know a moment that comes once.
+            Some(first).filter(|first| *first >= oldest).into_iter().collect()
         } else {
             let t = &self.timetable;
-            let oldest = (self.moment.now - policy.catch_up_window).max(first);
             t.schedule.newest_between(oldest - 1, last, policy.catch_up_max, t.anchor, t.zone)
         };
         self.skip(Reason::Misfire, first, count.saturating_sub(times.len() as u64));

@@ -123,3 +123,16 @@ fn a_missed_one_time_task_follows_the_rule_too() {
         }
     }
 }
+
+#[test]
+fn all_leaves_out_what_is_older_than_a_day_however_little_it_is() {
+    for (late, ran) in [(0, 1), (1, 0)] {
+        let mut weekly = life("@weekly", Misfire::All);
+        let mut once = life("2026-03-08T00:00:00Z", Misfire::All);
+        for life in [&mut weekly, &mut once] {
+            life.now = life.task.next_run().expect("it is planned") + DAY + late;
+            assert_eq!(life.due().len(), ran, "{late} ms later than a day: {:?}", life.history());
+            assert_eq!(life.rows.len(), 1);
+        }
+    }
+}
