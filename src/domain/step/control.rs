@@ -9,6 +9,7 @@ use crate::domain::{
     execution::Trigger,
     facts::{LastOutcome, Occurrence, Waiting},
     ids::ExecutionId,
+    schedule::Schedule,
 };
 
 impl Stepper<'_, '_> {
@@ -99,8 +100,8 @@ impl Stepper<'_, '_> {
         let now = self.moment.now;
         let definition = draft.update(&self.step.task.definition, now).map_err(Refused::Invalid)?;
         let (old, new) = (&self.step.task.definition, &definition);
-        let rescheduled =
-            (&old.schedule, &old.timezone, old.recurring) != (&new.schedule, &new.timezone, new.recurring);
+        let other_zone = old.timezone != new.timezone && matches!(self.timetable.schedule, Schedule::Cron(_));
+        let rescheduled = old.schedule != new.schedule || old.recurring != new.recurring || other_zone;
         if rescheduled {
             // Times that passed under the old schedule are accounted for under the old schedule.
             self.skip_passed();

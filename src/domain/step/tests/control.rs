@@ -392,3 +392,16 @@ fn a_run_by_hand_that_never_starts_is_found_under_the_id_its_user_was_told() {
     assert_eq!(life.rows[&newer].reason, Some(Reason::Overlap));
     assert_eq!(life.rows.len(), 3, "nothing is counted twice: {:?}", life.history());
 }
+
+#[test]
+fn another_zone_changes_nothing_where_no_clock_is_asked() {
+    for schedule in ["now", "2026-03-02T09:00:00Z", "every 90s"] {
+        let mut life = Life::with(schedule, |_| {});
+        life.at(90).due();
+        life.at(91).succeeds();
+        let facts = life.task.facts.clone();
+        life.at(100).update(json!({"timezone": "Asia/Tokyo"}));
+        assert_eq!(life.at(101).due(), [], "{schedule}");
+        assert_eq!(life.task.facts, facts, "{schedule}");
+    }
+}
