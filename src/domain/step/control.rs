@@ -66,10 +66,12 @@ impl Stepper<'_, '_> {
         if !self.step.task.facts.paused && !self.step.task.is_stopped() {
             return Err(Refused::NotPaused);
         }
+        let next = self.step.task.facts.next;
         let next = if self.step.task.definition.recurring {
-            self.next_after(now)
+            // What is still to come stays, whatever the clock did: what came before it has run.
+            next.filter(|next| *next > now).or_else(|| self.next_after(now))
         } else {
-            self.step.task.facts.next.map(|moment| moment.max(now))
+            next.map(|moment| moment.max(now))
         };
         let facts = self.facts();
         facts.paused = false;
