@@ -136,8 +136,9 @@ impl Stepper<'_, '_> {
     fn own_moment(&self) -> i64 {
         let facts = &self.step.task.facts;
         let mut moment = self.moment.now;
-        let taken = |moment| {
+        let taken = |moment: i64| {
             facts.next == Some(moment)
+                || self.timetable.next_after(moment - 1) == Some(moment)
                 || facts.running.iter().any(|r| r.occurrence.scheduled_for == moment)
                 || facts.waiting.iter().any(|w| w.occurrence.scheduled_for == moment)
                 || facts.retries.iter().any(|r| r.occurrence.scheduled_for == moment)

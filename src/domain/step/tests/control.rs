@@ -405,3 +405,14 @@ fn another_zone_changes_nothing_where_no_clock_is_asked() {
         assert_eq!(life.task.facts, facts, "{schedule}");
     }
 }
+
+#[test]
+fn a_run_by_hand_never_takes_the_time_of_another_occurrence() {
+    let mut life = Life::with("every 100ms", |task| task.overlap = Overlap::Allow);
+    // The runs planned for 100 and 200 ms are late.
+    life.now = START + 200;
+    let by_hand: Vec<_> = (0..3).map(|_| life.by_hand().start[0].occurrence.scheduled_for - START).collect();
+    assert_eq!(by_hand, [201, 202, 203]);
+    let planned: Vec<_> = life.due().iter().map(|start| start.occurrence.scheduled_for - START).collect();
+    assert_eq!(planned, [100, 200]);
+}
