@@ -13,6 +13,7 @@ mod ended;
 #[cfg(test)]
 mod tests;
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::{
@@ -176,7 +177,14 @@ impl Task {
     /// # Errors
     /// [`Refused`], when the facts do not allow the event.
     pub fn step(&self, event: Event, moment: &mut Moment<'_>) -> Result<Step, Refused> {
-        let timetable = self.definition.timetable(self.facts.anchor)?;
+        let timetable = match (self.definition.timetable(self.facts.anchor), &event) {
+            (Ok(timetable), _) => timetable,
+            // These must be possible whatever became of the schedule, or nobody could put it right.
+            (Err(_), Event::Ended { .. } | Event::Cancel | Event::Pause | Event::Update(_)) => {
+                Timetable { schedule: Schedule::Now, zone: Tz::UTC, anchor: self.facts.anchor }
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
         let mut stepper = Stepper {
             step: Step { task: self.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() },
             timetable,

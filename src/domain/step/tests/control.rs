@@ -416,3 +416,24 @@ fn a_run_by_hand_never_takes_the_time_of_another_occurrence() {
     let planned: Vec<_> = life.due().iter().map(|start| start.occurrence.scheduled_for - START).collect();
     assert_eq!(planned, [100, 200]);
 }
+
+#[test]
+fn a_schedule_that_no_longer_parses_can_be_put_right() {
+    let mut life = Life::with("@hourly", |task| task.max_retries = 1);
+    life.at(3600).due();
+    // Such as an upgrade may bring about.
+    life.task.definition.schedule = "@fortnightly".to_owned();
+    let refused = life.at(3700).try_step(Event::Due).expect_err("nobody knows when it is due");
+    assert!(refused.to_string().contains("@fortnightly"), "{refused}");
+    life.step(Event::Cancel);
+    life.fails();
+    life.step(Event::Pause);
+    assert!(matches!(life.try_step(Event::Resume), Err(Refused::Schedule(_))));
+    assert!(matches!(life.try_update(&json!({"description": "d"})), Err(Refused::Invalid(_))));
+    life.at(8000).update(json!({"schedule": "@hourly"}));
+    life.at(8001).step(Event::Resume);
+    assert_eq!((life.status(), life.next_run()), ("retry-scheduled", Some(8001)));
+    life.due();
+    life.succeeds();
+    assert_eq!(life.next_run(), Some(10_800));
+}
