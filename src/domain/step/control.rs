@@ -122,11 +122,10 @@ impl Stepper<'_, '_> {
             facts.anchor = anchor;
             facts.next = next;
         }
-        let facts = self.facts();
-        let pending = facts.retries.len();
-        facts.retries.retain(|retry| retry.attempt <= max_attempts);
-        if facts.retries.len() < pending {
-            facts.last = Some(LastOutcome::Failed);
+        let used_up: Vec<_> =
+            self.facts().retries.extract_if(.., |retry| retry.attempt > max_attempts).collect();
+        for retry in used_up {
+            self.exhausted(retry.occurrence.by_hand);
         }
         Ok(())
     }

@@ -58,9 +58,13 @@ impl Stepper<'_, '_> {
             facts.retries.insert(place, pending);
             return;
         }
-        let stops = definition.recurring
-            && definition.on_exhausted == OnExhausted::Stop
-            && !running.occurrence.by_hand;
+        self.exhausted(running.occurrence.by_hand);
+    }
+
+    /// The attempts of an occurrence are used up.
+    pub(super) fn exhausted(&mut self, by_hand: bool) {
+        let definition = &self.step.task.definition;
+        let stops = definition.recurring && definition.on_exhausted == OnExhausted::Stop && !by_hand;
         self.facts().last = Some(LastOutcome::Failed);
         if stops {
             self.skip_passed();

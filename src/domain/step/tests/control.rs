@@ -284,6 +284,14 @@ fn fewer_retries_end_a_chain_that_is_too_long_by_then() {
     assert_eq!((enough.status(), enough.next_run()), ("retry-scheduled", Some(3722)));
     life.at(3670).update(json!({"maxRetries": 1}));
     assert_eq!((life.status(), life.next_run()), ("failed", Some(7200)));
+
+    let mut stops = Life::with("@hourly", |task| {
+        (task.max_retries, task.on_exhausted) = (1, OnExhausted::Stop);
+    });
+    stops.at(3600).due();
+    stops.at(3601).fails();
+    stops.at(3602).update(json!({"maxRetries": 0}));
+    assert_eq!((stops.status(), stops.next_run()), ("failed", None));
 }
 
 #[test]
