@@ -19,6 +19,7 @@ mod control;
 mod due;
 mod misfire;
 mod overlap;
+mod random;
 mod retries;
 
 const START: Millis = 1_772_445_600_000;
@@ -105,9 +106,8 @@ impl Life {
         self.try_step(Event::Update(Box::new(draft)))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "so that a literal can be written at the call")]
-    fn update(&mut self, fields: Value) -> Step {
-        self.try_update(&fields).unwrap_or_else(|refused| panic!("{fields} is refused: {refused}"))
+    fn update(&mut self, fields: &Value) -> Step {
+        self.try_update(fields).unwrap_or_else(|refused| panic!("{fields} is refused: {refused}"))
     }
 
     /// The end of the attempt that has been in progress longest.

@@ -227,15 +227,15 @@ fn forgiving_failures_keeps_the_time_of_a_pending_retry() {
 #[test]
 fn a_new_schedule_counts_from_its_change() {
     let mut life = Life::with("@hourly", |_| {});
-    life.at(100).update(json!({"schedule": "every 90s"}));
+    life.at(100).update(&json!({"schedule": "every 90s"}));
     assert_eq!((life.next_run(), life.task.facts.anchor), (Some(190), START + 100 * SECOND));
-    life.at(150).update(json!({"description": "what it is for"}));
+    life.at(150).update(&json!({"description": "what it is for"}));
     assert_eq!(life.next_run(), Some(190), "other fields leave the schedule alone");
-    life.at(160).update(json!({"schedule": "0 12 * * *", "timezone": "Europe/Berlin"}));
+    life.at(160).update(&json!({"schedule": "0 12 * * *", "timezone": "Europe/Berlin"}));
     assert_eq!(life.next_run(), Some(3600));
-    life.at(170).update(json!({"timezone": "UTC"}));
+    life.at(170).update(&json!({"timezone": "UTC"}));
     assert_eq!(life.next_run(), Some(7200));
-    life.at(180).update(json!({"schedule": "2026-03-02T09:00:00Z", "recurring": false}));
+    life.at(180).update(&json!({"schedule": "2026-03-02T09:00:00Z", "recurring": false}));
     assert_eq!(life.due()[0].trigger, Trigger::Immediate);
     assert_eq!(life.history(), ["180s immediate #1 running"]);
 }
@@ -245,7 +245,7 @@ fn a_one_time_task_that_is_over_gets_another_run_with_another_moment() {
     let mut life = Life::with("now", |_| {});
     life.due();
     life.at(1).succeeds();
-    life.at(100).update(json!({"schedule": "2026-03-02T10:05:00Z"}));
+    life.at(100).update(&json!({"schedule": "2026-03-02T10:05:00Z"}));
     assert_eq!((life.status(), life.next_run()), ("active", Some(300)));
     life.at(300).due();
     life.at(301).succeeds();
@@ -256,16 +256,16 @@ fn a_one_time_task_that_is_over_gets_another_run_with_another_moment() {
 fn times_that_passed_under_the_old_schedule_are_accounted_for() {
     let change = json!({"schedule": "@daily"});
     let mut idle = Life::with("* * * * *", |_| {});
-    idle.at(200).update(change.clone());
+    idle.at(200).update(&change);
     assert_eq!(idle.history(), ["60s skipped misfire x3"]);
     let mut busy = Life::with("* * * * *", |_| {});
     busy.at(60).due();
-    busy.at(200).update(change.clone());
+    busy.at(200).update(&change);
     assert_eq!(busy.history(), ["60s schedule #1 running", "120s skipped overlap x2"]);
     let mut retrying = Life::with("* * * * *", |task| (task.max_retries, task.retry_delay) = (1, 600_000));
     retrying.at(60).due();
     retrying.at(61).fails();
-    retrying.at(200).update(change);
+    retrying.at(200).update(&change);
     assert_eq!(retrying.history(), ["60s schedule #1 failed", "120s skipped retrying x2"]);
     for life in [idle, busy, retrying] {
         assert_eq!(life.task.facts.next, Some(START + 50_400 * SECOND));
@@ -280,9 +280,9 @@ fn fewer_retries_end_a_chain_that_is_too_long_by_then() {
     life.at(3661).due();
     life.at(3662).fails();
     let mut enough = life.clone();
-    enough.at(3670).update(json!({"maxRetries": 2}));
+    enough.at(3670).update(&json!({"maxRetries": 2}));
     assert_eq!((enough.status(), enough.next_run()), ("retry-scheduled", Some(3722)));
-    life.at(3670).update(json!({"maxRetries": 1}));
+    life.at(3670).update(&json!({"maxRetries": 1}));
     assert_eq!((life.status(), life.next_run()), ("failed", Some(7200)));
 
     let mut stops = Life::with("@hourly", |task| {
@@ -290,7 +290,7 @@ fn fewer_retries_end_a_chain_that_is_too_long_by_then() {
     });
     stops.at(3600).due();
     stops.at(3601).fails();
-    stops.at(3602).update(json!({"maxRetries": 0}));
+    stops.at(3602).update(&json!({"maxRetries": 0}));
     assert_eq!((stops.status(), stops.next_run()), ("failed", None));
 }
 
@@ -309,7 +309,7 @@ fn fields_that_do_not_fit_are_refused_by_name() {
 fn no_time_that_has_come_vanishes_when_the_plan_changes_before_it_is_decided_about() {
     type Change = fn(&mut Life);
     let pause: Change = |life| drop(life.step(Event::Pause));
-    let update: Change = |life| drop(life.update(json!({"schedule": "@daily"})));
+    let update: Change = |life| drop(life.update(&json!({"schedule": "@daily"})));
     for change in [pause, update] {
         for late in [0, 200] {
             let mut life = Life::with("* * * * *", |_| {});
@@ -408,7 +408,7 @@ fn another_zone_changes_nothing_where_no_clock_is_asked() {
         life.at(90).due();
         life.at(91).succeeds();
         let facts = life.task.facts.clone();
-        life.at(100).update(json!({"timezone": "Asia/Tokyo"}));
+        life.at(100).update(&json!({"timezone": "Asia/Tokyo"}));
         assert_eq!(life.at(101).due(), [], "{schedule}");
         assert_eq!(life.task.facts, facts, "{schedule}");
     }
@@ -438,7 +438,7 @@ fn a_schedule_that_no_longer_parses_can_be_put_right() {
     life.step(Event::Pause);
     assert!(matches!(life.try_step(Event::Resume), Err(Refused::Schedule(_))));
     assert!(matches!(life.try_update(&json!({"description": "d"})), Err(Refused::Invalid(_))));
-    life.at(8000).update(json!({"schedule": "@hourly"}));
+    life.at(8000).update(&json!({"schedule": "@hourly"}));
     life.at(8001).step(Event::Resume);
     assert_eq!((life.status(), life.next_run()), ("retry-scheduled", Some(8001)));
     life.due();
