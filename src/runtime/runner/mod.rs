@@ -23,6 +23,7 @@ mod clone;
 mod compile;
 mod imports;
 mod isolate;
+mod keeper;
 mod limits;
 mod link;
 mod ops;
@@ -103,6 +104,7 @@ fn serve(fd: RawFd) -> io::Result<()> {
     // Room for one: the server sends the next run only after `Ready`.
     let (sender, runs) = mpsc::channel(1);
     supervisor::start(shared.clone(), sender)?;
+    keeper::start(snapshot)?;
     tokio.block_on(serve_runs(snapshot, &settings, &shared, runs));
     Ok(())
 }
