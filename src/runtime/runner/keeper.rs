@@ -26,7 +26,8 @@ pub(super) fn start(snapshot: &'static [u8]) -> io::Result<()> {
             skip_op_registration: true,
             ..RuntimeOptions::default()
         });
-        drop(stands.send(()));
+        // Whoever waited may have given up.
+        let _ = stands.send(());
         loop {
             thread::park();
         }
