@@ -1,3 +1,9 @@
 //! Black-box tests of the binary.
 
+mod cli;
+mod crashes;
+mod failures;
+mod harness;
+mod quick_start;
 mod rooms;
+mod stopping;

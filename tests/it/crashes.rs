@@ -1,0 +1,128 @@
+//! Processes that die in the middle of things, and what is still true afterwards.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::{ENDLESS, Options, Server, field, signal_process, task, until};
+
+#[test]
+fn after_a_kill_of_the_server_every_task_is_there_and_what_ran_is_lost_or_tried_again() {
+    let mut server = Server::start();
+    let nightly = server.create_dormant("nightly", "module.exports = () => 1", &json!({}));
+    let held = server.create_dormant("held", "module.exports = () => 1", &json!({ "maxRetries": 4 }));
+    server.act(&held, "pause").expect(200);
+    server.run(&nightly);
+
+    server.home.write("endless", ENDLESS);
+    server.home.write(
+        "second-try",
+        "module.exports = async (params, ctx) => {
+           console.log('attempt', ctx.attempt);
+           if (ctx.attempt === 1) await new Promise((go) => setTimeout(go, 86_400_000));
+           return 'done';
+         };",
+    );
+    let lost = server.create(&task("at most once", "endless", "now", &json!({})));
+    let retries = json!({ "maxRetries": 1, "retryDelay": 1000 });
+    let retried = server.create(&task("at least once", "second-try", "now", &retries));
+    server.until_output(&lost);
+    server.until_output(&retried);
+    let before = [server.task(&nightly), server.task(&held)];
+    let orphans = server.runners();
+    assert!(orphans.len() >= 2, "a runner for each run: {orphans:?}");
+
+    server.kill();
+    server.start_again();
+
+    assert_eq!([server.task(&nightly), server.task(&held)], before);
+    let task = server.until_status(&lost, "failed");
+    assert_eq!(task["nextRun"], json!(null));
+    let rows = server.executions(&lost);
+    assert_eq!(rows.len(), 1, "without retries a handler runs at most once: {rows:?}");
+    assert_eq!(field(&rows[0], ["status", "reason"]), [json!("failed"), json!("lost")]);
+    assert_eq!(rows[0]["output"][0]["message"], "started", "what it had written is kept");
+
+    server.until_status(&retried, "completed");
+    let rows = server.executions(&retried);
+    assert_eq!(
+        field(&rows[0], ["status", "attempt", "result"]),
+        [json!("completed"), json!(2), json!("done")]
+    );
+    assert_eq!(field(&rows[1], ["status", "reason", "attempt"]), [json!("failed"), json!("lost"), json!(1)]);
+
+    let list = server.client().get("/admin/scheduler").expect(200);
+    assert_eq!(list["total"], 4);
+    let alive = |process: &u32| std::path::Path::new(&format!("/proc/{process}/exe")).exists();
+    until("the dead server's runners end", || (!orphans.iter().any(alive)).then_some(()));
+}
+
+#[test]
+fn the_death_of_a_runner_ends_one_run_whose_output_is_kept_and_another_takes_its_place() {
+    for signal in [Signal::KILL, Signal::SEGV] {
+        let server = Options::default().set("RUNNERS__MAX", 1).start();
+        let id = server.create_dormant("endless", ENDLESS, &json!({}));
+        server.act(&id, "run").expect(200);
+        server.until_output(&id);
+        let [runner] = server.runners()[..] else { panic!("one runner") };
+        // Rust's own handler lets the first SIGSEGV that is no real fault pass.
+        until("the runner dies", || {
+            let alive = server.runners().contains(&runner);
+            if alive {
+                signal_process(runner, signal);
+            }
+            (!alive).then_some(())
+        });
+
+        server.until_status(&id, "failed");
+        let rows = server.executions(&id);
+        assert_eq!(field(&rows[0], ["status", "reason"]), [json!("failed"), json!("crashed")], "{signal:?}");
+        assert_eq!(rows[0]["output"][0]["message"], "started");
+        assert!(!rows[0]["error"].as_str().unwrap_or_default().is_empty());
+        server.is_well();
+        let runners = server.runners();
+        assert!(!runners.is_empty() && !runners.contains(&runner), "{runners:?} after {runner}");
+    }
+}
+
+#[test]
+fn an_idle_runner_that_dies_is_replaced_before_anybody_misses_it() {
+    let server = Server::start();
+    let [idle] = server.runners()[..] else { panic!("one runner") };
+    signal_process(idle, Signal::KILL);
+    until("another runner is there", || {
+        let ready = server.client().get("/ready");
+        (ready.status == 200 && server.runners().iter().any(|runner| *runner != idle)).then_some(())
+    });
+    server.is_well();
+    let rows = server.client().get("/admin/scheduler?status=failed").expect(200);
+    assert_eq!(rows["total"], 0);
+}
+
+#[test]
+fn a_second_server_on_the_same_data_says_which_process_holds_it() {
+    let server = Server::start();
+    let second = server.home.run(&["--listen", "127.0.0.1:0"]);
+    assert_eq!(second.code(), Some(1), "{second:?}");
+    let (error, holder) = (second.err(), server.pid().to_string());
+    let names_it = error.split(|c: char| !c.is_ascii_digit()).any(|number| number == holder);
+    assert!(names_it, "{holder} is not named: {error}");
+    assert!(error.contains("data"), "the directory is not named: {error}");
+    assert_eq!(second.out(), "", "it says that it listens");
+    server.is_well();
+}
+
+#[test]
+fn a_task_deleted_while_it_runs_is_cancelled_first_and_its_history_goes_with_it() {
+    let server = Server::start();
+    let id = server.create_dormant("endless", ENDLESS, &json!({}));
+    server.act(&id, "run").expect(200);
+    server.until_output(&id);
+    server.client().delete(&format!("/admin/scheduler/{id}")).expect(200);
+    assert_eq!(server.client().get(&format!("/admin/scheduler/{id}")).message(404), "Task not found");
+    assert_eq!(server.client().get(&format!("/admin/scheduler/{id}/executions")).status, 404);
+    until("its runner is free", || {
+        (server.client().get("/ready").body["runners"]["idle"] == 1).then_some(())
+    });
+    // The name is free as well.
+    server.create_dormant("endless", ENDLESS, &json!({}));
+}

@@ -1,0 +1,119 @@
+//! Requests and what comes back.
+
+use serde_json::Value;
+use ureq::{
+    Agent, Body,
+    http::{HeaderMap, Request, Response, request::Builder},
+};
+
+use super::PATIENCE;
+
+/// Speaks to one server, as its administrator unless told otherwise.
+pub(crate) struct Client {
+    agent: Agent,
+    url: String,
+    token: String,
+}
+
+impl Client {
+    pub(crate) fn new(url: &str, token: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .timeout_global(Some(PATIENCE));
+        Self { agent: config.build().into(), url: url.to_owned(), token: token.to_owned() }
+    }
+
+    /// A request with the token; what is missing is its body.
+    pub(crate) fn request(&self, method: &str, path: &str) -> Builder {
+        self.anonymous(method, path).header("authorization", format!("Bearer {}", self.token))
+    }
+
+    /// A request without token.
+    pub(crate) fn anonymous(&self, method: &str, path: &str) -> Builder {
+        Request::builder().method(method).uri(format!("{}{path}", self.url))
+    }
+
+    /// Sends a request with any body at all.
+    pub(crate) fn send(&self, request: Builder, body: impl Into<Vec<u8>>) -> Answer {
+        let body: Vec<u8> = body.into();
+        let request = request.body(body).expect("a request");
+        let shown = format!("{} {}", request.method(), request.uri());
+        let response = if request.body().is_empty() {
+            self.agent.run(request.map(|_| ()))
+        } else {
+            self.agent.run(request)
+        };
+        Answer::new(response.unwrap_or_else(|error| panic!("{shown}: {error}")))
+    }
+
+    /// Like [`Self::send`], when the connection may fail as well.
+    pub(crate) fn try_send(&self, request: Builder) -> Option<Answer> {
+        self.agent.run(request.body(()).expect("a request")).ok().map(Answer::new)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path), "")
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        self.send(self.request("DELETE", path), "")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send_json("POST", path, body)
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send_json("PUT", path, body)
+    }
+
+    /// A POST without body.
+    pub(crate) fn action(&self, path: &str) -> Answer {
+        self.send(self.request("POST", path), "")
+    }
+
+    fn send_json(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let request = self.request(method, path).header("content-type", "application/json");
+        self.send(request, body.to_string())
+    }
+}
+
+/// An answer whose body is JSON, or null where there is none.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    fn new(mut response: Response<Body>) -> Self {
+        let text = response.body_mut().read_to_string().expect("a body that can be read");
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+        };
+        Self { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    }
+
+    /// The body, if the status is the one expected.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// An error's message, if the status is the one expected.
+    #[track_caller]
+    pub(crate) fn message(self, status: u16) -> String {
+        let body = self.expect(status);
+        body["message"].as_str().unwrap_or_else(|| panic!("no message: {body}")).to_owned()
+    }
+
+    /// A header's value, or nothing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}

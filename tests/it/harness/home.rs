@@ -1,0 +1,84 @@
+//! A directory for one server, and the binary run in it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// A temporary directory with `tasks/`; it goes when this is dropped.
+pub(crate) struct Home {
+    directory: TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(directory.path().join("tasks")).expect("tasks/ made");
+        Self { directory }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn tasks(&self) -> PathBuf {
+        self.path().join("tasks")
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// Writes a file below `tasks/`; a name without extension is a handler's. Like an editor
+    /// that saves: whole or not at all.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let name = if Path::new(name).extension().is_some() { name.to_owned() } else { format!("{name}.js") };
+        let path = self.tasks().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("the folder made");
+        let unfinished = path.with_extension("unfinished");
+        fs::write(&unfinished, text).expect("the file written");
+        fs::rename(&unfinished, &path).expect("the file in place");
+    }
+
+    /// Copies the handlers that isochron ships with.
+    pub(crate) fn copy_shipped_handlers(&self) {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("tasks");
+        for entry in fs::read_dir(shipped).expect("the shipped handlers") {
+            let entry = entry.expect("an entry");
+            fs::copy(entry.path(), self.tasks().join(entry.file_name())).expect("copied");
+        }
+    }
+
+    /// The binary in this directory, with nothing of the environment but `settings`.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_isochron"));
+        command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran(self.command(arguments).output().expect("the binary runs"))
+    }
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub(crate) struct Ran(Output);
+
+impl Ran {
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
+    pub(crate) fn out(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    pub(crate) fn err(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+}

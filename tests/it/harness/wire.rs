@@ -1,0 +1,100 @@
+//! Redactions for snapshots of the wire: what differs from run to run is replaced by what it is,
+//! once it has been checked that it is that.
+
+use insta::{Settings, dynamic_redaction, internals::SettingsBindDropGuard};
+
+/// Epoch milliseconds of 2020; every time of a test is later.
+const EARLIEST: f64 = 1_577_836_800_000.0;
+
+const TIMES: [&str; 9] = [
+    "createdAt",
+    "updatedAt",
+    "nextRun",
+    "lastRetry",
+    "scheduledFor",
+    "startTime",
+    "time",
+    "modifiedAt",
+    "mtime",
+];
+
+/// Redacts until the guard is dropped.
+pub(crate) fn redacted() -> SettingsBindDropGuard {
+    let mut settings = Settings::clone_current();
+    for name in TIMES {
+        redact_number(&mut settings, name, "[time]", |n| n > EARLIEST && n.fract() == 0.0);
+    }
+    redact_number(&mut settings, "duration", "[ms]", |n| n >= 0.0 && n.fract() == 0.0);
+    redact_number(&mut settings, "cpuMs", "[ms]", |n| n >= 0.0);
+    redact_number(&mut settings, "peakHeapBytes", "[bytes]", |n| n > 0.0);
+    redact_number(&mut settings, "execTime", "[seconds]", |n| (0.0..60.0).contains(&n) && n.fract() != 0.0);
+    redact_text(&mut settings, "_key", "[task id]", is_task_id);
+    redact_text(&mut settings, "taskId", "[task id]", is_task_id);
+    redact_text(&mut settings, "id", "[execution id]", is_execution_id);
+    redact_text(&mut settings, "executionId", "[execution id]", is_execution_id);
+    redact_text(&mut settings, "handlerHash", "[sha-256]", is_sha256);
+    redact_text(&mut settings, "hash", "[sha-256]", is_sha256);
+    redact_text(&mut settings, "requestId", "[request id]", |text| text.len() >= 8);
+    settings.bind_to_scope()
+}
+
+fn is_task_id(text: &str) -> bool {
+    is_id(text, "task-")
+}
+
+pub(crate) fn is_execution_id(text: &str) -> bool {
+    is_id(text, "exec-")
+}
+
+fn is_id(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| rest.len() >= 10)
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+}
+
+/// Null stays null: whether there is a value is part of the shape.
+fn redact_number(
+    settings: &mut Settings,
+    name: &'static str,
+    text: &'static str,
+    is_right: impl Fn(f64) -> bool + Send + Sync + 'static,
+) {
+    let redaction = dynamic_redaction(move |value, _| {
+        if value.is_nil() {
+            return value;
+        }
+        let number = number(&value);
+        assert!(number.is_some_and(&is_right), "{name} is {value:?}");
+        text.into()
+    });
+    settings.add_redaction(&format!(".**[\"{name}\"]"), redaction);
+}
+
+fn redact_text(
+    settings: &mut Settings,
+    name: &'static str,
+    text: &'static str,
+    is_right: impl Fn(&str) -> bool + Send + Sync + 'static,
+) {
+    let redaction = dynamic_redaction(move |value, _| {
+        if value.is_nil() {
+            return value;
+        }
+        assert!(value.as_str().is_some_and(&is_right), "{name} is {value:?}");
+        text.into()
+    });
+    settings.add_redaction(&format!(".**[\"{name}\"]"), redaction);
+}
+
+fn number(value: &insta::internals::Content) -> Option<f64> {
+    use insta::internals::Content;
+    #[expect(clippy::cast_precision_loss, reason = "times and sizes are far below 2^53")]
+    match value {
+        Content::U64(n) => Some(*n as f64),
+        Content::I64(n) => Some(*n as f64),
+        Content::F64(n) => Some(*n),
+        _ => None,
+    }
+}
