@@ -3,10 +3,10 @@
 use std::str::FromStr;
 
 use axum::{
-    body::to_bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{header, request::Parts},
 };
+use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
 use super::{error::ApiError, json::Strict};
@@ -17,6 +17,8 @@ use crate::domain::{
 
 /// The largest body, in bytes.
 const LARGEST: usize = 1024 * 1024;
+/// How much of a larger one is read, in bytes.
+const DRAINED: usize = 16 * 1024 * 1024;
 
 /// The most that a list can leave out at its start: more than any list holds.
 pub(super) const LARGEST_SKIP: usize = 1_000_000_000;
@@ -78,24 +80,26 @@ fn not_json() -> ApiError {
     ApiError::unsupported_media("The body must be JSON: send the header Content-Type: application/json")
 }
 
+/// Reads a body. What is beyond the limit is read too, up to a point, and dropped: a client that
+/// is still writing would not see the answer.
 async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
-    let too_large = || ApiError::too_large(format!("The body is larger than {LARGEST} bytes"));
-    let announced =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > LARGEST) {
-        return Err(too_large());
-    }
-    match to_bytes(request.into_body(), LARGEST).await {
-        Ok(bytes) => Ok(bytes.to_vec()),
-        Err(error) => {
-            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            if source.contains("length limit") {
-                Err(too_large())
-            } else {
-                Err(ApiError::bad_request("The body could not be read to its end"))
-            }
+    let mut body = request.into_body();
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while length <= DRAINED
+        && let Some(frame) = body.frame().await
+    {
+        let frame = frame.map_err(|_| ApiError::bad_request("The body could not be read to its end"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= LARGEST {
+            bytes.extend_from_slice(&data);
         }
     }
+    if length > LARGEST {
+        return Err(ApiError::too_large(format!("The body is larger than {LARGEST} bytes")));
+    }
+    Ok(bytes)
 }
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {

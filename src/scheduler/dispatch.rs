@@ -37,10 +37,11 @@ impl Scheduler {
         let (lines, received) = mpsc::channel(LINES);
         let run = self.runner.run(invocation(start, lines, cancel));
         let (verdict, rest) = tokio::join!(run, self.collect(execution, received));
+        // The runner is free: the next claim may share a commit with this end.
+        drop(place);
         let decision = self.decision(move || Event::Ended { execution, verdict: Box::new(verdict.clone()) });
         match self.store.change(task, decision, rest, None).await {
             Ok(step) => {
-                drop(place);
                 self.forget(execution);
                 // An end starts nothing by itself: what waits for it is due, and the loop is told so.
                 self.carry_out(step, REPLACED, &mut Vec::new());
