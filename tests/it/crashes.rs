@@ -59,7 +59,7 @@ fn after_a_kill_of_the_server_every_task_is_there_and_what_ran_is_lost_or_tried_
 #[test]
 fn the_death_of_a_runner_ends_one_run_whose_output_is_kept_and_another_takes_its_place() {
     for signal in [Signal::KILL, Signal::SEGV] {
-        let server = Options::default().set("RUNNERS__MAX", 1).start();
+        let server = Options::default().set("RUNNERS__MAX", "1").start();
         let id = server.create_dormant("endless", ENDLESS, &json!({}));
         server.act(&id, "run").expect(200);
         server.until_output(&id);

@@ -7,3 +7,4 @@ mod harness;
 mod quick_start;
 mod rooms;
 mod stopping;
+mod wire;

@@ -64,7 +64,7 @@ fn ctrl_c_at_a_terminal_lets_a_running_handler_finish_too() {
 
 #[test]
 fn a_handler_that_outlasts_the_grace_is_cancelled() {
-    let mut server = Options::default().set("SHUTDOWN_GRACE", 100).start();
+    let mut server = Options::default().set("SHUTDOWN_GRACE", "100").start();
     let tasks =
         [("waiting", ENDLESS), ("looping", "module.exports = () => { console.log('started'); for (;;); }")]
             .map(|(name, source)| {

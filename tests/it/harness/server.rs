@@ -23,8 +23,8 @@ pub(crate) struct Options {
 
 impl Options {
     /// A setting by the name of its variable without the prefix, such as `LIMITS__CPU`.
-    pub(crate) fn set(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.settings.push((name, value.to_string()));
+    pub(crate) fn set(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.push((name, value.to_owned()));
         self
     }
 
