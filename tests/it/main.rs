@@ -4,6 +4,7 @@ mod cli;
 mod crashes;
 mod failures;
 mod harness;
+mod lists;
 mod quick_start;
 mod rooms;
 mod stopping;
