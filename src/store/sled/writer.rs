@@ -131,7 +131,8 @@ impl Writer {
     /// Serves until it is told to close or everybody who could ask is gone.
     pub(super) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
         let mut unfinished = None;
-        loop {
+        let mut closing = None;
+        while closing.is_none() {
             let first = match unfinished.take() {
                 Some(op) => Some(op),
                 None if self.garbage => ops.try_recv().ok(),
@@ -142,7 +143,6 @@ impl Writer {
             };
             self.look_at_space();
             let mut next = first;
-            let mut closing = None;
             let mut taken = 0;
             while let Some(op) = next.take() {
                 taken += 1;
@@ -158,10 +158,11 @@ impl Writer {
                 self.garbage = self.in_txn(apply::sweep).unwrap_or(false);
             }
             self.commit();
-            if let Some(reply) = closing {
-                let _ = reply.send(Ok(()));
-                break;
-            }
+        }
+        // Whoever is told that the store is closed may open the directory again.
+        drop(self);
+        if let Some(reply) = closing {
+            let _ = reply.send(Ok(()));
         }
     }
 
