@@ -8,6 +8,8 @@
 //! Misuse to avoid: answering a user, starting a handler or publishing an event before
 //! the [`Commit`] has resolved.
 
+#[cfg(test)]
+mod contract;
 pub mod sled;
 
 use std::{future::Future, pin::Pin};

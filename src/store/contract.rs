@@ -1,0 +1,271 @@
+//! The contract: what every backend of [`Store`] must do, as stories that know no backend.
+//!
+//! A backend passes them by calling [`passes`] with a function that opens it in a directory,
+//! an empty one or one that it has written before.
+
+use std::{path::Path, sync::Arc};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use ulid::Ulid;
+
+use super::*;
+use crate::domain::{
+    definition::{Definition, Overlap},
+    draft::tests::definition,
+    execution::{Ending, Level, Reason, Verdict},
+    step::{Event, Moment, Policy},
+};
+
+pub(crate) mod changes;
+pub(crate) mod claims;
+pub(crate) mod history;
+pub(crate) mod keeping;
+pub(crate) mod lists;
+pub(crate) mod output;
+
+/// Opens a backend's store in a directory.
+pub(crate) type Open = fn(&Path) -> Arc<dyn Store>;
+
+/// Makes a test of each story for the backend that `$open` opens. The tests are in modules of
+/// their own, so it is a path from within one: `super::open`.
+macro_rules! passes {
+    ($open:expr) => {
+        $crate::store::contract::passes! { $open;
+            changes: [
+                a_task_is_kept_until_it_is_deleted,
+                a_name_belongs_to_one_task,
+                a_refused_change_leaves_nothing_behind,
+                a_change_sees_what_the_one_before_it_did,
+                a_task_in_progress_is_not_deleted,
+                a_deleted_task_takes_its_history_with_it,
+                the_next_due_time_and_what_runs_follow_every_change,
+            ];
+            claims: [
+                what_is_due_is_decided_about_earliest_first_and_no_more_than_asked,
+                a_claim_writes_what_each_decision_says,
+                one_that_is_not_due_yet_by_its_own_account_stays,
+            ];
+            history: [
+                rows_are_listed_newest_first_and_replaced_by_their_id,
+                only_as_many_rows_as_the_task_keeps_stay,
+                lists_of_executions_agree_with_a_naive_model,
+                old_history_is_counted_and_then_removed,
+            ];
+            keeping: [
+                values_are_kept_under_their_keys,
+                everything_is_still_there_after_reopening,
+                a_closed_store_refuses_changes,
+                what_many_ask_for_at_once_is_all_done,
+                statistics_count_what_there_is,
+            ];
+            lists: [lists_of_tasks_agree_with_a_naive_model];
+            output: [
+                lines_come_back_in_the_order_they_were_written,
+                long_lines_come_back_whole,
+                output_that_comes_with_a_change_is_kept_or_dropped_with_it,
+            ];
+        }
+    };
+    ($open:expr; $($room:ident: [$($story:ident),* $(,)?];)*) => {
+        $(mod $room {
+            $(#[test]
+            fn $story() {
+                $crate::store::contract::$room::$story(&mut $crate::store::contract::Bench::new($open));
+            })*
+        })*
+    };
+}
+pub(crate) use passes;
+
+/// The moment at which the stories start.
+const START: Millis = 1_772_445_600_000;
+const HOUR: Millis = 3_600_000;
+
+/// A store in a directory of its own.
+pub(crate) struct Bench {
+    open: Open,
+    directory: TempDir,
+    store: Option<Arc<dyn Store>>,
+    runtime: Runtime,
+    ids: u128,
+}
+
+impl Bench {
+    pub(crate) fn new(open: Open) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Some(open(directory.path()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        Self { open, directory, store, runtime, ids: 0 }
+    }
+
+    fn store(&self) -> &dyn Store {
+        self.store.as_deref().expect("it is open")
+    }
+
+    fn reopen(&mut self) {
+        self.wait(self.store().close()).expect("it closes");
+        self.store = None;
+        self.store = Some((self.open)(self.directory.path()));
+    }
+
+    fn wait<T>(&self, commit: Commit<T>) -> Result<T, StoreError> {
+        self.runtime.block_on(commit)
+    }
+
+    fn next_id(&mut self) -> Ulid {
+        self.ids += 1;
+        Ulid::from_parts(START.unsigned_abs(), self.ids)
+    }
+
+    fn task(&mut self, name: &str, definition: Definition) -> Task {
+        let definition = Definition { name: name.to_owned(), ..definition };
+        Task::new(TaskId(self.next_id()), definition, START).expect("a schedule that parses")
+    }
+
+    /// A task with this name that is due every hour, in the store.
+    fn hourly(&mut self, name: &str) -> Task {
+        self.created(name, definition("@hourly"))
+    }
+
+    fn created(&mut self, name: &str, definition: Definition) -> Task {
+        let task = self.task(name, definition);
+        self.wait(self.store().create(task.clone(), None)).expect("it is created");
+        task
+    }
+
+    fn found(&self, id: TaskId) -> Task {
+        self.store().task(id).expect("it reads").expect("it is there")
+    }
+
+    /// Lets something happen to a task at a moment.
+    fn happens(&mut self, task: TaskId, now: Millis, event: Event) -> Result<Step, StoreError> {
+        let decide = self.decision(now, event);
+        self.wait(self.store().change(task, decide, None, None))
+    }
+
+    fn decision(&mut self, now: Millis, event: Event) -> Decision {
+        // Every decision has ids of its own, in the order of the decisions.
+        self.ids += 1;
+        let mut next = self.ids << 32;
+        Box::new(move |task| {
+            let mut new_id = || {
+                next += 1;
+                ExecutionId(Ulid::from_parts(START.unsigned_abs(), next))
+            };
+            let policy = Policy::default();
+            task.step(event.clone(), &mut Moment { now, roll: 0.0, new_id: &mut new_id, policy })
+        })
+    }
+
+    fn run_by_hand(&mut self, task: TaskId, now: Millis) -> ExecutionId {
+        let execution = ExecutionId(self.next_id());
+        let event = Event::RunByHand { execution, params: None };
+        let step = self.happens(task, now, event).expect("a run by hand is allowed");
+        assert_eq!(step.start[0].execution, execution);
+        execution
+    }
+
+    fn end(&mut self, task: TaskId, execution: ExecutionId, now: Millis) {
+        let ending = Ending::Completed { result: json!(1) };
+        let verdict = Box::new(Verdict { ending, ..Verdict::failed(Reason::Lost, "") });
+        self.happens(task, now, Event::Ended { execution, verdict }).expect("it is in progress");
+    }
+
+    /// Writes rows of a task, whatever its facts say.
+    fn write_rows(&mut self, task: TaskId, rows: Vec<Execution>) {
+        let decide: Decision = Box::new(move |task| {
+            Ok(Step { task: task.clone(), rows: rows.clone(), start: Vec::new(), cancel: Vec::new() })
+        });
+        self.wait(self.store().change(task, decide, None, None)).expect("they are written");
+    }
+
+    fn row(&mut self, task: &Task, status: ExecutionStatus, created_at: Millis) -> Execution {
+        Execution {
+            id: ExecutionId(self.next_id()),
+            task_id: task.id,
+            task_name: task.definition.name.clone(),
+            handler: task.definition.handler.clone(),
+            handler_hash: None,
+            status,
+            reason: None,
+            trigger: Trigger::Schedule,
+            scheduled_for: created_at,
+            attempt: 1,
+            start_time: Some(created_at),
+            duration: None,
+            error: None,
+            stack: None,
+            result: None,
+            output_truncated: false,
+            usage: None,
+            skipped_count: None,
+            created_at,
+            updated_at: created_at,
+        }
+    }
+
+    fn all_executions(&self, task: TaskId) -> Page<Execution> {
+        let query = ExecutionQuery { limit: 20_000, ..ExecutionQuery::default() };
+        self.store().executions(task, &query).expect("it reads")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let page = self.store().tasks(&everything()).expect("it reads");
+        assert_eq!(page.total, page.items.len() as u64);
+        page.items.into_iter().map(|task| task.definition.name).collect()
+    }
+}
+
+impl Drop for Bench {
+    /// Before the directory goes: a store that cannot write any more ends the process.
+    fn drop(&mut self) {
+        if let Some(store) = self.store.take() {
+            let _ = self.runtime.block_on(store.close());
+        }
+    }
+}
+
+/// All tasks by name.
+fn everything() -> TaskQuery {
+    TaskQuery {
+        status: None,
+        handler: None,
+        name: None,
+        sort: TaskSort::Name,
+        direction: Direction::Ascending,
+        skip: 0,
+        limit: 10_000,
+    }
+}
+
+fn line(message: impl Into<String>) -> Line {
+    Line { time: START, level: Level::Log, message: message.into() }
+}
+
+fn audit(task: &Task, time: Millis) -> Audit {
+    Audit {
+        time,
+        action: "pause".to_owned(),
+        task_id: task.id,
+        task_name: task.definition.name.clone(),
+        request_id: "r1".to_owned(),
+    }
+}
+
+/// Numbers that look random and are the same in every run (the xorshift of Marsaglia, 2003).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 16).unwrap_or_default() % limit
+    }
+
+    fn among<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())].clone()
+    }
+}

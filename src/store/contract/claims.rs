@@ -1,0 +1,59 @@
+//! Claims: what is due.
+
+use super::*;
+
+fn claim(bench: &mut Bench, until: Millis, most: usize) -> Vec<Step> {
+    let decide = bench.decision(until, Event::Due);
+    bench.wait(bench.store().claim(until, most, decide)).expect("it claims")
+}
+
+fn names(steps: &[Step]) -> Vec<&str> {
+    steps.iter().map(|step| step.task.definition.name.as_str()).collect()
+}
+
+/// A task that is due once, so many minutes after the start.
+fn due_after(bench: &mut Bench, name: &str, minutes: Millis) -> Task {
+    let moment = (START + minutes * 60_000).to_string();
+    bench.created(name, definition(&moment))
+}
+
+pub(crate) fn what_is_due_is_decided_about_earliest_first_and_no_more_than_asked(bench: &mut Bench) {
+    for (name, minutes) in [("fourth", 40), ("first", 10), ("fifth", 50), ("third", 30), ("second", 20)] {
+        due_after(bench, name, minutes);
+    }
+    assert_eq!(claim(bench, START + 599_999, 10), []);
+    let until = START + 40 * 60_000;
+    assert_eq!(names(&claim(bench, until, 2)), ["first", "second"]);
+    assert_eq!(names(&claim(bench, until, 0)), [""; 0]);
+    assert_eq!(names(&claim(bench, until, 10)), ["third", "fourth"]);
+    assert_eq!(claim(bench, until, 10), []);
+    assert_eq!(bench.store().next_due().expect("it reads"), Some(START + 50 * 60_000));
+}
+
+pub(crate) fn a_claim_writes_what_each_decision_says(bench: &mut Bench) {
+    let task = bench.hourly("task");
+    let steps = claim(bench, START + HOUR, 10);
+    let [step] = &steps[..] else { panic!("one is due: {steps:?}") };
+    let found = bench.found(task.id);
+    assert_eq!((&found, found.facts.running.len()), (&step.task, 1));
+    let id = step.start[0].execution;
+    let row = bench.store().execution(task.id, id).expect("it reads").expect("its row");
+    assert_eq!((&row, row.status), (&step.rows[0], ExecutionStatus::Running));
+    assert_eq!(bench.store().running().expect("it reads"), [(task.id, id)]);
+    assert_eq!(bench.store().next_due().expect("it reads"), Some(START + 2 * HOUR));
+    bench.reopen();
+    assert_eq!(bench.found(task.id), found);
+    assert_eq!(bench.store().running().expect("it reads"), [(task.id, id)]);
+}
+
+pub(crate) fn one_that_is_not_due_yet_by_its_own_account_stays(bench: &mut Bench) {
+    let early = due_after(bench, "early", 10);
+    due_after(bench, "due", 11);
+    let until = START + HOUR;
+    let mut due = bench.decision(until, Event::Due);
+    let decide: Decision =
+        Box::new(move |task| if task.id == early.id { Err(Refused::NotYet) } else { due(task) });
+    let steps = bench.wait(bench.store().claim(until, 10, decide)).expect("it claims");
+    assert_eq!(names(&steps), ["due"]);
+    assert_eq!(names(&claim(bench, until, 10)), ["early"]);
+}

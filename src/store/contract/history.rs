@@ -1,0 +1,113 @@
+//! Executions: listed, replaced, pruned, removed.
+
+use super::*;
+
+pub(crate) fn rows_are_listed_newest_first_and_replaced_by_their_id(bench: &mut Bench) {
+    let (task, other) = (bench.hourly("task"), bench.hourly("other"));
+    let first = bench.run_by_hand(task.id, START + 1);
+    bench.end(task.id, first, START + 2);
+    let second = bench.run_by_hand(task.id, START + 3);
+    bench.run_by_hand(other.id, START + 4);
+    let page = bench.all_executions(task.id);
+    let listed: Vec<_> = page.items.iter().map(|row| (row.id, row.status)).collect();
+    let expected = [(second, ExecutionStatus::Running), (first, ExecutionStatus::Completed)];
+    assert_eq!((&listed[..], page.total), (&expected[..], 2));
+    assert_eq!(bench.store().execution(task.id, second).expect("it reads").as_ref(), page.items.first());
+    assert_eq!(bench.store().execution(other.id, second).expect("it reads"), None, "it is not of that task");
+}
+
+pub(crate) fn only_as_many_rows_as_the_task_keeps_stay(bench: &mut Bench) {
+    let keeps = Definition { keep_executions: 5, overlap: Overlap::Allow, ..definition("@hourly") };
+    let task = bench.created("task", keeps);
+    let in_progress = bench.run_by_hand(task.id, START);
+    let mut ended = Vec::new();
+    for n in 1..=20 {
+        let execution = bench.run_by_hand(task.id, START + n * 10);
+        let output = Output { execution, chunk: 0, lines: vec![line("said")] };
+        bench.wait(bench.store().append(output)).expect("it is kept");
+        bench.end(task.id, execution, START + n * 10 + 5);
+        ended.push(execution);
+        let page = bench.all_executions(task.id);
+        assert_eq!(page.total, page.items.len() as u64);
+        assert!(page.total <= 5 && page.items.iter().any(|row| row.id == in_progress), "{page:?}");
+    }
+    let page = bench.all_executions(task.id);
+    let left: Vec<_> = page.items.iter().map(|row| row.id).collect();
+    let newest: Vec<_> = ended.iter().rev().take(4).copied().chain([in_progress]).collect();
+    assert_eq!(left, newest);
+    for id in ended {
+        let output = bench.store().output(id, None).expect("it reads");
+        assert_eq!(output.len(), usize::from(left.contains(&id)), "output goes with its row");
+    }
+}
+
+pub(crate) fn lists_of_executions_agree_with_a_naive_model(bench: &mut Bench) {
+    use ExecutionStatus::{Completed, Failed, Running, Skipped};
+    let statuses = [Completed, Failed, Running, Skipped];
+    let triggers = [Trigger::Schedule, Trigger::Retry, Trigger::Manual];
+    let mut numbers = Numbers(7);
+    let task = bench.hourly("task");
+    let mut rows: Vec<_> = (0..60)
+        .map(|n| {
+            let row = bench.row(&task, numbers.among(&statuses), START + n);
+            Execution { trigger: numbers.among(&triggers), ..row }
+        })
+        .collect();
+    bench.write_rows(task.id, rows.clone());
+    rows.reverse();
+    for _ in 0..300 {
+        let query = ExecutionQuery {
+            status: numbers.among(&[None, Some(Completed), Some(Failed), Some(ExecutionStatus::Cancelled)]),
+            trigger: numbers.among(&[None, Some(Trigger::Retry), Some(Trigger::Manual)]),
+            skip: numbers.among(&[0, 1, 7, 30, 59, 60]),
+            limit: numbers.among(&[1, 5, 50, 100]),
+        };
+        let chosen: Vec<_> = rows
+            .iter()
+            .filter(|row| query.status.is_none_or(|status| status == row.status))
+            .filter(|row| query.trigger.is_none_or(|trigger| trigger == row.trigger))
+            .cloned()
+            .collect();
+        let total = chosen.len() as u64;
+        let items = chosen.into_iter().skip(query.skip).take(query.limit).collect();
+        let found = bench.store().executions(task.id, &query).expect("it reads");
+        assert_eq!(found, Page { items, total }, "{query:?}");
+    }
+}
+
+pub(crate) fn old_history_is_counted_and_then_removed(bench: &mut Bench) {
+    let keeps = Definition { keep_executions: 1000, ..definition("@hourly") };
+    let (task, other) = (bench.created("task", keeps.clone()), bench.created("other", keeps));
+    let day = 24 * HOUR;
+    for task in [&task, &other] {
+        // One a day, every tenth still in progress.
+        let status = |n| if n % 10 == 0 { ExecutionStatus::Running } else { ExecutionStatus::Completed };
+        let rows: Vec<_> = (0..100).map(|n| bench.row(task, status(n), START + n * day)).collect();
+        let output = Output { execution: rows[1].id, chunk: 0, lines: vec![line("said")] };
+        bench.write_rows(task.id, rows);
+        bench.wait(bench.store().append(output)).expect("it is kept");
+    }
+    for n in 0..30 {
+        let decide = bench.decision(START + n, if n % 2 == 0 { Event::Pause } else { Event::Resume });
+        let audit = Some(audit(&task, START + n * day));
+        bench.wait(bench.store().change(task.id, decide, None, audit)).expect("it is allowed");
+    }
+    let said = bench.all_executions(task.id).items[98].id;
+    let remove = |bench: &Bench, before, only_count| {
+        bench.wait(bench.store().remove_history(before, only_count)).expect("it is done")
+    };
+    let before = START + 50 * day;
+    let expected = Removal { executions: 90, audit: 30 };
+    assert_eq!(remove(bench, START, true), Removal::default());
+    assert_eq!(remove(bench, before, true), expected);
+    assert_eq!(bench.all_executions(task.id).total, 100, "it was only counted");
+    assert_eq!(bench.store().output(said, None).expect("it reads").len(), 1);
+    assert_eq!(remove(bench, before, false), expected);
+    assert_eq!(remove(bench, before, false), Removal::default());
+    assert_eq!(bench.store().output(said, None).expect("it reads"), []);
+    for task in [&task, &other] {
+        let page = bench.all_executions(task.id);
+        assert_eq!((page.total, page.items.len()), (55, 55), "those in progress stay");
+        assert!(page.items[50..].iter().all(|row| row.status == ExecutionStatus::Running));
+    }
+}

@@ -1,0 +1,103 @@
+//! Lists of tasks, against a model that looks at all of them.
+
+use super::*;
+use crate::domain::facts::{LastOutcome, Occurrence, PendingRetry};
+
+/// A task in any state, with few different values, so that many are equal in something.
+fn arbitrary(bench: &mut Bench, numbers: &mut Numbers, number: usize) -> Task {
+    let name = format!("{} {number}", numbers.among(&["nightly Report", "nightly", "ÄRGER", "ärger", "x"]));
+    let mut task = bench.task(&name, definition("@hourly"));
+    scramble(&mut task, numbers);
+    task.definition.handler = numbers.among(&["a", "a/b", "ab"]).to_owned();
+    task
+}
+
+fn scramble(task: &mut Task, numbers: &mut Numbers) {
+    let occurrence = Occurrence { scheduled_for: START, by_hand: false, params: None };
+    let facts = &mut task.facts;
+    facts.paused = numbers.below(4) == 0;
+    facts.next = numbers.among(&[None, Some(-5), Some(START), Some(START + 1), Some(START + HOUR)]);
+    facts.retries = match numbers.below(4) {
+        0 => vec![PendingRetry { attempt: 2, due: START + 7, occurrence }],
+        _ => Vec::new(),
+    };
+    facts.last = numbers.among(&[None, Some(LastOutcome::Completed), Some(LastOutcome::Failed)]);
+    task.definition.recurring = numbers.below(2) == 0;
+    task.updated_at = START + numbers.among(&[-1, 0, 1, 2]);
+}
+
+fn naive(tasks: &[Task], query: &TaskQuery) -> Page<Task> {
+    let mut chosen: Vec<&Task> = tasks
+        .iter()
+        .filter(|task| query.status.is_none_or(|status| status == task.status()))
+        .filter(|task| query.handler.as_ref().is_none_or(|handler| *handler == task.definition.handler))
+        .filter(|task| {
+            let part = query.name.as_ref().map(|part| part.to_lowercase());
+            part.is_none_or(|part| task.definition.name.to_lowercase().contains(&part))
+        })
+        .collect();
+    match query.sort {
+        TaskSort::Name => chosen.sort_by_key(|task| task.definition.name.as_bytes()),
+        TaskSort::CreatedAt => chosen.sort_by_key(|task| task.id),
+        TaskSort::UpdatedAt => chosen.sort_by_key(|task| (task.updated_at, task.id)),
+        TaskSort::NextRun => chosen.sort_by_key(|task| (task.next_run(), task.id)),
+    }
+    if query.direction == Direction::Descending {
+        chosen.reverse();
+    }
+    if query.sort == TaskSort::NextRun {
+        // Stable: those without a next run go to the end as they are.
+        chosen.sort_by_key(|task| task.next_run().is_none());
+    }
+    let total = chosen.len() as u64;
+    Page { items: chosen.into_iter().skip(query.skip).take(query.limit).cloned().collect(), total }
+}
+
+pub(crate) fn lists_of_tasks_agree_with_a_naive_model(bench: &mut Bench) {
+    let mut numbers = Numbers(3);
+    let mut tasks: Vec<_> = (0..80).map(|number| arbitrary(bench, &mut numbers, number)).collect();
+    for task in &tasks {
+        bench.wait(bench.store().create(task.clone(), None)).expect("it is created");
+    }
+    agree(bench, &tasks, &mut numbers);
+    for task in &mut tasks[20..60] {
+        let mut changed = task.clone();
+        scramble(&mut changed, &mut numbers);
+        *task = changed.clone();
+        let decide: Decision = Box::new(move |_| {
+            Ok(Step { task: changed.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
+        });
+        bench.wait(bench.store().change(task.id, decide, None, None)).expect("it changes");
+    }
+    for task in tasks.drain(50..70) {
+        bench.wait(bench.store().delete(task.id, None)).expect("it goes");
+    }
+    agree(bench, &tasks, &mut numbers);
+    bench.reopen();
+    agree(bench, &tasks, &mut numbers);
+}
+
+fn agree(bench: &Bench, tasks: &[Task], numbers: &mut Numbers) {
+    let statuses: Vec<_> = TaskStatus::ALL.into_iter().map(Some).chain([None; 6]).collect();
+    for sort in [TaskSort::Name, TaskSort::NextRun, TaskSort::CreatedAt, TaskSort::UpdatedAt] {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            for _ in 0..60 {
+                let query = TaskQuery {
+                    status: numbers.among(&statuses),
+                    handler: numbers
+                        .among(&[None, None, Some("a"), Some("a/b"), Some("none")])
+                        .map(str::to_owned),
+                    name: numbers
+                        .among(&[None, None, Some("REPORT"), Some("är"), Some("1")])
+                        .map(str::to_owned),
+                    sort,
+                    direction,
+                    skip: numbers.among(&[0, 0, 1, 5, 40, 79, usize::MAX]),
+                    limit: numbers.among(&[1, 10, 100]),
+                };
+                let found = bench.store().tasks(&query).expect("it reads");
+                assert_eq!(found, naive(tasks, &query), "{query:?}");
+            }
+        }
+    }
+}
