@@ -57,3 +57,30 @@ pub(crate) fn one_that_is_not_due_yet_by_its_own_account_stays(bench: &mut Bench
     assert_eq!(names(&steps), ["due"]);
     assert_eq!(names(&claim(bench, until, 10)), ["early"]);
 }
+
+pub(crate) fn one_that_cannot_be_decided_about_is_held_back_until_it_is_changed(bench: &mut Bench) {
+    let broken = due_after(bench, "broken", 10);
+    let idle = due_after(bench, "idle", 11);
+    due_after(bench, "sound", 12);
+    let until = START + HOUR;
+    let mut due = bench.decision(until, Event::Due);
+    let decide: Decision = Box::new(move |task| match task.definition.name.as_str() {
+        "broken" => Err(Refused::Schedule(crate::domain::schedule::ScheduleError::Empty)),
+        "idle" => Ok(Step { task: task.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() }),
+        _ => due(task),
+    });
+    let steps = bench.wait(bench.store().claim(until, 10, decide)).expect("it claims");
+    assert_eq!(names(&steps), ["sound"], "the others go on");
+    assert_eq!(bench.store().next_due().expect("it reads"), None, "nobody asks again and again");
+    assert_eq!((bench.found(broken.id), bench.found(idle.id)), (broken.clone(), idle.clone()));
+
+    for task in [broken, idle] {
+        let changed = Task { updated_at: START + 1, ..task.clone() };
+        let decide: Decision = Box::new(move |_| {
+            Ok(Step { task: changed.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
+        });
+        bench.wait(bench.store().change(task.id, decide, None, None)).expect("it changes");
+        assert_eq!(bench.store().next_due().expect("it reads"), task.due());
+        assert_eq!(claim(bench, until, 10).len(), 1);
+    }
+}

@@ -59,8 +59,11 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
     for (key, _) in before.iter().filter(|entry| !after.contains(entry)) {
         txn.remove(key.clone());
     }
-    for (key, value) in after.iter().filter(|entry| !before.contains(entry)) {
-        txn.put(key.clone(), value.clone());
+    for (key, value) in &after {
+        // The due index may lack the entry of a task that was held back.
+        if key[0] == keys::DUE || !before.iter().any(|(old, _)| old == key) {
+            txn.put(key.clone(), value.clone());
+        }
     }
     if old.map(Task::status) != Some(new.status()) {
         if let Some(old) = old {
