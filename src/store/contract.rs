@@ -53,6 +53,7 @@ macro_rules! passes {
                 only_as_many_rows_as_the_task_keeps_stay,
                 lists_of_executions_agree_with_a_naive_model,
                 old_history_is_counted_and_then_removed,
+                others_are_served_while_much_history_is_removed,
             ];
             keeping: [
                 values_are_kept_under_their_keys,

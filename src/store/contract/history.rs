@@ -1,5 +1,7 @@
 //! Executions: listed, replaced, pruned, removed.
 
+use std::sync::Mutex;
+
 use super::*;
 
 pub(crate) fn rows_are_listed_newest_first_and_replaced_by_their_id(bench: &mut Bench) {
@@ -110,4 +112,36 @@ pub(crate) fn old_history_is_counted_and_then_removed(bench: &mut Bench) {
         assert_eq!((page.total, page.items.len()), (55, 55), "those in progress stay");
         assert!(page.items[50..].iter().all(|row| row.status == ExecutionStatus::Running));
     }
+}
+
+pub(crate) fn others_are_served_while_much_history_is_removed(bench: &mut Bench) {
+    let task = bench.created("task", Definition { keep_executions: 10_000, ..definition("@hourly") });
+    let rows = (0..2000).map(|n| bench.row(&task, ExecutionStatus::Completed, START + n)).collect();
+    bench.write_rows(task.id, rows);
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let noted = |name: &'static str| {
+        let order = order.clone();
+        move || order.lock().expect("nobody panicked").push(name)
+    };
+    let (removed, put) = (noted("removed"), noted("put"));
+    let removal = bench.store().remove_history(START + HOUR, false);
+    let value = bench.store().put("key".to_owned(), json!(1));
+    bench.runtime.block_on(async {
+        let removal = bench.runtime.spawn(async move {
+            let removal = removal.await;
+            removed();
+            removal
+        });
+        // It has been asked for when this is asked for.
+        tokio::task::yield_now().await;
+        let value = bench.runtime.spawn(async move {
+            let value = value.await;
+            put();
+            value
+        });
+        value.await.expect("it ends").expect("it is kept");
+        let removal = removal.await.expect("it ends").expect("it is done");
+        assert_eq!(removal, Removal { executions: 2000, audit: 0 });
+    });
+    assert_eq!(*order.lock().expect("nobody panicked"), ["put", "removed"]);
 }

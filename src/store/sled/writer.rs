@@ -5,7 +5,7 @@
 //! which leaves the device's own cache alone, hence the second sync.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File,
     io,
     path::{Path, PathBuf},
@@ -105,7 +105,7 @@ pub(super) struct Writer {
     pending: Arc<Pending>,
     files: Files,
     directory: PathBuf,
-    /// Tasks that cannot be decided about; they are reported once and left out of the due index.
+    /// What the operations since the last commit write.
     group: Writes,
     answers: Vec<Answer>,
     garbage: bool,
@@ -130,27 +130,30 @@ impl Writer {
 
     /// Serves until it is told to close or everybody who could ask is gone.
     pub(super) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
-        let mut unfinished = None;
+        // Too long for one commit: a part of one of them is in each, beside what others ask for.
+        let mut unfinished = VecDeque::new();
         let mut closing = None;
-        while closing.is_none() {
-            let first = match unfinished.take() {
-                Some(op) => Some(op),
-                None if self.garbage => ops.try_recv().ok(),
+        while closing.is_none() || !unfinished.is_empty() {
+            let mut next = match closing {
+                Some(_) => None,
+                None if self.garbage || !unfinished.is_empty() => ops.try_recv().ok(),
                 None => match ops.blocking_recv() {
                     Some(op) => Some(op),
                     None => break,
                 },
             };
             self.look_at_space();
-            let mut next = first;
+            if let Some(op) = unfinished.pop_front() {
+                unfinished.extend(self.perform(op));
+            }
             let mut taken = 0;
             while let Some(op) = next.take() {
                 taken += 1;
                 match op {
                     Op::Close { reply } => closing = Some(reply),
-                    op => unfinished = self.perform(op),
+                    op => unfinished.extend(self.perform(op)),
                 }
-                if taken < GROUP && closing.is_none() && unfinished.is_none() {
+                if taken < GROUP && closing.is_none() {
                     next = ops.try_recv().ok();
                 }
             }
