@@ -66,6 +66,7 @@ macro_rules! passes {
             output: [
                 lines_come_back_in_the_order_they_were_written,
                 long_lines_come_back_whole,
+                the_tail_is_the_last_bytes_and_has_no_holes,
                 output_that_comes_with_a_change_is_kept_or_dropped_with_it,
             ];
         }

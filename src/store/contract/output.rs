@@ -61,3 +61,25 @@ pub(crate) fn output_that_comes_with_a_change_is_kept_or_dropped_with_it(bench: 
     }
     assert_eq!(messages(bench, execution, None), ["chunk 0"]);
 }
+
+pub(crate) fn the_tail_is_the_last_bytes_and_has_no_holes(bench: &mut Bench) {
+    let execution = execution(bench);
+    append(bench, execution, 0, vec![line("one"), line("two")]);
+    append(bench, execution, 1, vec![line("three")]);
+    append(bench, execution, 2, vec![line(""), line("日本"), line("end")]);
+    let cases: [(usize, &[&str]); 9] = [
+        (0, &[]),
+        (2, &["nd"]),
+        (3, &["end"]),
+        (6, &["本", "end"]),
+        // A letter does not fit in what is left, and nothing from before it takes its place.
+        (8, &["本", "end"]),
+        (9, &["日本", "end"]),
+        (11, &["ee", "", "日本", "end"]),
+        (20, &["one", "two", "three", "", "日本", "end"]),
+        (9999, &["one", "two", "three", "", "日本", "end"]),
+    ];
+    for (tail, expected) in cases {
+        assert_eq!(messages(bench, execution, Some(tail)), expected, "the last {tail} bytes");
+    }
+}

@@ -129,8 +129,10 @@ fn last_bytes(lines: Vec<Line>, tail: usize) -> Vec<Line> {
                 cut += 1;
             }
             line.message.drain(..cut);
+            // Whatever is left is less than a letter.
+            left = 0;
         }
-        left -= line.message.len().min(left);
+        left = left.saturating_sub(line.message.len());
         kept.push(line);
     }
     kept.reverse();
