@@ -61,7 +61,7 @@ pub(crate) fn lists_of_executions_agree_with_a_naive_model(bench: &mut Bench) {
         let query = ExecutionQuery {
             status: numbers.among(&[None, Some(Completed), Some(Failed), Some(ExecutionStatus::Cancelled)]),
             trigger: numbers.among(&[None, Some(Trigger::Retry), Some(Trigger::Manual)]),
-            skip: numbers.among(&[0, 1, 7, 30, 59, 60]),
+            skip: numbers.among(&[0, 1, 7, 30, 59, 60, usize::MAX]),
             limit: numbers.among(&[1, 5, 50, 100]),
         };
         let chosen: Vec<_> = rows

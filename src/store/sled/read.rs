@@ -55,7 +55,7 @@ pub(super) fn executions(
     for entry in tree.scan_prefix(keys::executions(task)).rev() {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         let Some(bytes) = tree.scanned(&key, bytes) else { continue };
-        let in_reach = page.total < (query.skip + query.limit) as u64;
+        let in_reach = page.total < query.skip.saturating_add(query.limit) as u64;
         if !filtered && !in_reach {
             break;
         }
