@@ -185,28 +185,7 @@ impl Bench {
     }
 
     fn row(&mut self, task: &Task, status: ExecutionStatus, created_at: Millis) -> Execution {
-        Execution {
-            id: ExecutionId(self.next_id()),
-            task_id: task.id,
-            task_name: task.definition.name.clone(),
-            handler: task.definition.handler.clone(),
-            handler_hash: None,
-            status,
-            reason: None,
-            trigger: Trigger::Schedule,
-            scheduled_for: created_at,
-            attempt: 1,
-            start_time: Some(created_at),
-            duration: None,
-            error: None,
-            stack: None,
-            result: None,
-            output_truncated: false,
-            usage: None,
-            skipped_count: None,
-            created_at,
-            updated_at: created_at,
-        }
+        row(task, ExecutionId(self.next_id()), status, created_at)
     }
 
     fn all_executions(&self, task: TaskId) -> Page<Execution> {
@@ -240,6 +219,32 @@ fn everything() -> TaskQuery {
         direction: Direction::Ascending,
         skip: 0,
         limit: 10_000,
+    }
+}
+
+/// A row of a first attempt.
+pub(crate) fn row(task: &Task, id: ExecutionId, status: ExecutionStatus, created_at: Millis) -> Execution {
+    Execution {
+        id,
+        task_id: task.id,
+        task_name: task.definition.name.clone(),
+        handler: task.definition.handler.clone(),
+        handler_hash: None,
+        status,
+        reason: None,
+        trigger: Trigger::Schedule,
+        scheduled_for: created_at,
+        attempt: 1,
+        start_time: Some(created_at),
+        duration: None,
+        error: None,
+        stack: None,
+        result: None,
+        output_truncated: false,
+        usage: None,
+        skipped_count: None,
+        created_at,
+        updated_at: created_at,
     }
 }
 

@@ -2,8 +2,14 @@
 
 use std::{path::Path, sync::Arc};
 
+use tempfile::TempDir;
+use ulid::Ulid;
+
 use super::*;
-use crate::store::contract;
+use crate::{
+    domain::{draft::tests::definition, execution::ExecutionStatus},
+    store::{Direction, TaskSort, contract},
+};
 
 const CACHE: u64 = 8 * 1024 * 1024;
 
@@ -12,3 +18,183 @@ fn open(directory: &Path) -> Arc<dyn Store> {
 }
 
 contract::passes!(super::open);
+
+fn wait<T>(commit: Commit<T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(commit).expect("it is done")
+}
+
+fn task(number: u128, name: &str) -> Task {
+    let mut definition = definition("@hourly");
+    name.clone_into(&mut definition.name);
+    definition.keep_executions = 3;
+    Task::new(TaskId(Ulid(number)), definition, 0).expect("a schedule that parses")
+}
+
+/// A directory with the store of these tasks, closed.
+fn written(tasks: &[Task]) -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    for task in tasks {
+        wait(store.create(task.clone(), None));
+    }
+    wait(store.close());
+    directory
+}
+
+/// Does something to the closed store that no store would do.
+fn mangle(directory: &TempDir, how: impl FnOnce(&Db)) {
+    let db = sled::open(directory.path()).expect("it opens");
+    how(&db);
+    db.flush().expect("it flushes");
+}
+
+fn flip_a_bit(db: &Db, key: &[u8]) {
+    let mut bytes = db.get(key).expect("it reads").expect("it is there").to_vec();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    db.insert(key, bytes).expect("it writes");
+}
+
+fn names(store: &Arc<dyn Store>) -> Vec<String> {
+    let (sort, direction) = (TaskSort::Name, Direction::Ascending);
+    let query = TaskQuery { status: None, handler: None, name: None, sort, direction, skip: 0, limit: 100 };
+    let page = store.tasks(&query).expect("it reads");
+    assert_eq!(page.total, page.items.len() as u64);
+    page.items.into_iter().map(|task| task.definition.name).collect()
+}
+
+fn write_row(store: &Arc<dyn Store>, task: &Task, number: u128) {
+    let rows = vec![contract::row(task, ExecutionId(Ulid(number)), ExecutionStatus::Completed, 5)];
+    let decide: Decision = Box::new(move |task| {
+        Ok(Step { task: task.clone(), rows: rows.clone(), start: Vec::new(), cancel: Vec::new() })
+    });
+    wait(store.change(task.id, decide, None, None));
+}
+
+#[test]
+fn a_damaged_task_is_set_aside_and_the_others_go_on() {
+    let tasks = [task(1, "first"), task(2, "damaged"), task(3, "third")];
+    let directory = written(&tasks);
+    mangle(&directory, |db| flip_a_bit(db, &keys::task(tasks[1].id)));
+
+    let store = open(directory.path());
+    let [set_aside] = &store.report().set_aside[..] else { panic!("one: {:?}", store.report()) };
+    assert!(set_aside.contains(&tasks[1].id.to_string()), "it is named: {set_aside}");
+    assert!(set_aside.contains("checksum"), "and so is the reason: {set_aside}");
+    assert_eq!((names(&store), store.report().tasks), (vec!["first".to_owned(), "third".to_owned()], 2));
+    assert_eq!(store.task(tasks[1].id).expect("it reads"), None);
+    assert_eq!(store.task(tasks[2].id).expect("it reads").as_ref(), Some(&tasks[2]));
+    // Its name is free, its record is kept for whoever can read it, and the next start is clean.
+    wait(store.create(task(4, "damaged"), None));
+    assert_eq!(store.statistics(false).expect("it counts")["collections"]["setAside"]["count"], 1);
+    wait(store.close());
+    drop(store);
+    let store = open(directory.path());
+    let clean = Report { epoch: 3, tasks: 3, ..Report::default() };
+    assert_eq!(store.report(), &clean);
+    wait(store.close());
+}
+
+#[test]
+fn a_record_under_another_key_is_set_aside() {
+    let tasks = [task(1, "first"), task(2, "second")];
+    let directory = written(&tasks);
+    mangle(&directory, |db| {
+        let other = db.get(keys::task(tasks[0].id)).expect("it reads").expect("it is there");
+        db.insert(keys::task(tasks[1].id), other).expect("it writes");
+    });
+    let store = open(directory.path());
+    assert_eq!((names(&store), store.report().set_aside.len()), (vec!["first".to_owned()], 1));
+    wait(store.close());
+}
+
+#[test]
+fn a_damaged_index_is_made_anew() {
+    let tasks = [task(1, "first"), task(2, "second")];
+    let directory = written(&tasks);
+    let whole = |directory: &TempDir| {
+        let db = sled::open(directory.path()).expect("it opens");
+        let entries = keys::INDEXES
+            .map(|(prefix, _)| db.scan_prefix([prefix]).collect::<sled::Result<Vec<_>>>().expect("it reads"));
+        entries.to_vec()
+    };
+    let before = whole(&directory);
+    // What is missing, what is there too much, and what is wrong.
+    mangle(&directory, |db| {
+        db.remove(keys::due(tasks[0].facts.next.expect("it is planned"), tasks[0].id)).expect("it writes");
+        db.insert(keys::running(tasks[1].id, ExecutionId(Ulid(9))), b"").expect("it writes");
+        db.insert(keys::name("first"), &tasks[1].id.to_bytes()).expect("it writes");
+        db.insert(keys::status_count(tasks[0].status()), &7_u64.to_be_bytes()).expect("it writes");
+    });
+
+    let store = open(directory.path());
+    assert_eq!(store.report().rebuilt, ["names", "due", "running"]);
+    assert_eq!(
+        (names(&store), store.running().expect("it reads")),
+        (vec!["first".to_owned(), "second".to_owned()], vec![])
+    );
+    assert_eq!(store.next_due().expect("it reads"), tasks[0].due());
+    wait(store.close());
+    drop(store);
+    assert_eq!(whole(&directory), before);
+}
+
+#[test]
+fn a_task_damaged_while_the_store_is_open_stops_no_other() {
+    let tasks = [task(1, "damaged"), task(2, "sound")];
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = SledStore::open(directory.path(), CACHE).expect("it opens");
+    for task in &tasks {
+        wait(store.create(task.clone(), None));
+    }
+    flip_a_bit(&store.db, &keys::task(tasks[0].id));
+    assert_eq!(store.task(tasks[0].id).expect("it reads"), None);
+    let decide: Decision = Box::new(|task| {
+        let mut task = task.clone();
+        task.facts.next = None;
+        Ok(Step { task, rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
+    });
+    let steps = wait(store.claim(Millis::MAX - 1, 10, decide));
+    assert_eq!(steps.iter().map(|step| step.task.id).collect::<Vec<_>>(), [tasks[1].id]);
+    assert_eq!(store.next_due().expect("it reads"), None, "nobody asks about it again and again");
+    wait(store.close());
+}
+
+#[test]
+fn the_history_of_a_deleted_task_goes_after_a_restart_too() {
+    let mut task = task(1, "task");
+    task.definition.keep_executions = 1000;
+    let directory = written(std::slice::from_ref(&task));
+    let store = open(directory.path());
+    for number in 1..=200 {
+        write_row(&store, &task, number);
+    }
+    drop((wait(store.delete(task.id, None)), wait(store.close())));
+    drop(store);
+    let store = open(directory.path());
+    for tick in 0..10 {
+        wait(store.put("tick".to_owned(), tick.into()));
+    }
+    let statistics = store.statistics(true).expect("it counts");
+    assert_eq!(statistics["collections"]["executions"]["count"], 0);
+    assert_eq!(statistics["indexes"]["retention"]["count"], 0);
+    wait(store.close());
+}
+
+#[test]
+fn a_second_store_on_the_directory_is_told_who_has_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let refused = match SledStore::open(directory.path(), CACHE) {
+        Err(OpenError::Locked(error)) => error.to_string(),
+        Err(other) => panic!("another error: {other}"),
+        Ok(_) => panic!("it opens twice"),
+    };
+    for part in [&format!("process {}", std::process::id()), &directory.path().display().to_string()] {
+        assert!(refused.contains(part), "{part} is not in {refused}");
+    }
+    wait(store.close());
+    drop(store);
+    wait(open(directory.path()).close());
+}
