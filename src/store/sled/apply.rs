@@ -114,7 +114,12 @@ fn remove_row(txn: &mut Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
             txn.add(keys::history_count(row.task_id), -1)?;
         }
         // Its time is unknown, so its retention entry stays until that is met.
-        Err(_) => txn.put(keys::set_aside(key), bytes.to_vec()),
+        Err(_) => {
+            txn.put(keys::set_aside(key), bytes.to_vec());
+            if let Some(task) = key.get(..17).and_then(keys::last_task) {
+                txn.add(keys::history_count(task), -1)?;
+            }
+        }
     }
     remove_output(txn, id)?;
     txn.remove(key.to_vec());
@@ -182,9 +187,12 @@ pub(super) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
 pub(super) fn count_history(txn: &Txn<'_>, before: Millis) -> Result<Removal, StoreError> {
     let mut executions = 0;
     for key in txn.keys(keys::before(keys::RETENTION, before), usize::MAX)? {
-        let row = key.get(9..).map(|ids| [&[keys::EXECUTION], ids].concat());
-        let row = row.map(|key| txn.record::<Execution>(&key)).transpose()?.flatten();
-        executions += u64::from(row.is_some_and(|row| row.status != ExecutionStatus::Running));
+        let Some(row) = key.get(9..).map(|ids| [&[keys::EXECUTION], ids].concat()) else { continue };
+        let Some(bytes) = txn.get(&row)? else { continue };
+        // A damaged one would go too.
+        let in_progress =
+            record::decode::<Execution>(&bytes).is_ok_and(|row| row.status == ExecutionStatus::Running);
+        executions += u64::from(!in_progress);
     }
     let audit = txn.keys(keys::before(keys::AUDIT, before), usize::MAX)?.len() as u64;
     Ok(Removal { executions, audit })
@@ -200,11 +208,12 @@ pub(super) fn remove_history(
     let mut removal = Removal::default();
     let looked_at = passed.len();
     let found = txn.keys(keys::before(keys::RETENTION, before), PRUNED_AT_ONCE + looked_at)?;
-    let mut progress = found.len() > looked_at;
+    let mut progress = false;
     for key in found {
         if passed.contains(&key) {
             continue;
         }
+        progress = true;
         let Some(row) = key.get(9..).map(|ids| [&[keys::EXECUTION], ids].concat()) else { continue };
         if txn.get(&row)?.is_none() {
             txn.remove(key);

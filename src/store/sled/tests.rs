@@ -162,6 +162,37 @@ fn a_task_damaged_while_the_store_is_open_stops_no_other() {
 }
 
 #[test]
+fn a_damaged_execution_is_left_out_and_goes_in_its_turn() {
+    let task = task(1, "task");
+    let directory = written(std::slice::from_ref(&task));
+    let store = open(directory.path());
+    for number in 1..=3 {
+        write_row(&store, &task, number);
+    }
+    wait(store.close());
+    drop(store);
+    mangle(&directory, |db| flip_a_bit(db, &keys::execution(task.id, ExecutionId(Ulid(1)))));
+
+    let store = open(directory.path());
+    let listed = |store: &Arc<dyn Store>| {
+        let query = ExecutionQuery { limit: 10, ..ExecutionQuery::default() };
+        let page = store.executions(task.id, &query).expect("it reads");
+        (page.items.iter().map(|row| row.id.0.0).collect::<Vec<_>>(), page.total)
+    };
+    assert_eq!(listed(&store).0, [3, 2]);
+    assert_eq!(wait(store.remove_history(10, true)).executions, 3);
+    // The task keeps three: the damaged one goes first, and is counted as gone.
+    for number in 4..=8 {
+        write_row(&store, &task, number);
+    }
+    assert_eq!(listed(&store), (vec![8, 7, 6], 3));
+    assert_eq!(wait(store.remove_history(10, false)).executions, 3);
+    assert_eq!(listed(&store), (vec![], 0));
+    assert_eq!(store.statistics(true).expect("it counts")["indexes"]["retention"]["count"], 0);
+    wait(store.close());
+}
+
+#[test]
 fn the_history_of_a_deleted_task_goes_after_a_restart_too() {
     let mut task = task(1, "task");
     task.definition.keep_executions = 1000;
