@@ -39,7 +39,7 @@ const GROUP: usize = 512;
 const LEAST_FREE: u64 = 256 * 1024 * 1024;
 /// Far more than the grain of a file system's times.
 const TICKS: Duration = Duration::from_millis(200);
-/// The free space is looked at once in so many commits.
+/// The free space is looked at once in so many commits, and before each while there is too little.
 const LOOK: u32 = 16;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -282,7 +282,7 @@ impl Writer {
 
     /// Not at every commit: a commit writes little compared with the space that must be free.
     fn look_at_space(&mut self) {
-        if self.commits.is_multiple_of(LOOK) {
+        if self.low_space || self.commits.is_multiple_of(LOOK) {
             self.low_space = free_bytes(&self.directory).is_some_and(|free| free < LEAST_FREE);
         }
         self.commits = self.commits.wrapping_add(1);
