@@ -4,7 +4,7 @@ use super::*;
 
 pub(crate) fn a_task_is_kept_until_it_is_deleted(bench: &mut Bench) {
     let mut definition = definition("@hourly");
-    let params = json!({"deep": [{"number": 0.1, "text": "\u{0}ä\u{1f600}"}], "large": u64::MAX});
+    let params = json!({"deep": [{"number": 0.1, "text": "\u{0}ä\u{1f600}"}], "large": u64::MAX, "long": "x".repeat(200_000)});
     definition.params = params.as_object().cloned().expect("an object");
     let task = bench.created("kept", definition);
     let other = bench.hourly("other");
