@@ -44,6 +44,7 @@ macro_rules! passes {
             ];
             claims: [
                 what_is_due_is_decided_about_earliest_first_and_no_more_than_asked,
+                claims_that_are_made_together_get_one_task_each,
                 a_claim_writes_what_each_decision_says,
                 one_that_cannot_be_decided_about_is_held_back_until_it_is_changed,
                 one_that_is_not_due_yet_by_its_own_account_stays,

@@ -84,3 +84,27 @@ pub(crate) fn one_that_cannot_be_decided_about_is_held_back_until_it_is_changed(
         assert_eq!(claim(bench, until, 10).len(), 1);
     }
 }
+
+pub(crate) fn claims_that_are_made_together_get_one_task_each(bench: &mut Bench) {
+    for number in 0..20 {
+        due_after(bench, &format!("task {number}"), 10 + number);
+    }
+    let until = START + HOUR;
+    let claims: Vec<_> = (0..20)
+        .map(|_| {
+            let decide = bench.decision(until, Event::Due);
+            bench.store().claim(until, 1, decide)
+        })
+        .collect();
+    let mut claimed = bench.runtime.block_on(async {
+        let asked: Vec<_> = claims.into_iter().map(|claim| bench.runtime.spawn(claim)).collect();
+        let mut claimed = Vec::new();
+        for claim in asked {
+            let steps = claim.await.expect("it ends").expect("it claims");
+            claimed.extend(steps.into_iter().map(|step| step.task.definition.name));
+        }
+        claimed
+    });
+    claimed.sort();
+    assert_eq!(claimed, bench.names());
+}
