@@ -23,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use serde_json::{Map, Value};
@@ -49,6 +50,10 @@ pub use self::lock::LockError;
 
 /// How many operations may wait for the writer: a few groups' worth; who finds it full waits.
 const QUEUE: usize = 4096;
+
+/// How often a file that is still locked is tried, which is two seconds in all.
+const TRIES: usize = 200;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -85,12 +90,7 @@ impl SledStore {
         let failed = |source: io::Error| OpenError::Io { path: directory.to_owned(), source };
         std::fs::create_dir_all(directory).map_err(failed)?;
         let lock = Lock::take(directory)?;
-        let db = sled::Config::new()
-            .path(directory)
-            .cache_capacity(cache)
-            .flush_every_ms(None)
-            .open()
-            .map_err(|e| failed(e.into()))?;
+        let db = open_tree(directory, cache).map_err(|e| failed(e.into()))?;
         let report = check::check(&db).map_err(failed)?;
         db.flush().map_err(|e| failed(e.into()))?;
         let (ops, received) = mpsc::channel(QUEUE);
@@ -112,6 +112,22 @@ impl SledStore {
             answer.await.map_err(|_| StoreError::Closed)?
         })
     }
+}
+
+/// sled locks its file as well. Whoever had the directory last has given up our lock, but the
+/// last descriptor of that file may be closed a moment later, by one of sled's threads or by
+/// the kernel, and nothing tells when.
+fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
+    let config = sled::Config::new().path(directory).cache_capacity(cache).flush_every_ms(None);
+    for _ in 0..TRIES {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().starts_with("could not acquire lock") => {
+                thread::sleep(BETWEEN_TRIES);
+            }
+            result => return result,
+        }
+    }
+    config.open()
 }
 
 impl Store for SledStore {

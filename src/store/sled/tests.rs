@@ -44,7 +44,7 @@ fn written(tasks: &[Task]) -> TempDir {
 
 /// Does something to the closed store that no store would do.
 fn mangle(directory: &TempDir, how: impl FnOnce(&Db)) {
-    let db = sled::open(directory.path()).expect("it opens");
+    let db = open_tree(directory.path(), CACHE).expect("it opens");
     how(&db);
     db.flush().expect("it flushes");
 }
@@ -114,7 +114,7 @@ fn a_damaged_index_is_made_anew() {
     let tasks = [task(1, "first"), task(2, "second")];
     let directory = written(&tasks);
     let whole = |directory: &TempDir| {
-        let db = sled::open(directory.path()).expect("it opens");
+        let db = open_tree(directory.path(), CACHE).expect("it opens");
         let entries = keys::INDEXES
             .map(|(prefix, _)| db.scan_prefix([prefix]).collect::<sled::Result<Vec<_>>>().expect("it reads"));
         entries.to_vec()
