@@ -27,6 +27,7 @@
   const LONGEST = 16 * 1024 * 1024;
 
   let open = true; // until the output limit is reached
+  let depth = 0; // of groups that are open
   let level = LOG; // of the method that is printing
   const write = (at, message) => {
     if (open) open = op_isochron_write(at, message);
@@ -50,11 +51,12 @@
       name === "warn" || name === "error";
     const wrapped = {
       [name](...args) {
+        if (name === "group" || name === "groupCollapsed") depth++;
+        if (name === "groupEnd" && depth > 0) depth--;
         if (!open) return;
         prepared(args);
         if (
-          quick && args.length === 1 && typeof args[0] === "string" &&
-          printer.indentLevel === 0
+          quick && args.length === 1 && typeof args[0] === "string" && depth === 0
         ) {
           write(at, args[0]);
           return;

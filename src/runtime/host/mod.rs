@@ -11,6 +11,7 @@ mod caches;
 mod command;
 pub mod pool;
 mod process;
+mod result;
 mod snapshot;
 mod talk;
 

@@ -8,8 +8,8 @@ use std::{
     collections::HashSet,
     io,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -95,10 +95,19 @@ struct Shared {
 type Ended = (Verdict, Vec<(String, [u8; 32])>);
 
 struct Job {
-    talk: Talk,
+    /// Until a runner takes it, or its cancellation.
+    talk: Arc<Slot>,
     system: bool,
-    taken: Arc<AtomicBool>,
     reply: oneshot::Sender<Ended>,
+}
+
+/// A run that waits. Whoever takes it has it alone.
+struct Slot(std::sync::Mutex<Option<Talk>>);
+
+impl Slot {
+    fn take(&self) -> Option<Talk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// How many runners there are, and how many runs wait for one.
@@ -188,9 +197,9 @@ impl Pool {
     async fn submit(&self, mode: Mode, source: Source, invocation: Invocation) -> Ended {
         let (talk, system) = self.shared.talk(mode, source, invocation);
         let mut cancel = talk.cancel.clone();
-        let taken = Arc::new(AtomicBool::new(false));
+        let slot = Arc::new(Slot(std::sync::Mutex::new(Some(talk))));
         let (reply, mut answer) = oneshot::channel();
-        let job = Job { talk, system, taken: taken.clone(), reply };
+        let job = Job { talk: slot.clone(), system, reply };
         let waiting = self.shared.queued.fetch_add(1, Ordering::Relaxed);
         if self.line.send(job).is_err() {
             return (Verdict::failed(Reason::Crashed, "the server is stopping"), Vec::new());
@@ -200,22 +209,20 @@ impl Pool {
         if waiting >= idle && started < self.shared.settings.max {
             self.add(None).await;
         }
-        loop {
-            tokio::select! {
-                told = &mut answer => {
-                    return told.unwrap_or_else(|_| (Verdict::failed(Reason::Crashed, "the server is stopping"), Vec::new()));
+        let told = tokio::select! {
+            told = &mut answer => told,
+            who = cancelled(&mut cancel) => match slot.take() {
+                Some(_) => {
+                    self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+                    let mut verdict = Verdict::failed(Reason::Cancelled, String::new());
+                    verdict.ending = Ending::Cancelled { error: who };
+                    Ok((verdict, Vec::new()))
                 }
-                // Once a runner has it, the conversation hears the cancellation too.
-                who = cancelled(&mut cancel), if !taken.load(Ordering::Acquire) => {
-                    if !taken.swap(true, Ordering::AcqRel) {
-                        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
-                        let mut verdict = Verdict::failed(Reason::Cancelled, String::new());
-                        verdict.ending = Ending::Cancelled { error: who };
-                        return (verdict, Vec::new());
-                    }
-                }
+                // A runner has it: the conversation hears the cancellation too.
+                None => answer.await,
             }
-        }
+        };
+        told.unwrap_or_else(|_| (Verdict::failed(Reason::Crashed, "the server is stopping"), Vec::new()))
     }
 }
 
@@ -275,10 +282,10 @@ impl Shared {
                 () = self.not_needed() => None,
             };
             self.idle.fetch_sub(1, Ordering::Relaxed);
-            let Some(job) = job else { return false };
+            let Some((talk_about, job)) = job else { return false };
             self.queued.fetch_sub(1, Ordering::Relaxed);
             let context = self.context(job.system);
-            let Told { verdict, modules, alive } = talk(process, &context, job.talk).await;
+            let Told { verdict, modules, alive } = talk(process, &context, talk_about).await;
             // Whoever waited for it may be gone.
             let _ = job.reply.send((verdict, modules));
             process.runs += 1;
@@ -339,11 +346,11 @@ impl Shared {
     }
 
     /// The next run that nobody has cancelled.
-    async fn next_job(&self) -> Option<Job> {
+    async fn next_job(&self) -> Option<(Talk, Job)> {
         loop {
             let job = self.waiting.lock().await.recv().await?;
-            if !job.taken.swap(true, Ordering::AcqRel) {
-                return Some(job);
+            if let Some(talk) = job.talk.take() {
+                return Some((talk, job));
             }
         }
     }

@@ -2,13 +2,12 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
-use super::{caches::Caches, process::Process};
+use super::{caches::Caches, process::Process, result::{failed, kept}};
 use crate::{
     clock::{Clock, Stopwatch},
     domain::{
@@ -269,14 +268,10 @@ impl Listening {
     }
 
     fn reported(&self, end: End) -> Ending {
-        let parse = |text: String| {
-            serde_json::from_str::<Value>(&text)
-                .map_err(|e| failed(Reason::BadResult, format!("the result cannot be kept as JSON: {e}")))
-        };
         match end {
             End::Loaded => Ending::Completed { result: Value::Null },
             End::Returned { result } => {
-                parse(result).map_or_else(|end| end, |result| Ending::Completed { result })
+                kept(&result).map_or_else(|end| end, |result| Ending::Completed { result })
             }
             End::Failed { reason: Reason::Cancelled, error, .. } => {
                 let error = match &self.pressed {
@@ -286,7 +281,7 @@ impl Listening {
                 Ending::Cancelled { error }
             }
             End::Failed { reason, error, stack, result } => {
-                let result = result.and_then(|text| parse(text).ok());
+                let result = result.and_then(|text| kept(&text).ok());
                 Ending::Failed { reason, error, stack, result }
             }
         }
@@ -322,8 +317,4 @@ impl Listening {
             }
         }
     }
-}
-
-fn failed(reason: Reason, error: impl Into<String>) -> Ending {
-    Ending::Failed { reason, error: error.into(), stack: None, result: None }
 }
