@@ -9,6 +9,7 @@ const PREVIEW: usize = 1000;
 
 pub(super) fn failed(reason: Reason, error: impl Into<String>) -> Ending {
     Ending::Failed { reason, error: error.into(), stack: None, result: None }
+}
 
 /// A result as it is kept. JSON of the engine may hold what our JSON does not: half of a
 /// character (kept as U+FFFD) and any number of levels (kept as a summary).

@@ -7,7 +7,11 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
-use super::{caches::Caches, process::Process, result::{failed, kept}};
+use super::{
+    caches::Caches,
+    process::Process,
+    result::{failed, kept},
+};
 use crate::{
     clock::{Clock, Stopwatch},
     domain::{
