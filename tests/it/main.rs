@@ -1,6 +1,7 @@
 //! Black-box tests of the binary.
 
 mod cli;
+mod contract;
 mod crashes;
 mod failures;
 mod harness;
