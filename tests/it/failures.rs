@@ -144,3 +144,23 @@ fn a_handler_that_eats_memory_ends_and_nobody_else_does() {
     assert_eq!(execution["output"][0]["message"], "eating");
     server.is_well();
 }
+
+#[test]
+fn every_limit_has_a_reason_of_its_own() {
+    let settings = Options::default().set("LIMITS__CPU", "300").set("LIMITS__BUFFERS", "2 MiB");
+    let server = settings.set("LIMITS__HEAP", "24 MiB").start();
+    let reason = |name: &str, body: &str| {
+        let source = format!("module.exports = async () => {{ {body} }}");
+        let execution = server.run_source(name, &source, &json!({ "timeout": 20_000 }));
+        execution["reason"].as_str().map(str::to_owned)
+    };
+    assert_eq!(reason("thinks", "for (;;);").as_deref(), Some("cpu-limit"));
+    assert_eq!(
+        reason("heap", "const a = []; for (;;) a.push({ n: a.length })").as_deref(),
+        Some("memory-limit")
+    );
+    assert_eq!(reason("buffers", "return new ArrayBuffer(3 * 2 ** 20)").as_deref(), Some("memory-limit"));
+    // Waiting is no work: this takes longer than the limit, but not of the processor.
+    assert_eq!(reason("waits", "await new Promise((go) => setTimeout(go, 600))"), None);
+    assert_eq!(reason("fits", "return new ArrayBuffer(2 ** 20).byteLength"), None);
+}

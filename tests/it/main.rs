@@ -5,6 +5,7 @@ mod contract;
 mod crashes;
 mod failures;
 mod harness;
+mod hostile;
 mod lists;
 mod quick_start;
 mod rooms;

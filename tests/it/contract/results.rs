@@ -126,11 +126,12 @@ fn a_large_result_is_kept_as_its_beginning() {
         "module.exports = () => Array.from({ length: 5000 }, (_, n) => n)",
         "module.exports = () => ({ text: '💥'.repeat(20_000), more: 1 })",
         "module.exports = () => 'x'.repeat(50_000_000)",
+        "module.exports = () => { let a = {}; for (let n = 0; n < 1e5; n++) a = { a }; return a }",
     ];
-    let [whole, over, list, object, huge] = run_all(&server, sources);
+    let [whole, over, list, object, huge, deep] = run_all(&server, sources);
     assert_eq!(whole["result"].as_str().map(str::len), Some(9998));
     for (execution, words) in
-        [(&over, "10,001"), (&list, "5,000"), (&object, "2 keys"), (&huge, "50,000,002")]
+        [(&over, "10,001"), (&list, "5,000"), (&object, "2 keys"), (&huge, "50,000,002"), (&deep, "1 key")]
     {
         assert_eq!(execution["status"], "completed");
         let result = execution["result"].as_object().expect("an object");
