@@ -273,7 +273,7 @@ impl Listening {
 
     fn reported(&self, end: End) -> Ending {
         match end {
-            End::Loaded => Ending::Completed { result: Value::Null },
+            End::Loaded => Ending::Completed { result: serde_json::Value::Null },
             End::Returned { result } => {
                 kept(&result).map_or_else(|end| end, |result| Ending::Completed { result })
             }
