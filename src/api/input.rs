@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let json = is_json(&request);
-        let bytes = read(request).await?;
+        let bytes = whole(request).await?;
         if !json {
             return Err(not_json());
         }
@@ -47,7 +47,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalBody {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let json = is_json(&request);
-        let bytes = read(request).await?;
+        let bytes = whole(request).await?;
         if bytes.is_empty() {
             return Ok(Self(Map::new()));
         }
@@ -80,10 +80,33 @@ fn not_json() -> ApiError {
     ApiError::unsupported_media("The body must be JSON: send the header Content-Type: application/json")
 }
 
+/// Why a body is not there.
+#[derive(Clone)]
+struct Unreadable(ApiError);
+
+/// Reads the body before anybody looks at the request: a connection whose body is still on its
+/// way when the answer goes out would be closed, to the surprise of the client's next request.
+pub(super) async fn with_whole_body(request: Request) -> Request {
+    let (mut parts, body) = request.into_parts();
+    match read(body).await {
+        Ok(bytes) => Request::from_parts(parts, bytes.into()),
+        Err(error) => {
+            parts.extensions.insert(Unreadable(error));
+            Request::from_parts(parts, axum::body::Body::empty())
+        }
+    }
+}
+
+async fn whole(mut request: Request) -> Result<Vec<u8>, ApiError> {
+    match request.extensions_mut().remove::<Unreadable>() {
+        Some(Unreadable(error)) => Err(error),
+        None => read(request.into_body()).await,
+    }
+}
+
 /// Reads a body. What is beyond the limit is read too, up to a point, and dropped: a client that
 /// is still writing would not see the answer.
-async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
-    let mut body = request.into_body();
+async fn read(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut length = 0;
     while length <= DRAINED

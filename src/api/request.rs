@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Shared, error::ApiError};
+use super::{Shared, error::ApiError, input::with_whole_body};
 use crate::{clock::Stopwatch, scheduler::Asker};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -59,7 +59,7 @@ pub(super) async fn envelope(State(api): State<Shared>, mut request: Request, ne
     let mut response = if !reads && api.scheduler.is_stopping() {
         ApiError::unavailable("The server is shutting down").into_response()
     } else {
-        next.run(request).await
+        next.run(with_whole_body(request).await).await
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         if let Some(inside) = error.inside.as_deref().filter(|_| error.is_server_side()) {
