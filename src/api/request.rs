@@ -55,11 +55,12 @@ pub(super) async fn envelope(State(api): State<Shared>, mut request: Request, ne
         RequestInfo { id: crate::clock::random_token()[..16].to_owned(), stopwatch: Stopwatch::start() };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(info.clone());
+    let request = with_whole_body(request).await;
     let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&method);
     let mut response = if !reads && api.scheduler.is_stopping() {
         ApiError::unavailable("The server is shutting down").into_response()
     } else {
-        next.run(with_whole_body(request).await).await
+        next.run(request).await
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         if let Some(inside) = error.inside.as_deref().filter(|_| error.is_server_side()) {
