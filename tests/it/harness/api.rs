@@ -20,6 +20,8 @@ impl Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
+            // Every request on a connection of its own: what one leaves behind is no other's trouble.
+            .max_idle_connections(0)
             .timeout_global(Some(PATIENCE));
         Self { agent: config.build().into(), url: url.to_owned(), token: token.to_owned() }
     }
@@ -66,6 +68,16 @@ impl Client {
 
     pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
         self.send_json("PUT", path, body)
+    }
+
+    /// Where the server listens, for requests that no client would make.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").expect("an address")
+    }
+
+    /// The token, for the same.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// A POST without body.

@@ -1,9 +1,15 @@
 //! Requests that cannot be understood as requests: methods, media types, sizes, JSON, queries.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::json;
 
-use crate::harness::{Answer, Server, redacted};
+use crate::harness::{Answer, PATIENCE, Server, redacted};
 
 /// Every error, from whatever layer, has this shape and nothing else.
 fn check_shape(answer: &Answer) {
@@ -128,6 +134,72 @@ fn a_body_that_is_no_json_object_is_told_where_it_goes_wrong() {
     let deep = format!("{{\"params\": {}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let request = client.request("POST", "/admin/scheduler").header("content-type", "application/json");
     assert_eq!(client.send(request, deep).status, 400);
+}
+
+/// A client sends the head, is answered, and sends the body only then: whoever does that must be
+/// able to go on, or be told that the connection is closed.
+#[test]
+fn an_answer_that_does_not_wait_for_the_body_does_not_break_the_connection() {
+    let server = Server::start();
+    let client = server.client();
+    let head = |method: &str, path: &str, length: usize| {
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n",
+            client.address(),
+            client.token()
+        )
+    };
+    let mut broken = Vec::new();
+    for (method, path) in [
+        ("PUT", "/admin/scheduler/task-1"),
+        ("POST", "/admin/scheduler/task-1/actions/run"),
+        ("POST", "/admin/scheduler?unknown=1"),
+        ("POST", "/admin/nothing"),
+        ("PATCH", "/admin/scheduler"),
+        ("POST", "/health"),
+    ] {
+        let mut stream = TcpStream::connect(client.address()).expect("a connection");
+        stream.write_all(head(method, path, 2).as_bytes()).expect("the head sent");
+        let mut answer = Vec::new();
+        // A server that waits for the body says nothing yet, which is as good.
+        stream.set_read_timeout(Some(Duration::from_millis(300))).expect("a limit");
+        let _ = read_answer(&mut stream, &mut answer);
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        let mut go_on = || {
+            stream.write_all(b"{}")?;
+            if answer.is_empty() {
+                read_answer(&mut stream, &mut answer)?;
+            }
+            stream.write_all(head("GET", "/admin/scheduler", 0).as_bytes())?;
+            let mut next = Vec::new();
+            read_answer(&mut stream, &mut next)?;
+            std::io::Result::Ok(String::from_utf8_lossy(&next).starts_with("HTTP/1.1 200"))
+        };
+        let went_on = go_on();
+        let first = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        assert!(first.starts_with("http/1.1 40"), "{method} {path}: {first:?}");
+        if !first.contains("connection: close") && !matches!(went_on, Ok(true)) {
+            broken.push(format!("{method} {path}: {went_on:?}"));
+        }
+    }
+    assert_eq!(broken, [""; 0], "closed without a word");
+}
+
+/// Reads until the end of a head and of the body it announces.
+fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let read = stream.read(&mut buffer)?;
+        answer.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
+        let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        let wanted = length.and_then(|length| length.parse::<usize>().ok());
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.len());
+        if read == 0 || (wanted.is_some() && body >= wanted) {
+            return Ok(());
+        }
+    }
 }
 
 #[test]
