@@ -7,6 +7,7 @@ mod failures;
 mod harness;
 mod hostile;
 mod lists;
+mod missed;
 mod quick_start;
 mod rooms;
 mod stopping;

@@ -52,7 +52,7 @@ impl Home {
         }
     }
 
-    /// The binary in this directory, with nothing of the environment but `settings`.
+    /// The binary in this directory, with nothing of our environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_isochron"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());

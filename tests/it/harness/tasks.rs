@@ -41,7 +41,7 @@ impl Server {
         self.create(&body)
     }
 
-    /// Asks for something about a task, or posts an action.
+    /// Asks for an action on a task.
     pub(crate) fn act(&self, id: &str, action: &str) -> Answer {
         self.client().action(&format!("/admin/scheduler/{id}/actions/{action}"))
     }

@@ -6,17 +6,8 @@ use insta::{Settings, dynamic_redaction, internals::SettingsBindDropGuard};
 /// Epoch milliseconds of 2020; every time of a test is later.
 const EARLIEST: f64 = 1_577_836_800_000.0;
 
-const TIMES: [&str; 9] = [
-    "createdAt",
-    "updatedAt",
-    "nextRun",
-    "lastRetry",
-    "scheduledFor",
-    "startTime",
-    "time",
-    "modifiedAt",
-    "mtime",
-];
+const TIMES: [&str; 8] =
+    ["createdAt", "updatedAt", "nextRun", "lastRetry", "scheduledFor", "startTime", "time", "modifiedAt"];
 
 /// Redacts until the guard is dropped.
 pub(crate) fn redacted() -> SettingsBindDropGuard {
@@ -42,7 +33,7 @@ fn is_task_id(text: &str) -> bool {
     is_id(text, "task-")
 }
 
-pub(crate) fn is_execution_id(text: &str) -> bool {
+fn is_execution_id(text: &str) -> bool {
     is_id(text, "exec-")
 }
 

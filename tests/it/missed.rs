@@ -1,0 +1,158 @@
+//! Planned times that pass while the server is down: none vanishes, none runs twice.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Options, Server, Stopwatch, task, until};
+
+const INTERVAL: i64 = 200;
+
+/// How many planned times a row stands for.
+fn stands_for(row: &Value) -> i64 {
+    if row["status"] == "skipped" { row["skippedCount"].as_i64().expect("a count") } else { 1 }
+}
+
+/// Every planned time from the first one on belongs to exactly one row.
+#[track_caller]
+fn check_account(name: &str, rows: &[Value], created: i64) {
+    let mut accounted = BTreeSet::new();
+    for row in rows {
+        let first = row["scheduledFor"].as_i64().expect("a time");
+        assert_eq!((first - created) % INTERVAL, 0, "{name}: anchored at the creation: {row}");
+        // The times of one skip follow each other, but those that ran in between are not among them.
+        let mut time = first;
+        for _ in 0..stands_for(row) {
+            while row["status"] == "skipped" && runs_at(rows, time) {
+                time += INTERVAL;
+            }
+            assert!(accounted.insert(time), "{name}: {time} is accounted for twice: {rows:?}");
+            time += INTERVAL;
+        }
+    }
+    let last = *accounted.last().expect("a row");
+    let planned: BTreeSet<_> = (1..=(last - created) / INTERVAL).map(|n| created + n * INTERVAL).collect();
+    let vanished: Vec<_> = planned.difference(&accounted).collect();
+    assert!(vanished.is_empty(), "{name}: {vanished:?} vanished: {rows:?}");
+}
+
+fn runs_at(rows: &[Value], time: i64) -> bool {
+    rows.iter().any(|row| row["status"] != "skipped" && row["scheduledFor"] == time)
+}
+
+fn of_kind<'a>(rows: &'a [Value], field: &str, value: &str) -> Vec<&'a Value> {
+    rows.iter().filter(|row| row[field] == value).collect()
+}
+
+/// Waits until a task does nothing any more and returns all of its rows, oldest planned time first.
+fn settled(server: &Server, id: &str) -> Vec<Value> {
+    server.act(id, "pause").expect(200);
+    server.until_status(id, "paused");
+    let mut rows = Vec::new();
+    loop {
+        let path = format!("/admin/scheduler/{id}/executions?limit=50&skip={}", rows.len());
+        let mut page = server.client().get(&path).expect(200);
+        rows.append(page["executions"].as_array_mut().expect("executions"));
+        if page["totalExecutions"] == rows.len() {
+            break;
+        }
+    }
+    rows.sort_by_key(|row| row["scheduledFor"].as_i64());
+    rows
+}
+
+#[test]
+fn times_missed_while_the_server_was_down_are_made_up_for_as_each_task_wants_it() {
+    let mut server = Options::default().set("MISFIRE_AFTER", "1500").start();
+    server.home.write("ticks", "module.exports = () => 'tick'");
+    let ids = ["once", "skip", "all"].map(|misfire| {
+        let more = json!({ "recurring": true, "misfire": misfire, "keepExecutions": 10_000 });
+        server.create(&task(misfire, "ticks", "every 200ms", &more))
+    });
+    for id in &ids {
+        server.until_rows(id, "completed", 1);
+    }
+    server.kill();
+    let stopwatch = Stopwatch::start();
+    until("the server has been down for a while", || {
+        (stopwatch.elapsed() > Duration::from_millis(3500)).then_some(())
+    });
+    server.start_again();
+    for id in &ids {
+        until("it is back at its pace", || {
+            let rows = server.executions(id);
+            let newest = rows.iter().find(|row| row["status"] == "completed")?;
+            (newest["trigger"] == "schedule"
+                && newest["startTime"].as_i64() > rows.last()?["startTime"].as_i64().map(|t| t + 4500))
+            .then_some(())
+        });
+    }
+    let [once, skip, all] = ids.map(|id| {
+        let created = server.task(&id)["createdAt"].as_i64().expect("a time");
+        let rows = settled(&server, &id);
+        check_account(&id, &rows, created);
+        rows
+    });
+
+    let caught_up = of_kind(&once, "trigger", "catch-up");
+    assert_eq!(caught_up.len(), 1, "one run for all of them: {once:?}");
+    let missed = of_kind(&once, "reason", "misfire");
+    assert_eq!(missed.len(), 1, "one row for the others: {once:?}");
+    let newest = missed[0]["scheduledFor"].as_i64().map(|first| first + INTERVAL * stands_for(missed[0]));
+    assert_eq!(caught_up[0]["scheduledFor"].as_i64(), newest, "it stands for the newest missed time");
+    assert!(stands_for(missed[0]) >= 5, "{missed:?}");
+
+    assert_eq!(of_kind(&skip, "trigger", "catch-up").len(), 0, "{skip:?}");
+    let missed = of_kind(&skip, "reason", "misfire");
+    assert!(missed.len() == 1 && stands_for(missed[0]) >= 5, "{missed:?}");
+
+    let caught_up = of_kind(&all, "trigger", "catch-up");
+    assert!(caught_up.len() >= 5, "each missed time: {all:?}");
+    assert_eq!(of_kind(&all, "reason", "misfire").len(), 0, "{all:?}");
+    let starts: Vec<_> = caught_up.iter().map(|row| row["startTime"].as_i64()).collect();
+    assert!(starts.is_sorted(), "they run in order: {starts:?}");
+}
+
+#[test]
+fn a_moment_that_passed_while_the_server_was_down_is_made_up_for_once() {
+    let mut server = Options::default().set("MISFIRE_AFTER", "100").start();
+    server.home.write("ticks", "module.exports = () => 'tick'");
+    let now = server.task(&server.create(&task("first", "ticks", "now", &Value::Null)))["createdAt"].as_i64();
+    let moment = now.expect("a time") + 1500;
+    let id = server.create(&task("moment", "ticks", &moment.to_string(), &Value::Null));
+    server.kill();
+    let stopwatch = Stopwatch::start();
+    until("the moment has passed", || (stopwatch.elapsed() > Duration::from_millis(2000)).then_some(()));
+    for _ in 0..2 {
+        server.start_again();
+        let task = server.until_status(&id, "completed");
+        assert_eq!(task["nextRun"], json!(null));
+        let rows = server.executions(&id);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        assert_eq!((&rows[0]["trigger"], &rows[0]["scheduledFor"]), (&json!("catch-up"), &json!(moment)));
+        server.kill();
+    }
+}
+
+#[test]
+fn kills_again_and_again_neither_lose_nor_repeat_a_planned_time() {
+    let mut server = Options::default().set("MISFIRE_AFTER", "400").start();
+    server
+        .home
+        .write("ticks", "module.exports = async () => { await new Promise((go) => setTimeout(go, 60)) }");
+    let more = json!({ "recurring": true, "misfire": "skip", "keepExecutions": 10_000, "overlap": "allow" });
+    let id = server.create(&task("ticks", "ticks", "every 200ms", &more));
+    let created = server.task(&id)["createdAt"].as_i64().expect("a time");
+    for round in 1..=4 {
+        server.until_rows(&id, "completed", round * 2);
+        server.kill();
+        server.start_again();
+    }
+    let before = server.until_rows(&id, "completed", 9).len();
+    let rows = settled(&server, &id);
+    check_account("ticks", &rows, created);
+    assert!(of_kind(&rows, "status", "completed").len() >= before);
+    for row in of_kind(&rows, "status", "failed") {
+        assert_eq!(row["reason"], "lost", "{row}");
+    }
+}
