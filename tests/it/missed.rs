@@ -44,6 +44,16 @@ fn of_kind<'a>(rows: &'a [Value], field: &str, value: &str) -> Vec<&'a Value> {
     rows.iter().filter(|row| row[field] == value).collect()
 }
 
+/// The skips of what was missed. What is due at the moment of a pause is recorded as a misfire
+/// too, but not late.
+fn misfires(rows: &[Value]) -> Vec<&Value> {
+    let late = |row: &&Value| {
+        let times = row["createdAt"].as_i64().zip(row["scheduledFor"].as_i64());
+        times.is_some_and(|(created, planned)| created - planned > 1500)
+    };
+    of_kind(rows, "reason", "misfire").into_iter().filter(late).collect()
+}
+
 /// Waits until a task does nothing any more and returns all of its rows, oldest planned time first.
 fn settled(server: &Server, id: &str) -> Vec<Value> {
     server.act(id, "pause").expect(200);
@@ -96,19 +106,19 @@ fn times_missed_while_the_server_was_down_are_made_up_for_as_each_task_wants_it(
 
     let caught_up = of_kind(&once, "trigger", "catch-up");
     assert_eq!(caught_up.len(), 1, "one run for all of them: {once:?}");
-    let missed = of_kind(&once, "reason", "misfire");
+    let missed = misfires(&once);
     assert_eq!(missed.len(), 1, "one row for the others: {once:?}");
     let newest = missed[0]["scheduledFor"].as_i64().map(|first| first + INTERVAL * stands_for(missed[0]));
     assert_eq!(caught_up[0]["scheduledFor"].as_i64(), newest, "it stands for the newest missed time");
     assert!(stands_for(missed[0]) >= 5, "{missed:?}");
 
     assert_eq!(of_kind(&skip, "trigger", "catch-up").len(), 0, "{skip:?}");
-    let missed = of_kind(&skip, "reason", "misfire");
+    let missed = misfires(&skip);
     assert!(missed.len() == 1 && stands_for(missed[0]) >= 5, "{missed:?}");
 
     let caught_up = of_kind(&all, "trigger", "catch-up");
     assert!(caught_up.len() >= 5, "each missed time: {all:?}");
-    assert_eq!(of_kind(&all, "reason", "misfire").len(), 0, "{all:?}");
+    assert_eq!(misfires(&all).len(), 0, "{all:?}");
     let starts: Vec<_> = caught_up.iter().map(|row| row["startTime"].as_i64()).collect();
     assert!(starts.is_sorted(), "they run in order: {starts:?}");
 }
