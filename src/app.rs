@@ -83,6 +83,7 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     let pool = Pool::start(pool_settings(config), files.clone(), system, clock.clone()).await?;
     let scheduler =
         Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
+    scheduler.recover().await.context("close what an earlier process left in progress")?;
     let parts = Arc::new(Parts { pool: pool.clone(), scheduling: AtomicBool::new(true) });
     let router = api::router(Api {
         scheduler: scheduler.clone(),

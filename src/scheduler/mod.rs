@@ -109,13 +109,12 @@ impl Scheduler {
         })
     }
 
-    /// Settles what an earlier process left behind, then runs what is due until it is stopped.
+    /// Runs what is due until it is stopped. [`Scheduler::recover`] comes first.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn run(self: &Arc<Self>) -> Result<(), StoreError> {
         let _under_way = InFlight::new(self);
-        self.recover().await?;
         let mut stopping = self.stopping.subscribe();
         // Tasks due by this moment have been asked ahead of their time already.
         let mut asked = Millis::MIN;

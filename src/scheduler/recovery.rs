@@ -13,7 +13,10 @@ impl Scheduler {
     /// Closes every execution that an earlier epoch left in progress as `lost`; the retry rule
     /// decides whether there is another attempt. Nothing of this epoch runs yet, so whatever is
     /// in progress is of an earlier one.
-    pub(super) async fn recover(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn recover(&self) -> Result<(), StoreError> {
         let left = self.store.running()?;
         if !left.is_empty() {
             tracing::warn!(
