@@ -4,14 +4,15 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-/// A command that starts this same binary as a runner, with nothing of our environment.
+/// A command that starts this same binary as a runner, with nothing of our environment: a
+/// handler's local time is UTC, wherever the server is and whether or not the runner may look.
 pub(super) fn command() -> Command {
     // The link to the running image stays right when the file on disk is replaced.
     #[cfg(target_os = "linux")]
     let mut command = Command::new("/proc/self/exe");
     #[cfg(not(target_os = "linux"))]
     let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "isochron".into()));
-    command.arg0("isochron").arg("runner").env_clear().kill_on_drop(true);
+    command.arg0("isochron").arg("runner").env_clear().env("TZ", "UTC").kill_on_drop(true);
     // Ctrl-C at a terminal goes to the whole group: it is meant for the server, which decides.
     command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
