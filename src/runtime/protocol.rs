@@ -10,7 +10,10 @@
 //! [`FromRunner::Call`] (each answered by [`ToRunner::Reply`]), one
 //! [`FromRunner::Done`], and `Ready` again.
 
-use std::io::{self, Read, Write};
+use std::{
+    fmt,
+    io::{self, Read, Write},
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -49,6 +52,8 @@ pub enum FromRunner {
     Ready {
         /// Names the engine's version and flags; code caches are valid for one engine only.
         engine: String,
+        /// How well the runner is caged; said once, by the first.
+        cage: Option<Cage>,
     },
     /// One call of the console.
     Line {
@@ -74,6 +79,37 @@ pub enum FromRunner {
     Dying(Reason),
     /// The run is over.
     Done(Box<Done>),
+}
+
+/// What holds a runner besides its isolates and its process. Shown as `full: Landlock ABI 7, seccomp`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cage {
+    /// How much of it this system has.
+    pub level: CageLevel,
+    /// For people: the parts, and why one lacks.
+    pub text: String,
+}
+
+/// How much of the cage a system has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CageLevel {
+    /// All of it.
+    Full,
+    /// A part of it.
+    Partial,
+    /// None: a handler is held by its isolate and its process alone.
+    ProcessBoundary,
+}
+
+impl fmt::Display for Cage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            CageLevel::Full => "full",
+            CageLevel::Partial => "partial",
+            CageLevel::ProcessBoundary => "process boundary only",
+        };
+        write!(f, "{level}: {}", self.text)
+    }
 }
 
 /// Settings of one runner process.

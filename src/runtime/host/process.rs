@@ -71,7 +71,7 @@ impl Process {
             .await
             .map_err(|_| io::Error::other("it did not get ready in time"))??;
         match frame {
-            Some(FromRunner::Ready { engine }) => {
+            Some(FromRunner::Ready { engine, .. }) => {
                 self.engine = engine;
                 Ok(())
             }

@@ -17,8 +17,10 @@
 //! How to misuse it: run anything but `runtime-js` before [`isolate`] has booted;
 //! keep a `v8::Global` longer than its isolate; hold a borrow of `OpState` across a
 //! call into JavaScript; make an isolate outside the tokio runtime; initialise V8 on
-//! a thread that is not an ancestor of those that use it.
+//! a thread that is not an ancestor of those that use it; start a thread, or open
+//! anything, without asking whether the [`cage`] allows it.
 
+mod cage;
 mod clone;
 mod compile;
 mod imports;
@@ -41,7 +43,7 @@ mod watch;
 use std::{io, os::fd::RawFd, process::ExitCode, rc::Rc, sync::Arc, time::Duration};
 
 use deno_core::{JsRuntime, v8};
-use isochron::runtime::protocol::{FromRunner, Run, Settings};
+use isochron::runtime::protocol::{Cage, FromRunner, Run, Settings};
 use rand::{TryRng, rngs::SysRng};
 use tokio::sync::mpsc;
 
@@ -68,7 +70,7 @@ pub(crate) struct Options {
 /// Runs the hidden subcommand. Call it on the main thread, before any other thread exists.
 #[must_use]
 pub(crate) fn main(options: &Options) -> ExitCode {
-    os::renounce();
+    cage::renounce();
     let result = match (options.build_snapshot_fd, options.snapshot_fd) {
         (Some(fd), _) => build_snapshot(fd),
         (None, Some(fd)) => serve(fd),
@@ -91,6 +93,8 @@ fn build_snapshot(fd: RawFd) -> io::Result<()> {
 }
 
 fn serve(fd: RawFd) -> io::Result<()> {
+    cage::seclude(fd);
+    let door = cage::enter();
     let snapshot = snapshot::map(&os::adopt(fd))?;
     let outbox = Arc::new(Outbox::new());
     let settings = Rc::new(link::first_frame(&outbox)?);
@@ -105,7 +109,7 @@ fn serve(fd: RawFd) -> io::Result<()> {
     let (sender, runs) = mpsc::channel(1);
     supervisor::start(shared.clone(), sender)?;
     keeper::start(snapshot)?;
-    tokio.block_on(serve_runs(snapshot, &settings, &shared, runs));
+    tokio.block_on(serve_runs(snapshot, &settings, &shared, runs, || door.shut()));
     Ok(())
 }
 
@@ -114,13 +118,17 @@ async fn serve_runs(
     settings: &Rc<Settings>,
     shared: &Shared,
     mut runs: mpsc::Receiver<Box<Run>>,
+    shut_cage: impl FnOnce() -> Cage,
 ) {
+    let mut shut_cage = Some(shut_cage);
     let tag = v8::script_compiler::cached_data_version_tag();
     let engine = format!("{}-{tag:08x}", v8::VERSION_STRING);
     loop {
         let mut isolate = Isolate::new(snapshot, settings, shared);
         shared.watch.offer(isolate.runtime.v8_isolate().thread_safe_handle());
-        shared.outbox.send(&FromRunner::Ready { engine: engine.clone() });
+        // Not before the first isolate: making it takes calls that making the next does not.
+        let cage = shut_cage.take().map(|shut_cage| shut_cage());
+        shared.outbox.send(&FromRunner::Ready { engine: engine.clone(), cage });
         let Some(run) = runs.recv().await else { return };
         let Isolate { entries, runtime } = &mut isolate;
         let done = run::run(Stage { runtime, entries, shared, settings }, *run).await;

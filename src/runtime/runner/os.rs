@@ -1,4 +1,4 @@
-//! What the runner asks of the operating system: clocks, leaving at once, giving up rights.
+//! What the runner asks of the operating system: clocks, leaving at once, descriptors.
 //!
 //! The project's clock room is the server's; a runner has a process of its own,
 //! one run at a time and no test that turns its time, so it asks the kernel here
@@ -10,11 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::{
-    process::{self, DumpableBehavior, Resource, Rlimit},
-    thread,
-    time::{ClockId, clock_gettime},
-};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Time since some moment of the past, never going back.
 pub(super) fn monotonic() -> Duration {
@@ -77,12 +73,4 @@ pub(super) fn leave(code: i32) -> ! {
 pub(super) fn adopt(fd: RawFd) -> File {
     // SAFETY: the server made this descriptor for us and nothing else here uses it.
     unsafe { File::from_raw_fd(fd) }
-}
-
-/// Gives up what a runner never needs: new privileges, being traced, core dumps.
-/// Best effort: on a system without one of them the runner still runs.
-pub(super) fn renounce() {
-    let _ = thread::set_no_new_privs(true);
-    let _ = process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
 }

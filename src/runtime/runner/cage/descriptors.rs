@@ -1,0 +1,39 @@
+//! Descriptors that were inherited and that nobody meant for us.
+//!
+//! The server opens all of its own with `O_CLOEXEC`; these come from whoever started the
+//! server and left a file or a socket open across exec.
+
+use std::os::fd::RawFd;
+
+/// Closes every descriptor but 0, 1, 2 and `keep`.
+#[cfg(target_os = "linux")]
+pub(super) fn close_all_but(keep: RawFd) {
+    let keep = keep.max(2).cast_unsigned();
+    if !(close_range(3, keep - 1) && close_range(keep + 1, u32::MAX)) {
+        close_listed(keep);
+    }
+}
+
+/// close_range(2), which Linux has since 5.9.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "closes by number")]
+fn close_range(first: u32, last: u32) -> bool {
+    // SAFETY: nothing of this process is open yet but what it was started with.
+    first > last || unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "closes by number")]
+fn close_listed(keep: u32) {
+    // proc(5). The list is complete, and its own descriptor closed, before the first goes.
+    let Ok(list) = std::fs::read_dir("/proc/self/fd") else { return };
+    let names: Vec<_> = list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    for number in names.into_iter().filter(|number: &RawFd| *number > 2 && number.cast_unsigned() != keep) {
+        // SAFETY: as above.
+        unsafe { libc::close(number) };
+    }
+}
+
+/// Elsewhere they stay.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn close_all_but(_keep: RawFd) {}
