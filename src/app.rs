@@ -222,6 +222,10 @@ impl Readiness for Parts {
         RunnersReady { alive: state.alive, idle: state.idle, waiting: state.waiting }
     }
 
+    fn cage(&self) -> String {
+        self.pool.cage().to_string()
+    }
+
     fn scheduler(&self) -> bool {
         self.scheduling.load(Ordering::Relaxed)
     }

@@ -26,6 +26,8 @@ pub struct RunnersReady {
 pub trait Readiness: Send + Sync + 'static {
     /// The runners.
     fn runners(&self) -> RunnersReady;
+    /// Their cage: what holds a handler besides V8 and its process, in a line for people.
+    fn cage(&self) -> String;
     /// Whether the scheduler's loop is running.
     fn scheduler(&self) -> bool;
 }
@@ -44,7 +46,7 @@ pub(super) async fn ready(State(api): State<Shared>) -> Response {
         "store": { "open": store.is_ok(), "start": api.store.report() },
         "scheduler": { "running": scheduler, "stopping": api.scheduler.is_stopping() },
         "runners": runners,
-        "cage": "process boundary",
+        "cage": api.readiness.cage(),
     });
     (status, Json(body)).into_response()
 }

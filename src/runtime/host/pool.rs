@@ -35,7 +35,7 @@ use crate::{
     handlers::{Loaded, Loader, files::Files},
     runtime::{
         Invocation, Later, Runner, SystemCalls,
-        protocol::{self, Mode, Run, Settings},
+        protocol::{self, Cage, CageLevel, Mode, Run, Settings},
     },
 };
 
@@ -70,6 +70,7 @@ pub struct PoolSettings {
 /// The runners.
 pub struct Pool {
     shared: Arc<Shared>,
+    cage: Cage,
     line: mpsc::UnboundedSender<Job>,
     runners: Mutex<JoinSet<()>>,
 }
@@ -154,7 +155,12 @@ impl Pool {
         let first = Process::start(&shared.snapshot, &shared.settings.runner)
             .await
             .map_err(|e| io::Error::new(e.kind(), format!("start a runner: {e}")))?;
-        let pool = Arc::new(Self { shared, line, runners: Mutex::default() });
+        let cage =
+            first.cage.clone().ok_or_else(|| io::Error::other("the runner said nothing of its cage"))?;
+        if cage.level != CageLevel::Full {
+            tracing::warn!(%cage, "this system does not cage the runners wholly");
+        }
+        let pool = Arc::new(Self { shared, cage, line, runners: Mutex::default() });
         pool.add(Some(first)).await;
         for _ in 1..pool.shared.settings.min {
             pool.add(None).await;
@@ -170,6 +176,12 @@ impl Pool {
             idle: self.shared.idle.load(Ordering::Relaxed),
             waiting: self.shared.queued.load(Ordering::Relaxed),
         }
+    }
+
+    /// How well the runners are caged on this system.
+    #[must_use]
+    pub fn cage(&self) -> &Cage {
+        &self.cage
     }
 
     /// Ends every runner and waits for that.

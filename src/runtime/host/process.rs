@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{command::command, snapshot::Snapshot};
-use crate::runtime::protocol::{self, FromRunner, Settings, ToRunner, frame_length};
+use crate::runtime::protocol::{self, Cage, FromRunner, Settings, ToRunner, frame_length};
 
 /// How much of what a runner writes to its standard error is kept: the engine's last words.
 const LAST_WORDS: usize = 4096;
@@ -31,6 +31,8 @@ pub(super) struct Process {
     last_words: Arc<Mutex<String>>,
     /// The engine's name, from its last `Ready`.
     pub(super) engine: String,
+    /// How well it is caged, as it said before it had run anything.
+    pub(super) cage: Option<Cage>,
     /// Runs so far.
     pub(super) runs: u64,
 }
@@ -49,8 +51,15 @@ impl Process {
             tokio::spawn(listen(BufReader::new(stderr), child.id(), last_words.clone()));
         }
         let socket = UnixStream::from_std(ours)?;
-        let mut process =
-            Self { child, socket, unread: Vec::new(), last_words, engine: String::new(), runs: 0 };
+        let mut process = Self {
+            child,
+            socket,
+            unread: Vec::new(),
+            last_words,
+            engine: String::new(),
+            cage: None,
+            runs: 0,
+        };
         process.send(&ToRunner::Start(settings.clone())).await?;
         process.ready().await?;
         Ok(process)
@@ -71,8 +80,10 @@ impl Process {
             .await
             .map_err(|_| io::Error::other("it did not get ready in time"))??;
         match frame {
-            Some(FromRunner::Ready { engine, .. }) => {
+            Some(FromRunner::Ready { engine, cage }) => {
                 self.engine = engine;
+                // Once a handler has run in it, it is not believed any more.
+                self.cage = self.cage.take().or(cage.filter(|_| self.runs == 0));
                 Ok(())
             }
             Some(other) => Err(io::Error::other(format!("expected it to get ready, not {other:?}"))),
