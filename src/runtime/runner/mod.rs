@@ -32,6 +32,7 @@ mod ops;
 mod os;
 mod outcome;
 mod place;
+mod probe;
 mod rehearsal;
 mod run;
 mod session;
@@ -57,8 +58,16 @@ use self::{
 
 /// Flags of the hidden subcommand `runner`.
 #[derive(Debug, Clone, clap::Args)]
-#[group(required = true, multiple = false)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    work: Work,
+    #[command(flatten)]
+    probe: probe::Options,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Work {
     /// Serve runs over standard input, with the startup snapshot in this inherited descriptor.
     #[arg(long, value_name = "FD")]
     snapshot_fd: Option<RawFd>,
@@ -71,9 +80,9 @@ pub(crate) struct Options {
 #[must_use]
 pub(crate) fn main(options: &Options) -> ExitCode {
     cage::renounce();
-    let result = match (options.build_snapshot_fd, options.snapshot_fd) {
+    let result = match (options.work.build_snapshot_fd, options.work.snapshot_fd) {
         (Some(fd), _) => build_snapshot(fd),
-        (None, Some(fd)) => serve(fd),
+        (None, Some(fd)) => serve(fd, &options.probe),
         (None, None) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no descriptor given")),
     };
     match result {
@@ -92,9 +101,11 @@ fn build_snapshot(fd: RawFd) -> io::Result<()> {
     snapshot::build(os::adopt(fd))
 }
 
-fn serve(fd: RawFd) -> io::Result<()> {
-    cage::seclude(fd);
-    let door = cage::enter();
+fn serve(fd: RawFd, probe: &probe::Options) -> io::Result<()> {
+    cage::seclude(fd, probe.walls());
+    let call = probe.call()?;
+    let door = cage::enter(probe.walls());
+    let probe = call.map(|call| probe.prepare(call)).transpose()?;
     let snapshot = snapshot::map(&os::adopt(fd))?;
     let outbox = Arc::new(Outbox::new());
     let settings = Rc::new(link::first_frame(&outbox)?);
@@ -109,7 +120,14 @@ fn serve(fd: RawFd) -> io::Result<()> {
     let (sender, runs) = mpsc::channel(1);
     supervisor::start(shared.clone(), sender)?;
     keeper::start(snapshot)?;
-    tokio.block_on(serve_runs(snapshot, &settings, &shared, runs, || door.shut()));
+    let shut = move || {
+        let cage = door.shut();
+        if let Some(probe) = probe {
+            probe.make(&cage);
+        }
+        cage
+    };
+    tokio.block_on(serve_runs(snapshot, &settings, &shared, runs, shut));
     Ok(())
 }
 

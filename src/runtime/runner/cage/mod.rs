@@ -39,6 +39,19 @@ use super::os;
 /// Descriptors a runner may have open: it needs five.
 const DESCRIPTORS: u64 = 64;
 
+/// Which walls to put up: all of them, but for the probes that look at each alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Walls {
+    /// The cage.
+    All,
+    /// Landlock without seccomp.
+    Landlock,
+    /// seccomp without Landlock.
+    Seccomp,
+    /// None: to see that what the cage prevents would work without it.
+    None,
+}
+
 /// How far one wall came, in words.
 enum Wall {
     Whole(String),
@@ -62,7 +75,10 @@ pub(super) fn renounce() {
 
 /// Closes every inherited descriptor but the standard ones and `keep`, and allows few more
 /// and no writing to files (getrlimit(2)).
-pub(super) fn seclude(keep: RawFd) {
+pub(super) fn seclude(keep: RawFd, walls: Walls) {
+    if walls == Walls::None {
+        return;
+    }
     descriptors::close_all_but(keep);
     limit(Resource::Nofile, DESCRIPTORS);
     limit(Resource::Fsize, 0);
@@ -74,22 +90,31 @@ fn limit(resource: Resource, to: u64) {
 }
 
 /// Takes the file system and the network away, from this thread and every later one.
-pub(super) fn enter() -> Door {
+pub(super) fn enter(walls: Walls) -> Door {
     // rustix finds the kernel's fast clock at its first use, and may have to read a file for it.
     os::monotonic();
-    Door { files: no_files() }
+    let files = match walls {
+        Walls::All | Walls::Landlock => no_files(),
+        Walls::Seccomp | Walls::None => Wall::Missing("no Landlock (left out)".to_owned()),
+    };
+    Door { walls, files }
 }
 
 /// The cage, still open on one side.
 #[must_use = "an open door holds nobody"]
 pub(super) struct Door {
+    walls: Walls,
     files: Wall,
 }
 
 impl Door {
     /// Leaves all threads of the process no system call but those that a run needs.
     pub(super) fn shut(self) -> Cage {
-        reached(self.files, few_calls())
+        let calls = match self.walls {
+            Walls::All | Walls::Seccomp => few_calls(),
+            Walls::Landlock | Walls::None => Wall::Missing("no seccomp (left out)".to_owned()),
+        };
+        reached(self.files, calls)
     }
 }
 
