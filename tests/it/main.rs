@@ -1,5 +1,6 @@
 //! Black-box tests of the binary.
 
+mod cage;
 mod cli;
 mod contract;
 mod crashes;

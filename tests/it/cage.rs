@@ -1,0 +1,234 @@
+//! The cage, seen from inside: what a handler could do that had broken out of V8.
+//!
+//! A probe (`isochron runner --probe CALL`) is a runner that makes one raw system call where it
+//! would say `Ready`. Every call is made twice: in the cage, where it has to fail, and without
+//! it, where it has to work, so that a failure means the cage and not a mistake in the probe.
+
+mod probe;
+
+use std::{fs, os::fd::AsRawFd, thread};
+
+use seccompiler::{SeccompAction, SeccompFilter, apply_filter};
+use serde_json::json;
+
+use self::probe::{
+    Outcome::{self, Errno, Killed, Succeeded},
+    inheritable, probe,
+};
+use crate::harness::{Options, Server, task, until};
+
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
+const ENOSYS: i32 = 38;
+/// What the server logs when the level is not full.
+const UNCAGED: &str = "does not cage the runners wholly";
+
+/// Every call that has to fail in the cage, and that an ordinary process may make.
+const CAGED: [(&str, Outcome); 32] = [
+    ("open-read", Errno(EACCES)),
+    ("open-write", Killed),
+    ("stat", Errno(EACCES)),
+    ("mkdir", Killed),
+    ("unlink", Killed),
+    ("rename", Killed),
+    ("link", Killed),
+    ("chmod", Killed),
+    ("memfd", Killed),
+    ("inotify", Killed),
+    ("ioctl", Errno(ENOSYS)),
+    ("socket", Killed),
+    ("socketpair", Killed),
+    ("connect-tcp", Killed),
+    ("connect-unix", Killed),
+    ("connect-abstract", Killed),
+    ("bind", Killed),
+    ("listen", Killed),
+    ("send-to", Killed),
+    ("fork", Killed),
+    ("exec", Killed),
+    ("signal-parent", Killed),
+    ("signal-parent-thread", Killed),
+    ("signal-group", Killed),
+    ("pidfd", Killed),
+    ("ptrace", Killed),
+    ("read-memory", Killed),
+    ("limit-parent", Killed),
+    ("dumpable", Errno(ENOSYS)),
+    ("seccomp", Killed),
+    ("setuid", Killed),
+    ("raise-limit", Errno(ENOSYS)),
+];
+
+/// Calls that need rights, an argument or a kernel that not everybody has (containers often
+/// have a filter of their own): without the cage they need not succeed, but nobody is killed.
+const CAGED_ANYWAY: [(&str, Outcome); 13] = [
+    ("accept", Killed),
+    ("handle", Killed),
+    ("chroot", Killed),
+    ("mount", Killed),
+    ("unshare", Killed),
+    ("clone3", Errno(ENOSYS)),
+    ("io-uring", Killed),
+    ("bpf", Killed),
+    ("perf", Killed),
+    ("userfaultfd", Killed),
+    ("key", Killed),
+    ("clock", Killed),
+    ("module", Killed),
+];
+
+/// What V8 and its threads go on needing.
+const FREE: [&str; 4] = ["nothing", "map-code", "thread", "signal-self"];
+
+#[test]
+fn in_the_cage_every_call_of_an_intruder_fails() {
+    for (call, expected) in CAGED.into_iter().chain(CAGED_ANYWAY) {
+        assert_eq!(probe(call, &[]).outcome, expected, "{call}");
+    }
+}
+
+#[test]
+fn the_cage_holds_the_threads_that_were_there_before_it() {
+    for call in
+        ["open-read", "open-write", "socket", "connect-tcp", "fork", "exec", "signal-parent", "io-uring"]
+    {
+        let (main, helper) = (probe(call, &[]), probe(call, &["--thread", "helper"]));
+        assert_eq!(helper.outcome, main.outcome, "{call}");
+        assert_ne!(helper.outcome, Succeeded, "{call}");
+    }
+}
+
+#[test]
+fn without_the_cage_the_same_calls_succeed() {
+    for (call, _) in CAGED {
+        assert_eq!(probe(call, &["--walls", "none"]).outcome, Succeeded, "{call}");
+    }
+    for (call, _) in CAGED_ANYWAY {
+        assert_ne!(probe(call, &["--walls", "none"]).outcome, Killed, "{call}");
+    }
+}
+
+#[test]
+fn what_a_run_needs_works_in_the_cage() {
+    for call in FREE {
+        assert_eq!(probe(call, &[]).outcome, Succeeded, "{call}");
+    }
+}
+
+/// Landlock alone: what is left where the kernel has no seccomp, or where a call slips past it.
+#[test]
+fn the_first_wall_holds_alone() {
+    let landlock = ["--walls", "landlock"];
+    let first = probe("open-read", &landlock);
+    let abi = first.cage.split("Landlock ABI ").nth(1).and_then(|rest| rest.split([',', ' ']).next());
+    let abi: u32 = abi.and_then(|abi| abi.parse().ok()).unwrap_or(0);
+    eprintln!("{}", first.cage);
+    let since = [
+        (1, "open-read", EACCES),
+        (1, "open-write", EACCES),
+        (1, "unlink", EACCES),
+        (1, "exec", EACCES),
+        (4, "connect-tcp", EACCES),
+        (4, "bind", EACCES),
+        (6, "connect-abstract", EPERM),
+        (6, "signal-parent", EPERM),
+    ];
+    for (_, call, errno) in since.into_iter().filter(|(since, ..)| *since <= abi) {
+        for thread in ["main", "helper"] {
+            let probed = probe(call, &["--walls", "landlock", "--thread", thread]);
+            assert_eq!(probed.outcome, Errno(errno), "{call} on {thread}");
+        }
+    }
+}
+
+/// seccomp alone: what is left where the kernel has no Landlock.
+#[test]
+fn the_second_wall_holds_alone() {
+    for (call, expected) in CAGED {
+        assert_eq!(probe(call, &["--walls", "seccomp"]).outcome, expected, "{call}");
+    }
+}
+
+#[test]
+fn what_was_left_open_by_whoever_started_the_server_is_closed() {
+    let leaked = inheritable(&tempfile::tempfile().expect("a file"));
+    let number = format!("open {}", leaked.as_raw_fd());
+    let outside = probe("descriptors", &["--walls", "none"]);
+    assert!(outside.lines.contains(&number), "{:?}", outside.lines);
+    let inside = probe("descriptors", &[]);
+    assert!(!inside.lines.contains(&number), "{:?}", inside.lines);
+    for standard in ["open 0", "open 1", "open 2"] {
+        assert!(inside.lines.contains(standard), "{:?}", inside.lines);
+    }
+}
+
+#[test]
+fn every_thread_of_a_runner_is_caged_and_the_server_says_how() {
+    let server = Server::start();
+    let said = cage_of(&server);
+    assert_eq!(said, probe("nothing", &[]).cage);
+    assert!(said.ends_with(", seccomp"), "{said}");
+    assert_eq!(said.starts_with("full: "), !server.log().contains(UNCAGED), "{}", server.log());
+
+    let runners = server.runners();
+    assert!(!runners.is_empty());
+    for runner in runners {
+        let limits = fs::read_to_string(format!("/proc/{runner}/limits")).expect("its limits");
+        for (name, limit) in [("Max core file size", "0"), ("Max file size", "0"), ("Max open files", "64")] {
+            let line = limits.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+            assert_eq!(line.split_whitespace().take(2).collect::<Vec<_>>(), [limit, limit], "{name}");
+        }
+        let threads = fs::read_dir(format!("/proc/{runner}/task")).expect("its threads");
+        let threads: Vec<_> = threads.map(|thread| thread.expect("a thread").path().join("status")).collect();
+        assert!(threads.len() >= 3, "main, supervisor and V8's: {threads:?}");
+        for thread in threads {
+            let status = fs::read_to_string(&thread).expect("its status");
+            for line in ["Seccomp:\t2", "NoNewPrivs:\t1"] {
+                assert!(status.lines().any(|known| known == line), "{line} in {status}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kernel_that_lacks_a_wall_is_no_obstacle_but_is_spoken_of() {
+    let landlock = libc::SYS_landlock_create_ruleset;
+    let cases = [
+        (vec![landlock], "partial: no Landlock (not in this kernel), seccomp"),
+        (
+            vec![landlock, libc::SYS_seccomp],
+            "process boundary only: no Landlock (not in this kernel), no seccomp: Function not implemented (os error 38)",
+        ),
+    ];
+    for (missing, cage) in cases {
+        // A filter holds its thread and what that starts: here a server on an older kernel.
+        let server = thread::spawn(move || {
+            let rules = missing.into_iter().map(|call| (call, Vec::new())).collect();
+            let arch = std::env::consts::ARCH.try_into().expect("a known architecture");
+            let filter = SeccompFilter::new(
+                rules,
+                SeccompAction::Allow,
+                SeccompAction::Errno(ENOSYS.cast_unsigned()),
+                arch,
+            );
+            let program: seccompiler::BpfProgram = filter.and_then(TryInto::try_into).expect("a program");
+            apply_filter(&program).expect("a filter");
+            Options::default().start()
+        });
+        let server = server.join().expect("a server");
+        assert_eq!(cage_of(&server), cage);
+        assert_eq!(server.log().matches(UNCAGED).count(), 1, "{}", server.log());
+        server.home.write("works", "module.exports = () => 'still'");
+        let id = server.create(&task("works", "works", "now", &json!({})));
+        assert_eq!(server.until_status(&id, "completed")["lastExecution"]["status"], "completed");
+    }
+}
+
+/// How the server says its runners are caged.
+fn cage_of(server: &Server) -> String {
+    let ready = until("the server is ready", || {
+        let answer = server.client().get("/ready");
+        (answer.status == 200).then_some(answer.body)
+    });
+    ready["cage"].as_str().expect("a text").to_owned()
+}
