@@ -12,7 +12,7 @@ use std::{
 };
 
 use deno_core::{
-    Extension, JsRuntimeForSnapshot,
+    Extension, ExtensionFileSource, JsRuntimeForSnapshot,
     snapshot::{CreateSnapshotOptions, create_snapshot},
 };
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
@@ -113,6 +113,36 @@ pub(super) fn extensions() -> Vec<Extension> {
     vec![deno_webidl::deno_webidl::init(), web, ops::isochron_ops::init(), lock]
 }
 
+/// Every script of the crates that [`extensions`] come from; the build finds them.
+const WEB_SCRIPTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/web_scripts.rs"));
+
+/// The extensions with their scripts taken from this binary. They name paths of the machine
+/// that built it, which a server need not have.
+fn embedded(mut extensions: Vec<Extension>) -> io::Result<Vec<Extension>> {
+    for extension in &mut extensions {
+        for files in [
+            &mut extension.js_files,
+            &mut extension.esm_files,
+            &mut extension.lazy_loaded_js_files,
+            &mut extension.lazy_loaded_esm_files,
+        ] {
+            let sources = files.iter().map(|file| {
+                if file.is_runtime_loadable() {
+                    return Ok(file.clone());
+                }
+                let script = WEB_SCRIPTS.iter().find(|(specifier, _)| *specifier == file.specifier);
+                let text = script.map(|(_, text)| Arc::from(*text));
+                let text = text.ok_or_else(|| {
+                    io::Error::other(format!("{} is not among the scripts of this binary", file.specifier))
+                })?;
+                Ok(ExtensionFileSource::new_computed(file.specifier, text))
+            });
+            *files = sources.collect::<io::Result<Vec<_>>>()?.into();
+        }
+    }
+    Ok(extensions)
+}
+
 /// Builds the snapshot and writes it to `into`. Needs an initialised V8.
 /// (deno_core reports its progress on standard output.)
 ///
@@ -132,7 +162,7 @@ pub(super) fn build(mut into: File) -> io::Result<()> {
             cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
             startup_snapshot: None,
             skip_op_registration: false,
-            extensions: extensions(),
+            extensions: embedded(extensions())?,
             extension_transpiler: None,
             with_runtime_cb: Some(Box::new(run_scripts)),
         },
