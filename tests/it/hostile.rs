@@ -18,7 +18,19 @@ const MEMORY: &[&str] = &["memory-limit", "crashed"];
 const LOOPS: &[Case] = &[
     ("loop", "for (;;);", 600, &["timeout"]),
     ("loop-in-catch", "for (;;) try { for (;;); } catch {} finally { for (;;); }", 600, &["timeout"]),
-    ("microtasks", "const again = () => Promise.resolve().then(again); return again();", 600, &["timeout"]),
+    (
+        "microtasks",
+        "const again = () => { Promise.resolve().then(again); }; again(); return new Promise(() => {});",
+        600,
+        &["timeout"],
+    ),
+    // Each promise waits for the next, so this one may fill the heap before its time is up.
+    (
+        "microtask-chain",
+        "const again = () => Promise.resolve().then(again); return again();",
+        600,
+        &["timeout", "memory-limit"],
+    ),
     ("awaits", "return (async () => { for (;;) await null })();", 600, &["timeout"]),
     ("never", "return new Promise(() => {});", LONG, &["never-settled"]),
     ("interval", "setInterval(() => {}, 1); return new Promise(() => {});", 600, &["timeout"]),

@@ -202,6 +202,7 @@ impl Pool {
             return;
         }
         self.shared.started.fetch_add(1, Ordering::Relaxed);
+        self.shared.alive.fetch_add(usize::from(process.is_some()), Ordering::Relaxed);
         runners.spawn(self.shared.clone().keep_runner(process));
     }
 
@@ -252,13 +253,15 @@ impl Shared {
             let started = match process.take() {
                 Some(process) => Ok(process),
                 None => tokio::select! {
-                    started = Process::start(&self.snapshot, &self.settings.runner) => started,
+                    started = Process::start(&self.snapshot, &self.settings.runner) => {
+                        self.alive.fetch_add(usize::from(started.is_ok()), Ordering::Relaxed);
+                        started
+                    }
                     () = closed(&mut closing) => break,
                 },
             };
             match started {
                 Ok(mut process) => {
-                    self.alive.fetch_add(1, Ordering::Relaxed);
                     let goes_on = self.serve(&mut process, &mut closing).await;
                     self.alive.fetch_sub(1, Ordering::Relaxed);
                     process.kill();
