@@ -1,0 +1,2 @@
+/** Does next to nothing. */
+module.exports = (params) => ({ n: params.n + 1 });

@@ -1,0 +1,6 @@
+/** Waits on a timer. */
+module.exports = async ({ ms }) => {
+  const start = performance.timeOrigin + performance.now();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return { start, ms: performance.timeOrigin + performance.now() - start };
+};

@@ -1,0 +1,2 @@
+'use strict';
+module.exports = async (job) => require(job.data.file)(job.data.params);
