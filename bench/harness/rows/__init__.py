@@ -1,0 +1,5 @@
+"""The rows of the table."""
+
+from . import api, at_rest, burst, closed_loop, memory, precision, saturation, start, waiting
+
+ROWS = [closed_loop, saturation, waiting, burst, precision, at_rest, api, memory, start]
