@@ -139,6 +139,20 @@ class Server:
             if skip + 100 >= page["total"]:
                 return
 
+    def executions(self, key):
+        """The newest executions of a task."""
+        return self.ask("GET", f"/admin/scheduler/{key}/executions?limit=50")[1]["executions"]
+
+    def result_of(self, key, within):
+        """The result of a task's newest run, once it has completed."""
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            results = [run["result"] for run in self.executions(key) if run["result"]]
+            if results:
+                return results[0]
+            time.sleep(0.01)
+        raise Missing(f"a task did not run within {within} s")
+
     def total(self, status):
         """How many tasks have a status."""
         return self.ask("GET", f"/admin/scheduler?limit=1&status={status}")[1]["total"]

@@ -12,7 +12,7 @@ DRAIN = Figure("drained in", "s", 2)
 
 
 def cases():
-    found = [ours(_measure, run=due.isochron, pace=700)]
+    found = [ours(_measure, run=due.isochron, pace=1500)]
     for peer in (peers.BULLMQ_EVERYSEC, peers.BULLMQ, peers.GRAPHILE):
         found.append(theirs(peer, _peer))
     return found

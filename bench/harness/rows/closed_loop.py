@@ -22,8 +22,8 @@ RUNS = {
     peers.BREE: 120,
     peers.ISOLATED_VM: 1000,
     peers.PISCINA: 20000,
-    peers.BULLMQ_SANDBOXED: 2000,
-    peers.GRAPHILE: 2000,
+    peers.BULLMQ_SANDBOXED: 1000,
+    peers.GRAPHILE: 1000,
 }
 OUR_RUNS = 2000
 

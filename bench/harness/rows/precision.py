@@ -10,7 +10,7 @@ from ..case import ours, theirs
 
 ID, TITLE = "B5", "one-time tasks at random moments, idle"
 #: Per repetition, over so many milliseconds.
-COUNT, OVER = 40, 6000
+COUNT, OVER = 40, 5000
 
 
 def cases():

@@ -29,7 +29,7 @@ def cases():
 
 
 def _seconds(lab):
-    return 2 if lab.quick else 7
+    return 2 if lab.quick else 6
 
 
 def _figures(lab, runs, cpu, wall, alone, late):
@@ -50,18 +50,14 @@ def _isochron(lab):
     with Server(lab) as server:
         keys = server.by_hand("spin", LANES, params={"rounds": ROUNDS})
         server.run_by_hand(keys[:1], runs=10)
-        alone = [run["result"]["ms"] for run in _runs(server, keys[0])]
+        alone = [run["result"]["ms"] for run in server.executions(keys[0])]
         neighbour = server.create([task("neighbour", "stamp", "every 1s", recurring=True)])[0]["neighbour"]
         watch = CpuWatch(server.pid)
         answers, took = server.run_by_hand(keys, seconds=_seconds(lab))
         cpu, _ = watch.read()
-        ran = [run for run in _runs(server, neighbour) if run["result"]]
+        ran = [run for run in server.executions(neighbour) if run["result"]]
         late = [run["result"]["start"] - run["scheduledFor"] for run in ran]
         return _figures(lab, len(answers), cpu, took, alone, late)
-
-
-def _runs(server, key):
-    return server.ask("GET", f"/admin/scheduler/{key}/executions?limit=50")[1]["executions"]
 
 
 def _peer(lab, peer):
