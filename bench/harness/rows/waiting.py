@@ -1,9 +1,12 @@
 """B3: many handlers that wait on a one-second timer at once; what memory each of them holds.
 
 Memory is private memory, by smaps. isochron's is that of all its runners, divided by them: each has a
-run. A thread's cannot be told from its process's, so bree's is what the process has more than at rest.
+run. A thread's cannot be told from its process's, so bree's is what the process has more than at rest,
+at its highest, divided by the runs that had not ended then. Those that were still starting hold less
+than they will, so this is the least that it can be.
 """
 
+import itertools
 import threading
 import time
 
@@ -38,22 +41,25 @@ class Sampler:
         self.samples.append((time.time() * 1000, self.read()))
 
     def per_run(self, results, rest):
-        """MiB per run at the sample with the most runs under way, and how many those were."""
-        under_way = [
-            (sum(run["start"] <= moment <= run["start"] + run["ms"] for run in results), private)
-            for moment, private in self.samples
-        ]
-        most, private = max(under_way, default=(0, 0))
-        if not most:
-            raise Missing("no run was under way when memory was read")
-        return (private - rest) / most, most
+        """MiB per run that has not ended, when there is the most memory."""
+        ends = [run["start"] + run["ms"] for run in results]
+        left = [(private, sum(moment < end for end in ends)) for moment, private in self.samples]
+        private, runs = max(((private, runs) for private, runs in left if runs), default=(0, 0))
+        if not runs:
+            raise Missing("no run was left when memory was read")
+        return (private - rest) / runs
 
 
-def _figures(results, took, cpu, per_run, most):
+def _most_at_once(results):
+    edges = [(run["start"], 1) for run in results] + [(run["start"] + run["ms"], -1) for run in results]
+    return max(itertools.accumulate(edge for _, edge in sorted(edges)))
+
+
+def _figures(results, took, cpu, per_run):
     return {
         CPU: cpu / len(results) * 1000,
         DONE: len(results),
-        AT_ONCE: most,
+        AT_ONCE: _most_at_once(results),
         OVERRUN: percentile([run["ms"] - WAIT for run in results], 0.99),
         MEMORY: per_run,
         TOOK: took,
@@ -74,7 +80,7 @@ def _isochron(lab):
         cpu, _ = watch.read()
         results = [run["result"] for each in server.tasks() for run in each["executions"] if run["result"]]
         ends = [run["start"] + run["ms"] for run in results]
-        return _figures(results, (max(ends) - due) / 1000, cpu, *sampler.per_run(results, rest=0.0))
+        return _figures(results, (max(ends) - due) / 1000, cpu, sampler.per_run(results, rest=0.0))
 
 
 def _bree(lab, peer):
@@ -86,4 +92,4 @@ def _bree(lab, peer):
         sampler = Sampler(lambda: private_of_tree(pid))
         told, cpu, wall = driver.go(sampler)
     results = [run for run in told["results"] if run]
-    return _figures(results, wall, cpu, *sampler.per_run(results, rest))
+    return _figures(results, wall, cpu, sampler.per_run(results, rest))
