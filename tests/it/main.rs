@@ -7,6 +7,7 @@ mod crashes;
 mod failures;
 mod harness;
 mod hostile;
+mod intruders;
 mod lists;
 mod missed;
 mod quick_start;

@@ -1,0 +1,110 @@
+//! Files that throw, recurse, probe, flood and patch: the rest of what must never take the
+//! server down or leak into the next run, and what is left behind when all of it is over.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Options, Server, until};
+
+/// A file's name, its body, how it must end, and a part of its error.
+type Case = (&'static str, &'static str, &'static [&'static str], &'static str);
+
+const CASES: &[Case] = &[
+    ("stack-getter", "throw { get stack() { for (;;); } };", &["timeout", "exception"], ""),
+    (
+        "error-stack",
+        "const e = new Error('x'); Object.defineProperty(e, 'stack', { get() { for (;;); } }); throw e;",
+        &["timeout", "exception"],
+        "",
+    ),
+    ("throw-null", "throw null;", &["exception"], "null"),
+    ("throw-text", "throw 'just text';", &["exception"], "just text"),
+    ("throw-symbol", "throw Symbol('s');", &["exception"], "s"),
+    ("recursion", "const f = () => f(); f();", &["exception"], "call stack"),
+    ("recursion-to-json", "const f = () => f(); return { toJSON: f };", &["bad-result"], "call stack"),
+    ("recursion-import", "function f(v) { f(import('0')); } f();", &["exception"], "call stack"),
+    ("import", "return import('./x.js');", &["exception"], "import"),
+    ("require-out", "return require('../../etc/passwd');", &["exception"], "leads out"),
+    ("require-absolute", "return require('/etc/passwd');", &["exception"], ""),
+    ("require-fs", "return require('fs');", &["exception"], "fs"),
+    ("require-system", "return require('isochron:system');", &["exception"], "systemHandlers"),
+];
+
+/// Ways to hurt that end well, with what they return.
+const ENDURED: &[(&str, &str, &str)] = &[
+    (
+        "probes",
+        "const g = (function () {}).constructor('return this')();
+         return ['Deno', '__bootstrap', '__isochron', 'process', 'require', 'SharedArrayBuffer', 'WebAssembly']
+           .filter((name) => name in g);",
+        "[]",
+    ),
+    ("stray", "Promise.reject(new Error('stray')); return 1;", "1"),
+    ("flood", "console.log('x'.repeat(1e8)); return 1;", "1"),
+    ("lines", "for (let n = 0; n < 1e6; n++) console.log(n); return 1;", "1"),
+    (
+        "patches",
+        "Array.prototype[Symbol.iterator] = () => { throw 1 }; Promise.prototype.then = () => { throw 2 };
+         JSON.stringify = () => '\"fooled\"'; JSON.parse = () => { throw 3 };
+         Object.defineProperty(Object.prototype, 'success', { set() { throw 4 }, get() { return false } });
+         console.log('still', { here: [1] }); return { a: 1 };",
+        r#"{"a":1}"#,
+    ),
+    ("after-patches", "return [...[1, 2]].concat(JSON.stringify({}), {}.success ?? 'clean');", r#"[1,2,"{}","clean"]"#),
+    ("globals", "globalThis.left = 1; Array.prototype.left = 1; return 1;", "1"),
+    ("after-globals", "return [typeof left, typeof [].left];", r#"["undefined","undefined"]"#),
+];
+
+#[test]
+fn whatever_a_file_tries_it_ends_and_nothing_is_left_of_it() {
+    let server = Options::default().set("LIMITS__HEAP", "64 MiB").set("RUNNERS__MAX", "2").start();
+    server.run_source("first", "module.exports = () => 1", &json!({}));
+    server.is_well();
+    let before = Leftovers::of(&server);
+    for (name, body, reasons, words) in CASES {
+        let execution = server.run_source(name, &handler(body), &json!({ "timeout": 1500 }));
+        let reason = execution["reason"].as_str().unwrap_or_default();
+        assert!(reasons.contains(&reason), "{name}: {reason}, not one of {reasons:?}: {execution}");
+        let error = execution["error"].as_str().unwrap_or_default();
+        assert!(error.contains(words), "{name}: {error}");
+    }
+    for (name, body, result) in ENDURED {
+        let execution = server.run_source(name, &handler(body), &json!({}));
+        let expected: Value = serde_json::from_str(result).expect("JSON");
+        assert_eq!(execution["result"], expected, "{name}: {execution}");
+    }
+    server.is_well();
+    until("what the runs needed is given back", || (Leftovers::of(&server).fits(&before)).then_some(()));
+}
+
+fn handler(body: &str) -> String {
+    format!("module.exports = (params, ctx) => {{ {body} }};")
+}
+
+/// What a server holds that a run could have left behind.
+#[derive(Debug)]
+struct Leftovers {
+    runners: usize,
+    descriptors: usize,
+    memory_files: usize,
+}
+
+impl Leftovers {
+    fn of(server: &Server) -> Self {
+        let folder = Path::new("/proc").join(server.pid().to_string()).join("fd");
+        let links = fs::read_dir(folder).expect("its descriptors").flatten();
+        let links: Vec<_> = links.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+        let memory_files = links.iter().filter(|link| link.to_string_lossy().contains("memfd:")).count();
+        Self { runners: server.runners().len(), descriptors: links.len(), memory_files }
+    }
+
+    /// A second runner may have come, with its socket and its standard error; connections of
+    /// the test's own client come and go.
+    fn fits(&self, before: &Self) -> bool {
+        let more_runners = self.runners.saturating_sub(before.runners);
+        self.runners <= 2
+            && self.memory_files == before.memory_files
+            && self.descriptors <= before.descriptors + 4 * more_runners + 4
+    }
+}
