@@ -34,10 +34,36 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where cargo has the crates: in its registry's folder, or wherever they are vendored.
+/// Where cargo has the crates: in its registry's folder, or, if they are vendored or patched,
+/// where it says. (To say anything it wants every dependency there, those of the tests too,
+/// which a build alone does not bring.)
 fn folders() -> Result<Vec<(&'static str, PathBuf)>, Box<dyn Error>> {
+    let lock = fs::read_to_string(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("Cargo.lock"))?;
+    let unpacked: Vec<_> = CRATES
+        .into_iter()
+        .filter_map(|name| Some((name, in_registry(name, version(&lock, name)?)?)))
+        .collect();
+    if unpacked.len() == CRATES.len() { Ok(unpacked) } else { by_metadata() }
+}
+
+/// A crate's version in the lock file.
+fn version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+    rest.split('"').next()
+}
+
+/// A crate's folder among those that cargo has unpacked.
+fn in_registry(name: &str, version: &str) -> Option<PathBuf> {
+    let home =
+        env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")))?;
+    let registries = fs::read_dir(home.join("registry").join("src")).ok()?;
+    let folders = registries.flatten().map(|registry| registry.path().join(format!("{name}-{version}")));
+    folders.into_iter().find(|folder| folder.join("Cargo.toml").is_file())
+}
+
+fn by_metadata() -> Result<Vec<(&'static str, PathBuf)>, Box<dyn Error>> {
     let output = Command::new(env::var("CARGO")?)
-        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", &env::var("TARGET")?])
+        .args(["metadata", "--format-version", "1", "--filter-platform", &env::var("TARGET")?])
         .current_dir(env::var("CARGO_MANIFEST_DIR")?)
         .output()?;
     if !output.status.success() {
