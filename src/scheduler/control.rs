@@ -164,9 +164,12 @@ impl Scheduler {
         let _under_way = self.enter()?;
         let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
         let audit = audit(action, &found, asker, self.clock.now());
+        let who = match event() {
+            Event::Cancel => "cancelled by a user",
+            _ => REPLACED,
+        };
         let step = self.store.change(task, self.decision(event), None, Some(audit)).await?;
         let task = step.task.clone();
-        let who = if action == "cancel" { "cancelled by a user" } else { REPLACED };
         self.carry_out(step, who, &mut Vec::new());
         Ok(task)
     }
