@@ -111,7 +111,4 @@
 
   ours.warn = (message) => write(WARN, message);
   ours.inspect = (value) => deno.inspect(value, { __proto__: null, depth: 2 });
-  // deno_web makes the native half of its console at the first use: done before the
-  // run, while nothing is sent yet.
-  ours.warm = () => console.log("%s", "warm", { a: 1 });
 })(globalThis);

@@ -321,7 +321,6 @@
 
   function boot(webAssembly) {
     ours.seal();
-    ours.warm();
     delete global.Deno;
     delete global.__bootstrap;
     delete global.__isochron;

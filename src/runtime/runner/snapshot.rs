@@ -6,13 +6,14 @@
 
 use std::{
     borrow::Cow,
+    cell::OnceCell,
     fs::File,
     io::{self, Write},
     sync::Arc,
 };
 
 use deno_core::{
-    Extension, ExtensionFileSource, JsRuntimeForSnapshot,
+    Extension, ExtensionFileSource, JsRuntimeForSnapshot, OpDecl,
     snapshot::{CreateSnapshotOptions, create_snapshot},
 };
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
@@ -30,38 +31,38 @@ const SCRIPTS: [(&str, &str); 5] = [
 ];
 
 /// Ops of `deno_core` and `deno_web` that a handler has no use for and that abort,
-/// print, or reach outside the isolate. `runtime-js` hides all ops; this is the second lock.
+/// print, or reach outside the isolate. `runtime-js` hides all ops; this is the second lock. Sorted.
 const DISABLED: [&str; 26] = [
-    "op_panic",
-    "op_print",
-    "op_resources",
+    "op_add_main_module_handler",
+    "op_cancel_read",
     "op_close",
-    "op_try_close",
+    "op_compile_function",
+    "op_eval_context",
+    "op_import_sync",
+    "op_import_sync_with_source",
+    "op_is_terminal",
+    "op_lazy_load_esm",
+    "op_memory_usage",
+    "op_op_names",
+    "op_panic",
+    "op_pipe",
+    "op_print",
     "op_read",
     "op_read_all",
     "op_read_sync",
+    "op_resources",
+    "op_set_promise_hooks",
+    "op_set_wasm_streaming_callback",
+    "op_shutdown",
+    "op_try_close",
     "op_write",
     "op_write_all",
     "op_write_sync",
     "op_write_type_error",
-    "op_pipe",
-    "op_shutdown",
-    "op_cancel_read",
-    "op_is_terminal",
-    "op_import_sync",
-    "op_import_sync_with_source",
-    "op_eval_context",
-    "op_compile_function",
-    "op_lazy_load_esm",
-    "op_memory_usage",
-    "op_op_names",
-    "op_set_promise_hooks",
-    "op_add_main_module_handler",
-    "op_set_wasm_streaming_callback",
 ];
 
 /// The ops of `deno_web` that its scripts in `00_web.js` use; every other op costs
-/// time in each isolate and is one more thing to get wrong.
+/// time in each isolate and is one more thing to get wrong. Sorted.
 const WEB_OPS: [&str; 28] = [
     "op_base64_atob",
     "op_base64_btoa",
@@ -101,16 +102,34 @@ pub(super) fn extensions() -> Vec<Extension> {
         false,
         InMemoryBroadcastChannel::default(),
     );
-    web.ops = web.ops.iter().filter(|op| WEB_OPS.contains(&op.name)).copied().collect();
+    web.ops = Cow::Borrowed(web_ops(&web.ops));
     let is_console = |type_name: &str| type_name.ends_with("::Console");
     web.objects = web.objects.iter().filter(|object| is_console((object.type_name)())).copied().collect();
     web.lazy_loaded_esm_files = Cow::Borrowed(&[]);
     let lock = Extension {
         name: "isochron_lock",
-        middleware_fn: Some(Box::new(|op| if DISABLED.contains(&op.name) { op.disable() } else { op })),
+        middleware_fn: Some(Box::new(|op| if is_listed(&DISABLED, op.name) { op.disable() } else { op })),
         ..Extension::default()
     };
     vec![deno_webidl::deno_webidl::init(), web, ops::isochron_ops::init(), lock]
+}
+
+/// Those of [`WEB_OPS`], chosen once: every isolate asks for them anew.
+fn web_ops(all: &[OpDecl]) -> &'static [OpDecl] {
+    thread_local! {
+        static CHOSEN: OnceCell<&'static [OpDecl]> = const { OnceCell::new() };
+    }
+    CHOSEN.with(|chosen| {
+        *chosen.get_or_init(|| {
+            let ops: Vec<_> = all.iter().filter(|op| is_listed(&WEB_OPS, op.name)).copied().collect();
+            Vec::leak(ops)
+        })
+    })
+}
+
+/// Whether a sorted list has a name.
+fn is_listed(list: &[&str], name: &str) -> bool {
+    list.binary_search(&name).is_ok()
 }
 
 /// Every script of the crates that [`extensions`] come from; the build finds them.
