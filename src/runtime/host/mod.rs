@@ -9,6 +9,7 @@
 
 mod caches;
 mod command;
+mod line;
 pub mod pool;
 mod process;
 mod result;

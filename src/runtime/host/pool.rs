@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     caches::Caches,
+    line::Line,
     process::Process,
     snapshot::Snapshot,
     talk::{Context, Limits, Talk, Told, cancelled, talk},
@@ -71,7 +72,6 @@ pub struct PoolSettings {
 pub struct Pool {
     shared: Arc<Shared>,
     cage: Cage,
-    line: mpsc::UnboundedSender<Job>,
     runners: Mutex<JoinSet<()>>,
 }
 
@@ -83,7 +83,7 @@ struct Shared {
     system: Arc<dyn SystemCalls>,
     clock: Arc<dyn Clock>,
     /// Runs in the order in which they are due; as long as the scheduler lets it grow.
-    waiting: Mutex<mpsc::UnboundedReceiver<Job>>,
+    line: Line<Job>,
     alive: AtomicUsize,
     idle: AtomicUsize,
     started: AtomicUsize,
@@ -136,7 +136,6 @@ impl Pool {
         let snapshot = Snapshot::build()
             .await
             .map_err(|e| io::Error::new(e.kind(), format!("make the runners' startup snapshot: {e}")))?;
-        let (line, waiting) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             settings,
             snapshot,
@@ -144,7 +143,7 @@ impl Pool {
             caches: Caches::default(),
             system,
             clock,
-            waiting: Mutex::new(waiting),
+            line: Line::default(),
             alive: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             started: AtomicUsize::new(0),
@@ -160,7 +159,7 @@ impl Pool {
         if cage.level != CageLevel::Full {
             tracing::warn!(%cage, "this system does not cage the runners wholly");
         }
-        let pool = Arc::new(Self { shared, cage, line, runners: Mutex::default() });
+        let pool = Arc::new(Self { shared, cage, runners: Mutex::default() });
         pool.add(Some(first)).await;
         for _ in 1..pool.shared.settings.min {
             pool.add(None).await;
@@ -213,13 +212,9 @@ impl Pool {
         let slot = Arc::new(Slot(std::sync::Mutex::new(Some(talk))));
         let (reply, mut answer) = oneshot::channel();
         let job = Job { talk: slot.clone(), system, reply };
-        let waiting = self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        if self.line.send(job).is_err() {
-            return (Verdict::failed(Reason::Crashed, "the server is stopping"), Vec::new());
-        }
-        let (idle, started) =
-            (self.shared.idle.load(Ordering::Relaxed), self.shared.started.load(Ordering::Relaxed));
-        if waiting >= idle && started < self.shared.settings.max {
+        self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        let taken = self.shared.line.put(job);
+        if !taken && self.shared.started.load(Ordering::Relaxed) < self.shared.settings.max {
             self.add(None).await;
         }
         let told = tokio::select! {
@@ -293,7 +288,7 @@ impl Shared {
                     tracing::warn!(runner = process.id(), words = process.last_words(), "an idle runner died and is replaced");
                     return true;
                 }
-                job = self.next_job() => job,
+                job = self.next_job() => Some(job),
                 () = self.not_needed() => None,
             };
             self.idle.fetch_sub(1, Ordering::Relaxed);
@@ -361,11 +356,11 @@ impl Shared {
     }
 
     /// The next run that nobody has cancelled.
-    async fn next_job(&self) -> Option<(Talk, Job)> {
+    async fn next_job(&self) -> (Talk, Job) {
         loop {
-            let job = self.waiting.lock().await.recv().await?;
+            let job = self.line.take().await;
             if let Some(talk) = job.talk.take() {
-                return Some((talk, job));
+                return (talk, job);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 
 use super::{
@@ -176,7 +176,7 @@ impl Listening {
         cancel: &mut watch::Receiver<Option<String>>,
     ) -> io::Result<Option<Box<Done>>> {
         let (answered, mut answers) = mpsc::channel(CALLS);
-        let mut look = interval(LOOK);
+        let mut look = interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
