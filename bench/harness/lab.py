@@ -16,6 +16,8 @@ class Lab:
         self.peers = peers
         self.quick = quick
         self.repetition = 0
+        #: How much of `spin` is 10 ms here; B2 finds it out.
+        self.spin_rounds = None
         self.cores = len(os.sched_getaffinity(0))
 
     def scaled(self, full, part=10):

@@ -8,7 +8,7 @@ does something else too, only the handler's share of the CPU time that was had m
 from .. import peers
 from ..case import ours, theirs
 from ..processes import CpuWatch
-from ..server import Server, task
+from ..server import NEVER, Server, task
 from ..stats import CPU, RATE, Figure, percentile
 
 ID, TITLE = "B2", "10 ms of CPU, saturated, with a one-second neighbour"
@@ -18,8 +18,8 @@ ALONE = Figure("handler alone", "ms")
 LATE = Figure("neighbour's lateness p50", "ms")
 LATEST = Figure("p99", "ms")
 LANES = 8
-#: About 10 ms of `spin`.
-ROUNDS = 5_000_000
+#: What `spin` is to take, alone and at its quickest.
+WANTED_MS = 10
 
 
 def cases():
@@ -30,6 +30,26 @@ def cases():
 
 def _seconds(lab):
     return 2 if lab.quick else 6
+
+
+def _alone(server, rounds):
+    """What ten runs of `spin` took, in ms."""
+    body = task(f"alone-{rounds}", "spin", NEVER, params={"rounds": rounds})
+    (key,) = server.create([body])[0].values()
+    server.run_by_hand([key], runs=10)
+    return [run["result"]["ms"] for run in server.executions(key)]
+
+
+def _rounds(lab):
+    """How many rounds make 10 ms on this machine, found once: the same work for every system."""
+    if lab.spin_rounds is None:
+        rounds = 4_000_000
+        with Server(lab) as server:
+            # The first rounds are slow ones, so the second guess starts from the first.
+            for _ in range(2):
+                rounds = round(rounds * WANTED_MS / min(_alone(server, rounds)))
+        lab.spin_rounds = rounds
+    return lab.spin_rounds
 
 
 def _figures(lab, runs, cpu, wall, alone, late):
@@ -47,10 +67,10 @@ def _figures(lab, runs, cpu, wall, alone, late):
 
 
 def _isochron(lab):
+    rounds = _rounds(lab)
     with Server(lab) as server:
-        keys = server.by_hand("spin", LANES, params={"rounds": ROUNDS})
-        server.run_by_hand(keys[:1], runs=10)
-        alone = [run["result"]["ms"] for run in server.executions(keys[0])]
+        alone = _alone(server, rounds)
+        keys = server.by_hand("spin", LANES, params={"rounds": rounds})
         neighbour = server.create([task("neighbour", "stamp", "every 1s", recurring=True)])[0]["neighbour"]
         watch = CpuWatch(server.pid)
         answers, took = server.run_by_hand(keys, seconds=_seconds(lab))
@@ -61,7 +81,7 @@ def _isochron(lab):
 
 
 def _peer(lab, peer):
-    work = {"handler": "spin", "params": {"rounds": ROUNDS}, "lanes": LANES, "seconds": _seconds(lab)}
+    work = {"handler": "spin", "params": {"rounds": _rounds(lab)}, "lanes": LANES, "seconds": _seconds(lab)}
     with peers.driver(lab, peer, "saturate", **work) as driver:
         told, cpu, wall = driver.go()
     return _figures(lab, told["runs"], cpu, wall, told["alone"], told["late"])
