@@ -14,6 +14,7 @@ pub struct Source {
     /// SHA-256 of the file's bytes.
     pub hash: [u8; 32],
     /// V8's code cache for exactly this text and engine, if there is one.
+    #[serde(with = "serde_bytes")]
     pub cache: Option<Vec<u8>>,
 }
 
