@@ -277,8 +277,13 @@ pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> io::Result<Opt
         0 => return Ok(None),
         n => reader.read_exact(&mut head[n..])?,
     }
-    let mut bytes = vec![0; frame_length(head)?];
-    reader.read_exact(&mut bytes)?;
+    let length = frame_length(head)?;
+    // Not made ready as a whole: what is announced may never come.
+    let mut bytes = Vec::new();
+    reader.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     decode(&bytes).map(Some)
 }
 
@@ -297,7 +302,43 @@ pub fn frame_length(head: [u8; 4]) -> io::Result<usize> {
 /// A frame's body as a value.
 ///
 /// # Errors
-/// When the bytes are no frame.
+/// When the bytes are no frame, or more than one.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
-    postcard::from_bytes(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let (frame, rest) = postcard::take_from_bytes(bytes).map_err(|e| invalid(e.to_string()))?;
+    if rest.is_empty() { Ok(frame) } else { Err(invalid(format!("a frame ends {} bytes early", rest.len()))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_after_a_frame_within_its_length_are_an_error() {
+        let bytes = encode(&FromRunner::OutputCut).expect("encodes");
+        assert!(matches!(decode(&bytes[4..]), Ok(FromRunner::OutputCut)));
+        assert!(decode::<FromRunner>(&[&bytes[4..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_frame_takes_no_more_memory_than_has_come_of_it() {
+        let mut asked = 0;
+        let mut reader = Asked { bytes: &[0xff, 0xff, 0xff, 0x01, 0x00], most: &mut asked };
+        let error = read_frame::<FromRunner>(&mut reader).expect_err("the rest is missing");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert!(asked <= 64 * 1024, "{asked} bytes were made ready for one");
+    }
+
+    /// Remembers how much room it was offered.
+    struct Asked<'a> {
+        bytes: &'a [u8],
+        most: &'a mut usize,
+    }
+
+    impl Read for Asked<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            *self.most = into.len().max(*self.most);
+            self.bytes.read(into)
+        }
+    }
 }
