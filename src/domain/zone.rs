@@ -61,8 +61,11 @@ fn nearest(name: &str) -> Option<&'static str> {
         .or_else(|| names().find(same_city))
         .or_else(|| {
             // Three letters are within two typing errors of nearly everything.
-            let allowed = NEAR.min(wanted.chars().count() / 4);
+            let length = wanted.chars().count();
+            let allowed = NEAR.min(length / 4);
             names()
+                // A letter more or less is an error each.
+                .filter(|known| known.len().abs_diff(length) <= allowed)
                 .map(|known| (edits(&wanted, &known.to_lowercase()), known))
                 .filter(|(distance, _)| *distance <= allowed)
                 .min()
