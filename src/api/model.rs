@@ -31,7 +31,7 @@ pub(super) fn task(store: &dyn Store, task: &Task, now: Millis) -> Result<Value,
     let next_run = task.next_run();
     // A stored schedule that no longer parses is shown without what follows from it.
     let timetable = task.definition.timetable(facts.anchor).ok();
-    let after = next_run.map_or(now, |next| next - 1);
+    let after = next_run.map_or(now, |next| next.saturating_sub(1));
     let derived = json!({
         "scheduleType": timetable.as_ref().map(|t| t.schedule.schedule_type()),
         "nextRun": next_run,

@@ -128,6 +128,6 @@ impl Definition {
     /// Attempts that one occurrence may have.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
-        1 + self.max_retries
+        self.max_retries.saturating_add(1)
     }
 }

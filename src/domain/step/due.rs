@@ -24,7 +24,7 @@ impl Stepper<'_, '_> {
         } else if !task.facts.retries.is_empty() {
             self.retry();
         } else if let Some(next) = task.facts.next {
-            if now - next > self.moment.policy.misfire_after {
+            if now.saturating_sub(next) > self.moment.policy.misfire_after {
                 self.missed(next);
             } else {
                 self.on_time(next);

@@ -287,7 +287,7 @@ impl Stepper<'_, '_> {
             return self.skip(Reason::Overlap, scheduled_for, count);
         };
         let row = match running.skipped.take() {
-            Some(row) => super::facts::SkipRow { count: row.count + count, ..row },
+            Some(row) => super::facts::SkipRow { count: row.count.saturating_add(count), ..row },
             None => super::facts::SkipRow {
                 execution: (self.moment.new_id)(),
                 scheduled_for,

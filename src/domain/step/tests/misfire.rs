@@ -136,3 +136,28 @@ fn all_leaves_out_what_is_older_than_a_day_however_little_it_is() {
         }
     }
 }
+
+#[test]
+fn numbers_at_their_limits_stop_nothing() {
+    for (overlap, misfire) in [(Overlap::Queue, Misfire::All), (Overlap::Skip, Misfire::Once)] {
+        for schedule in ["every 100ms", "* * * * * *", "0 0 29 2 *"] {
+            let mut life = Life::with(schedule, |task| {
+                (task.overlap, task.misfire) = (overlap, misfire);
+                (task.max_retries, task.retry_delay) = (u32::MAX, Millis::MIN);
+            });
+            life.task.facts.next = Some(Millis::MIN);
+            life.task.facts.anchor = Millis::MIN;
+            life.by_hand();
+            life.due();
+            for skip in life.task.facts.running.iter_mut().filter_map(|run| run.skipped.as_mut()) {
+                skip.count = u64::MAX;
+            }
+            life.task.facts.next = Some(Millis::MIN);
+            life.due();
+            life.at(70).due();
+            life.fails();
+            life.due();
+            assert!(life.task.facts.next > Some(START), "{schedule} {:?}", life.task.facts);
+        }
+    }
+}
