@@ -36,6 +36,9 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handlers;
 pub mod runtime;
 pub mod scheduler;

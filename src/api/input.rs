@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::{header, request::Parts},
+    http::{Uri, header, request::Parts},
 };
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
@@ -125,7 +125,8 @@ async fn read(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+/// A body's bytes as an object.
+pub(super) fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match serde_json::from_slice(bytes) {
         Ok(Strict(Value::Object(object))) => Ok(object),
         Ok(_) => Err(ApiError::bad_request("The body must be a JSON object")),
@@ -143,15 +144,19 @@ pub(super) struct Fields {
 impl<S: Send + Sync> FromRequestParts<S> for Fields {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(given) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
-            .await
-            .map_err(|e| ApiError::bad_request(format!("The query cannot be read: {e}")))?;
-        Ok(Self { given, known: Vec::new(), problems: Vec::new() })
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Self::read(&parts.uri)
     }
 }
 
 impl Fields {
+    /// The query of an address.
+    pub(super) fn read(uri: &Uri) -> Result<Self, ApiError> {
+        let Query(given) = Query::try_from_uri(uri)
+            .map_err(|e| ApiError::bad_request(format!("The query cannot be read: {e}")))?;
+        Ok(Self { given, known: Vec::new(), problems: Vec::new() })
+    }
+
     pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
         let mut values = self.given.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone());

@@ -9,6 +9,8 @@ mod actions;
 mod auth;
 mod error;
 mod executions;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handlers;
 mod health;
 mod input;

@@ -6,6 +6,8 @@
 
 mod apply;
 mod check;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod keys;
 mod list;
 mod lock;

@@ -1,0 +1,131 @@
+//! Records, as a damaged disk may hold them. See `crate::fuzzing`.
+
+use std::fmt::Debug;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{keys, record};
+use crate::{
+    domain::{
+        Millis,
+        draft::Draft,
+        execution::{Ending, Execution, Line, Reason, Verdict},
+        facts::Task,
+        ids::ExecutionId,
+        step::{Event, Moment, Policy},
+    },
+    store::Audit,
+};
+
+/// Events that a task which was read has to bear.
+const EVENTS: u32 = 12;
+
+/// Reads bytes as a record, then as what a record that verifies may hold.
+pub fn records(bytes: &[u8]) {
+    // Were they a record, they would be one to us too.
+    if let Ok(payload) = record::payload(bytes) {
+        assert_eq!(record::encode_bytes(payload), bytes);
+    }
+    let whole = record::encode_bytes(bytes);
+    assert_eq!(record::payload(&whole), Ok(bytes));
+    let seed = crc32c::crc32c(bytes);
+    damaged(whole.clone(), seed);
+    again::<Execution>(&whole);
+    again::<Vec<Line>>(&whole);
+    again::<Audit>(&whole);
+    again::<Value>(&whole);
+    if let Some(task) = again::<Task>(&whole) {
+        go_on(task, seed);
+    }
+}
+
+/// A byte that is not what it was, or one that is missing, is noticed.
+fn damaged(mut record: Vec<u8>, seed: u32) {
+    let mut chance = Chance(seed);
+    for _ in 0..8 {
+        let (at, change) = (chance.below(record.len()), 1 << chance.below(8));
+        record[at] ^= change;
+        assert!(record::payload(&record).is_err(), "byte {at} changed by {change}");
+        record[at] ^= change;
+    }
+}
+
+/// What decodes is written and read again without loss.
+fn again<T: Serialize + DeserializeOwned + Debug + PartialEq>(whole: &[u8]) -> Option<T> {
+    let value = record::decode::<T>(whole).ok()?;
+    let written = record::encode(&value).expect("what was read can be written");
+    assert_eq!(record::decode::<T>(&written).as_ref(), Ok(&value));
+    Some(value)
+}
+
+/// Whatever a task's record says, it does not stop the writer, which takes a step of it.
+fn go_on(mut task: Task, seed: u32) {
+    let mut chance = Chance(seed);
+    let mut now: Millis = 1_767_225_600_000;
+    let mut made: u128 = 0;
+    let mut new_id = || {
+        made += 1;
+        ExecutionId::from_bytes(made.to_be_bytes())
+    };
+    for _ in 0..EVENTS {
+        now += [0, 1, 61_000, 86_400_000, 40_000_000_000][chance.below(5)];
+        let event = event(&task, &mut chance, &mut new_id);
+        let moment = &mut Moment { now, roll: 0.5, new_id: &mut new_id, policy: Policy::default() };
+        if let Ok(step) = task.step(event, moment) {
+            keys::index_entries(&step.task);
+            record::encode(&step.task).expect("a task becomes a record");
+            task = step.task;
+        }
+    }
+}
+
+fn event(task: &Task, chance: &mut Chance, new_id: &mut dyn FnMut() -> ExecutionId) -> Event {
+    match chance.below(10) {
+        0 => Event::RunByHand { execution: new_id(), params: None },
+        1 => Event::Pause,
+        2 => Event::Resume,
+        3 => Event::ResetRetries,
+        4 => Event::Cancel,
+        5 => Event::Update(Box::new(draft(chance))),
+        6 | 7 => ended(task, chance),
+        _ => Event::Due,
+    }
+}
+
+fn ended(task: &Task, chance: &mut Chance) -> Event {
+    let running = &task.facts.running;
+    let Some(run) = running.get(chance.below(running.len().max(1))) else { return Event::Due };
+    let mut verdict = Verdict::failed(Reason::Exception, "Error: no");
+    if chance.below(2) == 0 {
+        verdict.ending = Ending::Completed { result: Value::Null };
+    }
+    Event::Ended { execution: run.execution, verdict: Box::new(verdict) }
+}
+
+fn draft(chance: &mut Chance) -> Draft {
+    let (field, value) = [
+        ("schedule", Value::from("*/5 * * * *")),
+        ("schedule", "every 1d".into()),
+        ("timezone", "America/New_York".into()),
+        ("recurring", false.into()),
+        ("maxRetries", 0.into()),
+        ("overlap", "queue".into()),
+    ][chance.below(6)]
+    .clone();
+    Draft::read(&[(field.to_owned(), value)].into_iter().collect()).expect("a valid body")
+}
+
+/// Marsaglia's xorshift: the same bytes always meet the same events.
+struct Chance(u32);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        let mut x = self.0.max(1);
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.0 = x;
+        x as usize % end
+    }
+}
