@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{error::ApiError, json::Strict};
 use crate::domain::{
-    draft::Problem,
+    draft::{MOST_PROBLEMS, Problem},
     ids::{ExecutionId, TaskId},
 };
 
@@ -64,6 +64,7 @@ impl OptionalBody {
         let problems: Vec<_> = self
             .0
             .keys()
+            .take(MOST_PROBLEMS)
             .map(|key| Problem::new(key, "is not known here; this action takes no body"))
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(problems)) }
@@ -202,16 +203,14 @@ impl Fields {
 
     /// Nothing unknown was given and everything was right.
     pub(super) fn finish(mut self) -> Result<(), ApiError> {
-        for (key, _) in &self.given {
-            if !self.known.contains(&key.as_str()) {
-                let known = if self.known.is_empty() {
-                    "none is".to_owned()
-                } else {
-                    format!("known are {}", self.known.join(", "))
-                };
-                self.problems.push(Problem::new(key.as_str(), format!("is not known here; {known}")));
-            }
-        }
+        let known = match self.known.as_slice() {
+            [] => "none is".to_owned(),
+            known => format!("known are {}", known.join(", ")),
+        };
+        let unknown = self.given.iter().filter(|(key, _)| !self.known.contains(&key.as_str()));
+        let unknown = unknown.take(MOST_PROBLEMS);
+        self.problems
+            .extend(unknown.map(|(key, _)| Problem::new(key, format!("is not known here; {known}"))));
         if self.problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.problems)) }
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod tests;
 
 use serde_json::{Map, Value};
 
-use self::reader::{Reader, check_object, unknown_keys};
+use self::reader::{Place, Reader, check_object, unknown_keys};
 use super::{
     Millis,
     definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
@@ -24,12 +24,22 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with `field`.
+    /// A problem with `field`, whose name is cut if nobody would read it to its end.
     #[must_use]
     pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into() }
+        let mut field = field.into();
+        if let Some((end, _)) = field.char_indices().nth(LONGEST_FIELD) {
+            field.replace_range(end.., "…");
+        }
+        Self { field, problem: problem.into() }
     }
 }
+
+/// Of the names in a body and of what is wrong with it, so much is told: an answer that grew with
+/// them could be many times as long as the body.
+pub const MOST_PROBLEMS: usize = 20;
+/// Characters.
+const LONGEST_FIELD: usize = 200;
 
 /// What a body may leave out, from the server's settings.
 #[derive(Debug, Clone)]
@@ -233,7 +243,7 @@ pub fn check_params(params: &Map<String, Value>) -> Result<(), Vec<Problem>> {
             format!("takes {bytes} bytes as JSON: at most {MAX_PARAMS_BYTES} are allowed"),
         ));
     }
-    check_object("params", params, 1, &mut problems);
+    check_object(Place::Field("params"), params, 1, &mut problems);
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 

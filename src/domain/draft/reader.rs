@@ -1,12 +1,15 @@
 //! Reading a body's fields one by one.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
-use super::{MAX_PARAMS_DEPTH, Problem, check_params};
+use super::{MAX_PARAMS_DEPTH, MOST_PROBLEMS, Problem, check_params};
 
 pub(super) fn unknown_keys(body: &Map<String, Value>, known: &[&str]) -> Vec<Problem> {
     body.keys()
         .filter(|key| !known.contains(&key.as_str()))
+        .take(MOST_PROBLEMS)
         .map(|key| Problem::new(key.as_str(), format!("is not known here; known are {}", known.join(", "))))
         .collect()
 }
@@ -114,46 +117,68 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn check_object(
-    path: &str,
-    object: &Map<String, Value>,
-    depth: usize,
-    problems: &mut Vec<Problem>,
-) {
-    if too_deep(path, depth, problems) {
-        return;
-    }
-    for (key, value) in object {
-        let path = format!("{path}.{key}");
-        if ["__proto__", "constructor", "prototype"].contains(&key.as_str()) {
-            problems.push(Problem::new(path, format!("the key \"{key}\" is not allowed at any level")));
-        } else {
-            check_value(&path, value, depth, problems);
+/// Where in the parameters something is. It becomes words only where there is something to say:
+/// a path for every value would be long work if a key is long.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    Field(&'a str),
+    Key(&'a Self, &'a str),
+    Item(&'a Self, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => f.write_str(field),
+            Self::Key(parent, key) => write!(f, "{parent}.{key}"),
+            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
         }
     }
 }
 
-fn check_value(path: &str, value: &Value, depth: usize, problems: &mut Vec<Problem>) {
+pub(super) fn check_object(
+    place: Place<'_>,
+    object: &Map<String, Value>,
+    depth: usize,
+    problems: &mut Vec<Problem>,
+) {
+    if too_deep(place, depth, problems) {
+        return;
+    }
+    for (key, value) in object {
+        let place = Place::Key(&place, key);
+        if ["__proto__", "constructor", "prototype"].contains(&key.as_str()) {
+            report(place, format!("the key \"{key}\" is not allowed at any level"), problems);
+        } else {
+            check_value(place, value, depth, problems);
+        }
+    }
+}
+
+fn check_value(place: Place<'_>, value: &Value, depth: usize, problems: &mut Vec<Problem>) {
     match value {
-        Value::Object(object) => check_object(path, object, depth + 1, problems),
-        Value::Array(items) if !too_deep(path, depth + 1, problems) => {
+        Value::Object(object) => check_object(place, object, depth + 1, problems),
+        Value::Array(items) if !too_deep(place, depth + 1, problems) => {
             for (index, item) in items.iter().enumerate() {
-                // Only containers can be wrong, and a path costs an allocation.
-                if item.is_object() || item.is_array() {
-                    check_value(&format!("{path}[{index}]"), item, depth + 1, problems);
-                }
+                check_value(Place::Item(&place, index), item, depth + 1, problems);
             }
         }
         _ => {}
     }
 }
 
-fn too_deep(path: &str, depth: usize, problems: &mut Vec<Problem>) -> bool {
+fn too_deep(place: Place<'_>, depth: usize, problems: &mut Vec<Problem>) -> bool {
     let deep = depth > MAX_PARAMS_DEPTH;
-    if deep && problems.len() < 20 {
-        problems.push(Problem::new(path, format!("is nested deeper than {MAX_PARAMS_DEPTH} levels")));
+    if deep {
+        report(place, format!("is nested deeper than {MAX_PARAMS_DEPTH} levels"), problems);
     }
     deep
+}
+
+fn report(place: Place<'_>, problem: String, problems: &mut Vec<Problem>) {
+    if problems.len() < MOST_PROBLEMS {
+        problems.push(Problem::new(place.to_string(), problem));
+    }
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -74,3 +74,19 @@ fn fields_that_do_not_go_together_are_refused() {
         .expect("valid");
     assert_eq!(changed, Definition { timeout: 200, ..task });
 }
+
+#[test]
+fn an_answer_is_not_many_times_as_long_as_the_body() {
+    let many = (0..1000).map(|number| (format!("key {number}"), json!(1))).collect::<Map<_, _>>();
+    let items = vec![json!({"__proto__": 1, "a": [[]]}); 1000];
+    let long = "x".repeat(10_000);
+    let bodies = [json!(many), json!({ "params": { "a": items } }), json!({ "params": { long: items } })];
+    for body in bodies {
+        let object = body.as_object().expect("an object");
+        for problems in [Draft::read(object).expect_err("wrong"), read_run(object).expect_err("wrong")] {
+            let words: usize = problems.iter().map(|p| p.field.len() + p.problem.len()).sum();
+            assert!(words < 20_000, "{words} bytes to say that {} things are wrong", problems.len());
+            assert!(problems[0].field.starts_with("key 0") || problems[0].field.starts_with("params."));
+        }
+    }
+}
