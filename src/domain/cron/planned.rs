@@ -65,7 +65,7 @@ impl CronExpr {
             let low = high_water(zone, after);
             let mut high = high_water(zone, until);
             let planned = std::iter::from_fn(|| {
-                let instant = first_reach(zone, self.wall().last(high).filter(|wall| *wall > low)?);
+                let instant = first_reach(zone, self.wall().last(low, high)?);
                 high = high_water(zone, instant - 1);
                 Some(instant)
             });
@@ -75,7 +75,7 @@ impl CronExpr {
             let planned = stretches.into_iter().rev().flat_map(|Stretch { after, until, offset }| {
                 let mut high = until + offset;
                 std::iter::from_fn(move || {
-                    let wall = self.wall().last(high).filter(|wall| *wall > after + offset)?;
+                    let wall = self.wall().last(after + offset, high)?;
                     high = wall - 1;
                     Some(wall - offset)
                 })

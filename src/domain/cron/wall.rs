@@ -69,17 +69,19 @@ impl Wall {
         }
     }
 
-    /// The last wall time at or before `until`; `None` before the year 1970.
-    pub(crate) fn last(&self, until: Seconds) -> Option<Seconds> {
+    /// The last wall time in `(after, until]`; there is none before the year 1970.
+    pub(crate) fn last(&self, after: Seconds, until: Seconds) -> Option<Seconds> {
         let mut before = until.clamp(FIRST - 1, END - 1) + 1;
-        loop {
+        // Not farther back than asked: days that do not match may go on to the beginning.
+        while before > after + 1 {
             let found =
                 self.walks.iter().filter_map(|walk| walk.after(&as_utc(before)?).next_back()).max()?;
             if self.lets_through(found) {
-                return Some(found.timestamp()).filter(|last| *last <= until);
+                return Some(found.timestamp()).filter(|last| after < *last && *last <= until);
             }
             before = start_of_day(found.timestamp());
         }
+        None
     }
 
     /// How many wall times lie in `(after, until]`. Goes by days, not by times.
