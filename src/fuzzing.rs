@@ -19,10 +19,12 @@ mod tests {
 
     use super::*;
 
+    type Target = fn(&[u8]);
+
     #[test]
     fn every_file_of_the_corpus_passes() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-        let targets: [(&str, fn(&[u8])); 4] =
+        let targets: [(&str, Target); 4] =
             [("schedule", schedule), ("frames", frames), ("records", records), ("bodies", bodies)];
         for (name, target) in targets {
             let files = fs::read_dir(corpus.join(name)).expect("a folder for each target");
