@@ -128,7 +128,9 @@ impl From<StoreError> for ApiError {
                 refused
             }
             StoreError::Closed => Self::unavailable("The server is shutting down"),
-            StoreError::Refused(_) | StoreError::Backend { .. } => Self::internal(error.to_string()),
+            StoreError::Refused(_) | StoreError::NotEmpty | StoreError::Backend { .. } => {
+                Self::internal(error.to_string())
+            }
         }
     }
 }

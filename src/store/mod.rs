@@ -11,12 +11,14 @@
 #[cfg(test)]
 mod contract;
 pub mod sled;
+pub mod transfer;
 
 use std::{future::Future, pin::Pin};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::transfer::{Cursor, Import, Part};
 use crate::domain::{
     Millis,
     execution::{Execution, ExecutionStatus, Line, Trigger},
@@ -53,6 +55,9 @@ pub enum StoreError {
         /// How much must be free, in bytes.
         least: u64,
     },
+    /// A copy is to be taken in, but something is there already.
+    #[error("the store is not empty: import into an empty one, such as that of a new --data directory")]
+    NotEmpty,
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
@@ -67,7 +72,8 @@ pub enum StoreError {
 }
 
 /// Lines of one execution, in the order in which they were written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Output {
     /// Whose.
     pub execution: ExecutionId,
@@ -203,6 +209,10 @@ pub trait Store: Send + Sync + 'static {
     fn remove_history(&self, before: Millis, only_count: bool) -> Commit<Removal>;
     /// Sets a value.
     fn put(&self, key: String, value: Value) -> Commit<()>;
+    /// Reads a part of everything there is. A task and its executions are of one moment in it.
+    fn export(&self, from: Cursor) -> Commit<Part>;
+    /// Takes a part of such a copy into a store in which nothing is yet.
+    fn import(&self, import: Import) -> Commit<()>;
     /// Finishes what is under way; everything after it fails with [`StoreError::Closed`].
     fn close(&self) -> Commit<()>;
 

@@ -74,7 +74,7 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
     txn.put_record(keys::task(new.id), new)
 }
 
-fn write_row(txn: &mut Txn<'_>, row: &Execution) -> Result<(), StoreError> {
+pub(super) fn write_row(txn: &mut Txn<'_>, row: &Execution) -> Result<(), StoreError> {
     let key = keys::execution(row.task_id, row.id);
     if txn.get(&key)?.is_none() {
         txn.add(keys::history_count(row.task_id), 1)?;

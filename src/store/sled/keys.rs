@@ -169,6 +169,16 @@ pub(super) fn last_execution(key: &[u8]) -> Option<ExecutionId> {
     last_sixteen(key).map(ExecutionId::from_bytes)
 }
 
+/// The task id behind the prefix of a task's or an execution's key.
+pub(super) fn task_of(key: &[u8]) -> Option<TaskId> {
+    key.get(..17).and_then(last_task)
+}
+
+/// Which chunk a key of output belongs to.
+pub(super) fn chunk_of(key: &[u8]) -> Option<u32> {
+    key.get(17..21)?.try_into().ok().map(u32::from_be_bytes)
+}
+
 fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
     key.len().checked_sub(16).and_then(|at| key[at..].try_into().ok())
 }

@@ -6,6 +6,8 @@
 
 mod apply;
 mod check;
+mod export;
+mod import;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod keys;
@@ -39,6 +41,7 @@ use self::{
 };
 use super::{
     Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
+    transfer::{Cursor, Import, Part},
 };
 use crate::domain::{
     Millis,
@@ -71,6 +74,12 @@ pub enum OpenError {
     /// Another process has it.
     #[error(transparent)]
     Locked(#[from] LockError),
+    /// It holds a part of a copy.
+    #[error("an import into the store in {path} was interrupted: remove that directory and import again")]
+    HalfImported {
+        /// Where.
+        path: PathBuf,
+    },
 }
 
 /// A store in a directory.
@@ -93,6 +102,9 @@ impl SledStore {
         std::fs::create_dir_all(directory).map_err(failed)?;
         let lock = Lock::take(directory)?;
         let db = open_tree(directory, cache).map_err(|e| failed(e.into()))?;
+        if db.contains_key(import::marker()).map_err(|e| failed(e.into()))? {
+            return Err(OpenError::HalfImported { path: directory.to_owned() });
+        }
         let report = check::check(&db).map_err(failed)?;
         db.flush().map_err(|e| failed(e.into()))?;
         let (ops, received) = mpsc::channel(QUEUE);
@@ -104,6 +116,12 @@ impl SledStore {
             .spawn(move || writer.run(received))
             .map_err(failed)?;
         Ok(Self { db, view, ops, report, _lock: lock })
+    }
+
+    /// Whether there is a store in `directory`.
+    #[must_use]
+    pub fn is_in(directory: &Path) -> bool {
+        directory.join("db").exists()
     }
 
     fn ask<T: Send + 'static>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Commit<T> {
@@ -166,6 +184,14 @@ impl Store for SledStore {
 
     fn put(&self, key: String, value: Value) -> Commit<()> {
         self.ask(|reply| Op::Put { key, value, reply })
+    }
+
+    fn export(&self, from: Cursor) -> Commit<Part> {
+        self.ask(|reply| Op::Export { from, reply })
+    }
+
+    fn import(&self, import: Import) -> Commit<()> {
+        self.ask(|reply| Op::Import { import, reply })
     }
 
     fn close(&self) -> Commit<()> {

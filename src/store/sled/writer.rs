@@ -18,7 +18,7 @@ use sled::Db;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    apply, keys,
+    apply, export, import, keys,
     txn::{Txn, Writes},
     view::Pending,
 };
@@ -29,7 +29,10 @@ use crate::{
         ids::TaskId,
         step::{Refused, Step},
     },
-    store::{Audit, Decision, Output, Removal, StoreError},
+    store::{
+        Audit, Decision, Output, Removal, StoreError,
+        transfer::{Cursor, Import, Part},
+    },
 };
 
 /// How many operations may share a commit: enough for every runner to end and start at once
@@ -83,6 +86,14 @@ pub(super) enum Op {
     Put {
         key: String,
         value: Value,
+        reply: Reply<()>,
+    },
+    Export {
+        from: Cursor,
+        reply: Reply<Part>,
+    },
+    Import {
+        import: Import,
         reply: Reply<()>,
     },
     Close {
@@ -229,6 +240,24 @@ impl Writer {
             }
             Op::Put { key, value, reply } => {
                 let result = self.in_txn(|txn| txn.put_record(keys::value(&key), &value));
+                self.answers.push(later(reply, result));
+            }
+            Op::Export { from, reply } => {
+                // Nothing is under way between two commits, so the tree is what is durable.
+                let result = export::part(&self.db, from);
+                self.answers.push(later(reply, result));
+            }
+            Op::Import { import, reply } => {
+                let result = match import {
+                    Import::Records(records) => {
+                        self.room().and_then(|()| self.in_txn(|txn| import::records(txn, &records)))
+                    }
+                    Import::Complete => self.in_txn(import::complete),
+                    Import::Abandon => match self.in_txn(import::abandon) {
+                        Ok(true) => return Some(Op::Import { import: Import::Abandon, reply }),
+                        other => other.map(drop),
+                    },
+                };
                 self.answers.push(later(reply, result));
             }
             Op::Close { reply } => self.answers.push(later(reply, Ok(()))),

@@ -1,0 +1,167 @@
+//! Copies of everything: made beside the work, taken in by an empty store.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::store::transfer::{Cursor, Import, Record};
+
+/// Every record, in the order of the copy; `between` happens after each part.
+fn copied(bench: &mut Bench, mut between: impl FnMut(&mut Bench)) -> Vec<Record> {
+    let mut records = Vec::new();
+    let mut rest = Some(Cursor::default());
+    while let Some(from) = rest {
+        let part = bench.wait(bench.store().export(from)).expect("it reads");
+        records.extend(part.records);
+        rest = part.rest;
+        between(bench);
+    }
+    records
+}
+
+fn take_in(bench: &Bench, records: &[Record]) -> Result<(), StoreError> {
+    for part in records.chunks(7) {
+        bench.wait(bench.store().import(Import::Records(part.to_vec())))?;
+    }
+    bench.wait(bench.store().import(Import::Complete))
+}
+
+/// Something of every kind.
+fn furnish(bench: &mut Bench) -> (Task, ExecutionId) {
+    let keeps = Definition { keep_executions: 500, ..definition("@hourly") };
+    let task = bench.created("task", keeps);
+    let paused = bench.hourly("paused");
+    bench.happens(paused.id, START + 1, Event::Pause).expect("it is not paused");
+    for n in 0..50 {
+        let id = bench.run_by_hand(task.id, START + n * 10);
+        for chunk in 0..2 {
+            let lines = vec![line(format!("{n} {chunk}")), line("ä".repeat(20_000))];
+            bench.wait(bench.store().append(Output { execution: id, chunk, lines })).expect("it is kept");
+        }
+        bench.end(task.id, id, START + n * 10 + 5);
+    }
+    let running = bench.run_by_hand(task.id, START + 5000);
+    let gone = bench.hourly("gone");
+    bench.run_by_hand(gone.id, START);
+    let ended = bench.all_executions(gone.id).items[0].id;
+    bench.end(gone.id, ended, START + 1);
+    for n in 0..3 {
+        let decide = bench.decision(START + n, if n % 2 == 0 { Event::Resume } else { Event::Pause });
+        let audit = Some(audit(&paused, START + 7));
+        bench.wait(bench.store().change(paused.id, decide, None, audit)).expect("it is allowed");
+    }
+    bench.wait(bench.store().delete(gone.id, Some(audit(&gone, START)))).expect("it goes");
+    bench.wait(bench.store().put("key".to_owned(), json!({"a": [1, 2.5, null]}))).expect("it is kept");
+    (task, running)
+}
+
+pub(crate) fn a_copy_has_everything_and_an_empty_store_takes_it_in(bench: &mut Bench) {
+    let (task, running) = furnish(bench);
+    let records = copied(bench, |_| {});
+    let count = |kind: fn(&Record) -> bool| records.iter().filter(|record| kind(record)).count();
+    assert_eq!(count(|record| matches!(record, Record::Task(_))), 2);
+    assert_eq!(count(|record| matches!(record, Record::Execution(_))), 51, "none of a deleted task");
+    assert_eq!(count(|record| matches!(record, Record::Output(_))), 100);
+    assert_eq!(count(|record| matches!(record, Record::Audit(_))), 4);
+    assert_eq!(count(|record| matches!(record, Record::Value { .. })), 1);
+
+    let mut other = Bench::new(bench.open);
+    take_in(&other, &records).expect("it is empty");
+    for reopened in [false, true] {
+        if reopened {
+            other.reopen();
+            assert_eq!(other.store().report().tasks, 2);
+            assert!(other.store().report().rebuilt.is_empty(), "{:?}", other.store().report());
+        }
+        assert_eq!(copied(&mut other, |_| {}), records);
+        let all = |bench: &Bench| {
+            let store = bench.store();
+            let page = store.tasks(&everything()).expect("it reads");
+            let outputs: Vec<_> = bench
+                .all_executions(task.id)
+                .items
+                .iter()
+                .map(|row| store.output(row.id, None).expect("it reads"))
+                .collect();
+            let removal = bench.wait(store.remove_history(START + HOUR, true)).expect("it counts");
+            let due = (store.next_due().expect("it reads"), store.running().expect("it reads"));
+            (page, bench.all_executions(task.id), outputs, removal, due, store.get("key").expect("it reads"))
+        };
+        assert_eq!(all(&other), all(bench));
+    }
+    // And it goes on from there.
+    other.end(task.id, running, START + 6000);
+    assert_eq!(other.all_executions(task.id).total, 51);
+}
+
+pub(crate) fn only_an_empty_store_takes_a_copy_in(bench: &mut Bench) {
+    furnish(bench);
+    let records = copied(bench, |_| {});
+    let before = copied(bench, |_| {});
+    assert!(matches!(take_in(bench, &records), Err(StoreError::NotEmpty)));
+    bench.wait(bench.store().import(Import::Abandon)).expect("there is nothing to give up");
+    assert_eq!(copied(bench, |_| {}), before, "nothing has changed");
+    let mut other = Bench::new(bench.open);
+    other.wait(other.store().put("key".to_owned(), json!(1))).expect("it is kept");
+    assert!(matches!(take_in(&other, &records), Err(StoreError::NotEmpty)));
+    assert_eq!(copied(&mut other, |_| {}).len(), 1);
+}
+
+pub(crate) fn a_copy_that_is_given_up_leaves_an_empty_store(bench: &mut Bench) {
+    furnish(bench);
+    let records = copied(bench, |_| {});
+    let mut other = Bench::new(bench.open);
+    let wait = |bench: &Bench, import| bench.wait(bench.store().import(import));
+    wait(&other, Import::Records(records[..90].to_vec())).expect("it is empty");
+    // Something that is there already.
+    wait(&other, Import::Records(records[..1].to_vec())).expect_err("it is there twice");
+    wait(&other, Import::Abandon).expect("it is given up");
+    assert_eq!(copied(&mut other, |_| {}), []);
+    assert_eq!((other.names(), other.store().next_due().expect("it reads")), (Vec::new(), None));
+    take_in(&other, &records).expect("it is empty");
+    assert_eq!(copied(&mut other, |_| {}), records);
+}
+
+pub(crate) fn a_task_and_its_executions_are_of_one_moment_in_a_copy(bench: &mut Bench) {
+    let keeps = Definition { keep_executions: 1000, overlap: Overlap::Skip, ..definition("@hourly") };
+    let tasks: Vec<Task> = (0..40).map(|n| bench.created(&format!("task {n:02}"), keeps.clone())).collect();
+    for task in &tasks {
+        let rows: Vec<_> =
+            (0..30).map(|n| bench.row(task, ExecutionStatus::Completed, START - 1000 + n)).collect();
+        bench.write_rows(task.id, rows);
+    }
+    let mut parts = 0;
+    let mut running: Vec<Option<ExecutionId>> = vec![None; tasks.len()];
+    let records = copied(bench, |bench| {
+        // Every task begins or ends a run.
+        parts += 1;
+        for (task, running) in tasks.iter().zip(&mut running) {
+            match running.take() {
+                Some(id) => bench.end(task.id, id, START + parts),
+                None => *running = Some(bench.run_by_hand(task.id, START + parts)),
+            }
+        }
+    });
+    assert!(parts > 3, "it is copied in parts: {parts}");
+    let mut rows: BTreeMap<TaskId, Vec<Execution>> = BTreeMap::new();
+    for record in &records {
+        if let Record::Execution(row) = record {
+            rows.entry(row.task_id).or_default().push((**row).clone());
+        }
+    }
+    let mut moments = BTreeMap::new();
+    for record in &records {
+        let Record::Task(task) = record else { continue };
+        let rows = &rows[&task.id];
+        let in_progress: Vec<_> =
+            rows.iter().filter(|row| row.status == ExecutionStatus::Running).map(|row| row.id).collect();
+        let by_the_task: Vec<_> = task.facts.running.iter().map(|run| run.execution).collect();
+        assert_eq!(in_progress, by_the_task);
+        assert!(rows.len() >= 30, "{}", rows.len());
+        if let Some(last) = &task.facts.last_execution {
+            let newest = rows.iter().max_by_key(|row| row.id).expect("rows");
+            assert_eq!((newest.id, newest.status), (last.id, last.status));
+        }
+        *moments.entry(rows.len()).or_insert(0) += 1;
+    }
+    assert!(moments.len() > 1, "the tasks are from different moments: {moments:?}");
+}

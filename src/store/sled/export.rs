@@ -1,0 +1,224 @@
+//! A part of a copy, read in the writer's thread: what is read together is of one moment.
+//!
+//! A task is read with the rows of what it runs and the ids of its other rows. Those rows do
+//! not change any more, so they and their output may be read in later parts; one that has been
+//! removed by then is simply no longer there.
+
+use std::ops::Bound;
+
+use sled::{IVec, Tree};
+
+use super::{
+    keys, record,
+    txn::{after_prefix, backend},
+};
+use crate::{
+    domain::{
+        execution::{Execution, Line},
+        facts::Task,
+        ids::{ExecutionId, TaskId},
+    },
+    store::{
+        Audit, Output, StoreError,
+        transfer::{Cursor, Left, Part, Record, SetAside},
+    },
+};
+
+/// What is copied, in this order; rows and output come with their tasks.
+const KINDS: [u8; 4] = [keys::TASK, keys::AUDIT, keys::VALUE, keys::SET_ASIDE];
+/// Bytes and steps of a part: a few milliseconds in which the writer serves nobody else.
+const BYTES: usize = 128 * 1024;
+const STEPS: usize = 256;
+
+/// The part that begins at `from`.
+pub(super) fn part(tree: &Tree, from: Cursor) -> Result<Part, StoreError> {
+    let mut reader = Reader { tree, cursor: from, records: Vec::new(), bytes: 0 };
+    for _ in 0..STEPS {
+        if reader.bytes > BYTES {
+            break;
+        }
+        if !reader.step()? {
+            return Ok(Part { records: reader.records, rest: None });
+        }
+    }
+    Ok(Part { records: reader.records, rest: Some(reader.cursor) })
+}
+
+struct Reader<'a> {
+    tree: &'a Tree,
+    cursor: Cursor,
+    records: Vec<Record>,
+    bytes: usize,
+}
+
+impl Reader<'_> {
+    /// Whether there was anything left.
+    fn step(&mut self) -> Result<bool, StoreError> {
+        if let Some(left) = self.cursor.left.pop_front() {
+            let Some(task) = keys::last_task(&self.cursor.after) else { return Ok(true) };
+            match left {
+                Left::Row(id) => self.row(task, id)?,
+                Left::Output(id, chunk) => self.output(id, chunk)?,
+            }
+            return Ok(true);
+        }
+        let Some((key, bytes)) = self.next_entry()? else { return Ok(false) };
+        self.cursor.after = key.to_vec();
+        self.bytes += bytes.len();
+        match key[0] {
+            keys::TASK => self.task(&key, &bytes)?,
+            keys::SET_ASIDE => {
+                self.set_aside(&key[1..], &bytes);
+                if let Some(task) = keys::task_of(&key[1..]).filter(|_| key.get(1) == Some(&keys::TASK)) {
+                    self.abandoned(task)?;
+                }
+            }
+            _ => self.single(&key, &bytes),
+        }
+        Ok(true)
+    }
+
+    fn next_entry(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
+        let after = &self.cursor.after;
+        let at = KINDS.iter().position(|kind| after.first() == Some(kind));
+        for (index, kind) in KINDS.iter().enumerate().skip(at.unwrap_or(0)) {
+            let begin = match at {
+                Some(at) if at == index => Bound::Excluded(after.clone()),
+                _ => Bound::Included(vec![*kind]),
+            };
+            let found = self.tree.range((begin, Bound::Excluded(after_prefix(&[*kind])))).next();
+            if let Some(entry) = found.transpose().map_err(backend("scan the store"))? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    fn task(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let Some(task) = record::decode::<Task>(bytes).ok().filter(|task| keys::task(task.id) == key) else {
+            self.set_aside(key, bytes);
+            return keys::last_task(key).map_or(Ok(()), |task| self.abandoned(task));
+        };
+        let id = task.id;
+        // The rows that may still change.
+        let open: Vec<ExecutionId> = task
+            .facts
+            .running
+            .iter()
+            .flat_map(|run| [Some(run.execution), run.skipped.as_ref().map(|skip| skip.execution)])
+            .flatten()
+            .collect();
+        self.records.push(Record::Task(Box::new(task)));
+        for row in &open {
+            self.row(id, *row)?;
+        }
+        for key in self.tree.scan_prefix(keys::executions(id)).keys() {
+            let key = key.map_err(backend("scan the store"))?;
+            let row = keys::last_execution(&key).filter(|row| !open.contains(row));
+            self.cursor.left.extend(row.map(Left::Row));
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, task: TaskId, id: ExecutionId) -> Result<(), StoreError> {
+        let key = keys::execution(task, id);
+        let Some(bytes) = self.tree.get(&key).map_err(backend("read the store"))? else { return Ok(()) };
+        self.bytes += bytes.len();
+        match record::decode::<Execution>(&bytes) {
+            Ok(row) if row.id == id && row.task_id == task => {
+                self.records.push(Record::Execution(Box::new(row)));
+                self.cursor.left.push_front(Left::Output(id, 0));
+            }
+            _ => {
+                self.set_aside(&key, &bytes);
+                self.everything(&keys::outputs(id))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pieces of output from `first` on, as many as there is room for.
+    fn output(&mut self, id: ExecutionId, first: u32) -> Result<(), StoreError> {
+        let mut chunk: Option<(u32, Vec<(IVec, IVec)>)> = None;
+        let range = keys::output(id, first, 0)..after_prefix(&keys::outputs(id));
+        for entry in self.tree.range(range) {
+            let (key, bytes) = entry.map_err(backend("scan the store"))?;
+            let Some(number) = keys::chunk_of(&key) else { continue };
+            match &mut chunk {
+                Some((current, pieces)) if *current == number => pieces.push((key, bytes)),
+                _ => {
+                    if let Some((whole, pieces)) = chunk.take() {
+                        self.chunk(id, whole, pieces);
+                        if self.bytes > BYTES {
+                            self.cursor.left.push_front(Left::Output(id, number));
+                            return Ok(());
+                        }
+                    }
+                    chunk = Some((number, vec![(key, bytes)]));
+                }
+            }
+        }
+        if let Some((whole, pieces)) = chunk {
+            self.chunk(id, whole, pieces);
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, execution: ExecutionId, chunk: u32, pieces: Vec<(IVec, IVec)>) {
+        self.bytes += pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        match lines(pieces.iter().map(|(_, bytes)| bytes)) {
+            Ok(lines) => self.records.push(Record::Output(Output { execution, chunk, lines })),
+            Err(_) => pieces.iter().for_each(|(key, bytes)| self.set_aside(key, bytes)),
+        }
+    }
+
+    /// A record that stands for itself.
+    fn single(&mut self, key: &[u8], bytes: &[u8]) {
+        let record = match key[0] {
+            keys::AUDIT => record::decode::<Audit>(bytes).ok().map(Record::Audit),
+            _ => std::str::from_utf8(&key[1..]).ok().and_then(|name| {
+                let value = record::decode(bytes).ok()?;
+                Some(Record::Value { key: name.to_owned(), value })
+            }),
+        };
+        match record {
+            Some(record) => self.records.push(record),
+            None => self.set_aside(key, bytes),
+        }
+    }
+
+    /// The history of a task whose record is not to be had: nothing can be said about it, but
+    /// it is not lost.
+    fn abandoned(&mut self, task: TaskId) -> Result<(), StoreError> {
+        for entry in self.tree.scan_prefix(keys::executions(task)) {
+            let (key, bytes) = entry.map_err(backend("scan the store"))?;
+            self.set_aside(&key, &bytes);
+            if let Some(id) = keys::last_execution(&key) {
+                self.everything(&keys::outputs(id))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn everything(&mut self, prefix: &[u8]) -> Result<(), StoreError> {
+        for entry in self.tree.scan_prefix(prefix) {
+            let (key, bytes) = entry.map_err(backend("scan the store"))?;
+            self.set_aside(&key, &bytes);
+        }
+        Ok(())
+    }
+
+    fn set_aside(&mut self, place: &[u8], bytes: &[u8]) {
+        self.bytes += bytes.len();
+        self.records.push(Record::SetAside(SetAside { place: place.to_vec(), bytes: bytes.to_vec() }));
+    }
+}
+
+/// The lines that the pieces of a chunk make together.
+fn lines<'a>(pieces: impl Iterator<Item = &'a IVec>) -> Result<Vec<Line>, record::BadRecord> {
+    let mut json = Vec::new();
+    for piece in pieces {
+        json.extend_from_slice(record::payload(piece)?);
+    }
+    serde_json::from_slice(&json).map_err(|e| record::BadRecord::Decode(e.to_string()))
+}

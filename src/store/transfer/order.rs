@@ -1,0 +1,66 @@
+//! Whether the records of a copy belong together: nothing twice, nothing without its owner.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Record;
+use crate::domain::ids::{ExecutionId, TaskId};
+
+/// Looks at the records of a copy one after the other. It remembers every id and name of a
+/// task (some hundred bytes each), and of executions only those of the task at hand.
+#[derive(Debug, Default)]
+pub struct Order {
+    tasks: HashSet<TaskId>,
+    names: HashSet<Box<str>>,
+    values: HashSet<String>,
+    task: Option<TaskId>,
+    /// Executions of the task at hand, with the last piece of output.
+    executions: HashMap<ExecutionId, Option<u32>>,
+}
+
+impl Order {
+    /// Looks at the next record.
+    ///
+    /// # Errors
+    /// Says why it cannot stand here.
+    pub fn look(&mut self, record: &Record) -> Result<(), String> {
+        match record {
+            Record::Task(task) => {
+                self.executions.clear();
+                self.task = Some(task.id);
+                let name = &task.definition.name;
+                once(self.tasks.insert(task.id), || format!("the task {}", task.id))?;
+                once(self.names.insert(name.as_str().into()), || format!("a task with the name \"{name}\""))
+            }
+            Record::Execution(row) => {
+                if self.task != Some(row.task_id) {
+                    return Err(format!(
+                        "the execution {} does not stand behind its task {}",
+                        row.id, row.task_id
+                    ));
+                }
+                once(self.executions.insert(row.id, None).is_none(), || format!("the execution {}", row.id))
+            }
+            Record::Output(output) => {
+                let (id, chunk) = (output.execution, output.chunk);
+                let Some(last) = self.executions.get_mut(&id) else {
+                    return Err(format!("output of {id} does not stand behind its execution"));
+                };
+                if last.is_some_and(|last| last >= chunk) {
+                    return Err(format!(
+                        "piece {chunk} of the output of {id} does not come after the one before it"
+                    ));
+                }
+                *last = Some(chunk);
+                Ok(())
+            }
+            Record::Value { key, .. } => {
+                once(self.values.insert(key.clone()), || format!("the value \"{key}\""))
+            }
+            Record::Audit(_) | Record::SetAside(_) => Ok(()),
+        }
+    }
+}
+
+fn once(first: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if first { Ok(()) } else { Err(format!("{} is there twice", what())) }
+}
