@@ -3,6 +3,7 @@
 mod next;
 mod run;
 mod serve;
+mod store;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -32,6 +33,8 @@ enum Command {
     Run(run::Options),
     /// Show the next times of a schedule.
     Next(next::Options),
+    /// Look after the store of a server that is not running.
+    Store(store::Options),
     /// One runner process; the server starts these.
     #[command(hide = true)]
     Runner(crate::runner::Options),
@@ -91,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Serve(settings)) => serve::main(&settings),
         Some(Command::Run(options)) => run::main(options),
         Some(Command::Next(options)) => next::main(&options),
+        Some(Command::Store(options)) => store::main(&options),
         Some(Command::Runner(options)) => crate::runner::main(&options),
     }
 }

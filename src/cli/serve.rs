@@ -27,7 +27,7 @@ pub(super) fn main(settings: &Settings) -> ExitCode {
 }
 
 /// Logs go to standard error.
-fn start_log(config: &Config) -> anyhow::Result<()> {
+pub(super) fn start_log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|e| config.refuse("log", format!("a filter such as info or isochron=debug,info ({e})")))?;
     let terminal = std::io::stderr().is_terminal();

@@ -13,4 +13,5 @@ mod missed;
 mod quick_start;
 mod rooms;
 mod stopping;
+mod store_tools;
 mod wire;

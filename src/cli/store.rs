@@ -1,0 +1,94 @@
+//! `isochron store export | import`
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::ensure;
+use clap::{Args, Subcommand};
+use isochron::{
+    clock::{Clock, SystemClock},
+    config::Config,
+    store::{Store, sled::SledStore, transfer::file},
+};
+
+use super::{Settings, USAGE, fail, say, serve::start_log};
+
+/// Export, import.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write everything that the store holds into a file
+    Export(Copy),
+    /// Take everything in such a file into an empty store
+    Import(Copy),
+}
+
+#[derive(Debug, Args)]
+struct Copy {
+    /// The file
+    file: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) fn main(options: &Options) -> ExitCode {
+    let settings = match &options.command {
+        Command::Export(copy) | Command::Import(copy) => &copy.settings,
+    };
+    let config = match settings.load().and_then(|config| start_log(&config).map(|()| config)) {
+        Ok(config) => config,
+        Err(error) => return fail(USAGE, &error),
+    };
+    let done = match &options.command {
+        Command::Export(copy) => export(&config, &copy.file),
+        Command::Import(copy) => import(&config, &copy.file),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error),
+    }
+}
+
+fn export(config: &Config, path: &Path) -> anyhow::Result<()> {
+    there(config)?;
+    with_store(config, async |store: &dyn Store| {
+        let counts = file::export(store, path, SystemClock.now()).await?;
+        say(&format!("exported {counts} to {}", path.display()));
+        Ok(())
+    })
+}
+
+fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
+    with_store(config, async |store: &dyn Store| {
+        let counts = file::import(store, path).await?;
+        say(&format!("imported {counts} into {}", config.store.path.display()));
+        Ok(())
+    })
+}
+
+/// A store is made where there is none, which is not what these want.
+fn there(config: &Config) -> anyhow::Result<()> {
+    let path = &config.store.path;
+    ensure!(SledStore::is_in(path), "there is no store in {}: see --data", path.display());
+    Ok(())
+}
+
+fn with_store(
+    config: &Config,
+    work: impl AsyncFnOnce(&dyn Store) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let store = SledStore::open(&config.store.path, config.store.cache)?;
+    runtime.block_on(async {
+        let done = work(&store).await;
+        store.close().await?;
+        done
+    })
+}
