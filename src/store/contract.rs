@@ -56,6 +56,7 @@ macro_rules! passes {
                 lists_of_executions_agree_with_a_naive_model,
                 old_history_is_counted_and_then_removed,
                 others_are_served_while_much_history_is_removed,
+                history_is_counted_while_it_is_removed,
             ];
             keeping: [
                 values_are_kept_under_their_keys,

@@ -145,3 +145,22 @@ pub(crate) fn others_are_served_while_much_history_is_removed(bench: &mut Bench)
     });
     assert_eq!(*order.lock().expect("nobody panicked"), ["put", "removed"]);
 }
+
+pub(crate) fn history_is_counted_while_it_is_removed(bench: &mut Bench) {
+    let task = bench.created("task", Definition { keep_executions: 10_000, ..definition("@hourly") });
+    let rows = (0..500).map(|n| bench.row(&task, ExecutionStatus::Completed, START + n)).collect();
+    bench.write_rows(task.id, rows);
+    let removal = bench.store().remove_history(START + HOUR, false);
+    let counts: Vec<_> = (0..5).map(|_| bench.store().remove_history(START + HOUR, true)).collect();
+    let counted = bench.runtime.block_on(async {
+        let removal = bench.runtime.spawn(removal);
+        let counts: Vec<_> = counts.into_iter().map(|count| bench.runtime.spawn(count)).collect();
+        let mut counted = Vec::new();
+        for count in counts {
+            counted.push(count.await.expect("it ends").expect("it counts").executions);
+        }
+        assert_eq!(removal.await.expect("it ends").expect("it is done").executions, 500);
+        counted
+    });
+    assert!(counted[0] > 0 && counted.is_sorted_by(|a, b| a >= b), "{counted:?}");
+}

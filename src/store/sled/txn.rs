@@ -27,6 +27,11 @@ impl<'a> Txn<'a> {
         Self { tree, group, own: Writes::new() }
     }
 
+    /// What was there before the group.
+    pub(super) fn tree(&self) -> &'a Tree {
+        self.tree
+    }
+
     pub(super) fn into_writes(self) -> Writes {
         self.own
     }
@@ -81,7 +86,7 @@ impl<'a> Txn<'a> {
         let written = || self.group.range(range.clone()).chain(self.own.range(range.clone()));
         let removed = written().filter(|(_, value)| value.is_none()).count();
         let mut keys = Vec::new();
-        for key in self.tree.range(range.clone()).keys().take(most + removed) {
+        for key in self.tree.range(range.clone()).keys().take(most.saturating_add(removed)) {
             keys.push(key.map_err(backend("scan the store"))?.to_vec());
         }
         keys.extend(written().filter(|(_, value)| value.is_some()).map(|(key, _)| key.clone()));
