@@ -150,15 +150,6 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
 fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let store = SledStore::open(&config.store.path, config.store.cache)?;
     let report = store.report();
-    for problem in &report.set_aside {
-        tracing::error!(problem, "a record did not verify and was set aside");
-    }
-    if !report.rebuilt.is_empty() {
-        tracing::warn!(
-            indexes = report.rebuilt.join(", "),
-            "indexes differed from the records and were made anew"
-        );
-    }
     tracing::info!(epoch = report.epoch, tasks = report.tasks, "the store is open");
     Ok(Arc::new(store))
 }

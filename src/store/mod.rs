@@ -172,18 +172,33 @@ pub struct Removal {
     pub audit: u64,
 }
 
-/// What the start-up check found and did.
+/// How far the check that a start begins has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checked {
+    /// It goes on beside the work.
+    Running,
+    /// It has seen everything.
+    #[default]
+    Done,
+}
+
+/// What the check that a start begins has found and done so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// How often the store has been opened, this time included.
     pub epoch: u64,
-    /// Tasks found.
+    /// Tasks that there were at the start.
     pub tasks: u64,
+    /// Whether that is all.
+    pub check: Checked,
     /// Records that did not verify and were set aside.
     pub set_aside: Vec<String>,
     /// Indexes that differed from the records and were made anew.
     pub rebuilt: Vec<String>,
+    /// What had been acknowledged and is not there any more.
+    pub missing: Vec<String>,
 }
 
 /// Where tasks and executions are kept. See the module for the rules.
@@ -261,6 +276,6 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the backend fails.
     fn statistics(&self, detailed: bool) -> Result<Map<String, Value>, StoreError>;
-    /// What the start-up check found.
-    fn report(&self) -> &Report;
+    /// What the check that a start begins has found so far.
+    fn report(&self) -> Report;
 }

@@ -50,7 +50,7 @@ pub(crate) fn everything_is_still_there_after_reopening(bench: &mut Bench) {
         bench.reopen();
         assert_eq!(all(bench), before);
         let clean = Report { epoch, tasks: 2, ..Report::default() };
-        assert_eq!(bench.store().report(), &clean, "nothing is to be mended");
+        assert_eq!(bench.store().report(), clean, "nothing is to be mended");
     }
     let counted = bench.wait(bench.store().remove_history(START + HOUR, true)).expect("it counts");
     assert_eq!(counted, Removal { executions: 1, audit: 1 });

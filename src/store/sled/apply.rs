@@ -65,11 +65,14 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
             txn.put(key.clone(), value.clone());
         }
     }
-    if old.map(Task::status) != Some(new.status()) {
-        if let Some(old) = old {
-            txn.add(keys::status_count(old.status()), -1)?;
+    let (before, after) = (old.map(keys::counters), keys::counters(new));
+    if before.as_ref() != Some(&after) {
+        for counter in before.into_iter().flatten() {
+            txn.add(counter, -1)?;
         }
-        txn.add(keys::status_count(new.status()), 1)?;
+        for counter in after {
+            txn.add(counter, 1)?;
+        }
     }
     txn.put_record(keys::task(new.id), new)
 }
@@ -158,7 +161,9 @@ pub(super) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> 
     for (key, _) in keys::index_entries(&task) {
         txn.remove(key);
     }
-    txn.add(keys::status_count(task.status()), -1)?;
+    for counter in keys::counters(&task) {
+        txn.add(counter, -1)?;
+    }
     txn.remove(keys::task(id));
     txn.put(keys::garbage(id), Vec::new());
     Ok(task)

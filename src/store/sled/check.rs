@@ -1,123 +1,222 @@
-//! The start-up check: every task record is verified, and the indexes that follow from
-//! them are compared with what they should be. An index that differs is made anew.
+//! The check: every record is verified, and what follows from the tasks (indexes, counters) is
+//! compared with what it should be. What differs is mended, what does not verify set aside.
 //!
-//! The comparison needs one pass over each range and no memory: the hashes of the keys
-//! that should be there and of those that are there are added up.
+//! It walks over one range of keys after the other, in parts small enough to be done between
+//! two commits. What is found is added up; a commit tells what it changes of what has been
+//! passed already ([`Check::note`]), so that the sums are always those of one moment. The
+//! comparison needs one pass and no memory; only an index that differs is mended entry by
+//! entry ([`mend`](super::mend)).
 
-use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher},
-    io,
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use sled::IVec;
+
+use super::{
+    keys, mend, record,
+    report::Shared,
+    tally::{KINDS, Sum, Tally},
+    txn::{Txn, after_prefix, backend},
 };
+use crate::{domain::facts::Task, store::StoreError};
 
-use sled::{Db, Tree};
+/// Records before what is made of them, tasks first.
+const WALK: [u8; 11] = [
+    keys::TASK,
+    keys::NAME,
+    keys::DUE,
+    keys::STATUS,
+    keys::HANDLER,
+    keys::UPDATED,
+    keys::RUNNING,
+    keys::EXECUTION,
+    keys::OUTPUT,
+    keys::AUDIT,
+    keys::VALUE,
+];
+/// After this place of the walk everything that follows from tasks is known.
+const LAST_INDEX: u8 = keys::RUNNING;
+/// What a part may cost: bytes, and so many more for every entry. Some two milliseconds.
+const PART: usize = 160 * 1024;
+const ENTRY: usize = 48;
 
-use super::{keys, record};
-use crate::{
-    domain::facts::{Task, TaskStatus},
-    store::Report,
-};
-
-/// Keys removed or written per batch while an index is made anew.
-const BATCH: usize = 4096;
-
-#[derive(Default, PartialEq, Eq)]
-struct Sum {
-    keys: u64,
-    hash: u64,
+pub(super) struct Check {
+    /// The place in [`WALK`], and the last key seen there.
+    place: usize,
+    after: Option<Vec<u8>>,
+    found: BTreeMap<u8, Sum>,
+    expected: BTreeMap<u8, Sum>,
+    /// Tasks by the counter that counts them.
+    counters: BTreeMap<Vec<u8>, u64>,
+    /// Records that do not verify and are still there, by kind.
+    bad: BTreeMap<u8, u64>,
+    mends: VecDeque<mend::Mend>,
+    report: Shared,
+    /// Whether sums that differ are problems: not in a store whose numbers are not known.
+    numbered: bool,
 }
 
-impl Sum {
-    fn add(&mut self, key: &[u8], value: &[u8]) {
-        let mut hasher = DefaultHasher::new();
-        (key, value).hash(&mut hasher);
-        self.keys += 1;
-        self.hash = self.hash.wrapping_add(hasher.finish());
+impl Check {
+    pub(super) fn new(report: Shared, numbered: bool) -> Self {
+        Self {
+            place: 0,
+            after: None,
+            found: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            bad: BTreeMap::new(),
+            mends: VecDeque::new(),
+            report,
+            numbered,
+        }
     }
-}
 
-/// Checks the store, mends what can be mended and counts this start.
-pub(super) fn check(db: &Db) -> io::Result<Report> {
-    let mut report = Report::default();
-    let mut expected: BTreeMap<u8, Sum> = BTreeMap::new();
-    let mut statuses = [0_u64; TaskStatus::ALL.len()];
-    for entry in db.scan_prefix([keys::TASK]) {
-        let (key, bytes) = entry?;
-        let task = match record::decode::<Task>(&bytes) {
-            Ok(task) if keys::task(task.id) == key.as_ref() => task,
-            Ok(_) => {
-                set_aside(db, &key, &bytes, "it lies under another task's key", &mut report)?;
-                continue;
+    /// Does a part, and says how much it cost; nothing when all is done.
+    pub(super) fn part(&mut self, txn: &mut Txn<'_>, tally: &mut Tally) -> Result<Option<usize>, StoreError> {
+        if let Some(mend) = self.mends.front_mut() {
+            if mend.part(txn)? {
+                self.mends.pop_front();
             }
-            Err(error) => {
-                set_aside(db, &key, &bytes, &error.to_string(), &mut report)?;
-                continue;
+            return Ok(Some(PART));
+        }
+        let Some(kind) = WALK.get(self.place).copied() else { return Ok(None) };
+        let from = self.after.as_ref().map_or_else(|| vec![kind], |key| [&key[..], &[0]].concat());
+        let mut cost = 0;
+        for entry in txn.tree().range(from..after_prefix(&[kind])) {
+            let (key, value) = entry.map_err(backend("scan the store"))?;
+            self.see(txn, tally, &key, &value)?;
+            cost += ENTRY + key.len() + value.len();
+            self.after = Some(key.to_vec());
+            if cost > PART {
+                return Ok(Some(cost));
             }
-        };
-        report.tasks += 1;
-        statuses[task.status() as usize] += 1;
-        for (key, value) in keys::index_entries(&task) {
-            expected.entry(key[0]).or_default().add(&key, &value);
         }
-    }
-    for (prefix, name) in keys::INDEXES {
-        let mut found = Sum::default();
-        for entry in db.scan_prefix([prefix]) {
-            let (key, value) = entry?;
-            found.add(&key, &value);
+        self.compare(tally, kind);
+        if kind == LAST_INDEX {
+            self.settle(txn)?;
         }
-        if found != expected.remove(&prefix).unwrap_or_default() {
-            rebuild(db, prefix)?;
-            report.rebuilt.push(name.to_owned());
-        }
+        (self.place, self.after) = (self.place + 1, None);
+        Ok(Some(cost))
     }
-    for status in TaskStatus::ALL {
-        db.insert(keys::status_count(status), &statuses[status as usize].to_be_bytes())?;
-    }
-    report.epoch = count_start(db)?;
-    Ok(report)
-}
 
-fn count_start(db: &Tree) -> io::Result<u64> {
-    let key = keys::meta("epoch");
-    let epoch = 1 + db.get(&key)?.map_or(0, |bytes| super::txn::read_counter(&bytes));
-    db.insert(key, &epoch.to_be_bytes())?;
-    Ok(epoch)
-}
-
-fn set_aside(db: &Tree, key: &[u8], bytes: &[u8], why: &str, report: &mut Report) -> io::Result<()> {
-    let mut batch = sled::Batch::default();
-    batch.insert(keys::set_aside(key), bytes);
-    batch.remove(key);
-    db.apply_batch(batch)?;
-    let name = keys::last_task(key).map_or_else(|| format!("{key:02x?}"), |id| id.to_string());
-    report.set_aside.push(format!("{name}: {why}"));
-    Ok(())
-}
-
-fn rebuild(db: &Tree, prefix: u8) -> io::Result<()> {
-    let mut batch = sled::Batch::default();
-    let mut size = 0;
-    let mut flush = |batch: &mut sled::Batch, last: bool| -> io::Result<()> {
-        size += 1;
-        if size >= BATCH || last {
-            db.apply_batch(std::mem::take(batch))?;
-            size = 0;
+    fn see(
+        &mut self,
+        txn: &mut Txn<'_>,
+        tally: &mut Tally,
+        key: &IVec,
+        value: &IVec,
+    ) -> Result<(), StoreError> {
+        let Err(why) = self.count(key, value, Sum::add, 1) else { return Ok(()) };
+        *self.bad.entry(key[0]).or_default() += 1;
+        tally.blur(key[0]);
+        // Not one that is being replaced.
+        if txn.get(key)?.as_ref() == Some(value) {
+            mend::set_aside(txn, key, value)?;
+            self.report.set_aside(key, &why);
         }
         Ok(())
-    };
-    for key in db.scan_prefix([prefix]).keys() {
-        batch.remove(key?);
-        flush(&mut batch, false)?;
     }
-    flush(&mut batch, true)?;
-    for entry in db.scan_prefix([keys::TASK]) {
-        if let Ok(task) = record::decode::<Task>(&entry?.1) {
-            for (key, value) in keys::index_entries(&task).into_iter().filter(|(key, _)| key[0] == prefix) {
-                batch.insert(key, value);
-                flush(&mut batch, false)?;
+
+    /// Adds an entry to what was found, or takes it away; says why it does not verify.
+    fn count(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        with: fn(&mut Sum, &[u8], &[u8]),
+        delta: i64,
+    ) -> Result<(), String> {
+        match key[0] {
+            keys::TASK => {
+                let task: Task = record::decode(value).map_err(|error| error.to_string())?;
+                if keys::task(task.id) != key {
+                    return Err("it lies under another task's key".to_owned());
+                }
+                for (key, value) in keys::index_entries(&task) {
+                    with(self.expected.entry(key[0]).or_default(), &key, &value);
+                }
+                for counter in keys::counters(&task) {
+                    let count = self.counters.entry(counter).or_default();
+                    *count = count.saturating_add_signed(delta);
+                }
             }
+            kind if Tally::counts(kind) => {
+                record::payload(value).map_err(|error| error.to_string())?;
+            }
+            _ => {}
+        }
+        with(self.found.entry(key[0]).or_default(), key, value);
+        Ok(())
+    }
+
+    /// Whether a commit has to say what it does to entries of a kind.
+    pub(super) fn watches(kind: u8) -> bool {
+        WALK.contains(&kind)
+    }
+
+    /// A commit is about to replace a value or to remove it (`new` is `None`).
+    pub(super) fn note(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
+        let Some(place) = WALK.iter().position(|kind| *kind == key[0]) else { return };
+        let passed = place < self.place
+            || place == self.place && self.after.as_deref().is_some_and(|after| key <= after);
+        if !passed {
+            return;
+        }
+        if old.is_some_and(|old| self.count(key, old, Sum::take, -1).is_err())
+            && let Some(bad) = self.bad.get_mut(&key[0])
+        {
+            *bad = bad.saturating_sub(1);
+        }
+        if new.is_some_and(|new| self.count(key, new, Sum::add, 1).is_err()) {
+            *self.bad.entry(key[0]).or_default() += 1;
         }
     }
-    flush(&mut batch, true)
+
+    fn compare(&mut self, tally: &mut Tally, kind: u8) {
+        let found = self.found.get(&kind).copied().unwrap_or_default();
+        let bad = self.bad.get(&kind).copied().unwrap_or_default();
+        match tally.compare(kind, found, bad) {
+            Some(problem) if self.numbered => self.report.missing(problem),
+            None if bad > 0 => {}
+            _ => tally.adopt(kind, found),
+        }
+    }
+
+    /// All tasks and indexes have been seen: what differs?
+    fn settle(&mut self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        for (prefix, name) in keys::INDEXES {
+            let sum = |sums: &BTreeMap<u8, Sum>| sums.get(&prefix).copied().unwrap_or_default();
+            if sum(&self.found) != sum(&self.expected) {
+                self.report.rebuilt(name);
+                self.mends.push_back(mend::Mend::new(prefix));
+            }
+        }
+        // The counters that there are, as of the last commit, and those that there should be.
+        let mut stored = BTreeMap::new();
+        for prefix in keys::TASK_COUNTERS {
+            for entry in txn.tree().scan_prefix(prefix) {
+                let (key, value) = entry.map_err(backend("scan the store"))?;
+                stored.insert(key.to_vec(), super::txn::read_counter(&value));
+            }
+        }
+        let counters: BTreeSet<Vec<u8>> = stored.keys().chain(self.counters.keys()).cloned().collect();
+        let mut wrong = false;
+        for key in counters {
+            let [is, should] =
+                [&stored, &self.counters].map(|all| all.get(&key).copied().unwrap_or_default());
+            if is != should {
+                wrong = true;
+                txn.add(key, should.cast_signed().wrapping_sub(is.cast_signed()))?;
+            }
+        }
+        if wrong && self.numbered {
+            self.report.rebuilt("counters");
+        }
+        Ok(())
+    }
+
+    /// How many of what was seen are tasks.
+    pub(super) fn tasks(&self) -> u64 {
+        self.found.get(&keys::TASK).map_or(0, |sum| sum.count)
+    }
 }
+
+const _: () = assert!(KINDS.len() + keys::INDEXES.len() == WALK.len(), "everything is walked over");

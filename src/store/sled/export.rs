@@ -215,7 +215,7 @@ impl Reader<'_> {
 }
 
 /// The lines that the pieces of a chunk make together.
-fn lines<'a>(pieces: impl Iterator<Item = &'a IVec>) -> Result<Vec<Line>, record::BadRecord> {
+pub(super) fn lines<'a>(pieces: impl Iterator<Item = &'a IVec>) -> Result<Vec<Line>, record::BadRecord> {
     let mut json = Vec::new();
     for piece in pieces {
         json.extend_from_slice(record::payload(piece)?);

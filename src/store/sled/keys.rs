@@ -151,6 +151,24 @@ pub(super) fn status_count(status: TaskStatus) -> Vec<u8> {
     join(COUNTER, &[b"s", &[status as u8]])
 }
 
+fn handler_count(handler: &str, status: TaskStatus) -> Vec<u8> {
+    join(COUNTER, &[b"h", handler.as_bytes(), &[0, status as u8]])
+}
+
+/// The counters of a handler's tasks, one for each of these statuses.
+pub(super) fn handler_counts(handler: &str, statuses: &[TaskStatus]) -> Vec<Vec<u8>> {
+    statuses.iter().map(|status| handler_count(handler, *status)).collect()
+}
+
+/// What the counters of [`counters`] begin with.
+pub(super) const TASK_COUNTERS: [[u8; 2]; 2] = [[COUNTER, b's'], [COUNTER, b'h']];
+
+/// The counters that count a task.
+pub(super) fn counters(task: &Task) -> [Vec<u8>; 2] {
+    let status = task.status();
+    [status_count(status), handler_count(&task.definition.handler, status)]
+}
+
 pub(super) fn set_aside(key: &[u8]) -> Vec<u8> {
     join(SET_ASIDE, &[key])
 }
@@ -177,6 +195,22 @@ pub(super) fn task_of(key: &[u8]) -> Option<TaskId> {
 /// Which chunk a key of output belongs to.
 pub(super) fn chunk_of(key: &[u8]) -> Option<u32> {
     key.get(17..21)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// A record's key for people.
+pub(super) fn describe(key: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&key[1..]);
+    let execution = || key.get(1..17).and_then(last_execution);
+    match (key[0], task_of(key), last_execution(key)) {
+        (TASK, Some(task), _) => task.to_string(),
+        (EXECUTION, Some(task), Some(id)) => format!("{id} of {task}"),
+        (OUTPUT, ..) => {
+            execution().map_or_else(|| format!("output {key:02x?}"), |id| format!("output of {id}"))
+        }
+        (AUDIT, ..) => format!("audit record of {}", read_millis(&key[1..]).unwrap_or_default()),
+        (VALUE, ..) => format!("value \"{text}\""),
+        _ => format!("{key:02x?}"),
+    }
 }
 
 fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {

@@ -26,13 +26,13 @@ type Ids<'a> = Box<dyn Iterator<Item = Result<TaskId, StoreError>> + 'a>;
 pub(super) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
     let filtered = query.status.is_some() || query.handler.is_some();
     if query.name.is_none() && (query.sort == TaskSort::NextRun || !filtered) {
-        let total = if query.handler.is_some() {
-            by_next_run(tree, query).try_fold(0, |n, id| id.map(|_| n + 1))?
-        } else {
-            let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
-            let counts = statuses.into_iter().map(|status| read::counter(tree, &keys::status_count(status)));
-            counts.sum::<Result<u64, _>>()?
+        let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
+        let counters = match &query.handler {
+            Some(handler) => keys::handler_counts(handler, &statuses),
+            None => statuses.into_iter().map(keys::status_count).collect(),
         };
+        let counts = counters.iter().map(|counter| read::counter(tree, counter));
+        let total = counts.sum::<Result<u64, _>>()?;
         let items = load(tree, in_order(tree, query).skip(query.skip).take(query.limit))?;
         return Ok(Page { items, total });
     }

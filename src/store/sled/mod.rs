@@ -2,33 +2,35 @@
 //!
 //! sled calls itself beta, so nothing here rests on what it does not promise: one tree,
 //! one writer ([`writer`]), one batch per commit, our own syncs, a checksum on every
-//! record ([`record`]), and a check of every index at the start ([`check`]).
+//! record ([`record`]), numbers that show what is missing ([`tally`]), and a check of every
+//! record and index that each start begins ([`check`]).
 
 mod apply;
+mod beside;
 mod check;
 mod export;
 mod import;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod keys;
+mod ledger;
 mod list;
 mod lock;
+mod mark;
+mod mend;
+mod open;
 mod read;
 mod record;
+mod report;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod txn;
+mod verify;
 mod view;
 mod writer;
 
-use std::{
-    collections::BTreeSet,
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeSet, io, path::Path, sync::Arc, thread, time::Duration};
 
 use serde_json::{Map, Value};
 use sled::Db;
@@ -36,6 +38,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     lock::Lock,
+    open::Opened,
+    report::Shared,
     view::{Pending, View},
     writer::{Op, Reply, Writer},
 };
@@ -51,70 +55,57 @@ use crate::domain::{
     step::Step,
 };
 
-pub use self::lock::LockError;
+pub use self::{lock::LockError, open::OpenError, verify::Verified};
 
 /// How many operations may wait for the writer: a few groups' worth; who finds it full waits.
 const QUEUE: usize = 4096;
-
-/// How often a file that is still locked is tried, which is two seconds in all.
-const TRIES: usize = 200;
-const BETWEEN_TRIES: Duration = Duration::from_millis(10);
-
-/// Why a store cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory cannot be made or read.
-    #[error("open the store in {path}")]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// Another process has it.
-    #[error(transparent)]
-    Locked(#[from] LockError),
-    /// It holds a part of a copy.
-    #[error("an import into the store in {path} was interrupted: remove that directory and import again")]
-    HalfImported {
-        /// Where.
-        path: PathBuf,
-    },
-}
+/// A store that costs the check no more than this (bytes, and some for every entry) is checked
+/// before it is open: some 20,000 tasks, a fraction of a second.
+const CHECKED_AT_ONCE: usize = 32 * 1024 * 1024;
 
 /// A store in a directory.
 pub struct SledStore {
     db: Db,
     view: View,
     ops: mpsc::Sender<Op>,
-    report: Report,
+    report: Shared,
     _lock: Lock,
 }
 
 impl SledStore {
-    /// Opens the store in `directory` (made if it is missing) with `cache` bytes of page cache,
-    /// checks it and starts its writer.
+    /// Opens the store in `directory` (made if it is missing) with `cache` bytes of page cache
+    /// and starts its writer. A small store is checked at once, a large one beside the work.
     ///
     /// # Errors
-    /// When another process has it open, or the files cannot be read.
+    /// When another process has it open, or the files cannot be read or have lost something.
     pub fn open(directory: &Path, cache: u64) -> Result<Self, OpenError> {
+        Self::open_checking(directory, cache, CHECKED_AT_ONCE, beside::PAUSE)
+    }
+
+    fn open_checking(
+        directory: &Path,
+        cache: u64,
+        at_once: usize,
+        pause: Duration,
+    ) -> Result<Self, OpenError> {
         let failed = |source: io::Error| OpenError::Io { path: directory.to_owned(), source };
-        std::fs::create_dir_all(directory).map_err(failed)?;
-        let lock = Lock::take(directory)?;
-        let db = open_tree(directory, cache).map_err(|e| failed(e.into()))?;
-        if db.contains_key(import::marker()).map_err(|e| failed(e.into()))? {
-            return Err(OpenError::HalfImported { path: directory.to_owned() });
-        }
-        let report = check::check(&db).map_err(failed)?;
-        db.flush().map_err(|e| failed(e.into()))?;
+        let report = Shared::default();
+        let Opened { db, ledger, lock, checked } = open::open(directory, cache, at_once, &report)?;
         let (ops, received) = mpsc::channel(QUEUE);
         let pending = Arc::new(Pending::default());
-        let view = View::new((*db).clone(), pending.clone());
-        let writer = Writer::new(db.clone(), pending, directory).map_err(failed)?;
+        let view = View::new((*db).clone(), pending.clone(), ops.downgrade());
+        let writer = Writer::new(db.clone(), pending, directory, ledger, report.clone()).map_err(failed)?;
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run(received))
             .map_err(failed)?;
+        if !checked {
+            let ops = ops.downgrade();
+            thread::Builder::new()
+                .name("store check".to_owned())
+                .spawn(move || beside::check(&ops, pause))
+                .map_err(failed)?;
+        }
         Ok(Self { db, view, ops, report, _lock: lock })
     }
 
@@ -122,6 +113,14 @@ impl SledStore {
     #[must_use]
     pub fn is_in(directory: &Path) -> bool {
         directory.join("db").exists()
+    }
+
+    /// Looks at everything in the closed store in `directory`, and changes nothing.
+    ///
+    /// # Errors
+    /// When another process has it open, or the files cannot be read.
+    pub fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError> {
+        verify::verify(directory, cache)
     }
 
     fn ask<T: Send + 'static>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Commit<T> {
@@ -132,22 +131,6 @@ impl SledStore {
             answer.await.map_err(|_| StoreError::Closed)?
         })
     }
-}
-
-/// sled locks its file as well. Whoever had the directory last has given up our lock, but the
-/// last descriptor of that file may be closed a moment later, by one of sled's threads or by
-/// the kernel, and nothing tells when.
-fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
-    let config = sled::Config::new().path(directory).cache_capacity(cache).flush_every_ms(None);
-    for _ in 0..TRIES {
-        match config.open() {
-            Err(sled::Error::Io(error)) if error.to_string().starts_with("could not acquire lock") => {
-                thread::sleep(BETWEEN_TRIES);
-            }
-            result => return result,
-        }
-    }
-    config.open()
 }
 
 impl Store for SledStore {
@@ -235,7 +218,7 @@ impl Store for SledStore {
         read::statistics(&self.view, bytes, detailed)
     }
 
-    fn report(&self) -> &Report {
-        &self.report
+    fn report(&self) -> Report {
+        self.report.get()
     }
 }

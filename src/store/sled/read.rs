@@ -13,18 +13,14 @@ use crate::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use sled::IVec;
 
 pub(super) fn get<T: DeserializeOwned>(tree: &View, key: &[u8]) -> Result<Option<T>, StoreError> {
-    Ok(tree.durable(key)?.and_then(|bytes| verified(key, &bytes)))
+    Ok(tree.durable(key)?.and_then(|bytes| verified(tree, key, &bytes)))
 }
 
-fn verified<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Option<T> {
-    record::decode(bytes)
-        .inspect_err(|error| {
-            let key = String::from_utf8_lossy(key).into_owned();
-            tracing::error!(key, %error, "a record does not verify and is left out");
-        })
-        .ok()
+fn verified<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8]) -> Option<T> {
+    record::decode(bytes).inspect_err(|_| tree.damaged(key)).ok()
 }
 
 pub(super) fn next_due(tree: &View) -> Result<Option<Millis>, StoreError> {
@@ -63,7 +59,7 @@ pub(super) fn executions(
             page.total += 1;
             continue;
         }
-        let Some(row) = verified::<Execution>(&key, &bytes) else { continue };
+        let Some(row) = verified::<Execution>(tree, &key, &bytes) else { continue };
         if query.status.is_some_and(|s| s != row.status) || query.trigger.is_some_and(|t| t != row.trigger) {
             continue;
         }
@@ -87,33 +83,38 @@ pub(super) fn counter(tree: &View, key: &[u8]) -> Result<u64, StoreError> {
 pub(super) fn output(tree: &View, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
     let mut chunks: Vec<Vec<Line>> = Vec::new();
     let mut size = 0;
-    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    // The pieces of one chunk, last first.
+    let mut pieces: Vec<(IVec, IVec)> = Vec::new();
     for entry in tree.scan_prefix(keys::outputs(id)).rev() {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
-        match record::payload(&bytes) {
-            Ok(payload) => pieces.push(payload.to_vec()),
-            Err(error) => {
-                tracing::error!(execution = %id, %error, "a piece of output does not verify and is left out");
-                pieces.push(Vec::new());
-            }
-        }
-        // The last four bytes of the key count the pieces of a chunk: 0 completes it.
-        if key.ends_with(&[0; 4]) {
-            pieces.reverse();
-            let lines: Vec<Line> = serde_json::from_slice(&pieces.concat()).unwrap_or_default();
-            pieces.clear();
+        if pieces.last().is_some_and(|(last, _)| keys::chunk_of(last) != keys::chunk_of(&key)) {
+            let lines = chunk(tree, &mut pieces);
             size += lines.iter().map(|line| line.message.len()).sum::<usize>();
             chunks.push(lines);
             if tail.is_some_and(|tail| size >= tail) {
                 break;
             }
         }
+        pieces.push((key, bytes));
     }
+    chunks.push(chunk(tree, &mut pieces));
     let lines = chunks.into_iter().rev().flatten().collect();
     Ok(match tail {
         Some(tail) => last_bytes(lines, tail),
         None => lines,
     })
+}
+
+/// The lines of a chunk, none of one that is not whole.
+fn chunk(tree: &View, pieces: &mut Vec<(IVec, IVec)>) -> Vec<Line> {
+    let mut json = Vec::new();
+    for (key, bytes) in pieces.drain(..).rev() {
+        match record::payload(&bytes) {
+            Ok(payload) => json.extend_from_slice(payload),
+            Err(_) => tree.damaged(&key),
+        }
+    }
+    serde_json::from_slice(&json).unwrap_or_default()
 }
 
 fn last_bytes(lines: Vec<Line>, tail: usize) -> Vec<Line> {

@@ -11,10 +11,12 @@ use std::{
 };
 
 use sled::{IVec, Tree};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     keys,
     txn::{Writes, backend},
+    writer::Op,
 };
 use crate::store::StoreError;
 
@@ -45,15 +47,24 @@ impl Pending {
 }
 
 /// What readers read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct View {
     tree: Tree,
     pending: Arc<Pending>,
+    ops: mpsc::WeakSender<Op>,
 }
 
 impl View {
-    pub(super) fn new(tree: Tree, pending: Arc<Pending>) -> Self {
-        Self { tree, pending }
+    pub(super) fn new(tree: Tree, pending: Arc<Pending>, ops: mpsc::WeakSender<Op>) -> Self {
+        Self { tree, pending, ops }
+    }
+
+    /// A reader has met a record that does not verify: the writer is asked to set it aside.
+    pub(super) fn damaged(&self, key: &[u8]) {
+        if let Some(ops) = self.ops.upgrade() {
+            // Nobody waits for it, and if the writer is busy the next reader asks again.
+            let _ = ops.try_send(Op::SetAside { key: key.to_vec(), reply: oneshot::channel().0 });
+        }
     }
 
     /// A value that is durable.

@@ -19,6 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     apply, export, import, keys,
+    ledger::Ledger,
+    mend,
+    report::Shared,
     txn::{Txn, Writes},
     view::Pending,
 };
@@ -96,6 +99,15 @@ pub(super) enum Op {
         import: Import,
         reply: Reply<()>,
     },
+    /// A part of the check; whether there is more.
+    Check {
+        reply: Reply<bool>,
+    },
+    /// If it does not verify.
+    SetAside {
+        key: Vec<u8>,
+        reply: Reply<()>,
+    },
     Close {
         reply: Reply<()>,
     },
@@ -116,6 +128,8 @@ pub(super) struct Writer {
     pending: Arc<Pending>,
     files: Files,
     directory: PathBuf,
+    ledger: Ledger,
+    report: Shared,
     /// What the operations since the last commit write.
     group: Writes,
     answers: Vec<Answer>,
@@ -125,12 +139,20 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(db: Db, pending: Arc<Pending>, directory: &Path) -> io::Result<Self> {
+    pub(super) fn new(
+        db: Db,
+        pending: Arc<Pending>,
+        directory: &Path,
+        ledger: Ledger,
+        report: Shared,
+    ) -> io::Result<Self> {
         Ok(Self {
             db,
             pending,
             files: Files::open(directory)?,
             directory: directory.to_owned(),
+            ledger,
+            report,
             group: BTreeMap::new(),
             answers: Vec::new(),
             garbage: true,
@@ -172,6 +194,9 @@ impl Writer {
                 self.garbage = self.in_txn(apply::sweep).unwrap_or(false);
             }
             self.commit();
+        }
+        if let Err(error) = self.ledger.settled() {
+            tracing::warn!(%error, "the mark of the store could not be synced");
         }
         // Whoever is told that the store is closed may open the directory again.
         drop(self);
@@ -260,9 +285,34 @@ impl Writer {
                 };
                 self.answers.push(later(reply, result));
             }
+            Op::Check { reply } => {
+                let result = self.check();
+                self.answers.push(later(reply, result));
+            }
+            Op::SetAside { key, reply } => {
+                let result = self.set_aside(&key);
+                self.answers.push(later(reply, result));
+            }
             Op::Close { reply } => self.answers.push(later(reply, Ok(()))),
         }
         None
+    }
+
+    fn check(&mut self) -> Result<bool, StoreError> {
+        let mut txn = Txn::new(&self.db, &self.group);
+        let cost = self.ledger.check(&mut txn).inspect_err(|error| self.report.missing(error.to_string()))?;
+        let writes = txn.into_writes();
+        self.group.extend(writes);
+        Ok(cost.is_some())
+    }
+
+    fn set_aside(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        let Some(why) = mend::problem(&Txn::new(&self.db, &self.group), key)? else { return Ok(()) };
+        self.report.set_aside(key, &why);
+        self.in_txn(|txn| {
+            let bytes = txn.get(key)?.unwrap_or_default();
+            mend::set_aside(txn, key, &bytes)
+        })
     }
 
     fn claim(&mut self, until: Millis, most: usize, mut decide: Decision) -> Result<Vec<Step>, StoreError> {
@@ -286,7 +336,10 @@ impl Writer {
                 }
                 Ok(step) => steps.push(step),
                 Err(StoreError::Refused(Refused::NotYet)) => {}
-                Err(error) => self.hold_back(key, id, &error.to_string()),
+                Err(error) => {
+                    self.hold_back(key, id, &error.to_string());
+                    self.set_aside(&keys::task(id))?;
+                }
             }
         }
         Ok(steps)
@@ -341,10 +394,12 @@ impl Writer {
     }
 
     fn write(&mut self, group: &Writes) -> io::Result<()> {
+        let batch = self.ledger.batch(&self.db, group)?;
         self.pending.hide(&self.db, group)?;
-        self.db.apply_batch(apply::batch(group))?;
+        self.db.apply_batch(batch)?;
         self.db.flush()?;
         self.files.sync()?;
+        self.ledger.durable()?;
         self.pending.show();
         Ok(())
     }
@@ -357,7 +412,7 @@ pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
 }
 
 /// The files that sled writes.
-struct Files {
+pub(super) struct Files {
     db: File,
     blobs: PathBuf,
     synced: BTreeSet<std::ffi::OsString>,
@@ -366,7 +421,7 @@ struct Files {
 }
 
 impl Files {
-    fn open(directory: &Path) -> io::Result<Self> {
+    pub(super) fn open(directory: &Path) -> io::Result<Self> {
         File::open(directory)?.sync_all()?;
         Ok(Self {
             db: File::open(directory.join("db"))?,
@@ -377,7 +432,7 @@ impl Files {
     }
 
     /// Values of about 128 KiB and more are files of their own, written once under a new name.
-    fn sync(&mut self) -> io::Result<()> {
+    pub(super) fn sync(&mut self) -> io::Result<()> {
         let changed = std::fs::metadata(&self.blobs)?.modified()?;
         if self.settled != Some(changed) {
             self.sync_blobs()?;

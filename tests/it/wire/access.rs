@@ -70,8 +70,10 @@ fn health_and_readiness_need_no_token() {
         "start": {
           "epoch": 1,
           "tasks": 0,
+          "check": "done",
           "setAside": [],
-          "rebuilt": []
+          "rebuilt": [],
+          "missing": []
         }
       },
       "scheduler": {

@@ -1,0 +1,27 @@
+//! The rest of the check, beside the work: one small part of it at a time, and rests in between
+//! that keep its share of a core at about a hundredth.
+
+use std::{thread, time::Duration};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::writer::Op;
+
+/// Between two parts, which take some two milliseconds each.
+pub(super) const PAUSE: Duration = Duration::from_millis(150);
+
+/// Asks for one part after the other until all is checked or the store is closed.
+pub(super) fn check(ops: &mpsc::WeakSender<Op>, pause: Duration) {
+    // Whoever holds the store alone keeps it open.
+    while let Some(asked) = ops.upgrade() {
+        let (reply, answer) = oneshot::channel();
+        if asked.blocking_send(Op::Check { reply }).is_err() {
+            return;
+        }
+        drop(asked);
+        if !matches!(answer.blocking_recv(), Ok(Ok(true))) {
+            return;
+        }
+        thread::sleep(pause);
+    }
+}

@@ -1,0 +1,95 @@
+//! The ledger: turns a group of writes into a batch, keeps the store's numbers in step with it,
+//! and lets the check go on beside it.
+
+use std::{io, path::Path};
+
+use sled::{Batch, Tree};
+
+use super::{
+    apply,
+    check::Check,
+    keys,
+    mark::{Mark, Marked},
+    report::Shared,
+    tally::Tally,
+    txn::{Txn, Writes},
+};
+use crate::store::StoreError;
+
+pub(super) struct Ledger {
+    tally: Tally,
+    mark: Mark,
+    marked: Marked,
+    check: Option<Check>,
+    report: Shared,
+}
+
+impl Ledger {
+    pub(super) fn open(tree: &Tree, directory: &Path, report: Shared) -> io::Result<Self> {
+        let (mark, marked) = Mark::open(directory)?;
+        let tally = tree.get(Tally::key())?.and_then(|bytes| Tally::decode(&bytes)).unwrap_or_default();
+        let check = Some(Check::new(report.clone(), marked != Marked::Nothing));
+        Ok(Self { tally, mark, marked, check, report })
+    }
+
+    /// What has been acknowledged but is not there.
+    pub(super) fn behind(&self) -> Option<String> {
+        match self.marked {
+            Marked::Commit(number) if number > self.tally.sequence => Some(format!(
+                "the last change in them has the number {}, but {number} had been acknowledged",
+                self.tally.sequence
+            )),
+            _ => None,
+        }
+    }
+
+    /// Whether there have never been any numbers.
+    pub(super) fn is_new(&self) -> bool {
+        self.tally.sequence == 0
+    }
+
+    /// The batch that writes a group, and the numbers that are right after it.
+    pub(super) fn batch(&mut self, tree: &Tree, group: &Writes) -> sled::Result<Batch> {
+        for (key, new) in group {
+            let noted = self.check.is_some() && Check::watches(key[0]);
+            if !noted && !Tally::counts(key[0]) {
+                continue;
+            }
+            let (old, new) = (tree.get(key)?, new.as_deref());
+            self.tally.change(key, old.as_deref(), new);
+            if let Some(check) = &mut self.check {
+                check.note(key, old.as_deref(), new);
+            }
+        }
+        self.tally.sequence += 1;
+        let mut batch = apply::batch(group);
+        batch.insert(Tally::key(), self.tally.encode());
+        Ok(batch)
+    }
+
+    /// The last batch is on the disk.
+    pub(super) fn durable(&self) -> io::Result<()> {
+        self.mark.write(self.tally.sequence)
+    }
+
+    /// What there is now is where the next start may begin.
+    pub(super) fn settled(&self) -> io::Result<()> {
+        self.durable().and_then(|()| self.mark.sync())
+    }
+
+    /// Does a part of the check beside a group; what it cost, and nothing once all is checked.
+    pub(super) fn check(&mut self, txn: &mut Txn<'_>) -> Result<Option<usize>, StoreError> {
+        let Some(check) = &mut self.check else { return Ok(None) };
+        let cost = check.part(txn, &mut self.tally)?;
+        if cost.is_none() {
+            self.report.done(check.tasks());
+            self.check = None;
+        }
+        Ok(cost)
+    }
+
+    /// Tasks by the numbers.
+    pub(super) fn tasks(&self) -> u64 {
+        self.tally.count(keys::TASK)
+    }
+}

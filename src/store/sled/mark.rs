@@ -1,0 +1,63 @@
+//! The number of the last commit that was acknowledged, in a file of its own.
+//!
+//! It is written after the commit is on the disk and needs no sync: whatever is lost of it, it
+//! never shows more than what was acknowledged. A store that shows less has lost something.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+};
+
+const NAME: &str = "mark";
+const SIZE: usize = 12;
+
+pub(super) struct Mark(File);
+
+/// What the file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marked {
+    /// There was none: the store is new, or somebody wants it as it is.
+    Nothing,
+    /// It cannot be read.
+    Damaged,
+    /// The commit with this number was acknowledged.
+    Commit(u64),
+}
+
+impl Mark {
+    pub(super) fn open(directory: &Path) -> io::Result<(Self, Marked)> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(directory.join(NAME))?;
+        let mut bytes = [0; SIZE + 1];
+        let marked = match file.read_at(&mut bytes, 0)? {
+            0 => Marked::Nothing,
+            SIZE => read(&bytes[..SIZE]).map_or(Marked::Damaged, Marked::Commit),
+            _ => Marked::Damaged,
+        };
+        Ok((Self(file), marked))
+    }
+
+    pub(super) fn write(&self, commit: u64) -> io::Result<()> {
+        let number = commit.to_be_bytes();
+        let mut bytes = [0; SIZE];
+        bytes[..8].copy_from_slice(&number);
+        bytes[8..].copy_from_slice(&crc32c::crc32c(&number).to_be_bytes());
+        self.0.write_all_at(&bytes, 0)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<u64> {
+    let (number, checksum) = bytes.split_at_checked(8)?;
+    let number: [u8; 8] = number.try_into().ok()?;
+    (crc32c::crc32c(&number).to_be_bytes() == checksum).then(|| u64::from_be_bytes(number))
+}

@@ -1,0 +1,114 @@
+//! Mending: what does not verify is set aside, an index that differs is made to agree.
+
+use serde_json::Value;
+
+use super::{
+    keys, record,
+    txn::{Txn, after_prefix, backend},
+};
+use crate::{
+    domain::{execution::Execution, facts::Task},
+    store::StoreError,
+};
+
+/// Tasks or entries per part.
+const PART: usize = 256;
+
+/// Puts a record that does not verify where nothing reads it, under its former key, and with it
+/// what is worth nothing without it.
+pub(super) fn set_aside(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+    txn.put(keys::set_aside(key), bytes.to_vec());
+    txn.remove(key.to_vec());
+    match (key[0], keys::task_of(key), keys::last_execution(key)) {
+        (keys::EXECUTION, Some(task), Some(id)) => {
+            txn.add(keys::history_count(task), -1)?;
+            all_aside(txn, &keys::outputs(id))
+        }
+        // The other pieces of the chunk.
+        (keys::OUTPUT, ..) => all_aside(txn, key.get(..21).unwrap_or(key)),
+        _ => Ok(()),
+    }
+}
+
+fn all_aside(txn: &mut Txn<'_>, prefix: &[u8]) -> Result<(), StoreError> {
+    for key in txn.prefixed(prefix, usize::MAX)? {
+        if let Some(bytes) = txn.get(&key)? {
+            txn.put(keys::set_aside(&key), bytes.to_vec());
+            txn.remove(key);
+        }
+    }
+    Ok(())
+}
+
+/// Why a record that a reader has met does not verify; nothing if it does or is not there.
+pub(super) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, StoreError> {
+    let Some(bytes) = txn.get(key)? else { return Ok(None) };
+    let verified = match key[0] {
+        keys::TASK => record::decode::<Task>(&bytes).map(drop),
+        keys::EXECUTION => record::decode::<Execution>(&bytes).map(drop),
+        keys::OUTPUT => record::payload(&bytes).map(drop),
+        keys::AUDIT | keys::VALUE => record::decode::<Value>(&bytes).map(drop),
+        _ => Ok(()),
+    };
+    Ok(verified.err().map(|error| error.to_string()))
+}
+
+/// An index on its way to agree with the tasks: first what it lacks, then what it has too much.
+pub(super) struct Mend {
+    index: u8,
+    range: u8,
+    after: Option<Vec<u8>>,
+}
+
+impl Mend {
+    pub(super) fn new(index: u8) -> Self {
+        Self { index, range: keys::TASK, after: None }
+    }
+
+    /// Does a part; whether it was the last one.
+    pub(super) fn part(&mut self, txn: &mut Txn<'_>) -> Result<bool, StoreError> {
+        let from = self.after.as_ref().map_or_else(|| vec![self.range], |key| [&key[..], &[0]].concat());
+        let found: Result<Vec<_>, _> =
+            txn.tree().range(from..after_prefix(&[self.range])).take(PART).collect();
+        let found = found.map_err(backend("scan the store"))?;
+        for (key, _) in &found {
+            if self.range == keys::TASK { self.add_missing(txn, key)? } else { self.remove_wrong(txn, key)? }
+        }
+        if let Some((key, _)) = found.last() {
+            self.after = Some(key.to_vec());
+            return Ok(false);
+        }
+        let done = self.range == self.index;
+        (self.range, self.after) = (self.index, None);
+        Ok(done)
+    }
+
+    fn add_missing(&self, txn: &mut Txn<'_>, task: &[u8]) -> Result<(), StoreError> {
+        for (key, value) in entries(txn, task)? {
+            if key[0] == self.index && txn.get(&key)?.as_deref() != Some(&value) {
+                txn.put(key, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_wrong(&self, txn: &mut Txn<'_>, key: &[u8]) -> Result<(), StoreError> {
+        let Some(value) = txn.get(key)? else { return Ok(()) };
+        let task = match self.index {
+            keys::NAME => keys::last_task(&value),
+            keys::RUNNING => keys::task_of(key),
+            _ => keys::last_task(key),
+        };
+        let entries = task.map_or(Ok(Vec::new()), |task| entries(txn, &keys::task(task)))?;
+        if !entries.iter().any(|(its, right)| its == key && value == right) {
+            txn.remove(key.to_vec());
+        }
+        Ok(())
+    }
+}
+
+/// What a task has in the indexes; nothing if it is not there or does not verify.
+fn entries(txn: &Txn<'_>, key: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let task = txn.get(key)?.and_then(|bytes| record::decode::<Task>(&bytes).ok());
+    Ok(task.map(|task| keys::index_entries(&task)).unwrap_or_default())
+}

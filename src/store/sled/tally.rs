@@ -1,0 +1,181 @@
+//! What the store holds, in numbers that every commit keeps up to date: how many records of
+//! each kind and a sum over them, and the number of the commit.
+//!
+//! sled drops what it cannot read of its log without a word. The numbers are written with the
+//! records, so that whoever walks over all of them sees whether any is missing, old or too
+//! many; a loss of the numbers themselves shows in the [`mark`](super::mark).
+
+use super::{keys, record};
+
+/// The kinds that are counted: what nothing else in the store could bring back.
+pub(super) const KINDS: [(u8, &str); 5] = [
+    (keys::TASK, "tasks"),
+    (keys::EXECUTION, "executions"),
+    (keys::OUTPUT, "pieces of output"),
+    (keys::AUDIT, "audit records"),
+    (keys::VALUE, "values"),
+];
+
+/// A number of entries and a sum over them that does not depend on their order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) count: u64,
+    hash: u64,
+}
+
+impl Sum {
+    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.count = self.count.wrapping_add(1);
+        self.hash = self.hash.wrapping_add(hash(key, value));
+    }
+
+    pub(super) fn take(&mut self, key: &[u8], value: &[u8]) {
+        self.count = self.count.wrapping_sub(1);
+        self.hash = self.hash.wrapping_sub(hash(key, value));
+    }
+}
+
+/// Two checksums side by side: of the key, and of the key and the value. They are for accidents,
+/// not for forgeries.
+fn hash(key: &[u8], value: &[u8]) -> u64 {
+    let of_key = crc32c::crc32c(key);
+    u64::from(of_key) << 32 | u64::from(crc32c::crc32c_append(of_key, value))
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// The number of the commit.
+    pub(super) sequence: u64,
+    kinds: [Kind; KINDS.len()],
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Kind {
+    sum: Sum,
+    /// Damaged records have been replaced or removed: what the sum should be without them
+    /// nobody knows.
+    vague: bool,
+}
+
+const KIND_SIZE: usize = 17;
+const SIZE: usize = 8 + KINDS.len() * KIND_SIZE;
+
+impl Tally {
+    pub(super) fn key() -> Vec<u8> {
+        keys::meta("tally")
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SIZE);
+        bytes.extend_from_slice(&self.sequence.to_be_bytes());
+        for kind in &self.kinds {
+            bytes.extend_from_slice(&kind.sum.count.to_be_bytes());
+            bytes.extend_from_slice(&kind.sum.hash.to_be_bytes());
+            bytes.push(u8::from(kind.vague));
+        }
+        record::encode_bytes(&bytes)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let payload: &[u8; SIZE] = record::payload(bytes).ok()?.try_into().ok()?;
+        let number = |at: usize| Some(u64::from_be_bytes(payload.get(at..at + 8)?.try_into().ok()?));
+        let mut tally = Self { sequence: number(0)?, ..Self::default() };
+        for (index, kind) in tally.kinds.iter_mut().enumerate() {
+            let at = 8 + index * KIND_SIZE;
+            kind.sum = Sum { count: number(at)?, hash: number(at + 8)? };
+            kind.vague = payload[at + 16] != 0;
+        }
+        Some(tally)
+    }
+
+    /// A value is about to be replaced or removed (`new` is `None`).
+    pub(super) fn change(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
+        let Some(kind) = place(key[0]).map(|at| &mut self.kinds[at]) else { return };
+        if let Some(old) = old {
+            kind.sum.take(key, old);
+            kind.vague |= record::payload(old).is_err();
+        }
+        if let Some(new) = new {
+            kind.sum.add(key, new);
+        }
+    }
+
+    /// What is wrong with what was found of a kind, of which `bad` more did not verify.
+    pub(super) fn compare(&self, prefix: u8, found: Sum, bad: u64) -> Option<String> {
+        let at = place(prefix)?;
+        let (Kind { sum, vague }, name) = (self.kinds[at], KINDS[at].1);
+        let count = found.count.wrapping_add(bad);
+        if count < sum.count {
+            Some(format!("{} of {} {name} are missing", sum.count - count, sum.count))
+        } else if count > sum.count {
+            Some(format!("there are {} {name} more than there should be", count - sum.count))
+        } else if bad == 0 && !vague && found != sum {
+            Some(format!("some {name} are not as they were written last"))
+        } else {
+            None
+        }
+    }
+
+    /// Takes what was found for what should be there.
+    pub(super) fn adopt(&mut self, prefix: u8, found: Sum) {
+        if let Some(at) = place(prefix) {
+            self.kinds[at] = Kind { sum: found, vague: false };
+        }
+    }
+
+    /// The sum over a kind is not to be relied on until the next look at all of it.
+    pub(super) fn blur(&mut self, prefix: u8) {
+        if let Some(at) = place(prefix) {
+            self.kinds[at].vague = true;
+        }
+    }
+
+    pub(super) fn counts(prefix: u8) -> bool {
+        place(prefix).is_some()
+    }
+
+    pub(super) fn count(&self, prefix: u8) -> u64 {
+        place(prefix).map_or(0, |at| self.kinds[at].sum.count)
+    }
+}
+
+fn place(prefix: u8) -> Option<usize> {
+    KINDS.iter().position(|(kind, _)| *kind == prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_old_or_too_many_shows() {
+        let mut tally = Tally::default();
+        let old = record::encode_bytes(b"old");
+        let new = record::encode_bytes(b"new");
+        tally.change(b"t1", None, Some(&old));
+        tally.change(b"t2", None, Some(&old));
+        tally.change(b"t1", Some(&old), Some(&new));
+        tally.change(b"d1", None, Some(b""));
+        assert_eq!(Tally::decode(&tally.encode()), Some(tally.clone()));
+        let sum = |entries: &[(&[u8], &[u8])]| {
+            let mut sum = Sum::default();
+            entries.iter().for_each(|(key, value)| sum.add(key, value));
+            sum
+        };
+        let compare = |entries: &[(&[u8], &[u8])], bad| tally.compare(keys::TASK, sum(entries), bad);
+        assert_eq!(compare(&[(b"t2", &old), (b"t1", &new)], 0), None);
+        assert_eq!(compare(&[(b"t2", &old)], 1), None, "the other one is set aside");
+        for (entries, words) in [
+            (&[(&b"t2"[..], &old[..])][..], "1 of 2 tasks are missing"),
+            (&[(b"t2", &old), (b"t1", &old)], "not as they were written last"),
+            (&[(b"t1", &old), (b"t2", &new)], "not as they were written last"),
+            (&[(b"t2", &old), (b"t1", &new), (b"t3", &new)], "1 tasks more"),
+        ] {
+            let problem = compare(entries, 0).unwrap_or_default();
+            assert!(problem.contains(words), "{problem}");
+        }
+        // A damaged one that is replaced: the numbers are right again at the next look.
+        tally.change(b"t2", Some(b"damaged"), Some(&new));
+        assert_eq!(tally.compare(keys::TASK, sum(&[(b"t2", &new), (b"t1", &new)]), 0), None);
+    }
+}

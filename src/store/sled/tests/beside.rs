@@ -1,0 +1,118 @@
+//! The check beside the work: what it finds and mends while the store is used.
+
+use serde_json::json;
+
+use super::*;
+use crate::store::Checked;
+
+/// A store of which nothing has been checked yet, and is not unless a test asks for it.
+fn unchecked(directory: &TempDir) -> SledStore {
+    let never = Duration::from_secs(3600);
+    SledStore::open_checking(directory.path(), CACHE, 0, never).expect("it opens")
+}
+
+/// One more part; whether there are others.
+fn part(store: &SledStore) -> bool {
+    wait(store.ask(|reply| Op::Check { reply }))
+}
+
+fn many() -> Vec<Task> {
+    (1..=600).map(|number| task(number, &format!("task {number:03}"))).collect()
+}
+
+fn next(store: &SledStore, task: &Task, time: Millis) {
+    let decide: Decision = Box::new(move |task| {
+        let mut task = task.clone();
+        (task.facts.next, task.updated_at) = (Some(time), time);
+        Ok(Step { task, rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
+    });
+    wait(store.change(task.id, decide, None, None));
+}
+
+#[test]
+fn what_changes_during_the_check_is_no_difference() {
+    let tasks = many();
+    let directory = written(&tasks);
+    let store = unchecked(&directory);
+    assert_eq!((store.report().check, store.report().tasks), (Checked::Running, 600));
+    let mut numbers = 0;
+    let mut parts = 0;
+    while part(&store) {
+        parts += 1;
+        // Some of what has been passed, some of what is still to come.
+        for _ in 0..5 {
+            numbers += 37;
+            let which = &tasks[numbers % 590];
+            next(&store, which, i64::try_from(numbers).expect("small"));
+            write_row(&store, which, u128::try_from(numbers).expect("small"));
+            wait(store.put(format!("key {}", numbers % 11), json!(numbers)));
+        }
+        if parts == 3 {
+            wait(store.delete(tasks[595].id, None));
+            wait(store.delete(tasks[599].id, None));
+            wait(store.create(task(5000, "new"), None));
+        }
+    }
+    assert!(parts > 10, "it takes some: {parts}");
+    let report = store.report();
+    assert_eq!((report.check, report.tasks), (Checked::Done, 599));
+    assert_eq!((report.set_aside, report.rebuilt, report.missing), (vec![], vec![], vec![]));
+    wait(store.close());
+    drop(store);
+    let report = open(directory.path()).report();
+    assert_eq!((report.rebuilt, report.missing), (vec![], vec![]));
+}
+
+#[test]
+fn damage_that_it_finds_is_mended_beside_the_work() {
+    let tasks = many();
+    let directory = written(&tasks);
+    let due = |task: &Task| keys::due(task.due().expect("it is planned"), task.id);
+    mangle(&directory, |db| {
+        db.remove(due(&tasks[5])).expect("it writes");
+        db.insert(keys::name("nobody"), &tasks[9].id.to_bytes()).expect("it writes");
+        db.insert(keys::running(tasks[7].id, ExecutionId(Ulid(9))), b"").expect("it writes");
+        flip_a_bit(db, &keys::task(tasks[100].id));
+    });
+    let store = unchecked(&directory);
+    // Before the check comes to it: it stops nobody.
+    assert_eq!(store.task(tasks[3].id).expect("it reads").as_ref(), Some(&tasks[3]));
+    while part(&store) {
+        next(&store, &tasks[3], 77);
+    }
+    let report = store.report();
+    assert_eq!(report.check, Checked::Done);
+    assert_eq!(report.rebuilt, ["names", "due", "status", "handler", "updated", "running", "counters"]);
+    assert!(report.set_aside.len() == 1 && report.missing.is_empty(), "{report:?}");
+    assert_eq!(store.running().expect("it reads"), []);
+    assert!(store.db.contains_key(due(&tasks[5])).expect("it reads"));
+    let query = TaskQuery {
+        status: None,
+        handler: Some(tasks[0].definition.handler.clone()),
+        name: None,
+        sort: TaskSort::NextRun,
+        direction: Direction::Ascending,
+        skip: 0,
+        limit: 1000,
+    };
+    let page = store.tasks(&query).expect("it reads");
+    assert_eq!((page.items.len(), page.total), (599, 599));
+    wait(store.create(task(7000, &tasks[100].definition.name), None));
+    wait(store.close());
+    drop(store);
+    assert_eq!(SledStore::verify(directory.path(), CACHE).expect("it opens").problems, Vec::<String>::new());
+}
+
+#[test]
+fn it_goes_on_by_itself_until_all_is_checked() {
+    let directory = written(&many());
+    let store = SledStore::open_checking(directory.path(), CACHE, 0, Duration::ZERO).expect("it opens");
+    // Every change lets a part of the check pass.
+    let mut turns = 0;
+    while store.report().check == Checked::Running {
+        wait(store.put("turn".to_owned(), json!(turns)));
+        turns += 1;
+        assert!(turns < 100_000, "it ends");
+    }
+    wait(store.close());
+}

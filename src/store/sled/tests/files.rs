@@ -1,0 +1,176 @@
+//! Damaged files. sled may refuse them, panic, or go on without what it cannot read; a store
+//! that opens has everything that was acknowledged, or says what is missing.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::json;
+
+use super::*;
+use crate::store::transfer::{Cursor, Record};
+
+/// A store that has been opened some times and has written more since, with values that are
+/// files of their own.
+fn furnished() -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    for round in 0..3_u128 {
+        let store = open(directory.path());
+        for number in 1..=12 {
+            let task = task(round * 100 + number, &format!("task {round} {number}"));
+            wait(store.create(task.clone(), None));
+            write_row(&*store, &task, round * 1000 + number);
+            wait(store.put(format!("key {number}"), json!([round as u64, "v".repeat(700)])));
+        }
+        wait(store.put(format!("large {round}"), json!("x".repeat(200_000))));
+        wait(store.close());
+    }
+    directory
+}
+
+fn everything(store: &dyn Store) -> Vec<Record> {
+    let (mut records, mut rest) = (Vec::new(), Some(Cursor::default()));
+    while let Some(from) = rest {
+        let part = wait(store.export(from));
+        records.extend(part.records);
+        rest = part.rest;
+    }
+    records
+}
+
+fn copy(from: &Path, to: &Path) -> Vec<PathBuf> {
+    fs::create_dir_all(to).expect("a directory");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(from).expect("it reads") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            files.extend(copy(&entry.path(), &to));
+        } else {
+            fs::copy(entry.path(), &to).expect("copied");
+            files.push(to);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Does one thing of many to one of the files.
+fn damage(files: &[PathBuf], number: usize) -> String {
+    let path = &files[number % files.len()];
+    let mut bytes = fs::read(path).expect("it reads");
+    // Somewhere, the same place in every run.
+    let at = (number * 2_654_435_761) % bytes.len().max(1);
+    let how = number / files.len() % 5;
+    let what = ["cut", "a bit", "zeroes", "gone", "other bytes"][how];
+    match how {
+        0 => bytes.truncate(at),
+        1 if !bytes.is_empty() => bytes[at] ^= 1 << (number % 8),
+        2 => bytes[at..].iter_mut().take(3000).for_each(|byte| *byte = 0),
+        4 => {
+            let middle = bytes.len() / 2;
+            bytes.rotate_left(middle.min(512));
+        }
+        _ => {}
+    }
+    fs::write(path, bytes).expect("written");
+    if how == 3 {
+        fs::remove_file(path).expect("removed");
+    }
+    format!("{}: {what} at {at}", path.file_name().expect("a name").display())
+}
+
+#[test]
+fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_do() {
+    let whole = furnished();
+    let store = open(whole.path());
+    let before = everything(&*store);
+    wait(store.close());
+    drop(store);
+    assert!(before.len() > 80, "{}", before.len());
+    let (mut opened, mut refused, mut told) = (0, 0, 0);
+    for number in 0..150 {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files: Vec<_> = copy(whole.path(), directory.path())
+            .into_iter()
+            .filter(|file| !file.ends_with("lock") && !file.ends_with("mark"))
+            .collect();
+        let what = damage(&files, number);
+        match SledStore::open(directory.path(), CACHE) {
+            Ok(store) => {
+                let report = store.report();
+                let after = everything(&store);
+                if report.set_aside.is_empty() {
+                    assert_eq!(after, before, "{what}: something is missing and nothing is said");
+                    opened += 1;
+                } else {
+                    let sound = |record: &&Record| !matches!(record, Record::SetAside(_));
+                    assert!(after.iter().filter(sound).all(|record| before.contains(record)), "{what}");
+                    told += 1;
+                }
+                wait(store.close());
+            }
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.contains("isochron store import"), "{what}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(opened > 0 && refused > 0, "{opened} whole, {told} with records set aside, {refused} refused");
+}
+
+#[test]
+fn a_store_that_lacks_what_was_acknowledged_last_is_refused() {
+    let directory = written(&[task(1, "first")]);
+    let earlier = tempfile::tempdir().expect("a directory");
+    copy(directory.path(), earlier.path());
+    let store = open(directory.path());
+    wait(store.create(task(2, "second"), None));
+    wait(store.close());
+    drop(store);
+    // Everything as it was before, but for what was acknowledged.
+    let mark = fs::read(directory.path().join("mark")).expect("the mark");
+    fs::write(earlier.path().join("mark"), mark).expect("written");
+    let Err(error) = SledStore::open(earlier.path(), CACHE) else { panic!("it is served") };
+    let error = error.to_string();
+    assert!(error.contains("lost something") && error.contains("isochron store import"), "{error}");
+    let found = SledStore::verify(earlier.path(), CACHE).expect("it can be looked at");
+    assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
+    // Whoever wants it as it is says so.
+    fs::remove_file(earlier.path().join("mark")).expect("removed");
+    let store = open(earlier.path());
+    assert_eq!((names(&store), store.report().missing), (vec!["first".to_owned()], vec![]));
+    wait(store.close());
+}
+
+#[test]
+fn a_record_that_has_gone_or_come_back_without_a_word_is_noticed() {
+    let tasks = [task(1, "first"), task(2, "second")];
+    let row = keys::execution(tasks[0].id, ExecutionId(Ulid(1)));
+    let cases: [(&str, Box<dyn Fn(&Db)>); 3] = [
+        ("1 of 1 executions are missing", Box::new(|db| drop(db.remove(&row).expect("it writes")))),
+        (
+            "1 of 2 tasks are missing",
+            Box::new(|db| drop(db.remove(keys::task(tasks[1].id)).expect("it writes"))),
+        ),
+        (
+            "some values are not as they were written last",
+            Box::new(|db| {
+                let old = record::encode(&json!("old")).expect("encodes");
+                db.insert(keys::value("key"), old).expect("it writes");
+            }),
+        ),
+    ];
+    for (expected, change) in cases {
+        let directory = written(&tasks);
+        let store = open(directory.path());
+        write_row(&*store, &tasks[0], 1);
+        wait(store.put("key".to_owned(), json!("new")));
+        wait(store.close());
+        drop(store);
+        mangle(&directory, change);
+        let Err(error) = SledStore::open(directory.path(), CACHE) else { panic!("{expected}") };
+        assert!(error.to_string().contains(expected), "{error}");
+        let found = SledStore::verify(directory.path(), CACHE).expect("it can be looked at");
+        assert!(found.problems.iter().any(|problem| problem == expected), "{:?}", found.problems);
+    }
+}

@@ -1,0 +1,189 @@
+//! Records that do not verify, of every kind: set aside, told, and in nobody's way.
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::execution::Level;
+
+/// A store with something of every kind, closed: two executions of the first task, the first
+/// of them with output in two chunks, of which one has two pieces.
+fn furnished(tasks: &[Task]) -> TempDir {
+    let directory = written(tasks);
+    let store = open(directory.path());
+    let line = |message: String| Line { time: 1, level: Level::Log, message };
+    for (number, chunks) in [(1, vec!["x".repeat(40_000), "b".to_owned()]), (2, vec![])] {
+        write_row(&*store, &tasks[0], number);
+        for (chunk, text) in (0..).zip(chunks) {
+            let execution = ExecutionId(Ulid(number));
+            wait(store.append(Output { execution, chunk, lines: vec![line(text)] }));
+        }
+    }
+    wait(store.put("first".to_owned(), json!(1)));
+    wait(store.put("second".to_owned(), json!(2)));
+    let delete = |number| {
+        let audit = Audit {
+            time: 5,
+            action: "create".to_owned(),
+            task_id: tasks[0].id,
+            task_name: format!("task {number}"),
+            request_id: "r".to_owned(),
+        };
+        wait(store.create(task(number, &format!("task {number}")), Some(audit)));
+    };
+    delete(80);
+    delete(81);
+    wait(store.close());
+    directory
+}
+
+fn rows(store: &Arc<dyn Store>, task: &Task) -> (Vec<u128>, u64) {
+    let query = ExecutionQuery { limit: 10, ..ExecutionQuery::default() };
+    let page = store.executions(task.id, &query).expect("it reads");
+    (page.items.iter().map(|row| row.id.0.0).collect(), page.total)
+}
+
+fn texts(store: &Arc<dyn Store>, number: u128) -> Vec<usize> {
+    let lines = store.output(ExecutionId(Ulid(number)), None).expect("it reads");
+    lines.iter().map(|line| line.message.len()).collect()
+}
+
+#[test]
+fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
+    let tasks = [task(1, "first"), task(2, "second")];
+    let execution = ExecutionId(Ulid(1));
+    let kinds: [(&str, Vec<u8>, String); 5] = [
+        ("task", keys::task(tasks[1].id), tasks[1].id.to_string()),
+        ("execution", keys::execution(tasks[0].id, execution), execution.to_string()),
+        ("output", keys::output(execution, 0, 1), execution.to_string()),
+        ("audit", keys::audit(5, 1), "audit record of 5".to_owned()),
+        ("value", keys::value("first"), "value \"first\"".to_owned()),
+    ];
+    for (kind, key, name) in kinds {
+        let directory = furnished(&tasks);
+        mangle(&directory, |db| flip_a_bit(db, &key));
+        let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+        let [problem] = &found.problems[..] else {
+            // Its entries in the indexes have lost their task, and its executions the row.
+            assert!(kind == "task" || kind == "execution", "{kind}: {:?}", found.problems);
+            assert!(
+                found.problems.iter().any(|problem| problem.contains("checksum")),
+                "{:?}",
+                found.problems
+            );
+            continue;
+        };
+        assert!(problem.contains("checksum") && problem.contains(&name), "{kind}: {problem}");
+    }
+    for (kind, key, name) in [
+        ("task", keys::task(tasks[1].id), tasks[1].id.to_string()),
+        ("execution", keys::execution(tasks[0].id, execution), execution.to_string()),
+        ("output", keys::output(execution, 0, 1), execution.to_string()),
+        ("audit", keys::audit(5, 1), "audit record of 5".to_owned()),
+        ("value", keys::value("first"), "value \"first\"".to_owned()),
+    ] {
+        let directory = furnished(&tasks);
+        mangle(&directory, |db| flip_a_bit(db, &key));
+        let store = open(directory.path());
+        let report = store.report();
+        let [problem] = &report.set_aside[..] else { panic!("{kind}: {report:?}") };
+        assert!(problem.contains("checksum") && problem.contains(&name), "{kind}: {problem}");
+        assert_eq!(report.missing, Vec::<String>::new(), "{kind}");
+
+        let expected = |damaged: &str, without: bool| !(kind == damaged && without);
+        assert_eq!(store.task(tasks[1].id).expect("it reads").is_some(), expected("task", true), "{kind}");
+        let all = if kind == "execution" { (vec![2], 1) } else { (vec![2, 1], 2) };
+        assert_eq!(rows(&store, &tasks[0]), all, "{kind}");
+        // A chunk that is not whole is left out, the others are there.
+        let output = match kind {
+            "execution" => vec![],
+            "output" => vec![1],
+            _ => vec![40_000, 1],
+        };
+        assert_eq!(texts(&store, 1), output, "{kind}");
+        assert_eq!(store.get("first").expect("it reads").is_some(), expected("value", true), "{kind}");
+        assert_eq!(store.get("second").expect("it reads"), Some(json!(2)), "{kind}");
+        let audit = wait(store.remove_history(100, true)).audit;
+        assert_eq!(audit, if kind == "audit" { 1 } else { 2 }, "{kind}");
+        wait(store.close());
+        drop(store);
+
+        // Nothing more comes of it: the next start is clean, and it is still there for whoever can read it.
+        let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+        assert_eq!(found.problems, Vec::<String>::new(), "{kind}");
+        assert!(
+            found.set_aside.iter().any(|problem| problem.contains(&name)),
+            "{kind}: {:?}",
+            found.set_aside
+        );
+        let store = open(directory.path());
+        let report = store.report();
+        assert_eq!((report.set_aside, report.rebuilt, report.missing), (vec![], vec![], vec![]), "{kind}");
+        wait(store.close());
+    }
+}
+
+#[test]
+fn a_record_damaged_while_the_store_is_open_is_set_aside_when_it_is_read() {
+    let tasks = [task(1, "first"), task(2, "second")];
+    let directory = furnished(&tasks);
+    let store = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let execution = ExecutionId(Ulid(1));
+    flip_a_bit(&store.db, &keys::execution(tasks[0].id, execution));
+    flip_a_bit(&store.db, &keys::value("first"));
+    flip_a_bit(&store.db, &keys::output(execution, 1, 0));
+    let store: Arc<dyn Store> = Arc::new(store);
+    assert_eq!(texts(&store, 1), [40_000]);
+    assert_eq!(rows(&store, &tasks[0]).0, [2]);
+    assert_eq!(store.get("first").expect("it reads"), None);
+    // What was asked for before this is done by now.
+    wait(store.put("tick".to_owned(), json!(1)));
+    let report = store.report();
+    assert_eq!(report.set_aside.len(), 3, "{report:?}");
+    assert_eq!(rows(&store, &tasks[0]), (vec![2], 1));
+    wait(store.close());
+    drop(store);
+    let store = open(directory.path());
+    assert_eq!((store.report().set_aside, store.report().missing), (vec![], vec![]));
+    wait(store.close());
+}
+
+#[test]
+fn a_damaged_value_that_is_written_anew_is_as_good_as_any() {
+    let tasks = [task(1, "first")];
+    let directory = furnished(&tasks);
+    let store = SledStore::open(directory.path(), CACHE).expect("it opens");
+    flip_a_bit(&store.db, &keys::value("first"));
+    wait(store.put("first".to_owned(), json!("new")));
+    wait(store.close());
+    drop(store);
+    let store = open(directory.path());
+    assert_eq!(store.get("first").expect("it reads"), Some(json!("new")));
+    assert_eq!((store.report().set_aside, store.report().missing), (vec![], vec![]));
+    wait(store.close());
+}
+
+#[test]
+fn what_does_not_verify_is_in_a_copy_as_it_was_found() {
+    use crate::store::transfer::{Cursor, Import, Record};
+    let tasks = [task(1, "first"), task(2, "second")];
+    let directory = furnished(&tasks);
+    let store = SledStore::open(directory.path(), CACHE).expect("it opens");
+    // Not set aside yet: nobody has read them.
+    flip_a_bit(&store.db, &keys::task(tasks[0].id));
+    flip_a_bit(&store.db, &keys::value("first"));
+    let before: usize = store.db.len();
+    let part = wait(store.export(Cursor::default()));
+    assert!(part.rest.is_none(), "it is small");
+    let aside = part.records.iter().filter(|record| matches!(record, Record::SetAside(_))).count();
+    // The task, its two rows, the three pieces of output, the value.
+    assert_eq!(aside, 7);
+    assert_eq!(store.db.len(), before, "a copy changes nothing");
+    wait(store.close());
+    let other = tempfile::tempdir().expect("a directory");
+    let store = open(other.path());
+    wait(store.import(Import::Records(part.records.clone())));
+    wait(store.import(Import::Complete));
+    let again = wait(store.export(Cursor::default())).records;
+    assert!(again.len() == part.records.len() && again.iter().all(|record| part.records.contains(record)));
+    wait(store.close());
+}

@@ -1,0 +1,176 @@
+//! Verification of a closed store: everything that a start would check, mended nowhere, and the
+//! history with it.
+//!
+//! sled itself may tidy up its files when it opens them.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
+
+use sled::{Db, Tree};
+
+use super::{
+    export, import, keys,
+    ledger::Ledger,
+    lock::Lock,
+    open::{self, OpenError},
+    record,
+    report::Shared,
+    txn::{Txn, Writes, backend, read_counter},
+};
+use crate::{
+    domain::{
+        execution::Execution,
+        ids::{ExecutionId, TaskId},
+    },
+    store::{Audit, StoreError, transfer::lines::Counts},
+};
+
+/// What is in a store, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// How many records of each kind there are.
+    pub counts: Counts,
+    /// What a start has set aside before.
+    pub set_aside: Vec<String>,
+    /// What a start would set aside, mend or refuse, and what is wrong with the history.
+    pub problems: Vec<String>,
+}
+
+pub(super) fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError> {
+    let _lock = Lock::take(directory)?;
+    open::guarded(directory, || {
+        let db = open::open_tree(directory, cache).map_err(|error| open::explained(directory, error))?;
+        if db.contains_key(import::marker()).map_err(|error| open::explained(directory, error))? {
+            return Err(OpenError::HalfImported { path: directory.to_owned() });
+        }
+        let report = Shared::default();
+        let ledger = Ledger::open(&db, directory, report.clone())
+            .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
+        look(&db, ledger, &report)
+            .map_err(|error| OpenError::Damaged { path: directory.to_owned(), why: error.to_string() })
+    })
+}
+
+fn look(db: &Db, mut ledger: Ledger, report: &Shared) -> Result<Verified, StoreError> {
+    let mut verified = Verified::default();
+    verified.problems.extend(ledger.behind());
+    let nothing = Writes::new();
+    let mut differences = Vec::new();
+    loop {
+        let mut txn = Txn::new(db, &nothing);
+        let more = ledger.check(&mut txn)?.is_some();
+        differences.extend(txn.into_writes().into_iter().filter_map(|(key, value)| difference(&key, value)));
+        if !more {
+            break;
+        }
+    }
+    let found = report.get();
+    verified.problems.extend(found.missing.into_iter().chain(found.set_aside).chain(differences));
+    verified.counts.tasks = found.tasks;
+    let rows = executions(db, &mut verified)?;
+    output(db, &rows, &mut verified)?;
+    for entry in db.scan_prefix([keys::AUDIT]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        verified.counts.audit += 1;
+        if record::payload(&bytes).is_ok() {
+            verified.decodes::<Audit>(&key, &bytes);
+        }
+    }
+    verified.counts.values = db.scan_prefix([keys::VALUE]).count() as u64;
+    for entry in db.scan_prefix([keys::SET_ASIDE]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        verified.counts.set_aside += 1;
+        verified.set_aside.push(format!("{} ({} bytes)", keys::describe(&key[1..]), bytes.len()));
+    }
+    Ok(verified)
+}
+
+/// What a mending write says about an index or a counter.
+fn difference(key: &[u8], value: Option<Vec<u8>>) -> Option<String> {
+    if key[0] == keys::COUNTER {
+        let should = value.as_deref().map_or(0, read_counter);
+        return Some(format!(
+            "counter {}: it should be {should}",
+            String::from_utf8_lossy(&key[1..]).escape_debug()
+        ));
+    }
+    let (_, index) = keys::INDEXES.into_iter().find(|(prefix, _)| *prefix == key[0])?;
+    let task = match key[0] {
+        keys::NAME => format!("for \"{}\"", String::from_utf8_lossy(&key[1..])),
+        keys::RUNNING => keys::task_of(key).map_or_else(String::new, |task| format!("for {task}")),
+        _ => keys::last_task(key).map_or_else(String::new, |task| format!("for {task}")),
+    };
+    let what = if value.is_some() { "is missing or wrong" } else { "does not belong there" };
+    Some(format!("index {index}: the entry {task} {what}"))
+}
+
+fn executions(tree: &Tree, verified: &mut Verified) -> Result<HashSet<ExecutionId>, StoreError> {
+    let mut rows = HashSet::new();
+    let mut per_task: BTreeMap<TaskId, u64> = BTreeMap::new();
+    for entry in tree.scan_prefix([keys::EXECUTION]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        verified.counts.executions += 1;
+        let (Some(task), Some(id)) = (keys::task_of(&key), keys::last_execution(&key)) else { continue };
+        rows.insert(id);
+        let known = per_task.contains_key(&task);
+        *per_task.entry(task).or_default() += 1;
+        let contains = |key: Vec<u8>| tree.contains_key(key).map_err(backend("read the store"));
+        if !known && !contains(keys::task(task))? && !contains(keys::garbage(task))? {
+            verified.problems.push(format!("{task}: there are executions of it, but not the task"));
+        }
+        if record::payload(&bytes).is_err() {
+            // The check has told.
+            continue;
+        }
+        let Some(row) = verified.decodes::<Execution>(&key, &bytes) else { continue };
+        if (row.task_id, row.id) != (task, id) {
+            verified.problems.push(format!("{}: it lies under another's key", keys::describe(&key)));
+        } else if !contains(keys::retention(row.created_at, task, id))? {
+            verified.problems.push(format!("{}: it is missing in the index by age", keys::describe(&key)));
+        }
+    }
+    for (task, count) in per_task {
+        let counted = tree.get(keys::history_count(task)).map_err(backend("read the store"))?;
+        let counted = counted.map_or(0, |bytes| read_counter(&bytes));
+        if counted != count {
+            verified.problems.push(format!("{task}: {counted} executions are counted, {count} are there"));
+        }
+    }
+    Ok(rows)
+}
+
+fn output(tree: &Tree, rows: &HashSet<ExecutionId>, verified: &mut Verified) -> Result<(), StoreError> {
+    let mut pieces = Vec::new();
+    let mut entries = tree.scan_prefix([keys::OUTPUT]).peekable();
+    while let Some(entry) = entries.next() {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        let whole = match entries.peek() {
+            Some(Ok((next, _))) => next.get(..21) != key.get(..21),
+            _ => true,
+        };
+        pieces.push(bytes);
+        if !whole {
+            continue;
+        }
+        verified.counts.output += 1;
+        let damaged = pieces.iter().any(|piece| record::payload(piece).is_err());
+        let lines = export::lines(pieces.drain(..).collect::<Vec<_>>().iter());
+        if let (false, Err(error)) = (damaged, lines) {
+            verified.problems.push(format!("{}: {error}", keys::describe(&key)));
+        }
+        if !key.get(1..17).and_then(keys::last_execution).is_some_and(|id| rows.contains(&id)) {
+            verified.problems.push(format!("{}: there is no such execution", keys::describe(&key)));
+        }
+    }
+    Ok(())
+}
+
+impl Verified {
+    fn decodes<T: serde::de::DeserializeOwned>(&mut self, key: &[u8], bytes: &[u8]) -> Option<T> {
+        record::decode(bytes)
+            .inspect_err(|error| self.problems.push(format!("{}: {error}", keys::describe(key))))
+            .ok()
+    }
+}
