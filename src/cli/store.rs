@@ -1,4 +1,4 @@
-//! `isochron store export | import`
+//! `isochron store verify | export | import`
 
 use std::{
     path::{Path, PathBuf},
@@ -10,12 +10,16 @@ use clap::{Args, Subcommand};
 use isochron::{
     clock::{Clock, SystemClock},
     config::Config,
-    store::{Store, sled::SledStore, transfer::file},
+    store::{
+        Store,
+        sled::{SledStore, Verified},
+        transfer::file,
+    },
 };
 
 use super::{Settings, USAGE, fail, say, serve::start_log};
 
-/// Export, import.
+/// Verify, export, import.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     #[command(subcommand)]
@@ -24,6 +28,8 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look at every record and every index, and change nothing
+    Verify(Settings),
     /// Write everything that the store holds into a file
     Export(Copy),
     /// Take everything in such a file into an empty store
@@ -39,14 +45,23 @@ struct Copy {
 }
 
 pub(super) fn main(options: &Options) -> ExitCode {
-    let settings = match &options.command {
-        Command::Export(copy) | Command::Import(copy) => &copy.settings,
+    let (settings, logs) = match &options.command {
+        // Its findings are on standard output.
+        Command::Verify(settings) => (settings, false),
+        Command::Export(copy) | Command::Import(copy) => (&copy.settings, true),
     };
-    let config = match settings.load().and_then(|config| start_log(&config).map(|()| config)) {
+    let loaded = settings.load().and_then(|config| {
+        if logs {
+            start_log(&config)?;
+        }
+        Ok(config)
+    });
+    let config = match loaded {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error),
     };
     let done = match &options.command {
+        Command::Verify(_) => verify(&config),
         Command::Export(copy) => export(&config, &copy.file),
         Command::Import(copy) => import(&config, &copy.file),
     };
@@ -54,6 +69,26 @@ pub(super) fn main(options: &Options) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
     }
+}
+
+fn verify(config: &Config) -> anyhow::Result<()> {
+    there(config)?;
+    let Verified { counts, set_aside, problems } = SledStore::verify(&config.store.path, config.store.cache)?;
+    say(&format!("{}: {counts}", config.store.path.display()));
+    for found in set_aside {
+        say(&format!("set aside earlier: {found}"));
+    }
+    for problem in &problems {
+        say(&format!("problem: {problem}"));
+    }
+    ensure!(
+        problems.is_empty(),
+        "{} problems: a start sets aside what does not verify and mends indexes; what is missing comes back \
+         only from a backup",
+        problems.len()
+    );
+    say("everything verifies");
+    Ok(())
 }
 
 fn export(config: &Config, path: &Path) -> anyhow::Result<()> {

@@ -90,17 +90,75 @@ fn a_damaged_file_is_refused_with_its_line_and_nothing_comes_of_it() {
 }
 
 #[test]
+fn a_store_is_verified_and_what_is_wrong_with_it_is_told() {
+    let (mut server, before) = stopped();
+    let verified = server.home.run(&["store", "verify"]);
+    assert_eq!(verified.code(), Some(0), "{verified:?}");
+    assert!(verified.out().contains("3 tasks, 3 executions, 2 pieces of output"), "{verified:?}");
+    assert!(verified.out().contains("everything verifies"), "{verified:?}");
+
+    // Files of another day, but for what has been acknowledged since.
+    let store = server.home.data().join("store");
+    let earlier = server.home.path().join("earlier");
+    copy_folder(&store, &earlier);
+    server.start_again();
+    assert_eq!(everything(&server), before, "a look changes nothing");
+    server.create(&task("later", "report", "@hourly", &json!({ "recurring": true })));
+    server.signal(Signal::TERM);
+    server.exit();
+    fs::copy(store.join("mark"), earlier.join("mark")).expect("copied");
+    fs::remove_dir_all(&store).expect("removed");
+    fs::rename(&earlier, &store).expect("moved");
+    let verified = server.home.run(&["store", "verify"]);
+    assert_eq!(verified.code(), Some(1), "{verified:?}");
+    assert!(verified.out().contains("had been acknowledged"), "{verified:?}");
+    let served = server.home.run(&["--listen", "127.0.0.1:0"]);
+    assert_eq!(served.code(), Some(1), "{served:?}");
+    assert!(served.err().contains("isochron store import <data>/backups/"), "{served:?}");
+}
+
+#[test]
+fn files_that_cannot_be_read_stop_the_start_with_what_to_do() {
+    let (server, _) = stopped();
+    let file = server.home.data().join("store/db");
+    let bytes = fs::read(&file).expect("the file");
+    fs::write(&file, &bytes[..bytes.len() / 3]).expect("written");
+    for arguments in [&["--listen", "127.0.0.1:0"][..], &["store", "verify"], &["store", "export", "copy"]] {
+        let ran = server.home.run(arguments);
+        assert_eq!(ran.code(), Some(1), "{ran:?}");
+    }
+    let served = server.home.run(&["--listen", "127.0.0.1:0"]);
+    assert!(served.err().contains("isochron store import <data>/backups/"), "{served:?}");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+        }
+    }
+}
+
+#[test]
 fn the_tools_say_who_has_the_store_and_when_there_is_none() {
     let server = Server::start();
-    for arguments in [&["store", "export", "copy"][..], &["store", "import", "copy"]] {
+    for arguments in [&["store", "verify"][..], &["store", "export", "copy"], &["store", "import", "copy"]] {
         let ran = server.home.run(arguments);
         assert_eq!(ran.code(), Some(1), "{ran:?}");
         assert!(ran.err().contains(&format!("process {}", server.pid())), "{ran:?}");
     }
-    let ran = server.home.run(&["store", "export", "copy", "--data", "elsewhere"]);
-    assert_eq!(ran.code(), Some(1), "{ran:?}");
-    assert!(ran.err().contains("no store in elsewhere/store"), "{ran:?}");
-    assert!(!Path::new("elsewhere").exists(), "and makes none");
+    for arguments in
+        [&["store", "export", "copy", "--data", "elsewhere"][..], &["store", "verify", "--data", "elsewhere"]]
+    {
+        let ran = server.home.run(arguments);
+        assert_eq!(ran.code(), Some(1), "{ran:?}");
+        assert!(ran.err().contains("no store in elsewhere/store"), "{ran:?}");
+        assert!(!server.home.path().join("elsewhere").exists(), "and makes none");
+    }
     for arguments in [&["store"][..], &["store", "export"], &["store", "mend"]] {
         assert_eq!(server.home.run(arguments).code(), Some(2), "{arguments:?}");
     }
