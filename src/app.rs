@@ -14,12 +14,13 @@ use anyhow::Context;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{oneshot, watch},
     time::timeout,
 };
 
 use crate::{
     api::{self, Api, Readiness, RunnersReady, Token},
+    backup::{BackupState, Backups},
     clock::{Clock, SystemClock, random_token},
     config::Config,
     domain::{draft::Defaults, step::Policy},
@@ -84,7 +85,9 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     let scheduler =
         Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
     scheduler.recover().await.context("close what an earlier process left in progress")?;
-    let parts = Arc::new(Parts { pool: pool.clone(), scheduling: AtomicBool::new(true) });
+    let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
+    let parts =
+        Arc::new(Parts { pool: pool.clone(), backups: backups.clone(), scheduling: AtomicBool::new(true) });
     let router = api::router(Api {
         scheduler: scheduler.clone(),
         store: store.clone(),
@@ -112,6 +115,8 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
         let scheduler = scheduler.clone();
         async move { scheduler.run().await }
     });
+    let (stop_backups, stopping) = watch::channel(false);
+    let backing_up = tokio::spawn(backups.run(stopping));
     say(&format!("listening on http://{address}"));
     say(&format!("token      {token_is}"));
     say(&format!("handlers   {} (drop a .js file there)", config.tasks.display()));
@@ -138,6 +143,9 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
         // A connection that does not end is cut.
         let _ = timeout(CONNECTIONS_WITHIN, serving).await;
         pool.close().await;
+        stop_backups.send_replace(true);
+        // It ends by itself.
+        let _ = backing_up.await;
         store.close().await
     };
     tokio::select! {
@@ -204,6 +212,7 @@ fn private_directory(path: &Path) -> io::Result<()> {
 
 struct Parts {
     pool: Arc<Pool>,
+    backups: Arc<Backups>,
     scheduling: AtomicBool,
 }
 
@@ -215,6 +224,10 @@ impl Readiness for Parts {
 
     fn cage(&self) -> String {
         self.pool.cage().to_string()
+    }
+
+    fn backup(&self) -> BackupState {
+        self.backups.state()
     }
 
     fn scheduler(&self) -> bool {

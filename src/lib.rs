@@ -22,7 +22,7 @@
 //!
 //! Reading order: [`domain`] (what is true and what follows from what), [`store`] (where it is
 //! kept), [`scheduler`] (what makes it happen), [`runtime`] (how a handler runs), [`handlers`],
-//! [`api`], then [`app`], which puts them together. A test holds who may use whom.
+//! [`api`], [`backup`], then [`app`], which puts them together. A test holds who may use whom.
 //!
 //! One scheduled run, hop by hop: the scheduler sleeps until the store's earliest due time and
 //! has what is due claimed; inside the store's transaction `domain::step` decides what becomes
@@ -32,6 +32,7 @@
 
 pub mod api;
 pub mod app;
+pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Shared;
+use crate::backup::BackupState;
 
 /// How the runners stand.
 #[derive(Debug, Clone, Serialize)]
@@ -28,6 +29,8 @@ pub trait Readiness: Send + Sync + 'static {
     fn runners(&self) -> RunnersReady;
     /// Their cage: what holds a handler besides V8 and its process, in a line for people.
     fn cage(&self) -> String;
+    /// The backups.
+    fn backup(&self) -> BackupState;
     /// Whether the scheduler's loop is running.
     fn scheduler(&self) -> bool;
 }
@@ -43,7 +46,11 @@ pub(super) async fn ready(State(api): State<Shared>) -> Response {
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
         "ready": ready,
-        "store": { "open": store.is_ok(), "start": api.store.report() },
+        "store": {
+            "open": store.is_ok(),
+            "start": api.store.report(),
+            "backup": api.readiness.backup(),
+        },
         "scheduler": { "running": scheduler, "stopping": api.scheduler.is_stopping() },
         "runners": runners,
         "cage": api.readiness.cage(),

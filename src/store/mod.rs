@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod contract;
 pub mod sled;
+pub mod space;
 pub mod transfer;
 
 use std::{future::Future, pin::Pin};

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Server, task};
+use crate::harness::{Server, task, until};
 
 /// A server with some history, stopped, and what it told about it.
 fn stopped() -> (Server, Vec<Value>) {
@@ -115,6 +115,26 @@ fn a_store_is_verified_and_what_is_wrong_with_it_is_told() {
     let served = server.home.run(&["--listen", "127.0.0.1:0"]);
     assert_eq!(served.code(), Some(1), "{served:?}");
     assert!(served.err().contains("isochron store import <data>/backups/"), "{served:?}");
+}
+
+#[test]
+fn a_running_server_backs_itself_up_and_that_brings_it_back() {
+    let (mut server, _) = stopped();
+    let backups = server.home.data().join("backups");
+    fs::remove_dir_all(&backups).expect("the one of the empty store");
+    server.start_again();
+    let made = until("a backup is made", || {
+        let ready = server.client().send(server.client().anonymous("GET", "/ready"), "").body;
+        ready["store"]["backup"]["file"].as_str().map(str::to_owned)
+    });
+    let before = everything(&server);
+    server.kill();
+    fs::remove_dir_all(server.home.data().join("store")).expect("lost");
+    let made = backups.join(made);
+    let imported = server.home.run(&["store", "import", made.to_str().expect("a path")]);
+    assert_eq!(imported.code(), Some(0), "{imported:?}");
+    server.start_again();
+    assert_eq!(everything(&server), before);
 }
 
 #[test]

@@ -34,6 +34,7 @@ use crate::{
     },
     store::{
         Audit, Decision, Output, Removal, StoreError,
+        space::{LEAST_FREE, free_bytes},
         transfer::{Cursor, Import, Part},
     },
 };
@@ -41,8 +42,6 @@ use crate::{
 /// How many operations may share a commit: enough for every runner to end and start at once
 /// many times over, few enough that nobody waits long for the others.
 const GROUP: usize = 512;
-/// Changes that users ask for are refused below this many free bytes.
-const LEAST_FREE: u64 = 256 * 1024 * 1024;
 /// Far more than the grain of a file system's times.
 const TICKS: Duration = Duration::from_millis(200);
 /// The free space is looked at once in so many commits, and before each while there is too little.
@@ -403,12 +402,6 @@ impl Writer {
         self.pending.show();
         Ok(())
     }
-}
-
-/// Free bytes for others than root where `directory` lies; `None` where that cannot be asked.
-pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
-    let space = rustix::fs::statvfs(directory).ok()?;
-    Some(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
 /// The files that sled writes.

@@ -58,10 +58,14 @@ fn health_and_readiness_need_no_token() {
     "#);
     let mut ready = until("it is ready", || {
         let answer = client.send(client.anonymous("GET", "/ready"), "");
-        (answer.status == 200 && answer.body["runners"]["idle"] == 1).then_some(answer.body)
+        let settled = answer.body["runners"]["idle"] == 1 && answer.body["store"]["backup"]["time"].is_i64();
+        (answer.status == 200 && settled).then_some(answer.body)
     });
     // What holds a runner depends on the system under it.
     assert!(ready["cage"].take().is_string());
+    let backup = ready["store"]["backup"].take();
+    assert!(backup["file"].as_str().is_some_and(|name| name.starts_with("isochron-")), "{backup}");
+    assert_eq!(backup["error"], serde_json::Value::Null);
     assert_json_snapshot!(ready, @r#"
     {
       "ready": true,
@@ -74,7 +78,8 @@ fn health_and_readiness_need_no_token() {
           "setAside": [],
           "rebuilt": [],
           "missing": []
-        }
+        },
+        "backup": null
       },
       "scheduler": {
         "running": true,
