@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Server, field, task};
+use crate::harness::{Leftovers, Options, Server, field, task, until};
 
 /// A file's name, its body, its timeout, and the reasons with which it may end.
 type Case = (&'static str, &'static str, u64, &'static [&'static str]);
@@ -138,7 +138,12 @@ const HARMLESS: &[(&str, &str, &str)] = &[
 ];
 
 fn check(cases: &[Case]) {
-    let server = Options::default().set("LIMITS__HEAP", "64 MiB").start();
+    // A runner for them and one for the neighbour, whoever they take down.
+    let settings = Options::default().set("RUNNERS__MIN", "2").set("RUNNERS__MAX", "2");
+    let server = settings.set("LIMITS__HEAP", "64 MiB").start();
+    until("both runners are there", || (server.runners().len() == 2).then_some(()));
+    server.is_well();
+    let before = Leftovers::of(&server);
     server.home.write("tick", "module.exports = () => 'tick'");
     let more = json!({ "recurring": true, "keepExecutions": 1000 });
     let neighbour = server.create(&task("neighbour", "tick", "every 1s", &more));
@@ -153,6 +158,8 @@ fn check(cases: &[Case]) {
         server.is_well();
     }
     check_neighbour(&server, &neighbour);
+    server.client().delete(&format!("/admin/scheduler/{neighbour}")).expect(200);
+    before.come_back(&server);
 }
 
 /// It ran all the time, and never failed.

@@ -1,11 +1,9 @@
 //! Files that throw, recurse, probe, flood and patch: the rest of what must never take the
 //! server down or leak into the next run, and what is left behind when all of it is over.
 
-use std::{fs, path::Path};
-
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Server, until};
+use crate::harness::{Leftovers, Options};
 
 /// A file's name, its body, how it must end, and a part of its error.
 type Case = (&'static str, &'static str, &'static [&'static str], &'static str);
@@ -61,7 +59,7 @@ fn whatever_a_file_tries_it_ends_and_nothing_is_left_of_it() {
     let server = Options::default().set("LIMITS__HEAP", "64 MiB").set("RUNNERS__MAX", "2").start();
     server.run_source("first", "module.exports = () => 1", &json!({}));
     server.is_well();
-    let before = Leftovers::of(&server);
+    let before = Leftovers::at_rest(&server);
     for (name, body, reasons, words) in CASES {
         let execution = server.run_source(name, &handler(body), &json!({ "timeout": 1500 }));
         let reason = execution["reason"].as_str().unwrap_or_default();
@@ -75,36 +73,9 @@ fn whatever_a_file_tries_it_ends_and_nothing_is_left_of_it() {
         assert_eq!(execution["result"], expected, "{name}: {execution}");
     }
     server.is_well();
-    until("what the runs needed is given back", || (Leftovers::of(&server).fits(&before)).then_some(()));
+    before.come_back(&server);
 }
 
 fn handler(body: &str) -> String {
     format!("module.exports = (params, ctx) => {{ {body} }};")
-}
-
-/// What a server holds that a run could have left behind.
-#[derive(Debug)]
-struct Leftovers {
-    runners: usize,
-    descriptors: usize,
-    memory_files: usize,
-}
-
-impl Leftovers {
-    fn of(server: &Server) -> Self {
-        let folder = Path::new("/proc").join(server.pid().to_string()).join("fd");
-        let links = fs::read_dir(folder).expect("its descriptors").flatten();
-        let links: Vec<_> = links.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
-        let memory_files = links.iter().filter(|link| link.to_string_lossy().contains("memfd:")).count();
-        Self { runners: server.runners().len(), descriptors: links.len(), memory_files }
-    }
-
-    /// A second runner may have come, with its socket and its standard error; connections of
-    /// the test's own client come and go.
-    fn fits(&self, before: &Self) -> bool {
-        let more_runners = self.runners.saturating_sub(before.runners);
-        self.runners <= 2
-            && self.memory_files == before.memory_files
-            && self.descriptors <= before.descriptors + 4 * more_runners + 4
-    }
 }

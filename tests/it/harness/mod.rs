@@ -7,6 +7,7 @@
 
 mod api;
 mod home;
+mod leftovers;
 mod server;
 mod tasks;
 mod wire;
@@ -14,6 +15,7 @@ mod wire;
 pub(crate) use self::{
     api::Answer,
     home::Home,
+    leftovers::Leftovers,
     server::{Options, Server, signal_process},
     tasks::{ENDLESS, GATED, field, id_of, task},
     wire::redacted,

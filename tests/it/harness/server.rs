@@ -78,6 +78,12 @@ impl Server {
 
     /// The processes that the server has started and that still live.
     pub(crate) fn runners(&self) -> Vec<u32> {
+        let living = self.children().into_iter().filter(|(_, state)| state != "Z");
+        living.map(|(process, _)| process).collect()
+    }
+
+    /// The same, and those that have ended and were not asked for yet; with their states.
+    pub(crate) fn children(&self) -> Vec<(u32, String)> {
         children_of(self.pid())
     }
 
@@ -176,16 +182,17 @@ fn token(home: &Home) -> String {
     text.trim().to_owned()
 }
 
-/// Living children, by `/proc`.
-fn children_of(parent: u32) -> Vec<u32> {
+/// A process's children and their states, by `/proc`.
+fn children_of(parent: u32) -> Vec<(u32, String)> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let child = |process: &u32| {
+    let child = |process: u32| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         // The name before it is in parentheses and may hold anything.
         let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let mut fields = rest.split_whitespace();
-        fields.next() != Some("Z") && fields.next() == Some(&parent.to_string())
+        let state = fields.next()?.to_owned();
+        (fields.next() == Some(&parent.to_string())).then_some((process, state))
     };
-    processes.filter(child).collect()
+    processes.filter_map(child).collect()
 }

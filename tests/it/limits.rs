@@ -1,0 +1,135 @@
+//! Limits that something other than V8 holds a run to, and what is left of a run whose runner
+//! was ended with it.
+//!
+//! Beside [`crate::failures`] (time, processor, heap, buffers), [`crate::contract`] (output,
+//! results, promises that never settle) and [`crate::wire`] (parameters), this is the rest of
+//! the limits: resident memory, and calls to the server.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Options, Server, field};
+
+const MIB: u64 = 1 << 20;
+
+fn messages(execution: &Value) -> Vec<&str> {
+    let lines = execution["output"].as_array().expect("lines");
+    lines.iter().map(|line| line["message"].as_str().expect("a text")).collect()
+}
+
+/// The first number in a text.
+fn number_in(text: &str) -> u64 {
+    let digits = text.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no number: {text}"))
+}
+
+/// Neither V8 nor the allocator has anything against this run: it is the process that has grown.
+#[test]
+fn a_runner_that_grows_too_large_is_killed_and_shows_what_it_wrote_until_then() {
+    const STEP: u64 = 4;
+    let settings = Options::default().set("LIMITS__RESIDENT", "160 MiB").set("RUNNERS__MAX", "1");
+    let server = settings.set("LIMITS__HEAP", "500 MiB").set("LIMITS__BUFFERS", "1 GiB").start();
+    let source = "module.exports = async () => {
+        const held = [];
+        for (let step = 1; ; step++) {
+            console.log(`step ${step}`);
+            held.push(new Uint8Array(4 * 2 ** 20).fill(step));
+            await new Promise((go) => setTimeout(go, 10));
+        }
+    };";
+    let execution = server.run_source("grows", source, &json!({ "timeout": 60_000 }));
+    assert_eq!(field(&execution, ["status", "reason"]), [json!("failed"), json!("memory-limit")]);
+    let error = execution["error"].as_str().unwrap_or_default();
+    assert!(error.contains("memory resident"), "{error}");
+    let resident = number_in(error);
+    assert!(resident > 160, "{error}");
+
+    let kept = messages(&execution);
+    let steps: Vec<_> = (1..=kept.len()).map(|step| format!("step {step}")).collect();
+    assert_eq!(kept, steps);
+    // Without the handler a runner is far below 64 MiB; the steps that were kept explain the rest.
+    let explained = kept.len() as u64 * STEP + 64;
+    assert!(resident <= explained, "{resident} MiB, but the last line kept is {:?}", kept.last());
+    server.is_well();
+}
+
+/// A sort of combining marks: one call into ICU that takes minutes and looks up from nothing.
+#[test]
+fn a_run_in_a_builtin_that_nothing_interrupts_is_killed_after_its_timeout_with_its_last_line() {
+    let server = Options::default().set("RUNNERS__MAX", "1").start();
+    let source = "module.exports = () => {
+        const marks = 'a' + '\\u0315\\u0300'.repeat(1e6);
+        for (let n = 1; n <= 500; n++) console.log('line', n);
+        return marks.normalize('NFD').length;
+    };";
+    let execution = server.run_source("normalises", source, &json!({ "timeout": 1000 }));
+    assert_eq!(field(&execution, ["status", "reason"]), [json!("failed"), json!("timeout")]);
+    let error = execution["error"].as_str().unwrap_or_default();
+    assert!(error.contains("killed"), "its runner was not ended: {error}");
+    let kept = messages(&execution);
+    assert_eq!((kept.len(), kept.last()), (500, Some(&"line 500")));
+    server.is_well();
+}
+
+/// V8 has no way back from one allocation that is larger than all the room there is.
+#[test]
+fn a_run_that_takes_its_runner_down_with_the_heap_keeps_its_last_line() {
+    let server = Options::default().set("LIMITS__HEAP", "32 MiB").set("RUNNERS__MAX", "1").start();
+    let source = "module.exports = () => {
+        for (let n = 1; n <= 500; n++) console.log('line', n);
+        const some = new Array(1e6).fill(1.5);
+        return some.concat(...Array(30).fill(some)).length;
+    };";
+    let execution = server.run_source("concatenates", source, &json!({}));
+    assert_eq!(field(&execution, ["status", "reason"]), [json!("failed"), json!("memory-limit")]);
+    let error = execution["error"].as_str().unwrap_or_default();
+    assert!(error.contains("its runner with it"), "V8 found a way back: {error}");
+    let kept = messages(&execution);
+    assert_eq!((kept.len(), kept.last()), (500, Some(&"line 500")));
+    server.is_well();
+}
+
+fn with_a_caller(source: &str) -> (Server, Value) {
+    let server = Options::default().set("SYSTEM_HANDLERS", "caller").start();
+    let source = format!(
+        "const system = require('isochron:system');
+         const settled = (calls) => Promise.allSettled(calls);
+         module.exports = async () => {{ {source} }};"
+    );
+    let execution = server.run_source("caller", &source, &json!({}));
+    assert_eq!(execution["status"], "completed", "{execution}");
+    (server, execution)
+}
+
+#[test]
+fn more_calls_to_the_server_at_once_than_may_be_are_refused_and_the_run_goes_on() {
+    let (server, execution) = with_a_caller(
+        "const calls = await settled(Array.from({ length: 40 }, (_, n) => system.put(`key ${n}`, n)));
+         const refused = calls.filter((call) => call.status === 'rejected').map((call) => call.reason.message);
+         const again = await settled(Array.from({ length: 32 }, (_, n) => system.get(`key ${n}`)));
+         return { refused, again: again.map((call) => call.value) };",
+    );
+    let result = &execution["result"];
+    assert_eq!(result["refused"], json!(vec!["more than 32 calls to isochron:system at once"; 8]));
+    assert_eq!(result["again"], json!((0..32).collect::<Vec<_>>()), "those that were let through did their work");
+    server.is_well();
+}
+
+#[test]
+fn more_bytes_of_arguments_in_one_run_than_may_be_are_refused_and_the_run_goes_on() {
+    let (server, execution) = with_a_caller(
+        "const part = 'x'.repeat(2 ** 20);
+         const calls = [];
+         for (let n = 1; n <= 17; n++) calls.push(...await settled([system.put('part', part + n)]));
+         const refused = calls.filter((call) => call.status === 'rejected').map((call) => call.reason.message);
+         const last = (await system.get('part')).slice(part.length);
+         return { refused, last };",
+    );
+    let told = format!("more than {} bytes of arguments to isochron:system in one run", 16 * MIB);
+    let result = &execution["result"];
+    assert_eq!(result["refused"], json!([told, told]), "with their quotes and keys fifteen fit");
+    assert_eq!(result["last"], "15", "the refused ones did nothing");
+    let next = server.run(&super::harness::id_of(
+        &server.client().get("/admin/scheduler?name=caller").expect(200)["tasks"][0],
+    ));
+    assert_eq!(next["result"], execution["result"], "each run has a budget of its own");
+}
