@@ -57,7 +57,9 @@ const ENDURED: &[(&str, &str, &str)] = &[
 #[test]
 fn whatever_a_file_tries_it_ends_and_nothing_is_left_of_it() {
     let server = Options::default().set("LIMITS__HEAP", "64 MiB").set("RUNNERS__MAX", "2").start();
-    // Before any run: one will have a second runner come, which has to go again.
+    // A task that waits, as those that follow will. No run yet: one will have a second runner
+    // come, which has to go again.
+    server.create_dormant("waits", "module.exports = () => 1", &json!({}));
     let before = Leftovers::at_rest(&server);
     for (name, body, reasons, words) in CASES {
         let execution = server.run_source(name, &handler(body), &json!({ "timeout": 1500 }));

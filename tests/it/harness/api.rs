@@ -54,6 +54,19 @@ impl Client {
         self.agent.run(request.body(()).expect("a request")).ok().map(Answer::new)
     }
 
+    /// A request that the server may not survive: nothing when its answer did not come whole.
+    pub(crate) fn attempt(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
+        let request = self.request(method, path);
+        let sent = match body {
+            None => self.agent.run(request.body(()).expect("a request")),
+            Some(body) => {
+                let request = request.header("content-type", "application/json");
+                self.agent.run(request.body(body.to_string()).expect("a request"))
+            }
+        };
+        Answer::read(sent.ok()?)
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.send(self.request("GET", path), "")
     }
@@ -100,14 +113,19 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn new(mut response: Response<Body>) -> Self {
-        let text = response.body_mut().read_to_string().expect("a body that can be read");
+    fn new(response: Response<Body>) -> Self {
+        Self::read(response).expect("a body that can be read")
+    }
+
+    /// Nothing when its end is missing.
+    fn read(mut response: Response<Body>) -> Option<Self> {
+        let text = response.body_mut().read_to_string().ok()?;
         let body = if text.is_empty() {
             Value::Null
         } else {
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
         };
-        Self { status: response.status().as_u16(), headers: response.headers().clone(), body }
+        Some(Self { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 
     /// The body, if the status is the one expected.

@@ -78,7 +78,7 @@ fn count(folder: &Path, what: impl Fn(&Path) -> Option<String>) -> BTreeMap<Stri
 
 /// What a descriptor is, without the number that makes it unlike all others.
 fn kind(target: &str) -> String {
-    target.split_once(":[").map_or(target, |(kind, _)| kind).to_owned()
+    target.trim_end_matches(|c: char| c.is_ascii_digit() || ":[]".contains(c)).to_owned()
 }
 
 fn no_more(now: &BTreeMap<String, usize>, before: &BTreeMap<String, usize>) -> bool {

@@ -6,6 +6,7 @@
 //! [`until`] looks at something observable until it is so, or says what never became so.
 
 mod api;
+mod chance;
 mod home;
 mod leftovers;
 mod server;
@@ -13,7 +14,8 @@ mod tasks;
 mod wire;
 
 pub(crate) use self::{
-    api::Answer,
+    api::{Answer, Client},
+    chance::{Chance, from_environment, seed},
     home::Home,
     leftovers::Leftovers,
     server::{Options, Server, signal_process},

@@ -1,0 +1,148 @@
+//! What a driver knows of its tasks: everything that was acknowledged, and what was sent but
+//! not answered, which may have happened or not.
+
+use serde_json::{Value, json};
+
+use crate::harness::field;
+
+/// What a user decides about a task. It changes by an answered request or not at all.
+const DEFINITION: [&str; 14] = [
+    "_key", "name", "description", "handler", "params", "schedule", "timezone", "recurring", "maxRetries",
+    "retryDelay", "timeout", "overlap", "keepExecutions", "createdAt",
+];
+
+/// A request that got no answer.
+#[derive(Debug, Clone)]
+pub(super) enum Unanswered {
+    Create(Value),
+    Edit(Value),
+    /// `pause` or `resume`.
+    Hold,
+    Run,
+    Delete,
+}
+
+/// One task.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) name: String,
+    /// None until its creation has been answered or found out about.
+    pub(super) id: Option<String>,
+    /// Its document as it was last answered.
+    pub(super) document: Value,
+    /// Executions that were answered whole, because somebody waited for their end.
+    pub(super) ended: Vec<Value>,
+    /// Executions of which only the id was answered.
+    pub(super) started: Vec<String>,
+    /// Runs that were asked for without an answer: each may have a row.
+    pub(super) perhaps: usize,
+    pub(super) unanswered: Option<Unanswered>,
+    pub(super) deleted: bool,
+}
+
+impl Known {
+    /// A task whose creation is about to be asked for.
+    pub(super) fn new(name: String, body: Value) -> Self {
+        Self {
+            name,
+            id: None,
+            document: Value::Null,
+            ended: Vec::new(),
+            started: Vec::new(),
+            perhaps: 0,
+            unanswered: Some(Unanswered::Create(body)),
+            deleted: false,
+        }
+    }
+
+    /// Takes over an answered document.
+    pub(super) fn take(&mut self, document: Value) {
+        self.id = document["_key"].as_str().map(str::to_owned);
+        self.document = document;
+    }
+
+    /// That a document agrees with what was acknowledged: with the last one, or with that and
+    /// the whole of what is unanswered.
+    #[track_caller]
+    pub(super) fn check(&self, found: &Value) {
+        let told = || format!("{} {:?}\nacknowledged: {}\nfound: {found}", self.name, self.unanswered, self.document);
+        match &self.unanswered {
+            Some(Unanswered::Create(body)) => {
+                for (key, value) in body.as_object().expect("a body") {
+                    assert_eq!(&found[key], value, "half created: {}", told());
+                }
+            }
+            Some(Unanswered::Edit(edit)) => {
+                let mut edited = self.document.clone();
+                for (key, value) in edit.as_object().expect("a body") {
+                    edited[key] = value.clone();
+                }
+                let found = field(found, DEFINITION);
+                let right = found == field(&self.document, DEFINITION) || found == field(&edited, DEFINITION);
+                assert!(right, "half edited: {}", told());
+            }
+            Some(_) => assert_eq!(field(found, DEFINITION), field(&self.document, DEFINITION), "{}", told()),
+            None => {
+                assert_eq!(field(found, DEFINITION), field(&self.document, DEFINITION), "{}", told());
+                if is_at_rest(&self.document) {
+                    assert_eq!(found, &self.document, "nothing has happened to it: {}", told());
+                }
+            }
+        }
+    }
+}
+
+/// Whether nothing happens to a task that nobody asks for.
+pub(super) fn is_at_rest(document: &Value) -> bool {
+    !["running", "retry-scheduled"].contains(&document["status"].as_str().unwrap_or_default())
+        && (document["nextRun"].is_null() || document["schedule"] == DORMANT)
+}
+
+/// A schedule that is never due while a test runs.
+pub(super) const DORMANT: &str = "0 0 29 2 *";
+
+/// The lines that a handler's runs write first; an attempt that ran twice has two.
+pub(super) fn starts(row: &Value) -> Vec<&str> {
+    let lines = row["output"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let messages = lines.iter().filter_map(|line| line["message"].as_str());
+    messages.filter_map(|message| message.strip_prefix("start ")).collect()
+}
+
+/// The handlers that the tasks run, by name.
+pub(super) const HANDLERS: [(&str, &str); 4] = [
+    (
+        "quick",
+        "module.exports = (params, ctx) => {
+           console.log(`start ${ctx.executionId} ${ctx.attempt}`);
+           return { n: params.n };
+         };",
+    ),
+    (
+        "slow",
+        "module.exports = async (params, ctx) => {
+           console.log(`start ${ctx.executionId} ${ctx.attempt}`);
+           await new Promise((go) => setTimeout(go, params.n % 300));
+           return { n: params.n };
+         };",
+    ),
+    (
+        "chatty",
+        "module.exports = (params, ctx) => {
+           console.log(`start ${ctx.executionId} ${ctx.attempt}`);
+           for (let n = 0; n < params.n % 40; n++) console.log(String(n).repeat(50));
+           return { n: params.n };
+         };",
+    ),
+    (
+        "fails",
+        "module.exports = (params, ctx) => {
+           console.log(`start ${ctx.executionId} ${ctx.attempt}`);
+           throw new Error(`no ${params.n}`);
+         };",
+    ),
+];
+
+/// The parameters of a task, small as a rule and large at times: those lie elsewhere on the disk.
+pub(super) fn params(n: usize, filling: usize) -> Value {
+    json!({ "n": n, "filling": "x".repeat(filling) })
+}
