@@ -8,6 +8,7 @@ mod failures;
 mod harness;
 mod hostile;
 mod intruders;
+mod kills;
 mod limits;
 mod lists;
 mod missed;

@@ -15,7 +15,7 @@ fn stands_for(row: &Value) -> i64 {
 
 /// Every planned time from the first one on belongs to exactly one row.
 #[track_caller]
-fn check_account(name: &str, rows: &[Value], created: i64) {
+pub(crate) fn check_account(name: &str, rows: &[Value], created: i64) {
     let mut accounted = BTreeSet::new();
     for row in rows {
         let first = row["scheduledFor"].as_i64().expect("a time");
@@ -55,7 +55,7 @@ fn misfires(rows: &[Value]) -> Vec<&Value> {
 }
 
 /// Waits until a task does nothing any more and returns all of its rows, oldest planned time first.
-fn settled(server: &Server, id: &str) -> Vec<Value> {
+pub(crate) fn settled(server: &Server, id: &str) -> Vec<Value> {
     server.act(id, "pause").expect(200);
     server.until_status(id, "paused");
     let mut rows = Vec::new();

@@ -33,8 +33,8 @@ impl Chance {
     }
 
     /// One of them.
-    pub(crate) fn of<'a, T>(&mut self, some: &'a [T]) -> &'a T {
-        &some[self.below(some.len())]
+    pub(crate) fn of<T: Copy>(&mut self, some: &[T]) -> T {
+        some[self.below(some.len())]
     }
 }
 

@@ -1,0 +1,163 @@
+//! SIGKILL at random moments, again and again, while several drivers create, edit, run, hold
+//! and delete tasks: whatever the server has acknowledged must be there afterwards.
+//!
+//! A driver ([`work`]) keeps a model ([`model`]) of its own tasks: what was answered, and what
+//! was sent and not answered, which may have happened as a whole or not at all. After each
+//! restart the model is held against the server ([`check`]). A few tasks that are due every
+//! 200 ms run beside them; their planned times have to be accounted for, each once.
+//!
+//! `ISOCHRON_KILLS=200 cargo test --test it kills -- --nocapture` does as many kills as it says.
+
+mod check;
+mod model;
+mod work;
+
+use std::{
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use self::{
+    check::{Checked, check_driver, check_lists, check_statuses},
+    model::HANDLERS,
+    work::Driver,
+};
+use crate::{
+    harness::{Chance, Options, Server, Stopwatch, from_environment, seed, signal_process, task},
+    missed::{check_account, settled},
+};
+
+/// Few enough for every day.
+const KILLS: u64 = 15;
+const DRIVERS: usize = 4;
+/// The longest that a server lives.
+const LIFE: u64 = 700;
+/// Tasks that are due all the time are counted up after so many kills, and made anew.
+const ACCOUNT: u64 = 20;
+
+/// Says how to have the same again.
+struct Repeat {
+    kills: u64,
+    seed: u64,
+}
+
+impl Drop for Repeat {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let Self { kills, seed } = self;
+            eprintln!(
+                "the same requests and moments again: ISOCHRON_KILLS={kills} ISOCHRON_SEED={seed} cargo test --test it kills -- --nocapture"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kills_at_random_moments() {
+    let kills = from_environment("ISOCHRON_KILLS").unwrap_or(KILLS);
+    let repeat = Repeat { kills, seed: seed("ISOCHRON_SEED") };
+    let mut chance = Chance::new(repeat.seed);
+    let mut server = Options::default().set("MISFIRE_AFTER", "400").start();
+    for (name, source) in HANDLERS {
+        server.home.write(name, source);
+    }
+    let mut drivers: Vec<_> = (0..DRIVERS).map(|name| Driver::new(name, chance.fork())).collect();
+    let mut ticking = tick(&server);
+    let (mut checked, mut times, mut reopened) = (Checked::default(), 0, Vec::new());
+    for kill in 1..=kills {
+        drive_and_kill(&mut server, &mut drivers, &mut chance);
+        let (started_at, stopwatch) = (now(), Stopwatch::start());
+        server.start_again();
+        reopened.push(stopwatch.elapsed());
+        check_report(&server, kill + 1);
+        for driver in &mut drivers {
+            check_driver(&server, driver, started_at, &mut checked);
+        }
+        check_lists(&server, &drivers);
+        if kill % ACCOUNT == 0 || kill == kills {
+            times += count_up(&server, &ticking);
+            ticking = tick(&server);
+        }
+    }
+    for id in &ticking {
+        server.client().delete(&format!("/admin/scheduler/{id}")).expect(200);
+    }
+    check_statuses(&server);
+    reopened.sort_unstable();
+    let acknowledged: usize = drivers.iter().map(|driver| driver.acknowledged).sum();
+    let Checked { documents, executions, lost_runs } = checked;
+    println!(
+        "seed {}: {kills} kills, {acknowledged} changes acknowledged; {documents} documents, {executions} \
+         executions ({lost_runs} of them lost in mid-run) and {times} planned times checked: 0 lost, 0 doubled; \
+         from start to listening p50 {:?}, max {:?}",
+        repeat.seed,
+        reopened[reopened.len() / 2],
+        reopened[reopened.len() - 1],
+    );
+    assert!(acknowledged as u64 > kills, "hardly anything happened between the kills");
+}
+
+/// Lets the drivers work for a while of random length, kills a runner now and then, and then
+/// the server, in the middle of whatever it does.
+fn drive_and_kill(server: &mut Server, drivers: &mut [Driver], chance: &mut Chance) {
+    let life = Duration::from_millis(chance.next() % LIFE);
+    let (runner_dies, which) = (chance.once_in(3), chance.next());
+    let client = server.client();
+    thread::scope(|scope| {
+        for driver in drivers {
+            scope.spawn(|| driver.work(client));
+        }
+        // The moment is random; nothing is expected to have happened by then.
+        thread::sleep(life / 2);
+        let runners = server.runners();
+        if runner_dies && !runners.is_empty() {
+            signal_process(runners[usize::try_from(which).unwrap_or(0) % runners.len()], Signal::KILL);
+        }
+        thread::sleep(life / 2);
+        server.signal(Signal::KILL);
+    });
+    server.exit();
+}
+
+/// Nothing had to be mended at this start.
+fn check_report(server: &Server, epoch: u64) {
+    let start = &server.client().get("/ready").body["store"]["start"];
+    assert_eq!(start["epoch"], epoch, "{start}");
+    assert_eq!((&start["setAside"], &start["rebuilt"]), (&json!([]), &json!([])), "{start}");
+}
+
+/// Makes the tasks that are due all the time.
+fn tick(server: &Server) -> Vec<String> {
+    let make = |(misfire, overlap): (&str, &str)| {
+        let more = json!({
+            "recurring": true, "misfire": misfire, "overlap": overlap, "keepExecutions": 10_000,
+            "params": { "n": 60 },
+        });
+        server.create(&task(&format!("ticking-{misfire}"), "slow", "every 200ms", &more))
+    };
+    [("once", "skip"), ("skip", "allow"), ("all", "queue")].map(make).to_vec()
+}
+
+/// Counts up the planned times of the tasks that are due all the time, and deletes them.
+fn count_up(server: &Server, ticking: &[String]) -> usize {
+    let count = |id: &String| {
+        let created = server.task(id)["createdAt"].as_i64().expect("a time");
+        let rows = settled(server, id);
+        check_account(id, &rows, created);
+        for row in rows.iter().filter(|row| row["status"] == "failed") {
+            assert!(["lost", "crashed"].map(Value::from).contains(&row["reason"]), "{row}");
+        }
+        server.client().delete(&format!("/admin/scheduler/{id}")).expect(200);
+        rows.len()
+    };
+    ticking.iter().map(count).sum()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server's clock is this machine's")]
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970");
+    i64::try_from(since.as_millis()).expect("a time that fits")
+}
