@@ -10,6 +10,8 @@
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+pub(crate) mod memory;
 pub mod sled;
 pub mod space;
 pub mod transfer;

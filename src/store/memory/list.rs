@@ -1,0 +1,70 @@
+//! Questions, answered by looking at everything.
+
+use super::disk::Data;
+use crate::{
+    domain::{
+        execution::{Execution, Line},
+        facts::Task,
+        ids::{ExecutionId, TaskId},
+    },
+    store::{Direction, ExecutionQuery, Page, TaskQuery, TaskSort},
+};
+
+pub(super) fn tasks(data: &Data, query: &TaskQuery) -> Page<Task> {
+    let part = query.name.as_ref().map(|part| part.to_lowercase());
+    let mut chosen: Vec<_> = data
+        .tasks
+        .values()
+        .filter(|task| query.status.is_none_or(|status| status == task.status()))
+        .filter(|task| query.handler.as_ref().is_none_or(|handler| *handler == task.definition.handler))
+        .filter(|task| part.as_ref().is_none_or(|part| task.definition.name.to_lowercase().contains(part)))
+        .collect();
+    match query.sort {
+        TaskSort::Name => chosen.sort_by(|a, b| a.definition.name.cmp(&b.definition.name)),
+        TaskSort::CreatedAt => {}
+        TaskSort::UpdatedAt => chosen.sort_by_key(|task| (task.updated_at, task.id)),
+        TaskSort::NextRun => chosen.sort_by_key(|task| (task.next_run(), task.id)),
+    }
+    if query.direction == Direction::Descending {
+        chosen.reverse();
+    }
+    if query.sort == TaskSort::NextRun {
+        // Those without a next run are last in either direction.
+        chosen.sort_by_key(|task| task.next_run().is_none());
+    }
+    page(chosen.into_iter(), query.skip, query.limit)
+}
+
+pub(super) fn executions(data: &Data, task: TaskId, query: &ExecutionQuery) -> Page<Execution> {
+    let chosen: Vec<_> = data
+        .rows_of(task)
+        .rev()
+        .filter(|row| query.status.is_none_or(|status| status == row.status))
+        .filter(|row| query.trigger.is_none_or(|trigger| trigger == row.trigger))
+        .collect();
+    page(chosen.into_iter(), query.skip, query.limit)
+}
+
+fn page<'a, T: Clone + 'a>(all: impl ExactSizeIterator<Item = &'a T>, skip: usize, limit: usize) -> Page<T> {
+    let total = all.len() as u64;
+    Page { items: all.skip(skip).take(limit).cloned().collect(), total }
+}
+
+pub(super) fn output(data: &Data, id: ExecutionId, tail: Option<usize>) -> Vec<Line> {
+    let lines = data.output.range((id, 0)..=(id, u32::MAX)).flat_map(|(_, lines)| lines);
+    let Some(mut left) = tail else { return lines.cloned().collect() };
+    let mut kept = Vec::new();
+    for line in lines.collect::<Vec<_>>().into_iter().rev() {
+        if left == 0 {
+            break;
+        }
+        let starts = line.message.char_indices().map(|(at, _)| at).chain([line.message.len()]);
+        let fits = starts.into_iter().find(|at| line.message.len() - at <= left).unwrap_or_default();
+        let message = line.message[fits..].to_owned();
+        // What is left beside a line that was cut is less than a letter.
+        left = if fits == 0 { left - message.len() } else { 0 };
+        kept.push(Line { message, ..line.clone() });
+    }
+    kept.reverse();
+    kept
+}
