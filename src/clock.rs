@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -26,6 +26,8 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep_until(&self, moment: Millis) -> Sleep<'_>;
     /// In 0..1.
     fn roll(&self) -> f64;
+    /// 128 bits of chance.
+    fn bits(&self) -> u128;
 }
 
 /// The machine's clock.
@@ -47,6 +49,11 @@ impl Clock for SystemClock {
 
     #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
     fn roll(&self) -> f64 {
+        rand::random()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
+    fn bits(&self) -> u128 {
         rand::random()
     }
 }
@@ -119,17 +126,22 @@ impl Stopwatch {
 }
 
 /// Makes ids that never go backwards, whatever the clock does.
-#[derive(Debug, Default)]
 pub struct Ids {
+    clock: Arc<dyn Clock>,
     last: Mutex<Option<Ulid>>,
 }
 
 impl Ids {
+    /// Of the chance that `clock` gives.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, last: Mutex::default() }
+    }
+
     fn next(&self, now: Millis) -> Ulid {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let time = now.max(0).unsigned_abs();
-        #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
-        let fresh = Ulid::from_parts(time, rand::random());
+        let fresh = Ulid::from_parts(time, self.clock.bits());
         let next = match *last {
             Some(last) if last.timestamp_ms() >= time => last.increment().unwrap_or(fresh),
             _ => fresh,

@@ -94,11 +94,12 @@ impl Scheduler {
         policy: Policy,
     ) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(runner.capacity()));
+        let ids = Arc::new(Ids::new(clock.clone()));
         Arc::new(Self {
             store,
             runner,
             clock,
-            ids: Arc::default(),
+            ids,
             events,
             policy,
             nudge: Notify::new(),
