@@ -68,9 +68,11 @@ impl Scheduler {
         loop {
             let line = match stored_by {
                 None => received.recv().await.map(Some),
+                // The moment first: lines that never cease must not keep it from coming.
                 Some(moment) => tokio::select! {
-                    line = received.recv() => line.map(Some),
+                    biased;
                     () = sleep_until(moment) => Some(None),
+                    line = received.recv() => line.map(Some),
                 },
             };
             match line {

@@ -15,7 +15,7 @@ mod dispatch;
 mod recovery;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -77,7 +77,7 @@ pub struct Scheduler {
     nudge: Notify,
     places: Arc<Semaphore>,
     /// Who cancels an execution in progress, by execution.
-    cancels: Mutex<HashMap<ExecutionId, watch::Sender<Option<String>>>>,
+    cancels: Mutex<BTreeMap<ExecutionId, watch::Sender<Option<String>>>>,
     /// The loop, attempts and changes under way: a stop waits until there are none.
     in_flight: watch::Sender<usize>,
     stopping: watch::Sender<bool>,
@@ -133,12 +133,13 @@ impl Scheduler {
             match self.store.next_due()? {
                 Some(due) if due <= now || due <= now + AHEAD && due > asked => {
                     tokio::select! {
+                        biased;
+                        _ = stopping.changed() => {}
                         places = self.places() => {
                             let until = self.clock.now() + AHEAD;
                             self.claim(until, places).await?;
                             asked = until;
                         }
-                        _ = stopping.changed() => {}
                     }
                 }
                 Some(due) => {
@@ -147,15 +148,18 @@ impl Scheduler {
                         Some(alarm) if alarm.0 == wake => alarm,
                         _ => alarm.insert((wake, self.clock.sleep_until(wake))),
                     };
+                    // Nudges that never cease keep nobody waiting: each turn looks at the time.
                     tokio::select! {
-                        () = sleep => alarm = None,
-                        () = nudged => asked = Millis::MIN,
+                        biased;
                         _ = stopping.changed() => {}
+                        () = nudged => asked = Millis::MIN,
+                        () = sleep => alarm = None,
                     }
                 }
                 None => tokio::select! {
-                    () = nudged => {}
+                    biased;
                     _ = stopping.changed() => {}
+                    () = nudged => {}
                 },
             }
         }
