@@ -37,6 +37,10 @@ impl Clock for SetClock {
     fn roll(&self) -> f64 {
         0.5
     }
+
+    fn bits(&self) -> u128 {
+        0
+    }
 }
 
 struct Scene {

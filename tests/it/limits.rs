@@ -110,7 +110,11 @@ fn more_calls_to_the_server_at_once_than_may_be_are_refused_and_the_run_goes_on(
     );
     let result = &execution["result"];
     assert_eq!(result["refused"], json!(vec!["more than 32 calls to isochron:system at once"; 8]));
-    assert_eq!(result["again"], json!((0..32).collect::<Vec<_>>()), "those that were let through did their work");
+    assert_eq!(
+        result["again"],
+        json!((0..32).collect::<Vec<_>>()),
+        "those that were let through did their work"
+    );
     server.is_well();
 }
 

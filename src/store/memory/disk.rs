@@ -14,7 +14,10 @@ use crate::{
         facts::Task,
         ids::{ExecutionId, TaskId},
     },
-    store::{Audit, Output},
+    store::{
+        Audit, Output,
+        transfer::{Record, SetAside},
+    },
 };
 
 /// A disk.
@@ -30,6 +33,9 @@ pub(crate) struct Data {
     pub(crate) output: BTreeMap<(ExecutionId, u32), Vec<Line>>,
     pub(crate) audit: Vec<Audit>,
     pub(crate) values: BTreeMap<String, Value>,
+    pub(crate) set_aside: Vec<SetAside>,
+    /// A part of a copy has been taken in, and not yet all of it.
+    pub(crate) importing: bool,
     /// Tasks that could not be decided about, until they are changed or the store is reopened.
     pub(crate) held_back: BTreeSet<TaskId>,
 }
@@ -47,6 +53,12 @@ pub(crate) enum Write {
     NoRow(TaskId, ExecutionId),
     NoAuditBefore(Millis),
     HoldBack(TaskId),
+    /// A part of a copy.
+    Copy(Vec<Record>),
+    /// It is complete.
+    Copied,
+    /// It is given up.
+    NoCopy,
 }
 
 impl Disk {
@@ -85,7 +97,35 @@ impl Data {
                 Write::HoldBack(task) => {
                     self.held_back.insert(task);
                 }
+                Write::Copy(records) => {
+                    self.importing = true;
+                    records.into_iter().for_each(|record| self.take_in(record));
+                }
+                Write::Copied => self.importing = false,
+                Write::NoCopy => *self = Self { epoch: self.epoch, ..Self::default() },
             }
+        }
+    }
+
+    /// Whether nothing has ever been kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { tasks, rows, output, audit, values, set_aside, .. } = self;
+        tasks.is_empty()
+            && rows.is_empty()
+            && output.is_empty()
+            && audit.is_empty()
+            && values.is_empty()
+            && set_aside.is_empty()
+    }
+
+    fn take_in(&mut self, record: Record) {
+        match record {
+            Record::Task(task) => self.write(vec![Write::Task(task)]),
+            Record::Execution(row) => self.write(vec![Write::Row(row)]),
+            Record::Output(output) => self.write(vec![Write::Output(output)]),
+            Record::Audit(audit) => self.write(vec![Write::Audit(audit)]),
+            Record::Value { key, value } => self.write(vec![Write::Value(key, value)]),
+            Record::SetAside(found) => self.set_aside.push(found),
         }
     }
 

@@ -8,6 +8,7 @@
 //!
 //! There is no index: every question looks at everything, so this is for few tasks.
 
+mod copy;
 pub(crate) mod disk;
 mod list;
 pub(crate) mod prepare;
@@ -25,6 +26,7 @@ use self::{
 };
 use super::{
     Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
+    transfer::{Cursor, Import, Part},
 };
 use crate::domain::{
     Millis,
@@ -120,6 +122,14 @@ impl Store for MemoryStore {
         self.perform(prepare::put(key, value))
     }
 
+    fn export(&self, from: Cursor) -> Commit<Part> {
+        self.perform(copy::export(from))
+    }
+
+    fn import(&self, import: Import) -> Commit<()> {
+        self.perform(copy::import(import))
+    }
+
     fn close(&self) -> Commit<()> {
         let store = self.clone();
         Box::pin(async move {
@@ -189,8 +199,8 @@ impl Store for MemoryStore {
         Ok(answer)
     }
 
-    fn report(&self) -> &Report {
-        &self.report
+    fn report(&self) -> Report {
+        self.report.clone()
     }
 }
 

@@ -9,9 +9,9 @@ mod apply;
 mod beside;
 mod check;
 mod export;
-mod import;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod import;
 mod keys;
 mod ledger;
 mod list;

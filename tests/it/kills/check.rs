@@ -108,7 +108,10 @@ fn check_rows(known: &mut Known, rows: &[Value], started_at: i64) {
         assert!(alone, "{name}: one attempt, two rows: {:#?}", rows.iter().filter(same).collect::<Vec<_>>());
         let starts = starts(row);
         let mine = format!("{} {}", row["id"].as_str().unwrap_or_default(), row["attempt"]);
-        assert!(starts.len() <= 1 && starts.iter().all(|start| *start == mine), "{name}: it ran twice: {row}");
+        assert!(
+            starts.len() <= 1 && starts.iter().all(|start| *start == mine),
+            "{name}: it ran twice: {row}"
+        );
         if row["status"] == "completed" {
             assert_eq!(starts.len(), 1, "{name}: a line of it is lost: {row}");
         }
@@ -140,7 +143,8 @@ pub(super) fn check_lists(server: &Server, drivers: &[Driver]) {
 /// The same for every status, once nothing changes by itself any more.
 pub(super) fn check_statuses(server: &Server) {
     until("nothing runs and nothing waits", || {
-        let busy = ["running", "retry-scheduled"].map(|status| listed(server, &format!("status={status}")).len());
+        let busy =
+            ["running", "retry-scheduled"].map(|status| listed(server, &format!("status={status}")).len());
         (busy == [0, 0]).then_some(())
     });
     let all = listed(server, "name=driven-");

@@ -7,8 +7,20 @@ use crate::harness::field;
 
 /// What a user decides about a task. It changes by an answered request or not at all.
 const DEFINITION: [&str; 14] = [
-    "_key", "name", "description", "handler", "params", "schedule", "timezone", "recurring", "maxRetries",
-    "retryDelay", "timeout", "overlap", "keepExecutions", "createdAt",
+    "_key",
+    "name",
+    "description",
+    "handler",
+    "params",
+    "schedule",
+    "timezone",
+    "recurring",
+    "maxRetries",
+    "retryDelay",
+    "timeout",
+    "overlap",
+    "keepExecutions",
+    "createdAt",
 ];
 
 /// A request that got no answer.

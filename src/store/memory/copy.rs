@@ -1,0 +1,78 @@
+//! Copies: a task with all that belongs to it is a part, and everything else another.
+
+use super::{
+    disk::{Data, Write},
+    prepare::{Operation, Prepared},
+};
+use crate::{
+    domain::facts::Task,
+    store::{
+        Output, StoreError,
+        transfer::{Cursor, Import, Part, Record},
+    },
+};
+
+pub(crate) fn export(from: Cursor) -> Operation<Part> {
+    Box::new(move |data| {
+        let next = data.tasks.values().find(|task| task.id.to_bytes()[..] > from.after[..]);
+        let answer = match next {
+            Some(task) => Part {
+                records: whole(data, task),
+                rest: Some(Cursor { after: task.id.to_bytes().to_vec(), ..Cursor::default() }),
+            },
+            None => Part { records: others(data), rest: None },
+        };
+        Ok(Prepared { answer, writes: Vec::new() })
+    })
+}
+
+pub(crate) fn import(import: Import) -> Operation<()> {
+    Box::new(move |data| {
+        let writes = match import {
+            Import::Records(records) => {
+                if !data.importing && !data.is_empty() {
+                    return Err(StoreError::NotEmpty);
+                }
+                records.iter().try_for_each(|record| absent(data, record))?;
+                vec![Write::Copy(records)]
+            }
+            Import::Complete => vec![Write::Copied],
+            Import::Abandon if data.importing => vec![Write::NoCopy],
+            Import::Abandon => Vec::new(),
+        };
+        Ok(Prepared { answer: (), writes })
+    })
+}
+
+fn whole(data: &Data, task: &Task) -> Vec<Record> {
+    let mut records = vec![Record::Task(Box::new(task.clone()))];
+    for row in data.rows_of(task.id) {
+        records.push(Record::Execution(Box::new(row.clone())));
+        let output = data.output.range((row.id, 0)..=(row.id, u32::MAX));
+        records.extend(output.map(|((execution, chunk), lines)| {
+            Record::Output(Output { execution: *execution, chunk: *chunk, lines: lines.clone() })
+        }));
+    }
+    records
+}
+
+fn others(data: &Data) -> Vec<Record> {
+    let audit = data.audit.iter().cloned().map(Record::Audit);
+    let values =
+        data.values.iter().map(|(key, value)| Record::Value { key: key.clone(), value: value.clone() });
+    audit.chain(values).chain(data.set_aside.iter().cloned().map(Record::SetAside)).collect()
+}
+
+fn absent(data: &Data, record: &Record) -> Result<(), StoreError> {
+    let there = match record {
+        Record::Task(task) => data.tasks.contains_key(&task.id),
+        Record::Execution(row) => data.rows.contains_key(&(row.task_id, row.id)),
+        Record::Output(output) => data.output.contains_key(&(output.execution, output.chunk)),
+        Record::Value { key, .. } => data.values.contains_key(key),
+        Record::Audit(_) | Record::SetAside(_) => false,
+    };
+    if there {
+        return Err(StoreError::Backend { doing: "import", why: "a record is there twice".to_owned() });
+    }
+    Ok(())
+}
