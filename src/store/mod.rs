@@ -184,6 +184,8 @@ pub enum Checked {
     /// It has seen everything.
     #[default]
     Done,
+    /// It could not go on: something cannot be read.
+    Failed,
 }
 
 /// What the check that a start begins has found and done so far.

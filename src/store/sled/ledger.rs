@@ -1,7 +1,11 @@
 //! The ledger: turns a group of writes into a batch, keeps the store's numbers in step with it,
 //! and lets the check go on beside it.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 use sled::{Batch, Tree};
 
@@ -10,6 +14,7 @@ use super::{
     check::Check,
     keys,
     mark::{Mark, Marked},
+    open,
     report::Shared,
     tally::Tally,
     txn::{Txn, Writes},
@@ -78,14 +83,26 @@ impl Ledger {
     }
 
     /// Does a part of the check beside a group; what it cost, and nothing once all is checked.
+    /// A check that fails, or in which sled panics, is over: the files cannot be read as a whole.
     pub(super) fn check(&mut self, txn: &mut Txn<'_>) -> Result<Option<usize>, StoreError> {
         let Some(check) = &mut self.check else { return Ok(None) };
-        let cost = check.part(txn, &mut self.tally)?;
-        if cost.is_none() {
-            self.report.done(check.tasks());
-            self.check = None;
+        // A check that has panicked is not used any more, and its writes are not either.
+        let part = catch_unwind(AssertUnwindSafe(|| check.part(txn, &mut self.tally)));
+        let cost = part.unwrap_or_else(|panic| {
+            Err(StoreError::Backend { doing: "check the store", why: open::text_of(&*panic) })
+        });
+        match cost {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                self.report.done(check.tasks());
+                self.check = None;
+            }
+            Err(ref error) => {
+                self.report.failed(error);
+                self.check = None;
+            }
         }
-        Ok(cost)
+        cost
     }
 
     /// Tasks by the numbers.

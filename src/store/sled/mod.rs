@@ -97,7 +97,7 @@ impl SledStore {
         let writer = Writer::new(db.clone(), pending, directory, ledger, report.clone()).map_err(failed)?;
         thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || writer.run(received))
+            .spawn(move || writer::run_or_stop(writer, received))
             .map_err(failed)?;
         if !checked {
             let ops = ops.downgrade();

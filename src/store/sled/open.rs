@@ -7,7 +7,7 @@
 
 use std::{
     any::Any,
-    io,
+    io::{self, ErrorKind},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread,
@@ -173,7 +173,15 @@ pub(super) fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
 pub(super) fn explained(directory: &Path, error: sled::Error) -> OpenError {
     let path = directory.to_owned();
     match error {
-        sled::Error::Io(source) => OpenError::Io { path, source },
+        // Neither the disk nor the permissions: something is not where sled left it.
+        sled::Error::Io(source)
+            if !matches!(
+                source.kind(),
+                ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData
+            ) =>
+        {
+            OpenError::Io { path, source }
+        }
         other => OpenError::Damaged { path, why: other.to_string() },
     }
 }

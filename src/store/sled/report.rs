@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keys;
-use crate::store::{Checked, Report};
+use crate::store::{Checked, Report, StoreError};
 
 /// Problems of a kind that are told one by one.
 const TOLD: usize = 1000;
@@ -38,6 +38,11 @@ impl Shared {
              the backups with `isochron store import`"
         );
         tell(&mut self.lock().missing, problem);
+    }
+
+    pub(super) fn failed(&self, error: &StoreError) {
+        self.missing(error.to_string());
+        self.lock().check = Checked::Failed;
     }
 
     pub(super) fn opened(&self, tasks: u64) {

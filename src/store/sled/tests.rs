@@ -112,6 +112,10 @@ fn a_record_under_another_key_is_set_aside() {
     let store = open(directory.path());
     assert_eq!((names(&store), store.report().set_aside.len()), (vec!["first".to_owned()], 1));
     wait(store.close());
+    drop(store);
+    let store = open(directory.path());
+    assert_eq!((names(&store), store.report().set_aside.len()), (vec!["first".to_owned()], 0));
+    wait(store.close());
 }
 
 #[test]

@@ -19,7 +19,15 @@ pub(super) struct Txn<'a> {
 }
 
 pub(super) fn backend(doing: &'static str) -> impl Fn(sled::Error) -> StoreError {
-    move |e| StoreError::Backend { doing, why: e.to_string() }
+    move |e| {
+        let why = match e {
+            sled::Error::Corruption { .. } => {
+                format!("{e}; the files are damaged, and `isochron store verify` tells more")
+            }
+            _ => e.to_string(),
+        };
+        StoreError::Backend { doing, why }
+    }
 }
 
 impl<'a> Txn<'a> {

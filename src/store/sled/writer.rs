@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     apply, export, import, keys,
     ledger::Ledger,
-    mend,
+    mend, open,
     report::Shared,
     txn::{Txn, Writes},
     view::Pending,
@@ -299,10 +300,10 @@ impl Writer {
 
     fn check(&mut self) -> Result<bool, StoreError> {
         let mut txn = Txn::new(&self.db, &self.group);
-        let cost = self.ledger.check(&mut txn).inspect_err(|error| self.report.missing(error.to_string()))?;
+        let more = self.ledger.check(&mut txn)?;
         let writes = txn.into_writes();
         self.group.extend(writes);
-        Ok(cost.is_some())
+        Ok(more.is_some())
     }
 
     fn set_aside(&mut self, key: &[u8]) -> Result<(), StoreError> {
@@ -401,6 +402,20 @@ impl Writer {
         self.ledger.durable()?;
         self.pending.show();
         Ok(())
+    }
+}
+
+/// Runs the writer. Should it panic, which is sled meeting damaged files, nobody could be
+/// answered any more, and what is half done here would be lost silently: the process stops.
+pub(super) fn run_or_stop(writer: Writer, ops: mpsc::Receiver<Op>) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| writer.run(ops))) {
+        let why = open::text_of(&*panic);
+        tracing::error!(
+            why,
+            "the store's writer panicked; the server stops. If it happens again, `isochron store verify` tells \
+             what is damaged"
+        );
+        std::process::exit(1);
     }
 }
 

@@ -118,6 +118,9 @@ fn a_file_that_lacks_its_end_or_has_a_byte_changed_is_refused_and_the_store_stay
         refuse(&changed, &format!("byte {at} changed"));
     }
     refuse(&[&whole[..], b"\n"].concat(), "something behind it");
+    let miscounted =
+        String::from_utf8(whole.clone()).expect("a text").replace("\"values\":1", "\"values\":2");
+    refuse(miscounted.as_bytes(), "a wrong count");
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
     for gone in 0..lines.len() {
         let rest: Vec<u8> = lines
