@@ -350,6 +350,7 @@ impl Shared {
             resident: self.settings.resident,
             output_bytes: self.settings.runner.output_bytes,
             output_lines: self.settings.runner.output_lines,
+            result: self.settings.runner.result,
         };
         let system = system.then(|| self.system.clone());
         Context { files: &self.files, caches: &self.caches, system, clock: self.clock.as_ref(), limits }

@@ -2,13 +2,48 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::execution::{Ending, Reason};
+use crate::{
+    domain::execution::{Ending, Reason},
+    runtime::protocol::End,
+};
 
 /// Characters of a result that is kept as a summary.
 const PREVIEW: usize = 1000;
+/// The longest error or stack that is kept, in bytes; a runner cuts them at half of it.
+const LONGEST: usize = 16 * 1024;
+/// Bytes of JSON around a preview, and more.
+const SUMMARY: u64 = 8 * 1024;
 
 pub(super) fn failed(reason: Reason, error: impl Into<String>) -> Ending {
     Ending::Failed { reason, error: error.into(), stack: None, result: None }
+}
+
+/// What a runner reports, held to what it may report: it cuts results at so many characters, and
+/// texts, by itself, but one that a handler has broken out into may not.
+pub(super) fn held(end: End, characters: u64) -> End {
+    // A character takes three bytes at most; those with four count as two.
+    let most = characters.saturating_mul(3).saturating_add(SUMMARY);
+    let too_long = |text: &str| text.len() as u64 > most;
+    match end {
+        End::Returned { result } if too_long(&result) => End::Failed {
+            reason: Reason::BadResult,
+            error: format!("the runner reported {} bytes as the result, {most} are allowed", result.len()),
+            stack: None,
+            result: None,
+        },
+        End::Failed { reason, error, stack, result } => End::Failed {
+            reason,
+            error: cut(error),
+            stack: stack.map(cut),
+            result: result.filter(|text| !too_long(text)),
+        },
+        end => end,
+    }
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(LONGEST));
+    text
 }
 
 /// A result as it is kept. JSON of the engine may hold what our JSON does not: half of a
@@ -47,6 +82,30 @@ fn without_halves(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runner_that_does_not_cut_what_it_reports_is_cut_here() {
+        let failed = |error: &str, result: &str| End::Failed {
+            reason: Reason::Exception,
+            error: error.to_owned(),
+            stack: Some(error.to_owned()),
+            result: Some(result.to_owned()),
+        };
+        let fits = [End::Loaded, End::Returned { result: "東".repeat(10_000) }, failed("no", "{}")];
+        for end in fits {
+            assert_eq!(held(end.clone(), 10_000), end);
+        }
+        let long = "東".repeat(20_000);
+        let returned = held(End::Returned { result: long.clone() }, 10_000);
+        assert!(
+            matches!(returned, End::Failed { reason: Reason::BadResult, result: None, .. }),
+            "{returned:?}"
+        );
+        let End::Failed { error, stack, result, .. } = held(failed(&long, &long), 10_000) else {
+            panic!("it failed");
+        };
+        assert_eq!((error.len(), stack, result), (LONGEST - 1, Some(error), None));
+    }
 
     #[test]
     fn a_result_with_half_a_character_or_very_many_levels_is_kept() {

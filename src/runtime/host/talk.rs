@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     caches::Caches,
     process::Process,
-    result::{failed, kept},
+    result::{failed, held, kept},
 };
 use crate::{
     clock::{Clock, Stopwatch},
@@ -58,6 +58,8 @@ pub(super) struct Limits {
     pub(super) output_bytes: u64,
     /// Lines of output of one run.
     pub(super) output_lines: u64,
+    /// Characters of a result.
+    pub(super) result: u64,
 }
 
 /// A run, and who follows it.
@@ -133,7 +135,7 @@ pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Tal
         Ok(Some(done)) => {
             told.usage = Some(done.usage);
             context.caches.put(&process.engine, done.caches);
-            (told.reported(done.end), true)
+            (told.reported(held(done.end, context.limits.result)), true)
         }
         Ok(None) => (told.died(process).await, false),
         Err(error) => {
