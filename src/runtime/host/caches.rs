@@ -8,6 +8,9 @@ use std::{
 /// All caches together take at most this many bytes; beyond, all are dropped and made anew.
 const MOST: usize = 64 * 1024 * 1024;
 
+/// The hash of a source, and the cache of it.
+pub(super) type Cache = ([u8; 32], Vec<u8>);
+
 /// Code caches of the one engine that all runners have.
 #[derive(Debug, Default)]
 pub(super) struct Caches {
@@ -27,7 +30,10 @@ impl Caches {
         if known.engine == engine { known.by_hash.get(hash).cloned() } else { None }
     }
 
-    pub(super) fn put(&self, engine: &str, made: Vec<([u8; 32], Vec<u8>)>) {
+    /// Takes what a run has made, of the sources that the run was given: what one handler's runner
+    /// says of another's source would be code that the other runs.
+    pub(super) fn put(&self, engine: &str, mut made: Vec<Cache>, given: &[[u8; 32]]) {
+        made.retain(|(hash, _)| given.contains(hash));
         if made.is_empty() {
             return;
         }
@@ -42,5 +48,19 @@ impl Caches {
                 known.bytes -= old.len();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_makes_caches_of_its_own_sources_only() {
+        let caches = Caches::default();
+        caches.put("v8", vec![([1; 32], vec![1]), ([2; 32], vec![2])], &[[1; 32], [3; 32]]);
+        assert_eq!(caches.get("v8", &[1; 32]), Some(vec![1]));
+        assert_eq!(caches.get("v8", &[2; 32]), None);
+        assert_eq!(caches.get("another", &[1; 32]), None);
     }
 }

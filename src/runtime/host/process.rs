@@ -81,9 +81,11 @@ impl Process {
             .map_err(|_| io::Error::other("it did not get ready in time"))??;
         match frame {
             Some(FromRunner::Ready { engine, cage }) => {
-                self.engine = engine;
                 // Once a handler has run in it, it is not believed any more.
-                self.cage = self.cage.take().or(cage.filter(|_| self.runs == 0));
+                if self.runs == 0 {
+                    self.engine = engine;
+                    self.cage = self.cage.take().or(cage);
+                }
                 Ok(())
             }
             Some(other) => Err(io::Error::other(format!("expected it to get ready, not {other:?}"))),

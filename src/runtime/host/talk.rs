@@ -107,7 +107,7 @@ async fn hold(clock: &dyn Clock, until: Millis) {
 /// Sends the run and listens until its end.
 pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Talk) -> Told {
     let Talk { mut run, not_before, lines, mut cancel } = talk;
-    let hash = hex(&run.entry.hash);
+    let entry = run.entry.hash;
     run.entry.cache = context.caches.get(&process.engine, &run.entry.hash);
     let (number, limit) = (run.run, Duration::from_millis(run.timeout));
     hold(context.clock, not_before).await;
@@ -134,7 +134,8 @@ pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Tal
     let (ending, alive) = match end {
         Ok(Some(done)) => {
             told.usage = Some(done.usage);
-            context.caches.put(&process.engine, done.caches);
+            let given: Vec<_> = told.modules.iter().map(|(_, hash)| *hash).chain([entry]).collect();
+            context.caches.put(&process.engine, done.caches, &given);
             (told.reported(held(done.end, context.limits.result)), true)
         }
         Ok(None) => (told.died(process).await, false),
@@ -148,7 +149,7 @@ pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Tal
         ending,
         started: Some(started),
         duration: Some(stopwatch.millis()),
-        handler_hash: Some(hash),
+        handler_hash: Some(hex(&entry)),
         output_truncated: told.truncated,
         usage: told.usage,
     };
