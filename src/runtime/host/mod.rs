@@ -10,6 +10,7 @@
 mod caches;
 mod command;
 mod line;
+mod inbox;
 pub mod pool;
 mod process;
 mod result;

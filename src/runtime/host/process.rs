@@ -15,8 +15,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{command::command, snapshot::Snapshot};
-use crate::runtime::protocol::{self, Cage, FromRunner, Settings, ToRunner, frame_length};
+use super::{command::command, inbox::Inbox, snapshot::Snapshot};
+use crate::runtime::protocol::{self, Cage, FromRunner, Settings, ToRunner};
 
 /// How much of what a runner writes to its standard error is kept: the engine's last words.
 const LAST_WORDS: usize = 4096;
@@ -27,7 +27,7 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 pub(super) struct Process {
     child: Child,
     socket: UnixStream,
-    unread: Vec<u8>,
+    unread: Inbox,
     last_words: Arc<Mutex<String>>,
     /// The engine's name, from its last `Ready`.
     pub(super) engine: String,
@@ -54,7 +54,7 @@ impl Process {
         let mut process = Self {
             child,
             socket,
-            unread: Vec::new(),
+            unread: Inbox::default(),
             last_words,
             engine: String::new(),
             cage: None,
@@ -104,15 +104,10 @@ impl Process {
     /// The next frame, or nothing when the runner is gone. May be dropped and called again.
     pub(super) async fn receive(&mut self) -> io::Result<Option<FromRunner>> {
         loop {
-            if let Some(head) = self.unread.first_chunk::<4>() {
-                let end = 4 + frame_length(*head)?;
-                if self.unread.len() >= end {
-                    let frame = protocol::decode(&self.unread[4..end])?;
-                    self.unread.drain(..end);
-                    return Ok(Some(frame));
-                }
+            if let Some(frame) = self.unread.next()? {
+                return Ok(Some(frame));
             }
-            match self.socket.read_buf(&mut self.unread).await {
+            match self.socket.read_buf(self.unread.room()).await {
                 Ok(0) => return Ok(None),
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
