@@ -24,12 +24,16 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with `field`, whose name is cut if nobody would read it to its end.
+    /// A problem with `field`, whose name is cut if nobody would read it to its end, and is two quotes
+    /// if it has none.
     #[must_use]
     pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
         let mut field = field.into();
         if let Some((end, _)) = field.char_indices().nth(LONGEST_FIELD) {
             field.replace_range(end.., "…");
+        }
+        if field.is_empty() {
+            field.push_str("\"\"");
         }
         Self { field, problem: problem.into() }
     }

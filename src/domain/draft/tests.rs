@@ -21,6 +21,7 @@ fn each_wrong_field_is_named_with_what_would_be_right() {
     let deep = (0..33).fold(json!(1), |inner, _| json!({ "a": inner }));
     let cases = [
         (json!({"nmae": 1}), "nmae", "is not known here"),
+        (json!({"": 1}), "\"\"", "is not known here"),
         (json!({"name": "ab"}), "name", "has 2 characters: 3 to 50"),
         (json!({"name": "é".repeat(51)}), "name", "has 51 characters"),
         (json!({"name": "a\nb"}), "name", "control characters"),
