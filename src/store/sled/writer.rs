@@ -429,14 +429,14 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// What sled and we have made and written so far reaches the disk: sled syncs neither its
+    /// settings, without which it does not open again, nor any name.
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        File::open(directory)?.sync_all()?;
-        Ok(Self {
-            db: File::open(directory.join("db"))?,
-            blobs: directory.join("blobs"),
-            synced: BTreeSet::new(),
-            settled: None,
-        })
+        let db = File::open(directory.join("db"))?;
+        db.sync_all()?;
+        File::open(directory.join("conf"))?.sync_all()?;
+        sync_folders(directory)?;
+        Ok(Self { db, blobs: directory.join("blobs"), synced: BTreeSet::new(), settled: None })
     }
 
     /// Values of about 128 KiB and more are files of their own, written once under a new name.
@@ -472,4 +472,19 @@ impl Files {
         self.synced = present;
         Ok(())
     }
+}
+
+/// Syncs a folder and those above it: a folder that was made is on the disk only when the one
+/// that it is in has been synced.
+fn sync_folders(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()?;
+    for folder in directory.ancestors().skip(1) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            // One that we may not read was not made by us.
+            Err(e) if e.kind() != io::ErrorKind::PermissionDenied => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
