@@ -26,6 +26,13 @@ use super::{
 };
 use crate::store::StoreError;
 
+/// sled writes its log in pieces of this many bytes. What is larger than a quarter of one becomes
+/// a file of its own, and such a file is removed as soon as it is replaced, before what replaces
+/// it is sure to be on the disk. And what is torn within a piece ends the log there, while after
+/// a tear in one piece the next is read on. So a piece is large enough for sixteen records (as
+/// many lie together) of all but the greatest size, and for all of a commit but in rare cases.
+const SEGMENT: usize = 8 * 1024 * 1024;
+
 /// How often a file that is still locked is tried, which is two seconds in all.
 const TRIES: usize = 200;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
@@ -158,7 +165,11 @@ fn count_start(db: &Tree, ledger: &mut Ledger) -> sled::Result<u64> {
 /// last descriptor of that file may be closed a moment later, by one of sled's threads or by
 /// the kernel, and nothing tells when.
 pub(super) fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
-    let config = sled::Config::new().path(directory).cache_capacity(cache).flush_every_ms(None);
+    let config = sled::Config::new()
+        .path(directory)
+        .cache_capacity(cache)
+        .segment_size(segment_size(directory))
+        .flush_every_ms(None);
     for _ in 0..TRIES {
         match config.open() {
             Err(sled::Error::Io(error)) if error.to_string().starts_with("could not acquire lock") => {
@@ -168,6 +179,14 @@ pub(super) fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
         }
     }
     config.open()
+}
+
+/// The size that a store was made with, which cannot be changed, or [`SEGMENT`] for a new one.
+fn segment_size(directory: &Path) -> usize {
+    let settings = std::fs::read(directory.join("conf")).unwrap_or_default();
+    let settings = String::from_utf8_lossy(&settings);
+    let size = settings.lines().find_map(|line| line.strip_prefix("segment_size: "));
+    size.and_then(|size| size.trim().parse().ok()).unwrap_or(SEGMENT)
 }
 
 pub(super) fn explained(directory: &Path, error: sled::Error) -> OpenError {

@@ -207,3 +207,30 @@ fn a_second_store_on_the_directory_is_told_who_has_it() {
     drop(store);
     wait(open(directory.path()).close());
 }
+
+#[test]
+fn settings_that_a_first_start_left_unfinished_are_made_anew() {
+    for left in [0, 7, 58, 61] {
+        let directory = written(&[task(1, "there")]);
+        let conf = directory.path().join("conf");
+        let whole = std::fs::read(&conf).expect("sled's settings");
+        std::fs::write(&conf, &whole[..left.min(whole.len())]).expect("they are cut off");
+        assert_eq!(names(&open(directory.path())), ["there"], "with {left} bytes left");
+        assert_eq!(std::fs::read(&conf).expect("they are there"), whole);
+        // The length on the disk, and not yet the bytes.
+        std::fs::write(&conf, vec![0; whole.len()]).expect("they are zeros");
+        assert_eq!(names(&open(directory.path())), ["there"]);
+    }
+}
+
+#[test]
+fn a_store_keeps_the_size_of_pieces_that_it_was_made_with() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let small = sled::Config::new().path(directory.path()).segment_size(512 * 1024);
+    drop(small.open().expect("it opens"));
+    let store = open(directory.path());
+    wait(store.create(task(1, "there"), None));
+    wait(store.close());
+    drop(store);
+    assert_eq!(names(&open(directory.path())), ["there"]);
+}
