@@ -12,6 +12,7 @@ mod kills;
 mod limits;
 mod lists;
 mod missed;
+mod power;
 mod quick_start;
 mod rooms;
 mod stopping;

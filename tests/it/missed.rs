@@ -15,25 +15,49 @@ fn stands_for(row: &Value) -> i64 {
 
 /// Every planned time from the first one on belongs to exactly one row.
 #[track_caller]
-pub(crate) fn check_account(name: &str, rows: &[Value], created: i64) {
+fn check_account(name: &str, rows: &[Value], created: i64) {
+    if let Err(wrong) = account(rows, created) {
+        panic!("{name}: {wrong}");
+    }
+}
+
+/// The same, with what is wrong as a text.
+pub(crate) fn account(rows: &[Value], created: i64) -> Result<(), String> {
+    let wrong = |what: String| Err(format!("{what}:{}", told(rows, created)));
     let mut accounted = BTreeSet::new();
     for row in rows {
         let first = row["scheduledFor"].as_i64().expect("a time");
-        assert_eq!((first - created) % INTERVAL, 0, "{name}: anchored at the creation: {row}");
+        if (first - created) % INTERVAL != 0 {
+            return wrong(format!("{first} is not anchored at the creation"));
+        }
         // The times of one skip follow each other, but those that ran in between are not among them.
         let mut time = first;
         for _ in 0..stands_for(row) {
             while row["status"] == "skipped" && runs_at(rows, time) {
                 time += INTERVAL;
             }
-            assert!(accounted.insert(time), "{name}: {time} is accounted for twice: {rows:?}");
+            if !accounted.insert(time) {
+                return wrong(format!("{} is accounted for twice", time - created));
+            }
             time += INTERVAL;
         }
     }
     let last = *accounted.last().expect("a row");
     let planned: BTreeSet<_> = (1..=(last - created) / INTERVAL).map(|n| created + n * INTERVAL).collect();
-    let vanished: Vec<_> = planned.difference(&accounted).collect();
-    assert!(vanished.is_empty(), "{name}: {vanished:?} vanished: {rows:?}");
+    let vanished: Vec<_> = planned.difference(&accounted).map(|time| time - created).collect();
+    if vanished.is_empty() { Ok(()) } else { wrong(format!("{vanished:?} vanished")) }
+}
+
+/// The rows in short, a line each, with their planned times counted from the first.
+fn told(rows: &[Value], created: i64) -> String {
+    let line = |row: &Value| {
+        let [status, trigger, reason, count, attempt] =
+            ["status", "trigger", "reason", "skippedCount", "attempt"].map(|name| &row[name]);
+        let planned = row["scheduledFor"].as_i64().unwrap_or_default() - created;
+        let (started, changed) = (&row["createdAt"], &row["updatedAt"]);
+        format!("\n  {planned}: {status} {trigger} {reason} {count} attempt {attempt}, {started}..{changed}")
+    };
+    rows.iter().map(line).collect()
 }
 
 fn runs_at(rows: &[Value], time: i64) -> bool {

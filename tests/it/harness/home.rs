@@ -15,7 +15,15 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self::in_directory(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// One in memory, where there is that: nothing in it survives, and no sync takes time.
+    pub(crate) fn in_memory() -> Self {
+        tempfile::tempdir_in("/dev/shm").map_or_else(|_| Self::new(), Self::in_directory)
+    }
+
+    fn in_directory(directory: TempDir) -> Self {
         fs::create_dir(directory.path().join("tasks")).expect("tasks/ made");
         Self { directory }
     }

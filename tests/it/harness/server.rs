@@ -16,15 +16,20 @@ use super::{Home, PATIENCE, api::Client, until};
 /// How to start a server. The default is one runner, which is enough for most stories.
 #[derive(Default)]
 pub(crate) struct Options {
-    settings: Vec<(&'static str, String)>,
+    environment: Vec<(String, String)>,
     shipped_handlers: bool,
     token: Option<String>,
 }
 
 impl Options {
     /// A setting by the name of its variable without the prefix, such as `LIMITS__CPU`.
-    pub(crate) fn set(mut self, name: &'static str, value: &str) -> Self {
-        self.settings.push((name, value.to_owned()));
+    pub(crate) fn set(self, name: &str, value: &str) -> Self {
+        self.environment(&format!("ISOCHRON_{name}"), value)
+    }
+
+    /// Any variable.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -49,16 +54,20 @@ impl Options {
         if self.shipped_handlers {
             home.copy_shipped_handlers();
         }
-        let (child, url) = launch(&home, &self.settings);
-        let client = Client::new(&url, &token(&home));
-        Server { home, settings: self.settings, child, client }
+        Server::launch(home, self.environment)
+            .unwrap_or_else(|said| panic!("the server did not start: {said}"))
+    }
+
+    /// Starts in a home that is there already: what it said when it does not.
+    pub(crate) fn start_in(self, home: Home) -> Result<Server, String> {
+        Server::launch(home, self.environment)
     }
 }
 
 /// A running server, killed when this is dropped.
 pub(crate) struct Server {
     pub(crate) home: Home,
-    settings: Vec<(&'static str, String)>,
+    environment: Vec<(String, String)>,
     child: Child,
     client: Client,
 }
@@ -66,6 +75,12 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start() -> Self {
         Options::default().start()
+    }
+
+    fn launch(home: Home, environment: Vec<(String, String)>) -> Result<Self, String> {
+        let (child, url) = launch(&home, &environment)?;
+        let client = Client::new(&url, &token(&home));
+        Ok(Self { home, environment, child, client })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -116,7 +131,8 @@ impl Server {
     /// Starts anew on the same directory, after the server has ended.
     pub(crate) fn start_again(&mut self) {
         assert!(self.has_ended(), "the server is still there");
-        let (child, url) = launch(&self.home, &self.settings);
+        let started = launch(&self.home, &self.environment);
+        let (child, url) = started.unwrap_or_else(|said| panic!("the server did not start: {said}"));
         self.child = child;
         self.client = Client::new(&url, &token(&self.home));
     }
@@ -149,11 +165,12 @@ fn pid_of(process: u32) -> Pid {
     Pid::from_raw(process.cast_signed()).expect("a process id")
 }
 
-fn launch(home: &Home, settings: &[(&'static str, String)]) -> (Child, String) {
+/// The process and where it listens, or what it has logged instead.
+fn launch(home: &Home, environment: &[(String, String)]) -> Result<(Child, String), String> {
     let log = File::options().create(true).append(true).open(home.path().join("log")).expect("a log");
     let mut command = home.command(&["--listen", "127.0.0.1:0", "--log", "info"]);
     command.env("ISOCHRON_RUNNERS__MIN", "1");
-    command.envs(settings.iter().map(|(name, value)| (format!("ISOCHRON_{name}"), value)));
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     // A group of its own, so that a signal to the group does not reach the tests.
     command.stdout(Stdio::piped()).stderr(log).process_group(0);
     let mut child = command.spawn().expect("the server starts");
@@ -166,15 +183,15 @@ fn launch(home: &Home, settings: &[(&'static str, String)]) -> (Child, String) {
             let _ = lines.send(line);
         }
     });
-    let first = said.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+    let Ok(first) = said.recv_timeout(PATIENCE) else {
+        // It may have ended by itself.
         let _ = child.kill();
-        panic!(
-            "the server did not start: {}",
-            fs::read_to_string(home.path().join("log")).unwrap_or_default()
-        )
-    });
+        let status = child.wait().expect("its end");
+        let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
+        return Err(format!("{status}: {log}"));
+    };
     let url = first.strip_prefix("listening on ").unwrap_or_else(|| panic!("its first line is {first:?}"));
-    (child, url.to_owned())
+    Ok((child, url.to_owned()))
 }
 
 fn token(home: &Home) -> String {

@@ -119,7 +119,7 @@ pub(super) fn is_at_rest(document: &Value) -> bool {
 }
 
 /// A schedule that is never due while a test runs.
-pub(super) const DORMANT: &str = "0 0 29 2 *";
+pub(crate) const DORMANT: &str = "0 0 29 2 *";
 
 /// The lines that a handler's runs write first; an attempt that ran twice has two.
 pub(super) fn starts(row: &Value) -> Vec<&str> {
@@ -129,7 +129,7 @@ pub(super) fn starts(row: &Value) -> Vec<&str> {
 }
 
 /// The handlers that the tasks run, by name.
-pub(super) const HANDLERS: [(&str, &str); 4] = [
+pub(crate) const HANDLERS: [(&str, &str); 5] = [
     (
         "quick",
         "module.exports = (params, ctx) => {
@@ -154,6 +154,14 @@ pub(super) const HANDLERS: [(&str, &str); 4] = [
          };",
     ),
     (
+        "floods",
+        "module.exports = (params, ctx) => {
+           console.log(`start ${ctx.executionId} ${ctx.attempt}`);
+           for (let n = 0; n < params.n; n++) console.log(String(n).repeat(300));
+           return { n: params.n };
+         };",
+    ),
+    (
         "fails",
         "module.exports = (params, ctx) => {
            console.log(`start ${ctx.executionId} ${ctx.attempt}`);
@@ -163,6 +171,6 @@ pub(super) const HANDLERS: [(&str, &str); 4] = [
 ];
 
 /// The parameters of a task, small as a rule and large at times: those lie elsewhere on the disk.
-pub(super) fn params(n: usize, filling: usize) -> Value {
+pub(crate) fn params(n: usize, filling: usize) -> Value {
     json!({ "n": n, "filling": "x".repeat(filling) })
 }

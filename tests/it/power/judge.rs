@@ -1,0 +1,138 @@
+//! A server started on a picture of a disk: what it says of what had been acknowledged.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    image::Image,
+    scene::{Scene, Story, Version},
+};
+use crate::{
+    harness::{Home, Options, Server},
+    kills::HANDLERS,
+};
+
+/// What came of a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Everything that was acknowledged is there.
+    Whole,
+    /// The same, but indexes were made anew or records set aside at the start.
+    Mended(String),
+    /// The server does not start.
+    Closed(String),
+    /// It starts, and this is missing or wrong.
+    Lost(Vec<String>),
+}
+
+/// Starts a server on an image of the moment `cut` and asks for everything.
+pub(super) fn judge(scene: &Scene, image: &Image, cut: u64) -> Outcome {
+    let home = Home::in_memory();
+    for (name, source) in HANDLERS {
+        home.write(name, source);
+    }
+    image.lay_out(home.path());
+    let server = match Options::default().start_in(home) {
+        Ok(server) => server,
+        Err(said) => return Outcome::Closed(gist(&said)),
+    };
+    let mut wrong = Vec::new();
+    let found = listed(&server);
+    for story in &scene.stories {
+        let expected = Expected::at(story, cut);
+        wrong.extend(expected.check(found.get(&story.name)));
+        if let Some(task) = found.get(&story.name) {
+            wrong.extend(check_executions(&server, task, story, cut));
+        }
+    }
+    if !wrong.is_empty() {
+        return Outcome::Lost(wrong);
+    }
+    let start = server.client().get("/ready").body["store"]["start"].take();
+    if (&start["setAside"], &start["rebuilt"]) == (&json!([]), &json!([])) {
+        Outcome::Whole
+    } else {
+        Outcome::Mended(start.to_string())
+    }
+}
+
+/// What a task may be at a moment: what was acknowledged last, or anything that had been asked
+/// for since.
+struct Expected<'a> {
+    name: &'a str,
+    /// It may be that it is not there.
+    nothing: bool,
+    bodies: Vec<&'a Value>,
+}
+
+impl<'a> Expected<'a> {
+    fn at(story: &'a Story, cut: u64) -> Self {
+        let acknowledged = |version: &Version| version.acknowledged.is_some_and(|at| at <= cut);
+        let last = story.versions.iter().rposition(acknowledged);
+        let possible: Vec<_> = story
+            .versions
+            .iter()
+            .enumerate()
+            .filter(|(at, version)| Some(*at) == last || (Some(*at) > last && version.sent <= cut))
+            .map(|(_, version)| version.body.as_ref())
+            .collect();
+        Self {
+            name: &story.name,
+            nothing: last.is_none() || possible.contains(&None),
+            bodies: possible.into_iter().flatten().collect(),
+        }
+    }
+
+    fn check(&self, found: Option<&Value>) -> Option<String> {
+        let Self { name, nothing, bodies } = self;
+        match found {
+            None => (!nothing).then(|| format!("{name} is lost")),
+            Some(_) if bodies.is_empty() => Some(format!("{name} is back after its deletion")),
+            Some(found) => {
+                let agrees = bodies.iter().any(|body| agrees(body, found));
+                (!agrees).then(|| format!("{name} is neither as acknowledged nor as asked for since"))
+            }
+        }
+    }
+}
+
+fn agrees(body: &Value, found: &Value) -> bool {
+    body.as_object().expect("a body").iter().all(|(key, value)| &found[key] == value)
+}
+
+fn check_executions(server: &Server, task: &Value, story: &Story, cut: u64) -> Vec<String> {
+    let id = task["_key"].as_str().unwrap_or_default();
+    // Older ones may have been pruned, and those that were never answered have rows too.
+    let newest = story.executions.iter().filter(|(at, _)| *at <= cut).rev().take(2);
+    let wrong = newest.filter_map(|(_, execution)| {
+        let name = execution["id"].as_str().unwrap_or_default();
+        let answer = server.client().get(&format!("/admin/scheduler/{id}/executions/{name}"));
+        let found = &answer.body["execution"];
+        (found != execution).then(|| match answer.status {
+            200 => format!("{}: the execution {name} is not as it was", story.name),
+            _ => format!("{}: the execution {name} is lost", story.name),
+        })
+    });
+    wrong.collect()
+}
+
+fn listed(server: &Server) -> BTreeMap<String, Value> {
+    let page = server.client().get("/admin/scheduler?limit=100&name=recorded-").expect(200);
+    let tasks = page["tasks"].as_array().expect("tasks");
+    assert_eq!(page["total"], tasks.len(), "one page is not enough");
+    tasks.iter().map(|task| (task["name"].as_str().expect("a name").to_owned(), task.clone())).collect()
+}
+
+/// The words of a log that say why, without what differs from time to time.
+fn gist(said: &str) -> String {
+    let line = said.lines().find(|line| line.contains("panicked")).map_or_else(
+        || said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned(),
+        |line| {
+            let after: Vec<_> = said.lines().skip_while(|other| *other != line).take(2).collect();
+            after.join(" ")
+        },
+    );
+    let line: String = line.chars().filter(|c| !c.is_ascii_digit()).collect();
+    line.chars().take(240).collect()
+}

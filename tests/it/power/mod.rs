@@ -1,0 +1,167 @@
+//! Loss of power: what a disk may show when it is cut off at any moment, and that a server
+//! started on that has everything it had acknowledged.
+//!
+//! A shim in C, preloaded into the real server, records every change to its files and every
+//! sync ([`record`]). From the record follows, for every moment, what a disk is sure to hold and
+//! what it may hold ([`disk`]); from that, pictures are drawn by chance ([`image`]): nothing of
+//! what was not synced, any pages of it, names without files, lengths without bytes. A server
+//! that is started on a picture is asked for everything that had been acknowledged before the
+//! cut ([`judge`]), as the record's driver ([`scene`]) saw it.
+//!
+//! `ISOCHRON_CUTS=2000 cargo test --test it power -- --nocapture` draws so many pictures.
+
+mod disk;
+mod image;
+mod judge;
+mod record;
+mod scene;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+    thread,
+};
+
+use self::{
+    disk::Disk,
+    image::{Image, Picture},
+    judge::{Outcome, judge},
+    record::{Record, records},
+    scene::Scene,
+};
+use crate::harness::{Chance, from_environment, seed};
+
+/// Few enough for every day.
+const CUTS: u64 = 40;
+/// Pictures of one record.
+const CUTS_OF_A_RECORD: u64 = 150;
+/// Records of a start.
+const START: usize = 60;
+/// Servers at a time.
+const JUDGES: usize = 3;
+
+/// What came of the pictures of one kind.
+#[derive(Debug, Default)]
+struct Tally {
+    whole: usize,
+    mended: usize,
+    closed: usize,
+    lost: usize,
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_loss_of_power_at_any_moment() {
+    let cuts = from_environment("ISOCHRON_CUTS").unwrap_or(CUTS);
+    let seed = seed("ISOCHRON_SEED");
+    println!("seed {seed}");
+    let mut chance = Chance::new(seed);
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let shim = compile(place.path());
+    let (mut tallies, mut told): (BTreeMap<_, Tally>, BTreeMap<String, usize>) = Default::default();
+    let mut left = cuts;
+    while left > 0 {
+        let scene = Scene::record(&shim, &mut chance);
+        let some = left.min(CUTS_OF_A_RECORD);
+        left -= some;
+        for (picture, cut, outcome) in cut(&scene, some, &mut chance) {
+            let tally = tallies.entry(picture).or_default();
+            let what = match outcome {
+                Outcome::Whole => {
+                    tally.whole += 1;
+                    continue;
+                }
+                Outcome::Mended(what) => {
+                    tally.mended += 1;
+                    format!("mended: {what}")
+                }
+                Outcome::Closed(what) => {
+                    tally.closed += 1;
+                    format!("closed: {what}")
+                }
+                Outcome::Lost(what) => {
+                    tally.lost += 1;
+                    format!("lost at {cut}: {}", what.join("; "))
+                }
+            };
+            *told.entry(format!("{picture:?} {what}")).or_default() += 1;
+        }
+    }
+    for (picture, tally) in &tallies {
+        println!("{picture:?}: {tally:?}");
+    }
+    for (what, times) in &told {
+        println!("{times} x {what}");
+    }
+    let bad = tallies.values().map(|tally| tally.lost + tally.closed).sum::<usize>();
+    assert_eq!(
+        bad, 0,
+        "of {cuts} pictures; the same chances again: ISOCHRON_SEED={seed} ISOCHRON_CUTS={cuts}"
+    );
+}
+
+/// Draws and judges pictures of one record.
+fn cut(scene: &Scene, pictures: u64, chance: &mut Chance) -> Vec<(Picture, u64, Outcome)> {
+    let records = records(&scene.log);
+    let mut moments = moments(scene, &records, pictures, chance);
+    moments.sort_unstable();
+    let (mut disk, mut done) = (Disk::default(), 0);
+    // Each is drawn when somebody is free for it: all of them together are large.
+    let drawn = moments.into_iter().map(|moment| {
+        for (_, record) in &records[done..moment] {
+            disk.apply(*record);
+        }
+        done = moment;
+        let picture = chance.of(&Picture::ALL);
+        (picture, records[moment - 1].0, Image::draw(&disk, picture, chance))
+    });
+    let (waiting, judged) = (Mutex::new(drawn), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..JUDGES {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().expect("a lock").next();
+                    let Some((picture, cut, image)) = next else { return };
+                    let outcome = judge(scene, &image, cut);
+                    judged.lock().expect("a lock").push((picture, cut, outcome));
+                }
+            });
+        }
+    });
+    judged.into_inner().expect("a lock")
+}
+
+/// Moments to cut at, as numbers of records: any, those at which something has just been
+/// acknowledged, and those at a start.
+fn moments(scene: &Scene, records: &[(u64, Record<'_>)], pictures: u64, chance: &mut Chance) -> Vec<usize> {
+    let versions = scene.stories.iter().flat_map(|story| &story.versions);
+    let executions = scene.stories.iter().flat_map(|story| &story.executions);
+    let acknowledged: Vec<_> =
+        versions.filter_map(|version| version.acknowledged).chain(executions.map(|(at, _)| *at)).collect();
+    let starts = records.iter().enumerate().filter(|(_, (_, record))| matches!(record, Record::Start));
+    let starts: Vec<_> = starts.map(|(at, _)| at).collect();
+    let moment = |_| match chance.below(4) {
+        0 => {
+            let at = chance.of(&acknowledged);
+            1 + records.partition_point(|(end, _)| *end < at)
+        }
+        1 => 1 + chance.of(&starts) + chance.below(START),
+        _ => 1 + chance.below(records.len()),
+    };
+    (0..pictures).map(moment).map(|moment| moment.min(records.len())).collect()
+}
+
+/// Compiles the shim.
+fn compile(place: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/power/shim.c");
+    let shim = place.join("shim.so");
+    let output = Command::new("cc")
+        .args(["-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
+        .args([&shim, &source])
+        .args(["-ldl", "-lpthread"])
+        .output()
+        .expect("a C compiler named cc, which this test needs beside the linker");
+    assert!(output.status.success(), "the shim: {}", String::from_utf8_lossy(&output.stderr));
+    shim
+}
