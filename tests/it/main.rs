@@ -1,5 +1,6 @@
 //! Black-box tests of the binary.
 
+mod bursts;
 mod cage;
 mod cli;
 mod contract;

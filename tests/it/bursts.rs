@@ -1,0 +1,95 @@
+//! The pool under more than it can do at once: it grows, everybody has their turn, it shrinks.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread::{available_parallelism, scope},
+};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Options, Server, field, task, until};
+
+/// Tasks of a burst,
+const BURST: usize = 200;
+/// due this many milliseconds one after the other, which is faster than they can run.
+const APART: i64 = 10;
+/// Time for creating them before the first is due.
+const AHEAD: i64 = 5000;
+
+const WAITS: &str = "module.exports = async () => { await new Promise((go) => setTimeout(go, 250)) };";
+const COMPUTES: &str = "module.exports = () => {
+  for (const end = performance.now() + 40; performance.now() < end; );
+};";
+
+fn runners(server: &Server) -> [Value; 3] {
+    field(&server.client().get("/ready").body["runners"], ["alive", "idle", "waiting"])
+}
+
+/// Creates the burst, half of it waiting for timers and half of it computing, and returns the ids.
+fn create_burst(server: &Server) -> Vec<String> {
+    let first = server.create_dormant("first", "module.exports = () => 1", &json!({}));
+    let start = server.task(&first)["createdAt"].as_i64().expect("a time") + AHEAD;
+    let next = AtomicUsize::new(0);
+    let create = || {
+        let mut ids = Vec::new();
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            if n >= BURST {
+                return ids;
+            }
+            let handler = if n % 2 == 0 { "waits" } else { "computes" };
+            let due = start + APART * i64::try_from(n).expect("a small number");
+            ids.push(server.create(&task(&format!("burst-{n:03}"), handler, &due.to_string(), &json!({}))));
+        }
+    };
+    scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(create));
+        threads.into_iter().flat_map(|thread| thread.join().expect("they are created")).collect()
+    })
+}
+
+fn times(row: &Value) -> (i64, i64) {
+    let [due, start] = ["scheduledFor", "startTime"].map(|name| row[name].as_i64().expect("a time"));
+    (due, start)
+}
+
+/// Whatever is due waits for those that were due before it, and for no others: that is the fair
+/// share of a task that wants little beside a flood that wants everything. Runs that start side
+/// by side may overtake each other, so a run may find as many before it that were due after it
+/// as there are runners, but not more.
+#[test]
+fn in_a_burst_everybody_has_their_turn_and_the_pool_grows_and_shrinks_again() {
+    let server = Options::default().start();
+    for (name, source) in [("waits", WAITS), ("computes", COMPUTES), ("tick", "module.exports = () => 1")] {
+        server.home.write(name, source);
+    }
+    let most = 4 * available_parallelism().expect("the number of cores").get();
+    let ticking = server.create(&task("ticking", "tick", "every 1s", &json!({ "recurring": true })));
+    let burst = create_burst(&server);
+    until("all runners are there and at work", || {
+        let [alive, idle, _] = runners(&server);
+        (alive == most && idle.as_u64() < Some(most as u64 / 2)).then_some(())
+    });
+    let completed =
+        |server: &Server| server.client().get("/admin/scheduler?status=completed&name=burst-").expect(200);
+    until("all of them have run", || (completed(&server)["total"] == BURST).then_some(()));
+    // Due after all of the burst, so that nothing of that is still to come.
+    let ticks = server.executions(&ticking).len();
+    server.until_rows(&ticking, "completed", ticks + 2);
+
+    let ran: Vec<_> = burst.iter().flat_map(|id| server.executions(id)).collect();
+    assert_eq!(ran.len(), BURST, "each of them once");
+    assert!(ran.iter().all(|row| row["status"] == "completed"), "{ran:?}");
+    let ticks = server.executions(&ticking);
+    let during: Vec<_> = ticks.iter().filter(|row| row["status"] == "completed").collect();
+    for tick in during {
+        let (due, start) = times(tick);
+        let overtook = ran.iter().map(times).filter(|(other, began)| *other > due && *began < start);
+        let overtook = overtook.count();
+        assert!(overtook <= most, "{overtook} runs that were due later started before {tick}");
+    }
+
+    // The neighbour goes on: one run a second is no work for all of them.
+    until("the pool is small again", || (runners(&server) == [1, 1, 0].map(Value::from)).then_some(()));
+    server.is_well();
+}
