@@ -9,8 +9,8 @@
 
 mod caches;
 mod command;
-mod line;
 mod inbox;
+mod line;
 pub mod pool;
 mod process;
 mod result;

@@ -6,6 +6,7 @@
 //! record and index that each start begins ([`check`]).
 
 mod apply;
+mod before;
 mod beside;
 mod check;
 mod export;

@@ -17,7 +17,7 @@ use std::{
 use sled::{Db, Tree};
 
 use super::{
-    import, keys,
+    before, import, keys,
     ledger::Ledger,
     lock::{Lock, LockError},
     report::Shared,
@@ -101,6 +101,7 @@ pub(super) fn open(
     std::fs::create_dir_all(directory)
         .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
     let lock = Lock::take(directory)?;
+    before::prepare(directory).map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
     guarded(directory, || {
         let db = open_tree(directory, cache).map_err(|error| explained(directory, error))?;
         start(db, directory, at_once, report, lock)

@@ -234,3 +234,12 @@ fn a_store_keeps_the_size_of_pieces_that_it_was_made_with() {
     drop(store);
     assert_eq!(names(&open(directory.path())), ["there"]);
 }
+
+#[test]
+fn a_snapshot_that_was_never_finished_is_no_obstacle() {
+    let directory = written(&[task(1, "there")]);
+    for part in [&b""[..], b"a part of it"] {
+        std::fs::write(directory.path().join("snap.7FFFFFFFFFFFFFFF.generating"), part).expect("it is left");
+        assert_eq!(names(&open(directory.path())), ["there"]);
+    }
+}

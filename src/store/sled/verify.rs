@@ -11,7 +11,7 @@ use std::{
 use sled::{Db, Tree};
 
 use super::{
-    export, import, keys,
+    before, export, import, keys,
     ledger::Ledger,
     lock::Lock,
     open::{self, OpenError},
@@ -40,6 +40,8 @@ pub struct Verified {
 
 pub(super) fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError> {
     let _lock = Lock::take(directory)?;
+    // As a start does, without which sled may not open what a killed process has left.
+    before::prepare(directory).map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
     open::guarded(directory, || {
         let db = open::open_tree(directory, cache).map_err(|error| open::explained(directory, error))?;
         if db.contains_key(import::marker()).map_err(|error| open::explained(directory, error))? {

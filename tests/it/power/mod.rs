@@ -39,6 +39,10 @@ const CUTS: u64 = 40;
 const CUTS_OF_A_RECORD: u64 = 150;
 /// Records of a start.
 const START: usize = 60;
+/// The store's log is in pieces of so many bytes, each with a head of its own;
+const PIECE: u64 = 8 * 1024 * 1024;
+/// it takes this many records to come over from one to the next.
+const CROSSING: usize = 12;
 /// Servers at a time.
 const JUDGES: usize = 3;
 
@@ -133,7 +137,7 @@ fn cut(scene: &Scene, pictures: u64, chance: &mut Chance) -> Vec<(Picture, u64, 
 }
 
 /// Moments to cut at, as numbers of records: any, those at which something has just been
-/// acknowledged, and those at a start.
+/// acknowledged, those at a start, and those at which a new piece of the store's log begins.
 fn moments(scene: &Scene, records: &[(u64, Record<'_>)], pictures: u64, chance: &mut Chance) -> Vec<usize> {
     let versions = scene.stories.iter().flat_map(|story| &story.versions);
     let executions = scene.stories.iter().flat_map(|story| &story.executions);
@@ -141,7 +145,13 @@ fn moments(scene: &Scene, records: &[(u64, Record<'_>)], pictures: u64, chance: 
         versions.filter_map(|version| version.acknowledged).chain(executions.map(|(at, _)| *at)).collect();
     let starts = records.iter().enumerate().filter(|(_, (_, record))| matches!(record, Record::Start));
     let starts: Vec<_> = starts.map(|(at, _)| at).collect();
-    let moment = |_| match chance.below(4) {
+    let crosses = |(at, (_, record)): (usize, &(u64, Record<'_>))| match record {
+        Record::Write { at: place, .. } if *place > 0 && place % PIECE == 0 => Some(at),
+        _ => None,
+    };
+    let crossings: Vec<_> = records.iter().enumerate().filter_map(crosses).collect();
+    let moment = |_| match chance.below(5) {
+        2 if !crossings.is_empty() => 1 + chance.of(&crossings) + chance.below(CROSSING),
         0 => {
             let at = chance.of(&acknowledged);
             1 + records.partition_point(|(end, _)| *end < at)

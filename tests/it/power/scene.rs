@@ -26,6 +26,10 @@ const LIVES: usize = 3;
 const CHANGES: usize = 70;
 const DRIVERS: usize = 3;
 const TASKS: usize = 4;
+/// Bytes of parameters, as a rule,
+const FILLINGS: &[usize] = &[0, 0, 1_000, 20_000, 60_000, 200_000];
+/// and in some scenes, where what lies together becomes larger than what sled's log takes in.
+const LARGE_FILLINGS: &[usize] = &[180_000, 250_000];
 
 /// A task's definition from one request on; none where it is deleted.
 #[derive(Debug, Clone)]
@@ -68,7 +72,16 @@ impl Scene {
             // Small, so that pages are written anew often.
             .set("STORE__CACHE", "1 MiB");
         let mut server = options.start_in(home).unwrap_or_else(|said| panic!("{said}"));
-        let mut drivers: Vec<_> = (0..DRIVERS).map(|name| Driver::new(name, chance.fork(), &log)).collect();
+        let fillings = if chance.once_in(4) { LARGE_FILLINGS } else { FILLINGS };
+        let driver = |name| Driver {
+            name,
+            chance: chance.fork(),
+            log: log.clone(),
+            fillings,
+            stories: Vec::new(),
+            open: Vec::new(),
+        };
+        let mut drivers: Vec<_> = (0..DRIVERS).map(driver).collect();
         for life in 0..LIVES {
             if life > 0 {
                 server.start_again();
@@ -126,6 +139,7 @@ struct Driver {
     name: usize,
     chance: Chance,
     log: PathBuf,
+    fillings: &'static [usize],
     stories: Vec<Story>,
     /// Those whose state is known, by their place among the stories.
     open: Vec<usize>,
@@ -134,10 +148,6 @@ struct Driver {
 struct Gone;
 
 impl Driver {
-    fn new(name: usize, chance: Chance, log: &Path) -> Self {
-        Self { name, chance, log: log.to_owned(), stories: Vec::new(), open: Vec::new() }
-    }
-
     fn work(&mut self, client: &Client, changes: &AtomicUsize) {
         while self.do_something(client).is_ok() {
             changes.fetch_add(1, Ordering::Relaxed);
@@ -227,7 +237,7 @@ impl Driver {
     }
 
     fn params(&mut self) -> Value {
-        let filling = self.chance.of(&[0, 0, 1_000, 20_000, 60_000, 200_000]);
+        let filling = self.chance.of(self.fillings);
         params(self.chance.below(1000), filling)
     }
 }
