@@ -7,6 +7,7 @@ use std::{
     process::{Child, ExitStatus, Stdio},
     sync::mpsc,
     thread,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -137,6 +138,14 @@ impl Server {
         self.client = Client::new(&url, &token(&self.home));
     }
 
+    /// Starts anew and is killed after a while, wherever it is by then.
+    pub(crate) fn start_and_kill(&mut self, after: Duration) {
+        assert!(self.has_ended(), "the server is still there");
+        self.child = spawn(&self.home, &self.environment);
+        thread::sleep(after);
+        self.kill();
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
@@ -165,15 +174,19 @@ fn pid_of(process: u32) -> Pid {
     Pid::from_raw(process.cast_signed()).expect("a process id")
 }
 
-/// The process and where it listens, or what it has logged instead.
-fn launch(home: &Home, environment: &[(String, String)]) -> Result<(Child, String), String> {
+fn spawn(home: &Home, environment: &[(String, String)]) -> Child {
     let log = File::options().create(true).append(true).open(home.path().join("log")).expect("a log");
     let mut command = home.command(&["--listen", "127.0.0.1:0", "--log", "info"]);
     command.env("ISOCHRON_RUNNERS__MIN", "1");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     // A group of its own, so that a signal to the group does not reach the tests.
     command.stdout(Stdio::piped()).stderr(log).process_group(0);
-    let mut child = command.spawn().expect("the server starts");
+    command.spawn().expect("the server starts")
+}
+
+/// The process and where it listens, or what it has logged instead.
+fn launch(home: &Home, environment: &[(String, String)]) -> Result<(Child, String), String> {
+    let mut child = spawn(home, environment);
     let stdout = BufReader::new(child.stdout.take().expect("its output"));
     let (lines, said) = mpsc::channel();
     // Reads on after the first line, or the server would write into a closed pipe.
