@@ -37,7 +37,7 @@ fn create_burst(server: &Server) -> Vec<String> {
             if n >= BURST {
                 return ids;
             }
-            let handler = if n % 2 == 0 { "waits" } else { "computes" };
+            let handler = if n.is_multiple_of(2) { "waits" } else { "computes" };
             let due = start + APART * i64::try_from(n).expect("a small number");
             ids.push(server.create(&task(&format!("burst-{n:03}"), handler, &due.to_string(), &json!({}))));
         }

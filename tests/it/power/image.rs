@@ -143,7 +143,7 @@ fn bytes(disk: &Disk<'_>, node: Node, lot: &mut Lot) -> Vec<u8> {
                 }
             }
             Change::Write { at: place, bytes: written } => {
-                write_pieces(*at, *place, written, &mut bytes, lot)
+                write_pieces(*at, *place, written, &mut bytes, lot);
             }
         }
     }
