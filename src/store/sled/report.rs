@@ -57,6 +57,8 @@ impl Shared {
     pub(super) fn done(&self, tasks: u64) {
         let mut report = self.lock();
         (report.tasks, report.check) = (tasks, Checked::Done);
+        let problems = report.set_aside.len() + report.rebuilt.len() + report.missing.len();
+        tracing::info!(tasks, problems, "the store is checked");
     }
 }
 
