@@ -41,6 +41,7 @@ pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod handlers;
+pub mod memory;
 pub mod runtime;
 pub mod scheduler;
 pub mod store;

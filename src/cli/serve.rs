@@ -5,6 +5,7 @@ use std::{io::IsTerminal, process::ExitCode};
 use isochron::{
     app,
     config::{Config, LogFormat},
+    memory,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -15,6 +16,7 @@ pub(super) fn main(settings: &Settings) -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error),
     };
+    memory::share_arenas();
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

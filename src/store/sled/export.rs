@@ -148,7 +148,7 @@ impl Reader<'_> {
                 Some((current, pieces)) if *current == number => pieces.push((key, bytes)),
                 _ => {
                     if let Some((whole, pieces)) = chunk.take() {
-                        self.chunk(id, whole, pieces);
+                        self.chunk(id, whole, &pieces);
                         if self.bytes > BYTES {
                             self.cursor.left.push_front(Left::Output(id, number));
                             return Ok(());
@@ -159,12 +159,12 @@ impl Reader<'_> {
             }
         }
         if let Some((whole, pieces)) = chunk {
-            self.chunk(id, whole, pieces);
+            self.chunk(id, whole, &pieces);
         }
         Ok(())
     }
 
-    fn chunk(&mut self, execution: ExecutionId, chunk: u32, pieces: Vec<(IVec, IVec)>) {
+    fn chunk(&mut self, execution: ExecutionId, chunk: u32, pieces: &[(IVec, IVec)]) {
         self.bytes += pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
         match lines(pieces.iter().map(|(_, bytes)| bytes)) {
             Ok(lines) => self.records.push(Record::Output(Output { execution, chunk, lines })),

@@ -217,8 +217,11 @@ fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
     key.len().checked_sub(16).and_then(|at| key[at..].try_into().ok())
 }
 
+/// A key and its value.
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
+
 /// A task's own entries in the indexes of [`INDEXES`]; the name's value is the id.
-pub(super) fn index_entries(task: &Task) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(super) fn index_entries(task: &Task) -> Vec<Entry> {
     let id = task.id.to_bytes();
     let place = placed(task.status(), task.next_run().is_some());
     let next_run = next_run(task);

@@ -108,7 +108,7 @@ impl Mend {
 }
 
 /// What a task has in the indexes; nothing if it is not there or does not verify.
-fn entries(txn: &Txn<'_>, key: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+fn entries(txn: &Txn<'_>, key: &[u8]) -> Result<Vec<keys::Entry>, StoreError> {
     let task = txn.get(key)?.and_then(|bytes| record::decode::<Task>(&bytes).ok());
     Ok(task.map(|task| keys::index_entries(&task)).unwrap_or_default())
 }

@@ -48,12 +48,15 @@ use super::{
     Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
     transfer::{Cursor, Import, Part},
 };
-use crate::domain::{
-    Millis,
-    execution::{Execution, Line},
-    facts::Task,
-    ids::{ExecutionId, TaskId},
-    step::Step,
+use crate::{
+    domain::{
+        Millis,
+        execution::{Execution, Line},
+        facts::Task,
+        ids::{ExecutionId, TaskId},
+        step::Step,
+    },
+    memory,
 };
 
 pub use self::{lock::LockError, open::OpenError, verify::Verified};
@@ -74,7 +77,7 @@ pub struct SledStore {
 }
 
 impl SledStore {
-    /// Opens the store in `directory` (made if it is missing) with `cache` bytes of page cache
+    /// Opens the store in `directory` (made if it is missing) with some `cache` bytes of page cache
     /// and starts its writer. A small store is checked at once, a large one beside the work.
     ///
     /// # Errors
@@ -101,6 +104,7 @@ impl SledStore {
             .spawn(move || writer::run_or_stop(writer, received))
             .map_err(failed)?;
         if !checked {
+            memory::give_back();
             let ops = ops.downgrade();
             thread::Builder::new()
                 .name("store check".to_owned())

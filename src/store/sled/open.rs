@@ -37,6 +37,12 @@ const SEGMENT: usize = 8 * 1024 * 1024;
 const TRIES: usize = 200;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
+/// sled counts a page of its cache by its size on the disk. In memory, with a piece of its own
+/// for every key and value, it takes some four times that (measured with a million tasks).
+const IN_MEMORY: u64 = 4;
+/// Less than this is no cache at all.
+const LEAST_CACHE: u64 = 1024 * 1024;
+
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -166,6 +172,7 @@ fn count_start(db: &Tree, ledger: &mut Ledger) -> sled::Result<u64> {
 /// last descriptor of that file may be closed a moment later, by one of sled's threads or by
 /// the kernel, and nothing tells when.
 pub(super) fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
+    let cache = (cache / IN_MEMORY).max(LEAST_CACHE);
     let config = sled::Config::new()
         .path(directory)
         .cache_capacity(cache)

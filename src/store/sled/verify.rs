@@ -63,7 +63,9 @@ fn look(db: &Db, mut ledger: Ledger, report: &Shared) -> Result<Verified, StoreE
     loop {
         let mut txn = Txn::new(db, &nothing);
         let more = ledger.check(&mut txn)?.is_some();
-        differences.extend(txn.into_writes().into_iter().filter_map(|(key, value)| difference(&key, value)));
+        differences.extend(
+            txn.into_writes().into_iter().filter_map(|(key, value)| difference(&key, value.as_deref())),
+        );
         if !more {
             break;
         }
@@ -90,9 +92,9 @@ fn look(db: &Db, mut ledger: Ledger, report: &Shared) -> Result<Verified, StoreE
 }
 
 /// What a mending write says about an index or a counter.
-fn difference(key: &[u8], value: Option<Vec<u8>>) -> Option<String> {
+fn difference(key: &[u8], value: Option<&[u8]>) -> Option<String> {
     if key[0] == keys::COUNTER {
-        let should = value.as_deref().map_or(0, read_counter);
+        let should = value.map_or(0, read_counter);
         return Some(format!(
             "counter {}: it should be {should}",
             String::from_utf8_lossy(&key[1..]).escape_debug()
@@ -158,7 +160,7 @@ fn output(tree: &Tree, rows: &HashSet<ExecutionId>, verified: &mut Verified) -> 
         }
         verified.counts.output += 1;
         let damaged = pieces.iter().any(|piece| record::payload(piece).is_err());
-        let lines = export::lines(pieces.drain(..).collect::<Vec<_>>().iter());
+        let lines = export::lines(std::mem::take(&mut pieces).iter());
         if let (false, Err(error)) = (damaged, lines) {
             verified.problems.push(format!("{}: {error}", keys::describe(&key)));
         }
