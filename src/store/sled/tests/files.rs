@@ -168,19 +168,14 @@ fn a_store_that_lacks_what_was_acknowledged_last_is_refused() {
 fn a_record_that_has_gone_or_come_back_without_a_word_is_noticed() {
     let tasks = [task(1, "first"), task(2, "second")];
     let row = keys::execution(tasks[0].id, ExecutionId(Ulid(1)));
-    let cases: [(&str, Box<dyn Fn(&Db)>); 3] = [
-        ("1 of 1 executions are missing", Box::new(|db| drop(db.remove(&row).expect("it writes")))),
-        (
-            "1 of 2 tasks are missing",
-            Box::new(|db| drop(db.remove(keys::task(tasks[1].id)).expect("it writes"))),
-        ),
-        (
-            "some values are not as they were written last",
-            Box::new(|db| {
-                let old = record::encode(&json!("old")).expect("encodes");
-                db.insert(keys::value("key"), old).expect("it writes");
-            }),
-        ),
+    type Case<'a> = (&'a str, &'a dyn Fn(&Db));
+    let cases: [Case<'_>; 3] = [
+        ("1 of 1 executions are missing", &|db| drop(db.remove(&row).expect("it writes"))),
+        ("1 of 2 tasks are missing", &|db| drop(db.remove(keys::task(tasks[1].id)).expect("it writes"))),
+        ("some values are not as they were written last", &|db| {
+            let old = record::encode(&json!("old")).expect("encodes");
+            db.insert(keys::value("key"), old).expect("it writes");
+        }),
     ];
     for (expected, change) in cases {
         let directory = written(&tasks);
