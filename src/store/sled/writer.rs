@@ -477,13 +477,15 @@ impl Files {
 /// Syncs a folder and those above it: a folder that was made is on the disk only when the one
 /// that it is in has been synced.
 fn sync_folders(directory: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+
     File::open(directory)?.sync_all()?;
     for folder in directory.ancestors().skip(1) {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        match File::open(folder).and_then(|folder| folder.sync_all()) {
-            // One that we may not read was not made by us.
-            Err(e) if e.kind() != io::ErrorKind::PermissionDenied => return Err(e),
-            _ => {}
+        match File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| (e.kind(), e)) {
+            // One that we may not read or write was not made by us; some file systems have no such sync.
+            Ok(()) | Err((PermissionDenied | ReadOnlyFilesystem | InvalidInput | Unsupported, _)) => {}
+            Err((_, error)) => return Err(error),
         }
     }
     Ok(())
