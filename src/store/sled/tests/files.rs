@@ -141,6 +141,15 @@ fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_d
 }
 
 #[test]
+fn a_panic_of_sled_is_an_error_that_says_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let panics = || -> Result<(), OpenError> { panic!("index out of bounds:\n the len is 1") };
+    let error = open::guarded(directory.path(), panics).expect_err("it panics").to_string();
+    assert!(error.contains("damaged: index out of bounds: the len is 1"), "{error}");
+    assert!(error.contains("isochron store import"), "{error}");
+}
+
+#[test]
 fn a_store_that_lacks_what_was_acknowledged_last_is_refused() {
     let directory = written(&[task(1, "first")]);
     let earlier = tempfile::tempdir().expect("a directory");
