@@ -112,7 +112,7 @@ pub(super) static KEYS: &[Key] = &[
         "runners.min",
         "number of cores, at most `runners.max`",
         count(1, 1024, "processes", |c, n| c.runners.min = index(n)),
-        "runner processes kept even when there is nothing to do",
+        "runner processes kept even when there is nothing to do; those beyond end after half a minute without a run",
     ),
     open(
         "runners.max",
