@@ -44,5 +44,7 @@ pub mod handlers;
 pub mod memory;
 pub mod runtime;
 pub mod scheduler;
+#[cfg(test)]
+mod simulation;
 pub mod store;
 pub mod system;

@@ -1,0 +1,257 @@
+//! Planned times, found in the slow and obvious way: an independent answer to "when next?".
+//!
+//! A cron rule is held as lists of values, so that no text is read here. Its days are gone
+//! through one after the other; each wall time of a day that matches is looked up in the zone.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
+use chrono_tz::Tz;
+
+use crate::domain::{Millis, definition::Definition};
+
+/// Days to look ahead for a run, eight years and some.
+const FARTHEST: u64 = 8 * 366 + 10;
+
+/// A schedule that knows its values.
+#[derive(Debug, Clone)]
+pub(super) enum Rule {
+    Now,
+    At(Millis),
+    Every(Millis),
+    Cron(Cron),
+}
+
+/// A cron rule.
+#[derive(Debug, Clone)]
+pub(super) struct Cron {
+    /// Seconds, minutes, hours, days, months, weekdays.
+    pub(super) fields: [Field; 6],
+}
+
+/// A field: which values match, and whether it starts with a star.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) text: String,
+    pub(super) values: Vec<u32>,
+    pub(super) star: bool,
+    pub(super) special: Option<Special>,
+}
+
+/// What only day fields may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Special {
+    /// `L`
+    LastDay,
+    /// `LW`
+    LastWorkday,
+    /// `5L`
+    LastWeekday(u32),
+    /// `1#2`
+    NthWeekday(u32, u32),
+}
+
+impl Cron {
+    fn runs_on(&self, date: NaiveDate) -> bool {
+        let [_, _, _, day, month, weekday] = &self.fields;
+        let of_week = date.weekday().num_days_from_sunday();
+        let on_day = day.values.contains(&date.day()) || day.special.is_some_and(|s| s.is(date));
+        let on_weekday = weekday.values.contains(&of_week) || weekday.special.is_some_and(|s| s.is(date));
+        let either = !day.star && !weekday.star;
+        let on = if either { on_day || on_weekday } else { on_day && on_weekday };
+        on && month.values.contains(&date.month())
+    }
+
+    /// Whether it follows the times on the clock, and not the time that passes.
+    fn is_fixed(&self) -> bool {
+        !self.fields[1].star && !self.fields[2].star
+    }
+
+    fn times(&self, date: NaiveDate) -> impl Iterator<Item = NaiveDateTime> {
+        let [second, minute, hour, ..] = &self.fields;
+        let at = move |h: u32| minute.values.iter().map(move |m| (h, *m));
+        let minutes = hour.values.iter().flat_map(move |h| at(*h));
+        let seconds = minutes.flat_map(move |(h, m)| second.values.iter().map(move |s| (h, m, *s)));
+        seconds.filter_map(move |(h, m, s)| date.and_hms_opt(h, m, s))
+    }
+}
+
+impl Special {
+    fn is(self, date: NaiveDate) -> bool {
+        let tomorrow = |date: NaiveDate| date.succ_opt().expect("the calendar goes on");
+        let is_last = |date: NaiveDate| tomorrow(date).month() != date.month();
+        let of_week = |date: NaiveDate| date.weekday().num_days_from_sunday();
+        match self {
+            Self::LastDay => is_last(date),
+            Self::LastWorkday => {
+                // A workday, and none after it in its month.
+                let is_workday = |date: NaiveDate| (1..=5).contains(&of_week(date));
+                let rest = std::iter::successors(Some(tomorrow(date)), |date| Some(tomorrow(*date)));
+                let mut rest = rest.take_while(|later| later.month() == date.month());
+                is_workday(date) && !rest.any(is_workday)
+            }
+            Self::LastWeekday(weekday) => {
+                let week_later = date.checked_add_days(Days::new(7)).expect("the calendar goes on");
+                of_week(date) == weekday && week_later.month() != date.month()
+            }
+            Self::NthWeekday(weekday, nth) => {
+                let earlier = (1..=date.day()).filter(|day| {
+                    date.with_day(*day).is_some_and(|day| of_week(day) == weekday)
+                });
+                of_week(date) == weekday && earlier.count() == nth as usize
+            }
+        }
+    }
+}
+
+/// When a rule plans a wall time: never, once or twice.
+fn instants(zone: Tz, wall: NaiveDateTime, fixed: bool) -> Vec<Millis> {
+    match zone.from_local_datetime(&wall) {
+        LocalResult::Single(instant) => vec![instant.timestamp_millis()],
+        LocalResult::Ambiguous(first, _) if fixed => vec![first.timestamp_millis()],
+        LocalResult::Ambiguous(first, second) => {
+            vec![first.timestamp_millis(), second.timestamp_millis()]
+        }
+        LocalResult::None if fixed => {
+            // The clock never shows it: the first minute that it shows afterwards.
+            let seconds = wall.and_utc().timestamp().rem_euclid(60);
+            let minute = wall + TimeDelta::seconds((60 - seconds) % 60);
+            let later = (0..).map(|minutes| minute + TimeDelta::minutes(minutes));
+            let shown = later.into_iter().find_map(|wall| zone.from_local_datetime(&wall).earliest());
+            vec![shown.expect("every gap ends").timestamp_millis()]
+        }
+        LocalResult::None => Vec::new(),
+    }
+}
+
+/// Planned times of one cron rule in one zone, as far as anybody has asked.
+struct Almanac {
+    cron: Cron,
+    zone: Tz,
+    planned: Vec<Millis>,
+    from: NaiveDate,
+    to: NaiveDate,
+}
+
+impl Almanac {
+    fn new(cron: Cron, zone: Tz, moment: Millis) -> Self {
+        let from = date(zone, moment) - Days::new(40);
+        Self { cron, zone, planned: Vec::new(), from, to: from }
+    }
+
+    fn day(&mut self) {
+        if self.cron.runs_on(self.to) {
+            let fixed = self.cron.is_fixed();
+            let times = self.cron.times(self.to).flat_map(|wall| instants(self.zone, wall, fixed));
+            let times: Vec<_> = times.collect();
+            self.planned.extend(times);
+            // Days may overlap where the clock is set back at midnight; gaps make two times one.
+            if !self.planned.is_sorted_by(|a, b| a < b) {
+                self.planned.sort_unstable();
+                self.planned.dedup();
+            }
+        }
+        self.to = self.to + Days::new(1);
+    }
+
+    /// Makes sure that everything around `moment` is there.
+    fn reach(&mut self, moment: Millis) {
+        let date = date(self.zone, moment);
+        if date < self.from + Days::new(2) {
+            *self = Self::new(self.cron.clone(), self.zone, moment);
+        }
+        while self.to <= date + Days::new(2) {
+            self.day();
+        }
+    }
+
+    fn next(&mut self, after: Millis) -> Option<Millis> {
+        self.reach(after);
+        for _ in 0..FARTHEST {
+            let place = self.planned.partition_point(|planned| *planned <= after);
+            if let Some(next) = self.planned.get(place).copied() {
+                // The days after it may have a time before it.
+                self.reach(next);
+                return self.planned.get(place).copied();
+            }
+            self.day();
+        }
+        None
+    }
+
+    fn count(&mut self, from: Millis, to: Millis) -> u64 {
+        self.reach(from);
+        self.reach(to);
+        let below = |moment: Millis| self.planned.partition_point(|planned| *planned < moment);
+        below(to).saturating_sub(below(from)) as u64
+    }
+}
+
+fn date(zone: Tz, moment: Millis) -> NaiveDate {
+    DateTime::from_timestamp_millis(moment).expect("in the calendar").with_timezone(&zone).date_naive()
+}
+
+/// Every rule that is in use, by its text, and the planned times of each.
+#[derive(Default)]
+pub(super) struct Almanacs {
+    rules: BTreeMap<String, Rule>,
+    cron: BTreeMap<(String, String), Almanac>,
+}
+
+impl Almanacs {
+    pub(super) fn learn(&mut self, text: &str, rule: Rule) {
+        self.rules.insert(text.to_owned(), rule);
+    }
+
+    pub(super) fn rule(&self, definition: &Definition) -> &Rule {
+        self.rules.get(&definition.schedule).expect("every schedule here was made from a rule")
+    }
+
+    /// The first planned time after `after`.
+    pub(super) fn next(&mut self, definition: &Definition, anchor: Millis, after: Millis) -> Option<Millis> {
+        match *self.rule(definition) {
+            Rule::Now => None,
+            Rule::At(moment) => Some(moment).filter(|moment| *moment > after),
+            Rule::Every(interval) => {
+                let before = (after - anchor).div_euclid(interval).max(0);
+                Some(anchor + (before + 1) * interval)
+            }
+            Rule::Cron(_) => self.almanac(definition, after).next(after),
+        }
+    }
+
+    /// How many planned times lie in `from..to`.
+    pub(super) fn count(&mut self, definition: &Definition, anchor: Millis, from: Millis, to: Millis) -> u64 {
+        if to <= from {
+            return 0;
+        }
+        match *self.rule(definition) {
+            Rule::Now | Rule::At(_) => unreachable!("one-time schedules are not counted"),
+            Rule::Every(interval) => {
+                // The planned times below a moment: those of anchor + n × interval with n from 1.
+                let below = |moment: Millis| (moment - 1 - anchor).div_euclid(interval).max(0);
+                (below(to) - below(from)).unsigned_abs()
+            }
+            Rule::Cron(_) => self.almanac(definition, from).count(from, to),
+        }
+    }
+
+    /// The planned time of a new plan.
+    pub(super) fn first(&mut self, definition: &Definition, anchor: Millis, now: Millis) -> Option<Millis> {
+        match *self.rule(definition) {
+            Rule::Now => Some(now),
+            Rule::At(moment) => Some(now.max(moment)),
+            _ => self.next(definition, anchor, now),
+        }
+    }
+
+    fn almanac(&mut self, definition: &Definition, moment: Millis) -> &mut Almanac {
+        let Rule::Cron(cron) = self.rule(definition) else { unreachable!("asked of cron rules only") };
+        let cron = cron.clone();
+        let key = (definition.schedule.clone(), definition.timezone.clone());
+        self.cron.entry(key).or_insert_with(|| {
+            let zone = definition.timezone.parse().expect("a zone");
+            Almanac::new(cron, zone, moment)
+        })
+    }
+}

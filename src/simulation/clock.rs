@@ -1,0 +1,99 @@
+//! The clock of one process: it goes with the runtime's time, and somebody may set it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
+
+use super::chance::Chance;
+use crate::{
+    clock::{Clock, Sleep},
+    domain::Millis,
+};
+
+/// A wall clock.
+pub(super) struct WallClock {
+    chance: Arc<Chance>,
+    began: Instant,
+    /// What it would show at the beginning, as it is set now.
+    origin: AtomicI64,
+    set: Notify,
+    steps: AtomicU64,
+    last_roll: AtomicU64,
+}
+
+impl WallClock {
+    /// Shows `start` now. Within a runtime.
+    pub(super) fn new(start: Millis, chance: Arc<Chance>) -> Self {
+        Self {
+            chance,
+            began: Instant::now(),
+            origin: AtomicI64::new(start),
+            set: Notify::new(),
+            steps: AtomicU64::new(0),
+            last_roll: AtomicU64::new(0),
+        }
+    }
+
+    /// Milliseconds since the process began, whatever the clock shows.
+    pub(super) fn elapsed(&self) -> Millis {
+        Millis::try_from(self.began.elapsed().as_millis()).expect("fewer than a million years")
+    }
+
+    /// Sets it forward, or back.
+    pub(super) fn step(&self, by: Millis) {
+        self.origin.fetch_add(by, Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        // Whoever waits for a moment is woken, as by the kernel.
+        self.set.notify_waiters();
+    }
+
+    /// How often it has been set.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    /// The last roll that was asked for.
+    pub(super) fn last_roll(&self) -> f64 {
+        f64::from_bits(self.last_roll.load(Ordering::Relaxed))
+    }
+}
+
+impl Clock for WallClock {
+    fn now(&self) -> Millis {
+        self.origin.load(Ordering::Relaxed) + self.elapsed()
+    }
+
+    fn sleep_until(&self, moment: Millis) -> Sleep<'_> {
+        let set = self.set.notified();
+        Box::pin(async move {
+            let wait = moment - self.now();
+            if wait > 0 {
+                tokio::select! {
+                    biased;
+                    () = set => {}
+                    () = sleep(Duration::from_millis(wait.unsigned_abs())) => {}
+                }
+            }
+        })
+    }
+
+    fn roll(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+        let roll = (self.chance.bits() >> 11) as f64 / (1_u64 << 53) as f64;
+        self.last_roll.store(roll.to_bits(), Ordering::Relaxed);
+        roll
+    }
+
+    fn bits(&self) -> u128 {
+        u128::from(self.chance.bits()) << 64 | u128::from(self.chance.bits())
+    }
+}

@@ -1,0 +1,55 @@
+//! History: everything that happens, as lines; a digest of all of them and the last few.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+/// How many lines a failure shows.
+const TAIL: usize = 60;
+
+/// What has happened.
+#[derive(Default)]
+pub(super) struct History(Mutex<Lines>);
+
+#[derive(Default)]
+struct Lines {
+    digest: u64,
+    count: u64,
+    tail: VecDeque<String>,
+}
+
+impl History {
+    /// Adds a line.
+    pub(super) fn tell(&self, line: String) {
+        let mut lines = self.lines();
+        // FNV-1a, over the lines and their ends.
+        for byte in line.bytes().chain([b'\n']) {
+            lines.digest = (lines.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        lines.count += 1;
+        lines.tail.push_back(line);
+        if lines.tail.len() > TAIL {
+            lines.tail.pop_front();
+        }
+    }
+
+    /// The same for the same history.
+    pub(super) fn digest(&self) -> u64 {
+        self.lines().digest
+    }
+
+    /// How many lines there are.
+    pub(super) fn count(&self) -> u64 {
+        self.lines().count
+    }
+
+    /// The last lines.
+    pub(super) fn tail(&self) -> String {
+        self.lines().tail.iter().map(|line| format!("  {line}\n")).collect()
+    }
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

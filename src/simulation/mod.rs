@@ -1,0 +1,131 @@
+//! Simulation: years of a server's life in milliseconds, the same again for the same seed.
+//!
+//! The scheduler here is the real one, and so are the decisions of `domain::step`. Around it
+//! everything is simulated, in one thread and under one seed: time, which stands still until
+//! nobody has anything left to do; a wall clock that is set forward and back ([`clock`]); a
+//! store that is slow, fails, and dies with its process between any two operations
+//! ([`store`]); handlers that end in every way ([`runner`]); users who ask for anything
+//! ([`users`]). A seed is a chain of processes on one disk ([`life`]).
+//!
+//! [`invariants`] says what must be true all the while. It takes nothing from the code that it
+//! checks: planned times come from an almanac that knows no shortcut ([`almanac`]), and what
+//! was promised to whom is kept beside the store ([`record`]).
+//!
+//! `cargo test --lib simulation` runs some hundred seeds. Any number, from any first one:
+//!
+//! ```text
+//! ISOCHRON_SEEDS=10000 cargo test --release --lib simulation -- --nocapture
+//! ISOCHRON_SEED=1234 cargo test --lib simulation
+//! ```
+//!
+//! Misuse to avoid: anything in here that asks the machine for time or chance, or whose order
+//! depends on addresses or hashes; a seed that fails must fail again.
+
+mod almanac;
+mod chance;
+mod clock;
+mod history;
+mod invariants;
+mod life;
+mod plans;
+mod record;
+mod runner;
+mod store;
+mod users;
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use self::{chance::Chance, world::World};
+use crate::domain::Millis;
+
+/// How many seeds a plain test runs.
+const SEEDS: u64 = 300;
+
+/// What became of a seed.
+struct Outcome {
+    digest: u64,
+    lines: u64,
+    operations: u64,
+    passed: Millis,
+    broken: Option<String>,
+}
+
+fn simulate(seed: u64) -> Outcome {
+    let world = Arc::new(World::new(seed));
+    let length = world.pace.unit() * world.chance.between(50, 700);
+    let passed = life::lives(&world, length);
+    let broken = world.broken().map(|text| {
+        format!(
+            "seed {seed} does not hold:\n{}\n{text}\n\nagain: ISOCHRON_SEED={seed} cargo test --lib simulation",
+            world.history.tail()
+        )
+    });
+    Outcome {
+        digest: world.history.digest(),
+        lines: world.history.count(),
+        operations: world.operations.load(Relaxed),
+        passed,
+        broken,
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number, not {text:?}")))
+}
+
+#[test]
+fn whatever_happens_every_occurrence_ends_once() {
+    let (first, count) = match number("ISOCHRON_SEED") {
+        Some(seed) => (seed, 1),
+        None => (0, number("ISOCHRON_SEEDS").unwrap_or(SEEDS)),
+    };
+    let (next, end) = (AtomicU64::new(first), first + count);
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(4);
+    let (mut seeds, mut operations, mut lines, mut passed) = (0, 0, 0, 0);
+    thread::scope(|scope| {
+        let work = || {
+            let mut outcomes = Vec::new();
+            loop {
+                let seed = next.fetch_add(1, Relaxed);
+                if seed >= end {
+                    return outcomes;
+                }
+                let outcome = simulate(seed);
+                let broken = outcome.broken.is_some();
+                outcomes.push(outcome);
+                if broken {
+                    next.store(end, Relaxed);
+                }
+            }
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for outcome in threads.into_iter().flat_map(|thread| thread.join().expect("a seed panics")) {
+            if let Some(broken) = outcome.broken {
+                panic!("{broken}");
+            }
+            seeds += 1;
+            operations += outcome.operations;
+            lines += outcome.lines;
+            passed += outcome.passed / 1000;
+        }
+    });
+    let years = passed / (365 * 86_400);
+    println!("{seeds} seeds: {years} years, {operations} operations of the store, {lines} lines of history");
+}
+
+#[test]
+fn a_seed_has_one_history() {
+    for seed in [1, 2, 3, Chance::new(7).bits()] {
+        let (first, second) = (simulate(seed), simulate(seed));
+        assert!(first.lines > 20, "little happens");
+        assert_eq!((first.digest, first.lines), (second.digest, second.lines), "seed {seed}");
+    }
+}

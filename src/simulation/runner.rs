@@ -1,0 +1,177 @@
+//! The runner: handlers that end in every way there is, after simulated time.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use serde_json::json;
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use super::{
+    invariants,
+    world::{Process, pass},
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        Millis,
+        execution::{Ending, Level, Line, Reason, Verdict},
+        ids::{ExecutionId, TaskId},
+    },
+    runtime::{Invocation, Later, Runner},
+};
+
+/// A claim is made so many milliseconds ahead at most.
+const FARTHEST: Millis = 1000;
+
+/// Runs what chance writes.
+pub(super) struct Script {
+    process: Arc<Process>,
+    places: Semaphore,
+}
+
+impl Script {
+    pub(super) fn new(process: &Arc<Process>) -> Self {
+        Self { process: process.clone(), places: Semaphore::new(process.world.weather.capacity) }
+    }
+
+    async fn play(&self, invocation: Invocation) -> Verdict {
+        let Invocation { context, not_before, timeout: limit, lines, mut cancel, .. } = invocation;
+        let (process, world) = (&self.process, &self.process.world);
+        let task: TaskId = context.task_id.parse().expect("a task's id");
+        let execution: ExecutionId = context.execution_id.parse().expect("an execution's id");
+        process.alive().await;
+        process.hold(|| {
+            let (mut record, data) = (world.record(), world.disk.data());
+            invariants::check_start(&mut record, &data, task, execution, context.attempt);
+        });
+        self.enter(task);
+        // The semaphore is never closed.
+        let place = self.places.acquire().await;
+        while (1..=FARTHEST).contains(&(not_before - process.clock.now())) {
+            process.clock.sleep_until(not_before).await;
+        }
+        let started = process.clock.now();
+        let began = process.clock.elapsed();
+        let (whole, ending) = self.plot(limit);
+        let said = self.lines(started);
+        let mut cancelled = None;
+        for line in said {
+            if cancelled.is_none() {
+                cancelled = during(whole / 4, &mut cancel).await;
+            }
+            world.record().said.entry(execution).or_default().push(line.clone());
+            if lines.send(line).await.is_err() {
+                break;
+            }
+        }
+        let left = whole - (process.clock.elapsed() - began);
+        let reaction = world.chance.among(&[1, 30, 200, 3000, 6000]);
+        let ignores = world.chance.one_in(8);
+        if cancelled.is_none() {
+            cancelled = during(left, &mut cancel).await;
+        }
+        let ending = match cancelled {
+            Some(who) if !ignores => {
+                pass(reaction).await;
+                Ending::Cancelled { error: who }
+            }
+            // It does not hear, and ends as it would have.
+            Some(_) => {
+                pass(left.clamp(0, 7000)).await;
+                ending
+            }
+            None => ending,
+        };
+        drop(place);
+        process.alive().await;
+        let duration = Some(process.clock.elapsed() - began);
+        let verdict = Verdict {
+            ending,
+            started: Some(started),
+            duration,
+            ..Verdict::failed(Reason::Lost, "")
+        };
+        process.tell(format_args!("{} {execution} ends: {:?}", context.task_name, verdict.ending));
+        world.record().verdicts.insert(execution, verdict.clone());
+        self.leave(task);
+        verdict
+    }
+
+    fn enter(&self, task: TaskId) {
+        let mut runs = self.process.runs();
+        *runs.entry(task).or_default() += 1;
+        if runs.values().sum::<usize>() >= self.process.world.weather.capacity {
+            self.process.full.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn leave(&self, task: TaskId) {
+        if let Some(count) = self.process.runs().get_mut(&task) {
+            *count -= 1;
+        }
+    }
+
+    /// How long it takes and how it ends, unless somebody cancels it.
+    fn plot(&self, limit: u64) -> (Millis, Ending) {
+        let world = &self.process.world;
+        let chance = &world.chance;
+        let failed = |reason, result| Ending::Failed {
+            reason,
+            error: "no luck".to_owned(),
+            stack: None,
+            result,
+        };
+        let completed = Ending::Completed { result: json!({ "sum": chance.between(0, 9) }) };
+        let most = if chance.one_in(4) { 3 * world.pace.unit() } else { 2000 };
+        let takes = chance.spread(1, most);
+        let ending = match chance.between(0, 19) {
+            0..=10 => completed,
+            11..=14 => failed(Reason::Exception, None),
+            15 => failed(Reason::ReturnedFailure, Some(json!({ "success": false }))),
+            16 => failed(Reason::Crashed, None),
+            17 => failed(Reason::LoadError, None),
+            18 => failed(Reason::MemoryLimit, None),
+            _ => return (limit.cast_signed(), failed(Reason::Timeout, None)),
+        };
+        if takes >= limit.cast_signed() {
+            return (limit.cast_signed(), failed(Reason::Timeout, None));
+        }
+        (takes, ending)
+    }
+
+    fn lines(&self, time: Millis) -> Vec<Line> {
+        let chance = &self.process.world.chance;
+        let count = if chance.one_in(3) { chance.between(1, 3) } else { 0 };
+        let line = |n| Line { time, level: Level::Log, message: format!("line {n} of {}", chance.between(0, 99)) };
+        (0..count).map(line).collect()
+    }
+}
+
+/// Lets time pass, or less of it: until somebody wants the end.
+async fn during(millis: Millis, cancel: &mut watch::Receiver<Option<String>>) -> Option<String> {
+    let wanted = async { cancel.wait_for(Option::is_some).await.ok().and_then(|who| who.clone()) };
+    match timeout(Duration::from_millis(millis.max(1).unsigned_abs()), wanted).await {
+        Ok(None) => {
+            // Nobody is left who could want it.
+            pass(millis).await;
+            None
+        }
+        Ok(who) => who,
+        Err(_) => None,
+    }
+}
+
+impl Runner for Script {
+    fn run(&self, invocation: Invocation) -> Later<'_, Verdict> {
+        Box::pin(self.play(invocation))
+    }
+
+    fn capacity(&self) -> usize {
+        self.process.world.weather.capacity
+    }
+}

@@ -1,0 +1,181 @@
+//! Users: they ask for anything, also for what makes no sense, and at times they hang up.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+use ulid::Ulid;
+
+use super::{
+    plans,
+    record::Asked,
+    world::{Process, pass},
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        Millis,
+        draft::{Defaults, Draft},
+        facts::Task,
+        ids::TaskId,
+        step::Refused,
+    },
+    scheduler::{Asker, ControlError, Scheduler},
+    store::StoreError,
+};
+
+/// How many tasks there are at most.
+const TASKS: usize = 8;
+
+/// Somebody who uses a server.
+pub(super) struct User {
+    pub(super) process: Arc<Process>,
+    pub(super) scheduler: Arc<Scheduler>,
+}
+
+impl User {
+    /// Asks for something every now and then, `thinks` milliseconds apart at most.
+    pub(super) async fn live(self, thinks: Millis) {
+        loop {
+            let chance = &self.process.world.chance;
+            pass(chance.spread(1, thinks)).await;
+            if chance.one_in(8) {
+                let patience = Duration::from_millis(chance.between(0, 400).unsigned_abs());
+                if timeout(patience, self.act()).await.is_err() {
+                    self.process.tell("a user hangs up");
+                }
+            } else {
+                self.act().await;
+            }
+        }
+    }
+
+    async fn act(&self) {
+        let chance = &self.process.world.chance;
+        let Some(task) = self.some_task() else { return self.create().await };
+        let few = self.process.world.record().accounts.len() < 3;
+        if few && chance.one_in(2) {
+            return self.create().await;
+        }
+        match chance.between(0, 19) {
+            0..=1 => self.create().await,
+            2..=3 => self.update(task).await,
+            4..=5 => self.ask(task, Asked::Pause).await,
+            6..=9 => self.ask(task, Asked::Resume).await,
+            10..=13 => {
+                let params = json!({ "number": chance.between(0, 9) }).as_object().cloned();
+                self.ask(task, Asked::RunByHand(params.filter(|_| chance.one_in(2)))).await;
+            }
+            14..=15 => self.ask(task, Asked::Cancel).await,
+            16..=17 => self.ask(task, Asked::ResetRetries).await,
+            18 if chance.one_in(2) => self.delete(task).await,
+            _ => {}
+        }
+    }
+
+    fn some_task(&self) -> Option<TaskId> {
+        let world = &self.process.world;
+        let known: Vec<_> = world.record().accounts.keys().copied().collect();
+        if known.is_empty() {
+            return None;
+        }
+        let nobodys = TaskId(Ulid::from_parts(0, 1));
+        Some(if world.chance.one_in(40) { nobodys } else { world.chance.among(&known) })
+    }
+
+    fn asker(&self) -> Asker {
+        let number = self.process.world.requests.fetch_add(1, Relaxed);
+        Asker { request_id: format!("r{number}") }
+    }
+
+    /// A schedule, which the almanacs learn.
+    fn schedule(&self, body: &mut Map<String, Value>) {
+        let world = &self.process.world;
+        let (text, rule) = plans::schedule(&world.chance, world.pace, self.process.clock.now());
+        let repeats = !matches!(rule, super::almanac::Rule::Now | super::almanac::Rule::At(_));
+        world.record().almanacs.learn(&text, rule);
+        body.insert("recurring".to_owned(), json!(repeats && !world.chance.one_in(10)));
+        body.insert("schedule".to_owned(), json!(text));
+    }
+
+    async fn create(&self) {
+        let world = &self.process.world;
+        if world.record().accounts.len() >= TASKS {
+            return;
+        }
+        let mut body = plans::fields(&world.chance, world.pace);
+        body.insert("name".to_owned(), json!(format!("task {}", world.chance.between(1, 12))));
+        body.insert("description".to_owned(), json!(""));
+        body.insert("handler".to_owned(), json!("sample"));
+        self.schedule(&mut body);
+        let defaults = Defaults { timezone: plans::zone(&world.chance).to_owned(), keep_executions: 10_000 };
+        let draft = Draft::read_new(&body).expect("a valid body");
+        // Some of the days that are asked for never come.
+        let Ok(definition) = draft.create(&defaults, self.process.clock.now()) else { return };
+        let asker = self.asker();
+        let answer = self.scheduler.create(definition, &asker).await;
+        self.answered(&asker, "create", answer.map(drop));
+    }
+
+    async fn update(&self, task: TaskId) {
+        let world = &self.process.world;
+        let chance = &world.chance;
+        let all = plans::fields(chance, world.pace);
+        let mut body: Map<_, _> = all.into_iter().filter(|_| chance.one_in(3)).collect();
+        if chance.one_in(3) {
+            self.schedule(&mut body);
+        }
+        if chance.one_in(10) {
+            body.insert("name".to_owned(), json!(format!("task {}", chance.between(1, 12))));
+        }
+        let draft = Draft::read(&body).expect("a valid body");
+        self.ask(task, Asked::Update(draft)).await;
+    }
+
+    async fn ask(&self, task: TaskId, asked: Asked) {
+        let (scheduler, asker) = (&self.scheduler, self.asker());
+        self.process.world.record().requests.insert(asker.request_id.clone(), asked.clone());
+        let (name, answer) = match asked {
+            Asked::Pause => ("pause", scheduler.pause(task, &asker).await.map(drop)),
+            Asked::Resume => ("resume", scheduler.resume(task, &asker).await.map(drop)),
+            Asked::ResetRetries => ("reset", scheduler.reset_retries(task, &asker).await.map(drop)),
+            Asked::Cancel => ("cancel", scheduler.cancel(task, &asker).await.map(drop)),
+            Asked::Update(draft) => ("update", scheduler.update(task, draft, &asker).await.map(drop)),
+            Asked::RunByHand(params) => {
+                ("run", scheduler.run_by_hand(task, params, &asker).await.map(drop))
+            }
+        };
+        self.answered(&asker, name, answer);
+    }
+
+    async fn delete(&self, task: TaskId) {
+        let asker = self.asker();
+        let answer: Result<Task, _> = self.scheduler.delete(task, &asker).await;
+        self.answered(&asker, "delete", answer.map(drop));
+    }
+
+    /// An answer tells the truth: what is done counts, and what is refused does not.
+    fn answered(&self, asker: &Asker, name: &str, answer: Result<(), ControlError>) {
+        let (process, world) = (&self.process, &self.process.world);
+        let id = &asker.request_id;
+        match &answer {
+            Ok(()) => process.tell(format_args!("{id} {name} is answered")),
+            Err(error) => process.tell(format_args!("{id} {name} is refused: {error}")),
+        }
+        process.hold(|| {
+            let done = world.record().done.contains(id);
+            assert!(done == answer.is_ok() || process.is_dead(), "{id} {name}: {answer:?}, done: {done}");
+            let right = match &answer {
+                Ok(()) => true,
+                Err(ControlError::Stopping) => process.stopping.load(Relaxed),
+                Err(ControlError::Store(StoreError::Refused(Refused::NotYet | Refused::Schedule(_)))) => false,
+                Err(ControlError::Store(StoreError::Closed)) => process.is_dead(),
+                Err(ControlError::Store(_)) => true,
+            };
+            assert!(right, "{id} {name}: {answer:?}");
+        });
+    }
+}

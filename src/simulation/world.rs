@@ -1,0 +1,192 @@
+//! What outlives a process (the disk, the record, the history), and a process.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::sleep};
+
+use super::{chance::Chance, clock::WallClock, history::History, plans::Pace, record::Record};
+use crate::{
+    clock::Clock,
+    domain::{Millis, ids::TaskId},
+    store::memory::disk::Disk,
+};
+
+/// What is unkind about a seed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weather {
+    /// The longest that the store takes for a part of an operation, milliseconds.
+    pub(super) delay: Millis,
+    /// One in so many operations of the store fails; 0 is none.
+    pub(super) failures: i64,
+    /// In one of so many operations the process dies; 0 is none.
+    pub(super) crashes: i64,
+    /// How many operations of the store there are, after which everything ends.
+    pub(super) operations: u64,
+    /// How many runs there is room for.
+    pub(super) capacity: usize,
+}
+
+/// What outlives a process.
+pub(super) struct World {
+    pub(super) chance: Arc<Chance>,
+    pub(super) history: History,
+    pub(super) disk: Arc<Disk>,
+    pub(super) pace: Pace,
+    pub(super) weather: Weather,
+    pub(super) operations: AtomicU64,
+    pub(super) requests: AtomicU64,
+    record: Mutex<Record>,
+    broken: Mutex<Option<String>>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let chance = Arc::new(Chance::new(seed));
+        let weather = Weather {
+            delay: chance.among(&[0, 2, 20, 300]),
+            failures: chance.among(&[0, 0, 0, 60, 200]),
+            crashes: chance.among(&[0, 20, 60, 200]),
+            operations: chance.spread(200, 800).unsigned_abs(),
+            capacity: chance.among(&[1, 2, 4, 16]),
+        };
+        Self {
+            pace: chance.among(&Pace::ALL),
+            chance,
+            weather,
+            history: History::default(),
+            disk: Arc::default(),
+            operations: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            record: Mutex::default(),
+            broken: Mutex::default(),
+        }
+    }
+
+    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs checks. If one fails the seed is over.
+    pub(super) fn hold<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
+        match catch_unwind(AssertUnwindSafe(checks)) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                self.breaks(text.unwrap_or_default());
+                None
+            }
+        }
+    }
+
+    pub(super) fn breaks(&self, text: String) {
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.get_or_insert(text);
+    }
+
+    /// Whether it has used up its operations, or something did not hold.
+    pub(super) fn is_over(&self) -> bool {
+        self.operations.load(Relaxed) >= self.weather.operations || self.broken().is_some()
+    }
+
+    /// What did not hold.
+    pub(super) fn broken(&self) -> Option<String> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A process, from its start to its end.
+pub(super) struct Process {
+    pub(super) world: Arc<World>,
+    pub(super) clock: Arc<WallClock>,
+    pub(super) recovering: AtomicBool,
+    pub(super) stopping: AtomicBool,
+    /// How many operations of the store have failed.
+    pub(super) failures: AtomicU64,
+    /// Operations of the store under way.
+    pub(super) busy: AtomicUsize,
+    /// Runs under way, by task.
+    pub(super) runs: Mutex<BTreeMap<TaskId, usize>>,
+    /// How often there was no room for another run.
+    pub(super) full: AtomicU64,
+    dead: AtomicBool,
+    died: Notify,
+}
+
+impl Process {
+    /// Starts with its clock at `wall`. Within a runtime.
+    pub(super) fn new(world: &Arc<World>, wall: Millis) -> Self {
+        Self {
+            clock: Arc::new(WallClock::new(wall, world.chance.clone())),
+            world: world.clone(),
+            recovering: AtomicBool::new(true),
+            stopping: AtomicBool::new(false),
+            failures: AtomicU64::new(0),
+            busy: AtomicUsize::new(0),
+            runs: Mutex::default(),
+            full: AtomicU64::new(0),
+            dead: AtomicBool::new(false),
+            died: Notify::new(),
+        }
+    }
+
+    /// It is killed: whatever it still does reaches nothing.
+    pub(super) fn die(&self) {
+        self.dead.store(true, Relaxed);
+        self.died.notify_one();
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.load(Relaxed)
+    }
+
+    /// Once it is killed.
+    pub(super) async fn death(&self) {
+        self.died.notified().await;
+    }
+
+    /// Goes no further once it is dead.
+    pub(super) async fn alive(&self) {
+        if self.is_dead() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// As [`World::hold`]; the process ends if a check fails.
+    pub(super) fn hold<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
+        let value = self.world.hold(checks);
+        if value.is_none() {
+            self.die();
+        }
+        value
+    }
+
+    /// Adds a line to the history, with what the clock shows.
+    pub(super) fn tell(&self, text: impl std::fmt::Display) {
+        if self.is_dead() {
+            return;
+        }
+        let now = self.clock.now();
+        let shown = chrono::DateTime::from_timestamp_millis(now).map(|now| now.to_rfc3339()).unwrap_or_default();
+        self.world.history.tell(format!("{shown} {text}"));
+    }
+
+    pub(super) fn runs(&self) -> MutexGuard<'_, BTreeMap<TaskId, usize>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets simulated time pass.
+pub(super) async fn pass(millis: Millis) {
+    if millis > 0 {
+        sleep(Duration::from_millis(millis.unsigned_abs())).await;
+    }
+}
