@@ -95,9 +95,8 @@ impl Special {
                 of_week(date) == weekday && week_later.month() != date.month()
             }
             Self::NthWeekday(weekday, nth) => {
-                let earlier = (1..=date.day()).filter(|day| {
-                    date.with_day(*day).is_some_and(|day| of_week(day) == weekday)
-                });
+                let earlier = (1..=date.day())
+                    .filter(|day| date.with_day(*day).is_some_and(|day| of_week(day) == weekday));
                 of_week(date) == weekday && earlier.count() == nth as usize
             }
         }

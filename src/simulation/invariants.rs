@@ -113,7 +113,10 @@ impl Account {
         let stopped = new.is_stopped() && !old.is_stopped();
         if stopped {
             let rule = new.definition.on_exhausted;
-            assert!(rule == OnExhausted::Stop && after.last == Some(LastOutcome::Failed), "it stops: {change:#?}");
+            assert!(
+                rule == OnExhausted::Stop && after.last == Some(LastOutcome::Failed),
+                "it stops: {change:#?}"
+            );
         }
         if is_replanned(change, almanacs) {
             let came = before.next.filter(|next| *next <= now && !before.paused);
@@ -144,7 +147,11 @@ impl Account {
         } else {
             assert!(!before.paused, "it is paused, but planned on: {change:#?}");
             let to = after.next.expect("these schedules never end");
-            assert_eq!(almanacs.next(definition, anchor, to - 1), Some(to), "not a planned time: {change:#?}");
+            assert_eq!(
+                almanacs.next(definition, anchor, to - 1),
+                Some(to),
+                "not a planned time: {change:#?}"
+            );
             assert!(from < to, "planned backwards: {change:#?}");
             let ahead = almanacs.next(definition, anchor, now).expect("these schedules never end");
             assert!(to <= ahead, "{ahead} is passed over at {now}: {change:#?}");
@@ -200,7 +207,8 @@ impl Account {
         let waited = facts.waiting.iter().find(|waiting| waiting.execution == start.execution);
         if start.attempt > 1 {
             assert_eq!(start.trigger, Trigger::Retry);
-            let due = |retry: &PendingRetry| (retry.attempt, &retry.occurrence) == (start.attempt, occurrence);
+            let due =
+                |retry: &PendingRetry| (retry.attempt, &retry.occurrence) == (start.attempt, occurrence);
             let retry = facts.retries.iter().find(|retry| due(retry));
             assert!(retry.is_some_and(|retry| retry.due <= change.now), "no such retry is due: {start:?}");
         } else if let Some(waiting) = waited {
@@ -302,7 +310,10 @@ fn misfires(change: &Change, almanacs: &mut Almanacs) {
             assert!(times.len() + new.len() <= 100, "a stampede: {step:#?}");
             let oldest = change.now - DAY;
             let times = times.into_iter().chain(new.iter().map(|waiting| waiting.occurrence.scheduled_for));
-            assert!(times.min().is_none_or(|time| time >= oldest.min(first.max(oldest))), "too old: {step:#?}");
+            assert!(
+                times.min().is_none_or(|time| time >= oldest.min(first.max(oldest))),
+                "too old: {step:#?}"
+            );
         }
     }
 }
@@ -310,7 +321,8 @@ fn misfires(change: &Change, almanacs: &mut Almanacs) {
 /// Invariant 7.
 fn retries(change: &Change) {
     let (old, new) = (&change.before, &change.step.task);
-    let ended = old.facts.running.iter().filter(|r| new.facts.running.iter().all(|n| n.execution != r.execution));
+    let ended =
+        old.facts.running.iter().filter(|r| new.facts.running.iter().all(|n| n.execution != r.execution));
     let mut expected = old.facts.retries.clone();
     for running in ended {
         let row = change.step.rows.iter().find(|row| row.id == running.execution).expect("its row");
@@ -355,10 +367,20 @@ fn check_wait(definition: &Definition, attempt: u32, wait: Millis) {
 }
 
 /// A runner is given `execution`. It is durable, it is in progress, and nobody has had it before.
-pub(super) fn check_start(record: &mut Record, data: &Data, task: TaskId, execution: ExecutionId, attempt: u32) {
+pub(super) fn check_start(
+    record: &mut Record,
+    data: &Data,
+    task: TaskId,
+    execution: ExecutionId,
+    attempt: u32,
+) {
     assert!(record.started.insert(execution), "{execution} is started twice");
     let row = data.rows.get(&(task, execution)).expect("it starts before it is durable");
-    assert_eq!((row.status, row.attempt), (ExecutionStatus::Running, attempt), "{execution} is not in progress");
+    assert_eq!(
+        (row.status, row.attempt),
+        (ExecutionStatus::Running, attempt),
+        "{execution} is not in progress"
+    );
     let promised = record.accounts.get(&task).and_then(|account| account.rows.get(&execution));
     assert_eq!(promised, Some(row), "it starts before its claim was answered");
 }

@@ -157,7 +157,10 @@ fn cron(chance: &Chance, pace: Pace) -> (Cron, bool) {
     let (day, month, weekday) = match pace {
         Pace::Seconds | Pace::Minutes | Pace::Hours => (star(1, 31), star(1, 12), star(0, 6)),
         Pace::Days => {
-            let weekdays = chance.among(&[star(0, 6), range(1, 5), list(&[0]), list(&[3, 7])]);
+            // Weekday 7 is Sunday, as 0 is.
+            let sundays = Field { text: "3,7".to_owned(), ..list(&[3, 0]) };
+            let weekdays = chance.among(&[star(0, 6), range(1, 5), list(&[0]), sundays]);
+
             let day = chance.among(&[star(1, 31), star(1, 31), step(1, 31, 3), list(&[1, 13, 28])]);
             (day, star(1, 12), weekdays)
         }
@@ -202,12 +205,9 @@ fn range(from: u32, to: u32) -> Field {
     Field { text: format!("{from}-{to}"), values: (from..=to).collect(), star: false, special: None }
 }
 
-/// Weekday 7 is Sunday, as 0 is.
 fn list(values: &[u32]) -> Field {
     let text = values.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    let with_sunday = values.contains(&7).then_some(0);
-    let values = values.iter().copied().chain(with_sunday).collect();
-    Field { text, values, star: false, special: None }
+    Field { text, values: values.to_vec(), star: false, special: None }
 }
 
 fn special(text: &str, special: Special) -> Field {

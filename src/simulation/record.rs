@@ -175,13 +175,7 @@ impl Record {
     }
 
     /// What must have happened.
-    fn event(
-        &self,
-        why: &Why,
-        before: &Task,
-        result: &Result<Step, Refused>,
-        recovering: bool,
-    ) -> Event {
+    fn event(&self, why: &Why, before: &Task, result: &Result<Step, Refused>, recovering: bool) -> Event {
         match why {
             Why::Due => Event::Due,
             Why::Request(id) => match self.requests.get(id).expect("somebody asked for it") {

@@ -90,12 +90,8 @@ impl Script {
         drop(place);
         process.alive().await;
         let duration = Some(process.clock.elapsed() - began);
-        let verdict = Verdict {
-            ending,
-            started: Some(started),
-            duration,
-            ..Verdict::failed(Reason::Lost, "")
-        };
+        let verdict =
+            Verdict { ending, started: Some(started), duration, ..Verdict::failed(Reason::Lost, "") };
         process.tell(format_args!("{} {execution} ends: {:?}", context.task_name, verdict.ending));
         world.record().verdicts.insert(execution, verdict.clone());
         self.leave(task);
@@ -120,12 +116,8 @@ impl Script {
     fn plot(&self, limit: u64) -> (Millis, Ending) {
         let world = &self.process.world;
         let chance = &world.chance;
-        let failed = |reason, result| Ending::Failed {
-            reason,
-            error: "no luck".to_owned(),
-            stack: None,
-            result,
-        };
+        let failed =
+            |reason, result| Ending::Failed { reason, error: "no luck".to_owned(), stack: None, result };
         let completed = Ending::Completed { result: json!({ "sum": chance.between(0, 9) }) };
         let most = if chance.one_in(4) { 3 * world.pace.unit() } else { 2000 };
         let takes = chance.spread(1, most);
@@ -147,7 +139,8 @@ impl Script {
     fn lines(&self, time: Millis) -> Vec<Line> {
         let chance = &self.process.world.chance;
         let count = if chance.one_in(3) { chance.between(1, 3) } else { 0 };
-        let line = |n| Line { time, level: Level::Log, message: format!("line {n} of {}", chance.between(0, 99)) };
+        let line =
+            |n| Line { time, level: Level::Log, message: format!("line {n} of {}", chance.between(0, 99)) };
         (0..count).map(line).collect()
     }
 }

@@ -125,6 +125,8 @@ impl Shared {
         let Some(prepared) = prepared else { return std::future::pending().await };
         let Prepared { answer, writes } = prepared.inspect_err(|error| {
             process.tell(format_args!("#{number} {name}: {error}"));
+            // It may have been decided about before it was refused.
+            world.record().failed(number);
         })?;
         process.hold(|| noted(self, number, &answer));
         self.delay().await;

@@ -144,9 +144,7 @@ impl User {
             Asked::ResetRetries => ("reset", scheduler.reset_retries(task, &asker).await.map(drop)),
             Asked::Cancel => ("cancel", scheduler.cancel(task, &asker).await.map(drop)),
             Asked::Update(draft) => ("update", scheduler.update(task, draft, &asker).await.map(drop)),
-            Asked::RunByHand(params) => {
-                ("run", scheduler.run_by_hand(task, params, &asker).await.map(drop))
-            }
+            Asked::RunByHand(params) => ("run", scheduler.run_by_hand(task, params, &asker).await.map(drop)),
         };
         self.answered(&asker, name, answer);
     }
@@ -171,7 +169,9 @@ impl User {
             let right = match &answer {
                 Ok(()) => true,
                 Err(ControlError::Stopping) => process.stopping.load(Relaxed),
-                Err(ControlError::Store(StoreError::Refused(Refused::NotYet | Refused::Schedule(_)))) => false,
+                Err(ControlError::Store(StoreError::Refused(Refused::NotYet | Refused::Schedule(_)))) => {
+                    false
+                }
                 Err(ControlError::Store(StoreError::Closed)) => process.is_dead(),
                 Err(ControlError::Store(_)) => true,
             };

@@ -175,7 +175,8 @@ impl Process {
             return;
         }
         let now = self.clock.now();
-        let shown = chrono::DateTime::from_timestamp_millis(now).map(|now| now.to_rfc3339()).unwrap_or_default();
+        let shown =
+            chrono::DateTime::from_timestamp_millis(now).map(|now| now.to_rfc3339()).unwrap_or_default();
         self.world.history.tell(format!("{shown} {text}"));
     }
 
