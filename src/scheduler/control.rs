@@ -1,9 +1,9 @@
 //! What users ask for.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
-use tokio::{sync::broadcast, time::timeout};
+use tokio::{sync::broadcast, task::JoinError, time::timeout};
 
 use super::{InFlight, REPLACED, Scheduler};
 use crate::{
@@ -51,13 +51,16 @@ impl Scheduler {
         definition: Definition,
         asker: &Asker,
     ) -> Result<Task, ControlError> {
-        let _under_way = self.enter()?;
         let now = self.clock.now();
         let task = Task::new(self.ids.task(now), definition, now).map_err(StoreError::Refused)?;
         let audit = audit("create", &task, asker, now);
-        self.store.create(task.clone(), Some(audit)).await?;
-        self.nudge.notify_one();
-        Ok(task)
+        let scheduler = self.clone();
+        self.to_the_end(async move {
+            scheduler.store.create(task.clone(), Some(audit)).await?;
+            scheduler.nudge.notify_one();
+            Ok(task)
+        })
+        .await
     }
 
     /// Changes a task's definition.
@@ -161,17 +164,40 @@ impl Scheduler {
         asker: &Asker,
         event: impl Fn() -> Event + Send + 'static,
     ) -> Result<Task, ControlError> {
-        let _under_way = self.enter()?;
         let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
         let audit = audit(action, &found, asker, self.clock.now());
         let who = match event() {
             Event::Cancel => "cancelled by a user",
             _ => REPLACED,
         };
-        let step = self.store.change(task, self.decision(event), None, Some(audit)).await?;
-        let task = step.task.clone();
-        self.carry_out(step, who, &mut Vec::new());
-        Ok(task)
+        let scheduler = self.clone();
+        self.to_the_end(async move {
+            let decision = scheduler.decision(event);
+            let step = scheduler.store.change(task, decision, None, Some(audit)).await?;
+            let task = step.task.clone();
+            scheduler.carry_out(step, who, &mut Vec::new());
+            Ok(task)
+        })
+        .await
+    }
+
+    /// Makes a change and does what follows from it, also when whoever asked does not wait for
+    /// that: a request ends with its connection, but a change that is on its way to the disk
+    /// stays, and an attempt that it claims must be started.
+    async fn to_the_end<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let under_way = self.enter()?;
+        let changing = tokio::spawn(async move {
+            let _under_way = under_way;
+            change.await
+        });
+        match changing.await.map_err(JoinError::try_into_panic) {
+            Ok(answer) => answer,
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_)) => Err(StoreError::Closed.into()),
+        }
     }
 
     /// Asks executions to end and waits until their ends are recorded.

@@ -31,6 +31,7 @@ mod plans;
 mod record;
 mod runner;
 mod store;
+mod stories;
 mod users;
 mod world;
 

@@ -1,0 +1,71 @@
+//! Stories that the simulation once came upon, each told alone.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use super::{
+    almanac::Rule,
+    record::Asked,
+    runner::Script,
+    store::FrailStore,
+    world::{Process, Weather, World, pass},
+};
+use crate::{
+    domain::{draft::tests::definition, execution::ExecutionStatus, step::Policy},
+    events::Events,
+    scheduler::{Asker, Scheduler},
+};
+
+const START: i64 = 1_772_445_600_000;
+const HOUR: i64 = 3_600_000;
+
+/// A server whose store takes its time.
+fn server() -> (Arc<Process>, Arc<Scheduler>) {
+    let weather = Weather { delay: 100, failures: 0, crashes: 0, operations: 1000, capacity: 4 };
+    let mut world = World::new(1);
+    world.weather = weather;
+    let world = Arc::new(world);
+    let process = Arc::new(Process::new(&world, START));
+    process.recovering.store(false, Relaxed);
+    let store = Arc::new(FrailStore::open(&process));
+    let runner = Arc::new(Script::new(&process));
+    let clock = process.clock.clone();
+    let scheduler = Scheduler::new(store, runner, clock, Events::default(), Policy::default());
+    tokio::spawn({
+        let scheduler = scheduler.clone();
+        async move { scheduler.run().await }
+    });
+    (process, scheduler)
+}
+
+fn asker(name: &str) -> Asker {
+    Asker { request_id: name.to_owned() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_is_done_although_the_user_hangs_up() {
+    let (process, scheduler) = server();
+    let world = process.world.clone();
+    let later = (START + HOUR).to_string();
+    world.record().almanacs.learn(&later, Rule::At(START + HOUR));
+    world.record().almanacs.learn("now", Rule::Now);
+    world.record().requests.insert("run".to_owned(), Asked::RunByHand(None));
+    let task = scheduler.create(definition(&later), &asker("create")).await.expect("it is created");
+
+    // Each is on its way to the disk when the user goes.
+    let run = timeout(Duration::ZERO, scheduler.run_by_hand(task.id, None, &asker("run"))).await;
+    assert!(run.is_err(), "it takes time");
+    let other = crate::domain::definition::Definition { name: "other".to_owned(), ..definition("now") };
+    let create = timeout(Duration::ZERO, scheduler.create(other, &asker("other"))).await;
+    assert!(create.is_err(), "it takes time");
+
+    pass(HOUR / 2).await;
+    let rows: Vec<_> = world.disk.data().rows.values().cloned().collect();
+    assert_eq!(rows.len(), 2, "both run: {rows:#?}");
+    assert!(rows.iter().all(|row| row.status != ExecutionStatus::Running), "and end: {rows:#?}");
+    assert_eq!(world.broken(), None);
+}
