@@ -36,6 +36,10 @@ pub struct Facts {
     pub anchor: Millis,
     /// The next planned occurrence that nothing has been decided about; kept while paused.
     pub next: Option<Millis>,
+    /// Of a task that was stopped: its planned times up to this one were decided about before,
+    /// and are not again, wherever the clock is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_after: Option<Millis>,
     /// Attempts that wait for their time, earliest first.
     pub retries: Vec<PendingRetry>,
     /// Failures of the current occurrence so far.

@@ -39,7 +39,7 @@ impl Stepper<'_, '_> {
             }
         }
         if self.step.task.is_stopped() {
-            self.facts().next = self.next_after(now);
+            self.facts().next = self.next_afresh();
         }
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Stepper<'_, '_> {
         let next = self.step.task.facts.next;
         let next = if self.step.task.definition.recurring {
             // What is still to come stays, whatever the clock did: what came before it has run.
-            next.filter(|next| *next > now).or_else(|| self.next_after(now))
+            next.filter(|next| *next > now).or_else(|| self.next_afresh())
         } else {
             next.map(|moment| moment.max(now))
         };
@@ -83,18 +83,15 @@ impl Stepper<'_, '_> {
     }
 
     pub(super) fn reset_retries(&mut self) {
-        let now = self.moment.now;
         let recurring = self.step.task.definition.recurring;
-        let stopped = self.step.task.is_stopped();
-        let next = self.next_after(now);
+        if self.step.task.is_stopped() {
+            self.facts().next = self.next_afresh();
+        }
         let facts = self.facts();
         facts.retry_count = 0;
         facts.last_retry = None;
         if recurring && facts.last == Some(LastOutcome::Failed) {
             facts.last = None;
-        }
-        if stopped {
-            facts.next = next;
         }
     }
 
@@ -121,6 +118,7 @@ impl Stepper<'_, '_> {
             let facts = self.facts();
             facts.anchor = anchor;
             facts.next = next;
+            facts.stopped_after = None;
         }
         let used_up: Vec<_> =
             self.facts().retries.extract_if(.., |retry| retry.attempt > max_attempts).collect();

@@ -68,7 +68,11 @@ impl Stepper<'_, '_> {
         self.facts().last = Some(LastOutcome::Failed);
         if stops {
             self.skip_passed();
-            self.facts().next = None;
+            let now = self.moment.now;
+            let facts = self.facts();
+            if let Some(next) = facts.next.take() {
+                facts.stopped_after = Some(now.max(next - 1));
+            }
             let waiting = std::mem::take(&mut self.facts().waiting);
             // A run by hand works in every status.
             let (by_hand, dropped): (Vec<_>, Vec<_>) =

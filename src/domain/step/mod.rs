@@ -160,6 +160,7 @@ impl Task {
             paused: false,
             anchor: now,
             next: None,
+            stopped_after: None,
             retries: Vec::new(),
             retry_count: 0,
             last_retry: None,
@@ -233,6 +234,13 @@ impl Stepper<'_, '_> {
     /// The next planned time after `after`, for a task that has one.
     fn next_after(&self, after: Millis) -> Option<Millis> {
         if self.step.task.definition.recurring { self.timetable.next_after(after) } else { None }
+    }
+
+    /// Plans on after a pause or a stop, with what comes after now and has not been decided about.
+    fn next_afresh(&mut self) -> Option<Millis> {
+        let now = self.moment.now;
+        let after = self.facts().stopped_after.take().map_or(now, |decided| decided.max(now));
+        self.next_after(after)
     }
 
     /// Starts an attempt: into the facts, a row, and the list of what to start.

@@ -107,6 +107,28 @@ fn a_failed_task_goes_on_or_stops_as_it_was_told() {
 }
 
 #[test]
+fn a_stopped_task_that_goes_on_after_the_clock_was_set_back_repeats_nothing() {
+    let mut stopped = Life::with("@hourly", |task| task.on_exhausted = OnExhausted::Stop);
+    for hour in 1..=3 {
+        stopped.at(hour * 3600).due();
+        if hour < 3 {
+            stopped.succeeds();
+        }
+    }
+    stopped.at(3 * 3600 + 1).fails();
+    // Two hours back: the third hour is still to come, for the second time.
+    stopped.at(3700);
+    let mut by_hand = stopped.clone();
+    by_hand.by_hand();
+    let (mut resumed, mut reset) = (stopped.clone(), stopped);
+    resumed.step(Event::Resume);
+    reset.step(Event::ResetRetries);
+    for life in [by_hand, resumed, reset] {
+        assert_eq!(life.task.facts.next, Some(START + 4 * HOUR));
+    }
+}
+
+#[test]
 fn what_waits_for_a_run_that_stops_the_task_is_recorded() {
     let mut life = Life::with("* * * * *", |task| {
         (task.on_exhausted, task.overlap) = (OnExhausted::Stop, Overlap::Queue);
