@@ -1,11 +1,13 @@
 //! Planned times, found in the slow and obvious way: an independent answer to "when next?".
 //!
 //! A cron rule is held as lists of values, so that no text is read here. Its days are gone
-//! through one after the other; each wall time of a day that matches is looked up in the zone.
+//! through hour by hour; each wall time that matches is looked up in the zone.
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
+use chrono::{
+    DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike,
+};
 use chrono_tz::Tz;
 
 use crate::domain::{Millis, definition::Definition};
@@ -67,12 +69,13 @@ impl Cron {
         !self.fields[1].star && !self.fields[2].star
     }
 
-    fn times(&self, date: NaiveDate) -> impl Iterator<Item = NaiveDateTime> {
-        let [second, minute, hour, ..] = &self.fields;
-        let at = move |h: u32| minute.values.iter().map(move |m| (h, *m));
-        let minutes = hour.values.iter().flat_map(move |h| at(*h));
-        let seconds = minutes.flat_map(move |(h, m)| second.values.iter().map(move |s| (h, m, *s)));
-        seconds.filter_map(move |(h, m, s)| date.and_hms_opt(h, m, s))
+    /// The wall times of an hour.
+    fn times(&self, hour: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> {
+        let [seconds, minutes, hours, ..] = &self.fields;
+        let runs = hours.values.contains(&hour.hour());
+        let minutes = minutes.values.iter().filter(move |_| runs);
+        let times = minutes.flat_map(|minute| seconds.values.iter().map(move |second| (*minute, *second)));
+        times.map(move |(minute, second)| hour + TimeDelta::seconds(i64::from(60 * minute + second)))
     }
 }
 
@@ -128,52 +131,62 @@ struct Almanac {
     cron: Cron,
     zone: Tz,
     planned: Vec<Millis>,
-    from: NaiveDate,
-    to: NaiveDate,
+    /// The wall times that have been gone through, by whole hours.
+    from: NaiveDateTime,
+    to: NaiveDateTime,
 }
 
 impl Almanac {
     fn new(cron: Cron, zone: Tz, moment: Millis) -> Self {
-        let from = date(zone, moment) - Days::new(40);
+        let [second, minute, ..] = &cron.fields;
+        // Not far where there is much to go through.
+        let back = if second.values.len() * minute.values.len() > 60 { 6 } else { 40 * 24 };
+        let from = hour(zone, moment) - TimeDelta::hours(back);
         Self { cron, zone, planned: Vec::new(), from, to: from }
     }
 
-    fn day(&mut self) {
-        if self.cron.runs_on(self.to) {
-            let fixed = self.cron.is_fixed();
-            let times = self.cron.times(self.to).flat_map(|wall| instants(self.zone, wall, fixed));
-            let times: Vec<_> = times.collect();
-            self.planned.extend(times);
-            // Days may overlap where the clock is set back at midnight; gaps make two times one.
-            if !self.planned.is_sorted_by(|a, b| a < b) {
-                self.planned.sort_unstable();
-                self.planned.dedup();
-            }
+    /// Goes through an hour, or through what is left of a day without any time.
+    fn go_on(&mut self) {
+        let date = self.to.date();
+        if !self.cron.runs_on(date) {
+            self.to = (date + Days::new(1)).and_time(NaiveTime::MIN);
+            return;
         }
-        self.to = self.to + Days::new(1);
+        let fixed = self.cron.is_fixed();
+        let times = self.cron.times(self.to).flat_map(|wall| instants(self.zone, wall, fixed));
+        let times: Vec<_> = times.collect();
+        // Hours may overlap where the clock is set back; a gap makes several times one.
+        let in_order = self.planned.last().into_iter().chain(&times).is_sorted_by(|a, b| a < b);
+        self.planned.extend(times);
+        if !in_order {
+            self.planned.sort_unstable();
+            self.planned.dedup();
+        }
+        self.to += TimeDelta::hours(1);
     }
 
     /// Makes sure that everything around `moment` is there.
     fn reach(&mut self, moment: Millis) {
-        let date = date(self.zone, moment);
-        if date < self.from + Days::new(2) {
+        let hour = hour(self.zone, moment);
+        if hour < self.from + TimeDelta::hours(5) {
             *self = Self::new(self.cron.clone(), self.zone, moment);
         }
-        while self.to <= date + Days::new(2) {
-            self.day();
+        while self.to < hour + TimeDelta::hours(5) {
+            self.go_on();
         }
     }
 
     fn next(&mut self, after: Millis) -> Option<Millis> {
         self.reach(after);
-        for _ in 0..FARTHEST {
+        let farthest = self.to + Days::new(FARTHEST);
+        while self.to < farthest {
             let place = self.planned.partition_point(|planned| *planned <= after);
             if let Some(next) = self.planned.get(place).copied() {
-                // The days after it may have a time before it.
+                // The hours after it may have a time before it.
                 self.reach(next);
                 return self.planned.get(place).copied();
             }
-            self.day();
+            self.go_on();
         }
         None
     }
@@ -186,8 +199,11 @@ impl Almanac {
     }
 }
 
-fn date(zone: Tz, moment: Millis) -> NaiveDate {
-    DateTime::from_timestamp_millis(moment).expect("in the calendar").with_timezone(&zone).date_naive()
+/// The hour that the clocks of a zone show.
+fn hour(zone: Tz, moment: Millis) -> NaiveDateTime {
+    let instant = DateTime::from_timestamp_millis(moment).expect("in the calendar");
+    let wall = instant.with_timezone(&zone).naive_local();
+    wall.date().and_hms_opt(wall.hour(), 0, 0).expect("every day has its hours")
 }
 
 /// Every rule that is in use, by its text, and the planned times of each.

@@ -124,7 +124,7 @@ impl Account {
             assert_eq!(after.anchor, expected_anchor);
             let expected = almanacs.first(&new.definition, expected_anchor, now).filter(|_| !stopped);
             assert_eq!(after.next, expected, "the plan is new at {now}: {change:#?}");
-            self.rewound |= self.decided.is_some_and(|decided| decided >= now);
+            self.rewound |= now < self.latest;
             self.decided = None;
             return match came {
                 Some(first) if definition.recurring => almanacs.count(definition, anchor, first, now + 1),
