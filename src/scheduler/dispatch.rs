@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{InFlight, REPLACED, Scheduler};
 use crate::{
     domain::{
-        execution::Line,
-        ids::ExecutionId,
-        step::{Event, Refused, Start},
+        execution::{Line, Verdict},
+        ids::{ExecutionId, TaskId},
+        step::{Event, Refused, Start, Step},
     },
     runtime::{Invocation, protocol::Context},
     store::{Output, StoreError},
@@ -24,6 +24,9 @@ const LINES: usize = 256;
 const STORED_AFTER: Duration = Duration::from_millis(500);
 /// or when there are this many bytes of it.
 const STORED_FROM: usize = 32 * 1024;
+
+/// The first and the longest wait before an end that could not be recorded is tried again.
+const RECORDED_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 impl Scheduler {
     pub(super) async fn dispatch(
@@ -39,8 +42,7 @@ impl Scheduler {
         let (verdict, rest) = tokio::join!(run, self.collect(execution, received));
         // The runner is free: the next claim may share a commit with this end.
         drop(place);
-        let decision = self.decision(move || Event::Ended { execution, verdict: Box::new(verdict.clone()) });
-        match self.store.change(task, decision, rest, None).await {
+        match self.record_end(task, execution, verdict, rest).await {
             Ok(step) => {
                 self.forget(execution);
                 // An end starts nothing by itself: what waits for it is due, and the loop is told so.
@@ -55,6 +57,31 @@ impl Scheduler {
                 }
                 self.forget(execution);
                 self.nudge.notify_one();
+            }
+        }
+    }
+
+    /// Records an end, again and again if the store fails: until that is done the task counts
+    /// as running. A stop does not wait for it longer than for a handler.
+    async fn record_end(
+        &self,
+        task: TaskId,
+        execution: ExecutionId,
+        verdict: Verdict,
+        rest: Option<Output>,
+    ) -> Result<Step, StoreError> {
+        let mut wait = RECORDED_AGAIN_AFTER.0;
+        loop {
+            let verdict = verdict.clone();
+            let decision =
+                self.decision(move || Event::Ended { execution, verdict: Box::new(verdict.clone()) });
+            match self.store.change(task, decision, rest.clone(), None).await {
+                Err(error @ (StoreError::Backend { .. } | StoreError::NoSpace { .. })) => {
+                    tracing::error!(%task, %execution, %error, "an end is not recorded yet and is tried again");
+                    sleep(wait).await;
+                    wait = (2 * wait).min(RECORDED_AGAIN_AFTER.1);
+                }
+                result => return result,
             }
         }
     }
