@@ -398,15 +398,33 @@ pub(super) fn check_next_due(data: &Data, said: Option<Millis>) {
     assert_eq!(said, data.tasks.values().filter_map(Task::due).min());
 }
 
-/// Tasks that have something to do now. None may stay as it is for long while there is room.
-pub(super) fn check_waiting(data: &Data, now: Millis) -> Vec<Task> {
-    let has_to_do = |task: &&Task| {
+/// Something that is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ToDo {
+    /// It waits for its task to be idle, and that is so.
+    Start(TaskId, ExecutionId),
+    /// Its time has come.
+    Decide(TaskId, Millis),
+    /// It is in progress, but no runner has it.
+    End(TaskId, ExecutionId),
+}
+
+/// What is to be done. Nothing of it may stay for long while there is room.
+pub(super) fn check_waiting(data: &Data, runs: &BTreeSet<ExecutionId>, now: Millis) -> Vec<ToDo> {
+    let to_do = |task: &Task| {
         let Facts { waiting, running, retries, paused, .. } = &task.facts;
-        let free = |waiting: &Waiting| waiting.occurrence.by_hand || !paused && retries.is_empty();
+        let nobodys = running.iter().find(|running| !runs.contains(&running.execution));
+        if let Some(running) = nobodys {
+            return Some(ToDo::End(task.id, running.execution));
+        }
         // Those who wait for the task to be idle wait for no moment, wherever the clock stands.
-        running.is_empty() && waiting.iter().any(free) || task.due().is_some_and(|due| due <= now)
+        let free = |waiting: &&Waiting| waiting.occurrence.by_hand || !paused && retries.is_empty();
+        if let Some(waiting) = waiting.iter().find(free).filter(|_| running.is_empty()) {
+            return Some(ToDo::Start(task.id, waiting.execution));
+        }
+        Some(ToDo::Decide(task.id, task.due().filter(|due| *due <= now)?))
     };
-    data.tasks.values().filter(has_to_do).cloned().collect()
+    data.tasks.values().filter_map(to_do).collect()
 }
 
 /// What a handler said is there once its end is; of one that was lost, the first part of it.

@@ -24,7 +24,7 @@ use crate::{
 
 /// How long something may be due while there is room for it. The slowest store, with many
 /// operations in line, needs less.
-const PATIENCE: Millis = 150_000;
+const PATIENCE: Millis = 60_000;
 
 /// What a life leaves behind.
 pub(super) struct End {
@@ -125,7 +125,7 @@ async fn serve(process: &Arc<Process>, most: Millis) {
     }
     process.stopping.store(true, Relaxed);
     scheduler.stop(Duration::from_millis(world.chance.among(&[0, 5000, 30_000]))).await;
-    let idle = process.runs().values().all(|count| *count == 0) && process.busy.load(Relaxed) == 0;
+    let idle = process.runs().is_empty() && process.busy.load(Relaxed) == 0;
     if idle && process.failures.load(Relaxed) == 0 {
         process.hold(|| invariants::check_recovered(&world.disk.data()));
     }
@@ -149,20 +149,20 @@ fn step(world: &World) -> Millis {
     if chance.one_in(2) { by } else { -by }
 }
 
-/// Looks for what is due and stays so although there is room for it.
+/// Looks for what is to be done and stays so although there is room for it.
 async fn watches(process: Arc<Process>) {
     let world = &process.world;
+    let look = || invariants::check_waiting(&world.disk.data(), &process.runs(), process.clock.now());
     loop {
         pass(world.chance.spread(1, 4 * world.pace.unit())).await;
-        let now = || process.clock.now();
-        let waiting = invariants::check_waiting(&world.disk.data(), now());
-        if waiting.is_empty() {
+        let to_do = look();
+        if to_do.is_empty() {
             continue;
         }
         let room = || {
             let (full, failures) = (process.full.load(Relaxed), process.failures.load(Relaxed));
-            let runs = process.runs().values().sum::<usize>();
-            (runs < world.weather.capacity).then_some((full, failures, process.clock.steps()))
+            let is_room = process.runs().len() < world.weather.capacity && process.busy.load(Relaxed) < 4;
+            is_room.then_some((full, failures, process.clock.steps()))
         };
         let before = room();
         pass(PATIENCE).await;
@@ -170,9 +170,9 @@ async fn watches(process: Arc<Process>) {
             continue;
         }
         process.hold(|| {
-            let still = invariants::check_waiting(&world.disk.data(), now());
-            let stuck = still.iter().find(|task| waiting.contains(task));
-            assert!(stuck.is_none(), "there is room, but it waits: {stuck:#?}");
+            let still = look();
+            let stuck = still.iter().find(|item| to_do.contains(item));
+            assert!(stuck.is_none(), "there is room, but it waits: {stuck:?}");
         });
     }
 }

@@ -49,7 +49,7 @@ impl Script {
             let (mut record, data) = (world.record(), world.disk.data());
             invariants::check_start(&mut record, &data, task, execution, context.attempt);
         });
-        self.enter(task);
+        self.enter(execution);
         // The semaphore is never closed.
         let place = self.places.acquire().await;
         while (1..=FARTHEST).contains(&(not_before - process.clock.now())) {
@@ -94,21 +94,15 @@ impl Script {
             Verdict { ending, started: Some(started), duration, ..Verdict::failed(Reason::Lost, "") };
         process.tell(format_args!("{} {execution} ends: {:?}", context.task_name, verdict.ending));
         world.record().verdicts.insert(execution, verdict.clone());
-        self.leave(task);
+        process.runs().remove(&execution);
         verdict
     }
 
-    fn enter(&self, task: TaskId) {
+    fn enter(&self, execution: ExecutionId) {
         let mut runs = self.process.runs();
-        *runs.entry(task).or_default() += 1;
-        if runs.values().sum::<usize>() >= self.process.world.weather.capacity {
+        runs.insert(execution);
+        if runs.len() >= self.process.world.weather.capacity {
             self.process.full.fetch_add(1, Relaxed);
-        }
-    }
-
-    fn leave(&self, task: TaskId) {
-        if let Some(count) = self.process.runs().get_mut(&task) {
-            *count -= 1;
         }
     }
 

@@ -1,7 +1,7 @@
 //! What outlives a process (the disk, the record, the history), and a process.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::sleep};
 use super::{chance::Chance, clock::WallClock, history::History, plans::Pace, record::Record};
 use crate::{
     clock::Clock,
-    domain::{Millis, ids::TaskId},
+    domain::{Millis, ids::ExecutionId},
     store::memory::disk::Disk,
 };
 
@@ -113,8 +113,8 @@ pub(super) struct Process {
     pub(super) failures: AtomicU64,
     /// Operations of the store under way.
     pub(super) busy: AtomicUsize,
-    /// Runs under way, by task.
-    pub(super) runs: Mutex<BTreeMap<TaskId, usize>>,
+    /// Runs under way.
+    pub(super) runs: Mutex<BTreeSet<ExecutionId>>,
     /// How often there was no room for another run.
     pub(super) full: AtomicU64,
     dead: AtomicBool,
@@ -180,7 +180,7 @@ impl Process {
         self.world.history.tell(format!("{shown} {text}"));
     }
 
-    pub(super) fn runs(&self) -> MutexGuard<'_, BTreeMap<TaskId, usize>> {
+    pub(super) fn runs(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
