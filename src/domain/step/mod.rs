@@ -202,6 +202,10 @@ impl Task {
             Event::Update(draft) => stepper.update(*draft)?,
         }
         let Stepper { mut step, moment, .. } = stepper;
+        for waiting in &mut step.task.facts.waiting {
+            // They wait for the task to be idle, not for a clock that was set back to catch up.
+            waiting.since = waiting.since.min(moment.now);
+        }
         if step.task != *self {
             // Never backwards, whatever the clock does.
             step.task.updated_at = moment.now.max(self.updated_at);

@@ -137,3 +137,16 @@ fn several_times_at_once_are_decided_about_together() {
     let mut life = Life::with("every 1s", |task| task.overlap = Overlap::Allow);
     assert_eq!(life.at(10).due().len(), 10);
 }
+
+#[test]
+fn what_waits_for_a_run_starts_after_it_although_the_clock_was_set_back() {
+    for overlap in [Overlap::Queue, Overlap::Replace] {
+        let mut life = Life::with("@hourly", |task| task.overlap = overlap);
+        life.at(3600).due();
+        life.at(7200).due();
+        life.at(4000).succeeds();
+        let started = life.due();
+        assert_eq!(started.len(), 1, "{overlap:?}: it waits until {:?}", life.task.due());
+        assert_eq!(started[0].occurrence.scheduled_for, START + 2 * HOUR);
+    }
+}
