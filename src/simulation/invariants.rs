@@ -58,7 +58,9 @@ pub(super) struct Account {
     /// Whether it was planned anew while the clock stood before times already decided about, so
     /// that the new plan may have them again.
     rewound: bool,
+    /// The latest that the clock has shown at a step, and what it showed at the last one.
     latest: Millis,
+    changed: Millis,
 }
 
 impl Account {
@@ -68,6 +70,7 @@ impl Account {
         assert_eq!(facts.anchor, created);
         Self {
             latest: created,
+            changed: created,
             task,
             rows: BTreeMap::new(),
             came: 0,
@@ -101,6 +104,7 @@ impl Account {
         retries(change);
         self.task = change.step.task.clone();
         self.latest = self.latest.max(change.now);
+        self.changed = change.now;
         self.stands();
     }
 
@@ -410,16 +414,23 @@ pub(super) enum ToDo {
 }
 
 /// What is to be done. Nothing of it may stay for long while there is room.
-pub(super) fn check_waiting(data: &Data, runs: &BTreeSet<ExecutionId>, now: Millis) -> Vec<ToDo> {
+pub(super) fn check_waiting(
+    record: &Record,
+    data: &Data,
+    runs: &BTreeSet<ExecutionId>,
+    now: Millis,
+) -> Vec<ToDo> {
     let to_do = |task: &Task| {
         let Facts { waiting, running, retries, paused, .. } = &task.facts;
         let nobodys = running.iter().find(|running| !runs.contains(&running.execution));
         if let Some(running) = nobodys {
             return Some(ToDo::End(task.id, running.execution));
         }
-        // Those who wait for the task to be idle wait for no moment, wherever the clock stands.
+        // Those who wait for the task to be idle wait for no moment, wherever the clock stands;
+        // unless it was set back in the very moment between the end and the start.
+        let between = record.accounts.get(&task.id).is_none_or(|account| account.changed > now);
         let free = |waiting: &&Waiting| waiting.occurrence.by_hand || !paused && retries.is_empty();
-        if let Some(waiting) = waiting.iter().find(free).filter(|_| running.is_empty()) {
+        if let Some(waiting) = waiting.iter().find(free).filter(|_| running.is_empty() && !between) {
             return Some(ToDo::Start(task.id, waiting.execution));
         }
         Some(ToDo::Decide(task.id, task.due().filter(|due| *due <= now)?))

@@ -152,7 +152,10 @@ fn step(world: &World) -> Millis {
 /// Looks for what is to be done and stays so although there is room for it.
 async fn watches(process: Arc<Process>) {
     let world = &process.world;
-    let look = || invariants::check_waiting(&world.disk.data(), &process.runs(), process.clock.now());
+    let look = || {
+        let now = process.clock.now();
+        invariants::check_waiting(&world.record(), &world.disk.data(), &process.runs(), now)
+    };
     loop {
         pass(world.chance.spread(1, 4 * world.pace.unit())).await;
         let to_do = look();
