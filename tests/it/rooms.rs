@@ -31,6 +31,10 @@ const RULES: [(&str, &[&str]); 13] = [
     ("events.rs", &["crate::store", "crate::scheduler", "crate::runtime", "axum", "sled"]),
     ("clock.rs", &["crate::store", "crate::scheduler", "crate::runtime", "crate::api"]),
     ("config.rs", &["tokio", "axum", "crate::store", "crate::scheduler", "crate::runtime", "crate::api"]),
+    (
+        "simulation",
+        &["sled", "axum", "deno_core", "rand", "crate::store::sled", "crate::runtime::host", "crate::api"],
+    ),
     ("app.rs", &["deno_core", "::sled::", "crate::cli"]),
 ];
 
