@@ -28,6 +28,7 @@ use crate::{
             MemoryStore,
             prepare::{self, Operation, Prepared},
         },
+        transfer::{Cursor, Import, Part},
     },
 };
 
@@ -289,6 +290,14 @@ impl Store for FrailStore {
         self.perform("put", false, prepare::put(key, value), |_, _, ()| {})
     }
 
+    fn export(&self, from: Cursor) -> Commit<Part> {
+        self.0.memory.export(from)
+    }
+
+    fn import(&self, import: Import) -> Commit<()> {
+        self.0.memory.import(import)
+    }
+
     fn close(&self) -> Commit<()> {
         self.0.memory.close()
     }
@@ -343,7 +352,7 @@ impl Store for FrailStore {
         self.0.memory.statistics(detailed)
     }
 
-    fn report(&self) -> &Report {
+    fn report(&self) -> Report {
         self.0.memory.report()
     }
 }
