@@ -21,7 +21,7 @@ pub(super) enum Rule {
     Now,
     At(Millis),
     Every(Millis),
-    Cron(Cron),
+    Cron(Box<Cron>),
 }
 
 /// A cron rule.
@@ -266,7 +266,7 @@ impl Almanacs {
         let key = (definition.schedule.clone(), definition.timezone.clone());
         self.cron.entry(key).or_insert_with(|| {
             let zone = definition.timezone.parse().expect("a zone");
-            Almanac::new(cron, zone, moment)
+            Almanac::new(*cron, zone, moment)
         })
     }
 }

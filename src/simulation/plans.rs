@@ -108,7 +108,7 @@ pub(super) fn schedule(chance: &Chance, pace: Pace, now: Millis) -> (String, Rul
             let (cron, with_seconds) = cron(chance, pace);
             let fields = cron.fields.iter().skip(usize::from(!with_seconds));
             let text = fields.map(|field| field.text.as_str()).collect::<Vec<_>>().join(" ");
-            (text, Rule::Cron(cron))
+            (text, Rule::Cron(Box::new(cron)))
         }
     }
 }
@@ -119,7 +119,7 @@ fn shorthand(chance: &Chance) -> (String, Rule) {
     let month = if name == "@yearly" { list(&[1]) } else { star(1, 12) };
     let weekday = if name == "@WEEKLY" { list(&[0]) } else { star(0, 6) };
     let fields = [list(&[0]), list(&[0]), list(&[0]), day, month, weekday];
-    (name.to_owned(), Rule::Cron(Cron { fields }))
+    (name.to_owned(), Rule::Cron(Box::new(Cron { fields })))
 }
 
 fn cron(chance: &Chance, pace: Pace) -> (Cron, bool) {

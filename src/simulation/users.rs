@@ -117,7 +117,7 @@ impl User {
         let Ok(definition) = draft.create(&defaults, self.process.clock.now()) else { return };
         let asker = self.asker();
         let answer = self.scheduler.create(definition, &asker).await;
-        self.answered(&asker, "create", answer.map(drop));
+        self.answered(&asker, "create", &answer.map(drop));
     }
 
     async fn update(&self, task: TaskId) {
@@ -146,27 +146,27 @@ impl User {
             Asked::Update(draft) => ("update", scheduler.update(task, draft, &asker).await.map(drop)),
             Asked::RunByHand(params) => ("run", scheduler.run_by_hand(task, params, &asker).await.map(drop)),
         };
-        self.answered(&asker, name, answer);
+        self.answered(&asker, name, &answer);
     }
 
     async fn delete(&self, task: TaskId) {
         let asker = self.asker();
         let answer: Result<Task, _> = self.scheduler.delete(task, &asker).await;
-        self.answered(&asker, "delete", answer.map(drop));
+        self.answered(&asker, "delete", &answer.map(drop));
     }
 
     /// An answer tells the truth: what is done counts, and what is refused does not.
-    fn answered(&self, asker: &Asker, name: &str, answer: Result<(), ControlError>) {
+    fn answered(&self, asker: &Asker, name: &str, answer: &Result<(), ControlError>) {
         let (process, world) = (&self.process, &self.process.world);
         let id = &asker.request_id;
-        match &answer {
+        match answer {
             Ok(()) => process.tell(format_args!("{id} {name} is answered")),
             Err(error) => process.tell(format_args!("{id} {name} is refused: {error}")),
         }
         process.hold(|| {
             let done = world.record().done.contains(id);
             assert!(done == answer.is_ok() || process.is_dead(), "{id} {name}: {answer:?}, done: {done}");
-            let right = match &answer {
+            let right = match answer {
                 Ok(()) => true,
                 Err(ControlError::Stopping) => process.stopping.load(Relaxed),
                 Err(ControlError::Store(StoreError::Refused(Refused::NotYet | Refused::Schedule(_)))) => {
