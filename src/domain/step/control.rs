@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Refused, Stepper, first_run};
 use crate::domain::{
+    Millis,
     definition::Overlap,
     draft::Draft,
     execution::Trigger,
@@ -19,7 +20,7 @@ impl Stepper<'_, '_> {
         params: Option<Map<String, Value>>,
     ) -> Result<(), Refused> {
         let now = self.moment.now;
-        let occurrence = Occurrence { scheduled_for: self.own_moment(), by_hand: true, params };
+        let occurrence = Occurrence { scheduled_for: self.free_moment(now), by_hand: true, params };
         let waiting =
             Waiting { execution, trigger: Trigger::Manual, since: now, occurrence: occurrence.clone() };
         let facts = &self.step.task.facts;
@@ -71,7 +72,7 @@ impl Stepper<'_, '_> {
             // What is still to come stays, whatever the clock did: what came before it has run.
             next.filter(|next| *next > now).or_else(|| self.next_afresh())
         } else {
-            next.map(|moment| moment.max(now))
+            next.map(|moment| if moment < now { self.free_moment(now) } else { moment })
         };
         let facts = self.facts();
         facts.paused = false;
@@ -115,6 +116,7 @@ impl Stepper<'_, '_> {
             };
             self.timetable = self.step.task.definition.timetable(anchor)?;
             let next = first_run(&self.timetable, now);
+            let next = next.map(|next| if next == now { self.free_moment(now) } else { next });
             let facts = self.facts();
             facts.anchor = anchor;
             facts.next = next;
@@ -128,12 +130,11 @@ impl Stepper<'_, '_> {
         Ok(())
     }
 
-    /// The present moment, moved until no other occurrence of the task has it: executions
-    /// are unique by planned time and attempt.
-    fn own_moment(&self) -> i64 {
+    /// A moment, moved until no other occurrence of the task has it: executions are unique by
+    /// planned time and attempt.
+    fn free_moment(&self, mut moment: Millis) -> Millis {
         let facts = &self.step.task.facts;
-        let mut moment = self.moment.now;
-        let taken = |moment: i64| {
+        let taken = |moment: Millis| {
             facts.next == Some(moment)
                 || self.timetable.next_after(moment - 1) == Some(moment)
                 || facts.running.iter().any(|r| r.occurrence.scheduled_for == moment)

@@ -426,6 +426,21 @@ fn a_run_by_hand_never_takes_the_time_of_another_occurrence() {
 }
 
 #[test]
+fn nothing_else_is_planned_for_the_time_of_a_run_by_hand() {
+    // Run by hand and resumed, or planned anew, in the same millisecond.
+    let mut life = Life::with("2026-03-02T10:05:00Z", |task| task.overlap = Overlap::Allow);
+    life.at(10).step(Event::Pause);
+    let mut resumed = life.at(400).clone();
+    assert_eq!(resumed.by_hand().start[0].occurrence.scheduled_for, resumed.now);
+    let mut updated = resumed.clone();
+    resumed.step(Event::Resume);
+    updated.update(&json!({"schedule": "now"}));
+    for life in [resumed, updated] {
+        assert_eq!(life.task.facts.next, Some(life.now + 1));
+    }
+}
+
+#[test]
 fn a_schedule_that_no_longer_parses_can_be_put_right() {
     let mut life = Life::with("@hourly", |task| task.max_retries = 1);
     life.at(3600).due();
