@@ -71,11 +71,11 @@ impl Account {
         Self {
             latest: created,
             changed: created,
+            decided: facts.next.map(|next| next - 1),
             task,
             rows: BTreeMap::new(),
             came: 0,
             in_rows: 0,
-            decided: None,
             attempts: BTreeSet::new(),
             rewound: false,
         }
@@ -126,11 +126,13 @@ impl Account {
             let came = before.next.filter(|next| *next <= now && !before.paused);
             let expected_anchor = if definition.schedule == new.definition.schedule { anchor } else { now };
             assert_eq!(after.anchor, expected_anchor);
-            let expected = almanacs.first(&new.definition, expected_anchor, now).filter(|_| !stopped);
+            let first = almanacs.first(&new.definition, expected_anchor, now);
+            let expected = first.filter(|_| !stopped);
             let is_near = expected == Some(now) && after.next.is_some_and(|next| is_now(next, now));
             assert!(after.next == expected || is_near, "the plan is new, {expected:?}: {change:#?}");
             self.rewound |= now < self.latest;
-            self.decided = None;
+            // A plan has no times before its first one, wherever the clock is set later.
+            self.decided = first.map(|first| first - 1);
             return match came {
                 Some(first) if definition.recurring => almanacs.count(definition, anchor, first, now + 1),
                 came => u64::from(came.is_some()),
