@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Server, field};
+use crate::harness::{Options, Server, field, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -41,7 +41,8 @@ fn a_runner_that_grows_too_large_is_killed_and_shows_what_it_wrote_until_then() 
     let error = execution["error"].as_str().unwrap_or_default();
     assert!(error.contains("memory resident"), "{error}");
     let resident = number_in(error);
-    assert!(resident > 160, "{error}");
+    // In whole MiB, so just over the limit is the limit.
+    assert!(resident >= 160, "{error}");
 
     let kept = messages(&execution);
     let steps: Vec<_> = (1..=kept.len()).map(|step| format!("step {step}")).collect();
@@ -70,7 +71,8 @@ fn a_run_in_a_builtin_that_nothing_interrupts_is_killed_after_its_timeout_with_i
     server.is_well();
 }
 
-/// V8 has no way back from one allocation that is larger than all the room there is.
+/// V8 has no way back from one allocation that is larger than all the room there is. (Now and
+/// then it lets one pass; the limit of resident memory is for that.)
 #[test]
 fn a_run_that_takes_its_runner_down_with_the_heap_keeps_its_last_line() {
     let server = Options::default().set("LIMITS__HEAP", "32 MiB").set("RUNNERS__MAX", "1").start();
@@ -79,7 +81,11 @@ fn a_run_that_takes_its_runner_down_with_the_heap_keeps_its_last_line() {
         const some = new Array(1e6).fill(1.5);
         return some.concat(...Array(30).fill(some)).length;
     };";
-    let execution = server.run_source("concatenates", source, &json!({}));
+    let id = server.create_dormant("concatenates", source, &json!({}));
+    let execution = until("a run takes its runner with it", || {
+        let execution = server.run(&id);
+        (execution["status"] != "completed").then_some(execution)
+    });
     assert_eq!(field(&execution, ["status", "reason"]), [json!("failed"), json!("memory-limit")]);
     let error = execution["error"].as_str().unwrap_or_default();
     assert!(error.contains("its runner with it"), "V8 found a way back: {error}");
