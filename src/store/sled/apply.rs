@@ -1,9 +1,6 @@
 //! What each operation writes.
 
-use super::{
-    keys, record,
-    txn::{Txn, Writes},
-};
+use super::{keys, record, txn::Txn};
 use crate::{
     domain::{
         Millis,
@@ -235,16 +232,4 @@ pub(super) fn remove_history(
         progress = true;
     }
     Ok(progress.then_some(removal))
-}
-
-/// Applies a group's writes to a batch.
-pub(super) fn batch(writes: &Writes) -> sled::Batch {
-    let mut batch = sled::Batch::default();
-    for (key, value) in writes {
-        match value {
-            Some(value) => batch.insert(key.as_slice(), value.as_slice()),
-            None => batch.remove(key.as_slice()),
-        }
-    }
-    batch
 }

@@ -192,7 +192,7 @@ impl Check {
         // The counters that there are, as of the last commit, and those that there should be.
         let mut stored = BTreeMap::new();
         for prefix in keys::TASK_COUNTERS {
-            for entry in txn.tree().scan_prefix(prefix) {
+            for entry in txn.tree().scan_prefix(&prefix) {
                 let (key, value) = entry.map_err(backend("scan the store"))?;
                 stored.insert(key.to_vec(), super::txn::read_counter(&value));
             }

@@ -6,10 +6,12 @@
 
 use std::ops::Bound;
 
-use sled::{IVec, Tree};
+use sled::IVec;
 
 use super::{
-    keys, record,
+    keys,
+    pieces::Records,
+    record,
     txn::{after_prefix, backend},
 };
 use crate::{
@@ -31,7 +33,7 @@ const BYTES: usize = 128 * 1024;
 const STEPS: usize = 256;
 
 /// The part that begins at `from`.
-pub(super) fn part(tree: &Tree, from: Cursor) -> Result<Part, StoreError> {
+pub(super) fn part(tree: &Records, from: Cursor) -> Result<Part, StoreError> {
     let mut reader = Reader { tree, cursor: from, records: Vec::new(), bytes: 0 };
     for _ in 0..STEPS {
         if reader.bytes > BYTES {
@@ -45,7 +47,7 @@ pub(super) fn part(tree: &Tree, from: Cursor) -> Result<Part, StoreError> {
 }
 
 struct Reader<'a> {
-    tree: &'a Tree,
+    tree: &'a Records,
     cursor: Cursor,
     records: Vec<Record>,
     bytes: usize,
@@ -112,7 +114,7 @@ impl Reader<'_> {
         for row in &open {
             self.row(id, *row)?;
         }
-        for key in self.tree.scan_prefix(keys::executions(id)).keys() {
+        for key in self.tree.prefix_keys(&keys::executions(id)) {
             let key = key.map_err(backend("scan the store"))?;
             let row = keys::last_execution(&key).filter(|row| !open.contains(row));
             self.cursor.left.extend(row.map(Left::Row));
@@ -190,7 +192,7 @@ impl Reader<'_> {
     /// The history of a task whose record is not to be had: nothing can be said about it, but
     /// it is not lost.
     fn abandoned(&mut self, task: TaskId) -> Result<(), StoreError> {
-        for entry in self.tree.scan_prefix(keys::executions(task)) {
+        for entry in self.tree.scan_prefix(&keys::executions(task)) {
             let (key, bytes) = entry.map_err(backend("scan the store"))?;
             self.set_aside(&key, &bytes);
             if let Some(id) = keys::last_execution(&key) {

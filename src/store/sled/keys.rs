@@ -36,6 +36,8 @@ pub(super) const COUNTER: u8 = b'c';
 pub(super) const META: u8 = b'm';
 /// Records that did not verify, under their former key.
 pub(super) const SET_ASIDE: u8 = b'q';
+/// Pieces of large values, by the value's key and their number.
+pub(super) const PIECE: u8 = b'p';
 /// Tasks whose history is still to be removed.
 pub(super) const GARBAGE: u8 = b'g';
 

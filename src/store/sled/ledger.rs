@@ -7,14 +7,14 @@ use std::{
     path::Path,
 };
 
-use sled::{Batch, Tree};
+use sled::Batch;
 
 use super::{
-    apply,
     check::Check,
     keys,
     mark::{Mark, Marked},
     open,
+    pieces::{self, Records},
     report::Shared,
     tally::Tally,
     txn::{Txn, Writes},
@@ -30,9 +30,9 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn open(tree: &Tree, directory: &Path, report: Shared) -> io::Result<Self> {
+    pub(super) fn open(tree: &Records, directory: &Path, report: Shared) -> io::Result<Self> {
         let (mark, marked) = Mark::open(directory)?;
-        let tally = tree.get(Tally::key())?.and_then(|bytes| Tally::decode(&bytes)).unwrap_or_default();
+        let tally = tree.get(&Tally::key())?.and_then(|bytes| Tally::decode(&bytes)).unwrap_or_default();
         let check = Some(Check::new(report.clone(), marked != Marked::Nothing));
         Ok(Self { tally, mark, marked, check, report })
     }
@@ -54,20 +54,20 @@ impl Ledger {
     }
 
     /// The batch that writes a group, and the numbers that are right after it.
-    pub(super) fn batch(&mut self, tree: &Tree, group: &Writes) -> sled::Result<Batch> {
+    pub(super) fn batch(&mut self, tree: &Records, group: &Writes) -> sled::Result<Batch> {
+        let mut batch = Batch::default();
         for (key, new) in group {
             let noted = self.check.is_some() && Check::watches(key[0]);
-            if !noted && !Tally::counts(key[0]) {
-                continue;
-            }
-            let (old, new) = (tree.get(key)?, new.as_deref());
-            self.tally.change(key, old.as_deref(), new);
+            let looked_at = noted || Tally::counts(key[0]) || pieces::may_be_large(key);
+            let old = if looked_at { tree.get(key)? } else { None };
+            let (old, new) = (old.as_deref(), new.as_deref());
+            self.tally.change(key, old, new);
             if let Some(check) = &mut self.check {
-                check.note(key, old.as_deref(), new);
+                check.note(key, old, new);
             }
+            pieces::write(&mut batch, key, old, new);
         }
         self.tally.sequence += 1;
-        let mut batch = apply::batch(group);
         batch.insert(Tally::key(), self.tally.encode());
         Ok(batch)
     }

@@ -101,7 +101,7 @@ fn matching(tree: &View, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
     let Some(part) = &query.name else { return by_next_run(tree, query).collect() };
     let part = part.to_lowercase();
     let mut found = Vec::new();
-    for entry in tree.scan_prefix([keys::NAME]) {
+    for entry in tree.scan_prefix(&[keys::NAME]) {
         let (key, id) = entry.map_err(backend("scan the store"))?;
         if has(&key[1..], &part) {
             found.extend(keys::last_task(&id));
@@ -128,7 +128,7 @@ fn in_order<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
     let prefix = match query.sort {
         TaskSort::NextRun => return by_next_run(tree, query),
         TaskSort::Name => {
-            let entries = tree.scan_prefix([keys::NAME]);
+            let entries = tree.scan_prefix(&[keys::NAME]);
             let id = |entry: sled::Result<(IVec, IVec)>| task_id(entry.map(|(_, id)| id));
             return match query.direction {
                 Direction::Ascending => Box::new(entries.filter_map(id)),
@@ -138,7 +138,7 @@ fn in_order<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
         TaskSort::CreatedAt => keys::TASK,
         TaskSort::UpdatedAt => keys::UPDATED,
     };
-    let found = tree.scan_prefix([prefix]).keys();
+    let found = tree.prefix_keys(&[prefix]);
     match query.direction {
         Direction::Ascending => Box::new(found.filter_map(task_id)),
         Direction::Descending => Box::new(found.rev().filter_map(task_id)),
@@ -176,7 +176,7 @@ struct Merge<'a> {
 impl<'a> Merge<'a> {
     fn new(tree: &'a View, prefixes: impl Iterator<Item = Vec<u8>>, direction: Direction) -> Self {
         let ranges = prefixes.map(|prefix| {
-            let keys = tree.scan_prefix(&prefix).keys();
+            let keys = tree.prefix_keys(&prefix);
             let mut keys: Box<dyn Iterator<Item = _>> = match direction {
                 Direction::Ascending => Box::new(keys),
                 Direction::Descending => Box::new(keys.rev()),

@@ -20,6 +20,7 @@ mod lock;
 mod mark;
 mod mend;
 mod open;
+mod pieces;
 mod read;
 mod record;
 mod report;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::{
     lock::Lock,
     open::Opened,
+    pieces::Records,
     report::Shared,
     view::{Pending, View},
     writer::{Op, Reply, Writer},
@@ -97,8 +99,9 @@ impl SledStore {
         let Opened { db, ledger, lock, checked } = open::open(directory, cache, at_once, &report)?;
         let (ops, received) = mpsc::channel(QUEUE);
         let pending = Arc::new(Pending::default());
-        let view = View::new((*db).clone(), pending.clone(), ops.downgrade());
-        let writer = Writer::new(db.clone(), pending, directory, ledger, report.clone()).map_err(failed)?;
+        let tree = Records::new(&db);
+        let view = View::new(tree.clone(), pending.clone(), ops.downgrade());
+        let writer = Writer::new(tree, pending, directory, ledger, report.clone()).map_err(failed)?;
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer::run_or_stop(writer, received))

@@ -14,23 +14,21 @@ use std::{
     time::Duration,
 };
 
-use sled::{Db, Tree};
+use sled::Db;
 
 use super::{
     before, import, keys,
     ledger::Ledger,
     lock::{Lock, LockError},
+    pieces::Records,
     report::Shared,
     txn::{Txn, Writes, read_counter},
     writer::Files,
 };
 use crate::store::StoreError;
 
-/// sled writes its log in pieces of this many bytes. What is larger than a quarter of one becomes
-/// a file of its own, and such a file is removed as soon as it is replaced, before what replaces
-/// it is sure to be on the disk. And what is torn within a piece ends the log there, while after
-/// a tear in one piece the next is read on. So a piece is large enough for sixteen records (as
-/// many lie together) of all but the greatest size, and for all of a commit but in rare cases.
+/// sled writes its log in segments of this many bytes. What is larger than a quarter of one
+/// becomes a file of its own, which no page does here ([`pieces`](super::pieces)).
 const SEGMENT: usize = 8 * 1024 * 1024;
 
 /// How often a file that is still locked is tried, which is two seconds in all.
@@ -121,7 +119,8 @@ fn start(db: Db, directory: &Path, at_once: usize, report: &Shared, lock: Lock) 
     if db.contains_key(import::marker()).map_err(sled_failed)? {
         return Err(OpenError::HalfImported { path: path() });
     }
-    let mut ledger = Ledger::open(&db, directory, report.clone()).map_err(failed)?;
+    let tree = Records::new(&db);
+    let mut ledger = Ledger::open(&tree, directory, report.clone()).map_err(failed)?;
     if let Some(why) = ledger.behind() {
         return Err(OpenError::Lost { path: path(), why });
     }
@@ -132,7 +131,7 @@ fn start(db: Db, directory: &Path, at_once: usize, report: &Shared, lock: Lock) 
     let mut checked = false;
     while !checked && spent < at_once {
         let nothing = Writes::new();
-        let mut txn = Txn::new(&db, &nothing);
+        let mut txn = Txn::new(&tree, &nothing);
         let damaged = |error: StoreError| OpenError::Damaged { path: path(), why: error.to_string() };
         match ledger.check(&mut txn).map_err(damaged)? {
             Some(cost) => spent += cost,
@@ -143,9 +142,9 @@ fn start(db: Db, directory: &Path, at_once: usize, report: &Shared, lock: Lock) 
         if !missing.is_empty() {
             return Err(OpenError::Lost { path: path(), why: missing.join("; ") });
         }
-        apply(&db, &mut ledger, &txn.into_writes()).map_err(sled_failed)?;
+        apply(&tree, &mut ledger, &txn.into_writes()).map_err(sled_failed)?;
     }
-    let epoch = count_start(&db, &mut ledger).map_err(sled_failed)?;
+    let epoch = count_start(&tree, &mut ledger).map_err(sled_failed)?;
     report.counted(epoch);
     db.flush().map_err(sled_failed)?;
     Files::open(directory).and_then(|mut files| files.sync()).map_err(failed)?;
@@ -153,18 +152,18 @@ fn start(db: Db, directory: &Path, at_once: usize, report: &Shared, lock: Lock) 
     Ok(Opened { db, ledger, lock, checked })
 }
 
-fn apply(db: &Tree, ledger: &mut Ledger, writes: &Writes) -> sled::Result<()> {
+fn apply(tree: &Records, ledger: &mut Ledger, writes: &Writes) -> sled::Result<()> {
     if writes.is_empty() {
         return Ok(());
     }
-    let batch = ledger.batch(db, writes)?;
-    db.apply_batch(batch)
+    let batch = ledger.batch(tree, writes)?;
+    tree.apply(batch)
 }
 
-fn count_start(db: &Tree, ledger: &mut Ledger) -> sled::Result<u64> {
+fn count_start(tree: &Records, ledger: &mut Ledger) -> sled::Result<u64> {
     let key = keys::meta("epoch");
-    let epoch = 1 + db.get(&key)?.map_or(0, |bytes| read_counter(&bytes));
-    apply(db, ledger, &Writes::from([(key, Some(epoch.to_be_bytes().to_vec()))]))?;
+    let epoch = 1 + tree.get(&key)?.map_or(0, |bytes| read_counter(&bytes));
+    apply(tree, ledger, &Writes::from([(key, Some(epoch.to_be_bytes().to_vec()))]))?;
     Ok(epoch)
 }
 

@@ -24,13 +24,13 @@ fn verified<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8]) -> Optio
 }
 
 pub(super) fn next_due(tree: &View) -> Result<Option<Millis>, StoreError> {
-    let first = tree.scan_prefix([keys::DUE]).keys().next().transpose().map_err(backend("scan the store"))?;
+    let first = tree.prefix_keys(&[keys::DUE]).next().transpose().map_err(backend("scan the store"))?;
     Ok(first.and_then(|key| keys::read_millis(&key[1..])))
 }
 
 pub(super) fn running(tree: &View) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
     let mut found = Vec::new();
-    for key in tree.scan_prefix([keys::RUNNING]).keys() {
+    for key in tree.prefix_keys(&[keys::RUNNING]) {
         let key = key.map_err(backend("scan the store"))?;
         if let (Some(task), Some(id)) =
             (keys::last_task(&key[..key.len().min(17)]), keys::last_execution(&key))
@@ -48,7 +48,7 @@ pub(super) fn executions(
 ) -> Result<Page<Execution>, StoreError> {
     let filtered = query.status.is_some() || query.trigger.is_some();
     let mut page = Page { items: Vec::new(), total: 0 };
-    for entry in tree.scan_prefix(keys::executions(task)).rev() {
+    for entry in tree.scan_prefix(&keys::executions(task)).rev() {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         let Some(bytes) = tree.scanned(&key, bytes) else { continue };
         let in_reach = page.total < query.skip.saturating_add(query.limit) as u64;
@@ -85,7 +85,7 @@ pub(super) fn output(tree: &View, id: ExecutionId, tail: Option<usize>) -> Resul
     let mut size = 0;
     // The pieces of one chunk, last first.
     let mut pieces: Vec<(IVec, IVec)> = Vec::new();
-    for entry in tree.scan_prefix(keys::outputs(id)).rev() {
+    for entry in tree.scan_prefix(&keys::outputs(id)).rev() {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         if pieces.last().is_some_and(|(last, _)| keys::chunk_of(last) != keys::chunk_of(&key)) {
             let lines = chunk(tree, &mut pieces);
@@ -168,11 +168,11 @@ pub(super) fn statistics(
             statuses.insert(status.name().to_owned(), counter(tree, &keys::status_count(status))?.into());
         }
         answer.insert("taskStatus".to_owned(), Value::Object(statuses));
-        let mut records = tree.scan_prefix([keys::RETENTION]).keys();
+        let mut records = tree.prefix_keys(&[keys::RETENTION]);
         let time =
             |key: Option<sled::Result<sled::IVec>>| key?.ok().and_then(|key| keys::read_millis(&key[1..]));
         answer.insert("oldestExecution".to_owned(), json!(time(records.next())));
-        let mut records = tree.scan_prefix([keys::RETENTION]).keys();
+        let mut records = tree.prefix_keys(&[keys::RETENTION]);
         answer.insert("newestExecution".to_owned(), json!(time(records.next_back())));
         let mut indexes = Map::new();
         for (prefix, name) in keys::INDEXES.into_iter().chain([(keys::RETENTION, "retention")]) {
@@ -186,7 +186,7 @@ pub(super) fn statistics(
 
 fn measure(tree: &View, prefix: u8) -> Result<(u64, u64), StoreError> {
     let mut sum = (0, 0);
-    for entry in tree.scan_prefix([prefix]) {
+    for entry in tree.scan_prefix(&[prefix]) {
         let (key, value) = entry.map_err(backend("scan the store"))?;
         sum.0 += 1;
         sum.1 += (key.len() + value.len()) as u64;

@@ -2,6 +2,8 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::pieces;
+
 const VERSION: u8 = 1;
 const HEAD: usize = 5;
 
@@ -12,6 +14,8 @@ pub(super) enum BadRecord {
     Short(usize),
     #[error("version {0} is not known")]
     Version(u8),
+    #[error("a piece of it is missing or damaged")]
+    Pieces,
     #[error("the checksum does not match")]
     Checksum,
     #[error("it does not decode: {0}")]
@@ -32,8 +36,10 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Err
 
 pub(super) fn payload(record: &[u8]) -> Result<&[u8], BadRecord> {
     let (head, payload) = record.split_at_checked(HEAD).ok_or(BadRecord::Short(record.len()))?;
-    if head[0] != VERSION {
-        return Err(BadRecord::Version(head[0]));
+    match head[0] {
+        VERSION => {}
+        pieces::VERSION => return Err(BadRecord::Pieces),
+        other => return Err(BadRecord::Version(other)),
     }
     if head[1..] != crc32c::crc32c(payload).to_be_bytes() {
         return Err(BadRecord::Checksum);

@@ -3,6 +3,7 @@
 
 mod beside;
 mod files;
+mod large;
 mod records;
 
 use std::{path::Path, sync::Arc};

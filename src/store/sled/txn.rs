@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
-use sled::{IVec, Tree};
+use sled::IVec;
 
-use super::record;
+use super::{pieces::Records, record};
 use crate::store::StoreError;
 
 /// Writes by key; `None` removes.
 pub(super) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 pub(super) struct Txn<'a> {
-    tree: &'a Tree,
+    tree: &'a Records,
     group: &'a Writes,
     own: Writes,
 }
@@ -31,12 +31,12 @@ pub(super) fn backend(doing: &'static str) -> impl Fn(sled::Error) -> StoreError
 }
 
 impl<'a> Txn<'a> {
-    pub(super) fn new(tree: &'a Tree, group: &'a Writes) -> Self {
+    pub(super) fn new(tree: &'a Records, group: &'a Writes) -> Self {
         Self { tree, group, own: Writes::new() }
     }
 
     /// What was there before the group.
-    pub(super) fn tree(&self) -> &'a Tree {
+    pub(super) fn tree(&self) -> &'a Records {
         self.tree
     }
 
@@ -94,7 +94,7 @@ impl<'a> Txn<'a> {
         let written = || self.group.range(range.clone()).chain(self.own.range(range.clone()));
         let removed = written().filter(|(_, value)| value.is_none()).count();
         let mut keys = Vec::new();
-        for key in self.tree.range(range.clone()).keys().take(most.saturating_add(removed)) {
+        for key in self.tree.range_keys(range.clone()).take(most.saturating_add(removed)) {
             keys.push(key.map_err(backend("scan the store"))?.to_vec());
         }
         keys.extend(written().filter(|(_, value)| value.is_some()).map(|(key, _)| key.clone()));

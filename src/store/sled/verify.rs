@@ -8,13 +8,12 @@ use std::{
     path::Path,
 };
 
-use sled::{Db, Tree};
-
 use super::{
     before, export, import, keys,
     ledger::Ledger,
     lock::Lock,
     open::{self, OpenError},
+    pieces::Records,
     record,
     report::Shared,
     txn::{Txn, Writes, backend, read_counter},
@@ -48,20 +47,21 @@ pub(super) fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError
             return Err(OpenError::HalfImported { path: directory.to_owned() });
         }
         let report = Shared::default();
-        let ledger = Ledger::open(&db, directory, report.clone())
+        let tree = Records::new(&db);
+        let ledger = Ledger::open(&tree, directory, report.clone())
             .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
-        look(&db, ledger, &report)
+        look(&tree, ledger, &report)
             .map_err(|error| OpenError::Damaged { path: directory.to_owned(), why: error.to_string() })
     })
 }
 
-fn look(db: &Db, mut ledger: Ledger, report: &Shared) -> Result<Verified, StoreError> {
+fn look(tree: &Records, mut ledger: Ledger, report: &Shared) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
     verified.problems.extend(ledger.behind());
     let nothing = Writes::new();
     let mut differences = Vec::new();
     loop {
-        let mut txn = Txn::new(db, &nothing);
+        let mut txn = Txn::new(tree, &nothing);
         let more = ledger.check(&mut txn)?.is_some();
         differences.extend(
             txn.into_writes().into_iter().filter_map(|(key, value)| difference(&key, value.as_deref())),
@@ -73,20 +73,23 @@ fn look(db: &Db, mut ledger: Ledger, report: &Shared) -> Result<Verified, StoreE
     let found = report.get();
     verified.problems.extend(found.missing.into_iter().chain(found.set_aside).chain(differences));
     verified.counts.tasks = found.tasks;
-    let rows = executions(db, &mut verified)?;
-    output(db, &rows, &mut verified)?;
-    for entry in db.scan_prefix([keys::AUDIT]) {
+    let rows = executions(tree, &mut verified)?;
+    output(tree, &rows, &mut verified)?;
+    for entry in tree.scan_prefix(&[keys::AUDIT]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.audit += 1;
         if record::payload(&bytes).is_ok() {
             verified.decodes::<Audit>(&key, &bytes);
         }
     }
-    verified.counts.values = db.scan_prefix([keys::VALUE]).count() as u64;
-    for entry in db.scan_prefix([keys::SET_ASIDE]) {
+    verified.counts.values = tree.prefix_keys(&[keys::VALUE]).count() as u64;
+    for entry in tree.scan_prefix(&[keys::SET_ASIDE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.set_aside += 1;
         verified.set_aside.push(format!("{} ({} bytes)", keys::describe(&key[1..]), bytes.len()));
+    }
+    for key in tree.strays().map_err(backend("scan the store"))? {
+        verified.problems.push(format!("{}: a piece of it is there, but not the rest", keys::describe(&key)));
     }
     Ok(verified)
 }
@@ -110,17 +113,17 @@ fn difference(key: &[u8], value: Option<&[u8]>) -> Option<String> {
     Some(format!("index {index}: the entry {task} {what}"))
 }
 
-fn executions(tree: &Tree, verified: &mut Verified) -> Result<HashSet<ExecutionId>, StoreError> {
+fn executions(tree: &Records, verified: &mut Verified) -> Result<HashSet<ExecutionId>, StoreError> {
     let mut rows = HashSet::new();
     let mut per_task: BTreeMap<TaskId, u64> = BTreeMap::new();
-    for entry in tree.scan_prefix([keys::EXECUTION]) {
+    for entry in tree.scan_prefix(&[keys::EXECUTION]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.executions += 1;
         let (Some(task), Some(id)) = (keys::task_of(&key), keys::last_execution(&key)) else { continue };
         rows.insert(id);
         let known = per_task.contains_key(&task);
         *per_task.entry(task).or_default() += 1;
-        let contains = |key: Vec<u8>| tree.contains_key(key).map_err(backend("read the store"));
+        let contains = |key: Vec<u8>| tree.contains_key(&key).map_err(backend("read the store"));
         if !known && !contains(keys::task(task))? && !contains(keys::garbage(task))? {
             verified.problems.push(format!("{task}: there are executions of it, but not the task"));
         }
@@ -136,7 +139,7 @@ fn executions(tree: &Tree, verified: &mut Verified) -> Result<HashSet<ExecutionI
         }
     }
     for (task, count) in per_task {
-        let counted = tree.get(keys::history_count(task)).map_err(backend("read the store"))?;
+        let counted = tree.get(&keys::history_count(task)).map_err(backend("read the store"))?;
         let counted = counted.map_or(0, |bytes| read_counter(&bytes));
         if counted != count {
             verified.problems.push(format!("{task}: {counted} executions are counted, {count} are there"));
@@ -145,9 +148,9 @@ fn executions(tree: &Tree, verified: &mut Verified) -> Result<HashSet<ExecutionI
     Ok(rows)
 }
 
-fn output(tree: &Tree, rows: &HashSet<ExecutionId>, verified: &mut Verified) -> Result<(), StoreError> {
+fn output(tree: &Records, rows: &HashSet<ExecutionId>, verified: &mut Verified) -> Result<(), StoreError> {
     let mut pieces = Vec::new();
-    let mut entries = tree.scan_prefix([keys::OUTPUT]).peekable();
+    let mut entries = tree.scan_prefix(&[keys::OUTPUT]).peekable();
     while let Some(entry) = entries.next() {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         let whole = match entries.peek() {

@@ -10,11 +10,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use sled::{IVec, Tree};
+use sled::IVec;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     keys,
+    pieces::Records,
     txn::{Writes, backend},
     writer::Op,
 };
@@ -27,7 +28,7 @@ pub(super) struct Pending(RwLock<HashMap<Vec<u8>, Option<IVec>>>);
 impl Pending {
     /// Before a batch is applied. Only records are kept, not indexes: a list may show its order
     /// a moment early, but never a document.
-    pub(super) fn hide(&self, tree: &Tree, writes: &Writes) -> sled::Result<()> {
+    pub(super) fn hide(&self, tree: &Records, writes: &Writes) -> sled::Result<()> {
         let mut before = HashMap::new();
         for key in writes.keys().filter(|key| [keys::TASK, keys::EXECUTION].contains(&key[0])) {
             before.insert(key.clone(), tree.get(key)?);
@@ -49,13 +50,13 @@ impl Pending {
 /// What readers read.
 #[derive(Clone)]
 pub(super) struct View {
-    tree: Tree,
+    tree: Records,
     pending: Arc<Pending>,
     ops: mpsc::WeakSender<Op>,
 }
 
 impl View {
-    pub(super) fn new(tree: Tree, pending: Arc<Pending>, ops: mpsc::WeakSender<Op>) -> Self {
+    pub(super) fn new(tree: Records, pending: Arc<Pending>, ops: mpsc::WeakSender<Op>) -> Self {
         Self { tree, pending, ops }
     }
 
@@ -80,9 +81,9 @@ impl View {
 }
 
 impl Deref for View {
-    type Target = Tree;
+    type Target = Records;
 
-    fn deref(&self) -> &Tree {
+    fn deref(&self) -> &Records {
         &self.tree
     }
 }

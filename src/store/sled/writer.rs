@@ -15,13 +15,13 @@ use std::{
 };
 
 use serde_json::Value;
-use sled::Db;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     apply, export, import, keys,
     ledger::Ledger,
     mend, open,
+    pieces::Records,
     report::Shared,
     txn::{Txn, Writes},
     view::Pending,
@@ -124,7 +124,7 @@ fn later<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> A
 }
 
 pub(super) struct Writer {
-    db: Db,
+    tree: Records,
     pending: Arc<Pending>,
     files: Files,
     directory: PathBuf,
@@ -140,14 +140,14 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        db: Db,
+        tree: Records,
         pending: Arc<Pending>,
         directory: &Path,
         ledger: Ledger,
         report: Shared,
     ) -> io::Result<Self> {
         Ok(Self {
-            db,
+            tree,
             pending,
             files: Files::open(directory)?,
             directory: directory.to_owned(),
@@ -269,7 +269,7 @@ impl Writer {
             }
             Op::Export { from, reply } => {
                 // Nothing is under way between two commits, so the tree is what is durable.
-                let result = export::part(&self.db, from);
+                let result = export::part(&self.tree, from);
                 self.answers.push(later(reply, result));
             }
             Op::Import { import, reply } => {
@@ -299,7 +299,7 @@ impl Writer {
     }
 
     fn check(&mut self) -> Result<bool, StoreError> {
-        let mut txn = Txn::new(&self.db, &self.group);
+        let mut txn = Txn::new(&self.tree, &self.group);
         let more = self.ledger.check(&mut txn)?;
         let writes = txn.into_writes();
         self.group.extend(writes);
@@ -307,7 +307,7 @@ impl Writer {
     }
 
     fn set_aside(&mut self, key: &[u8]) -> Result<(), StoreError> {
-        let Some(why) = mend::problem(&Txn::new(&self.db, &self.group), key)? else { return Ok(()) };
+        let Some(why) = mend::problem(&Txn::new(&self.tree, &self.group), key)? else { return Ok(()) };
         self.report.set_aside(key, &why);
         self.in_txn(|txn| {
             let bytes = txn.get(key)?.unwrap_or_default();
@@ -316,7 +316,7 @@ impl Writer {
     }
 
     fn claim(&mut self, until: Millis, most: usize, mut decide: Decision) -> Result<Vec<Step>, StoreError> {
-        let due = Txn::new(&self.db, &self.group).keys(keys::due_until(until), most)?;
+        let due = Txn::new(&self.tree, &self.group).keys(keys::due_until(until), most)?;
         let mut steps = Vec::new();
         for key in due {
             let Some(id) = keys::last_task(&key) else { continue };
@@ -355,7 +355,7 @@ impl Writer {
         &mut self,
         operation: impl FnOnce(&mut Txn<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut txn = Txn::new(&self.db, &self.group);
+        let mut txn = Txn::new(&self.tree, &self.group);
         let value = operation(&mut txn)?;
         let writes = txn.into_writes();
         self.group.extend(writes);
@@ -394,10 +394,10 @@ impl Writer {
     }
 
     fn write(&mut self, group: &Writes) -> io::Result<()> {
-        let batch = self.ledger.batch(&self.db, group)?;
-        self.pending.hide(&self.db, group)?;
-        self.db.apply_batch(batch)?;
-        self.db.flush()?;
+        let batch = self.ledger.batch(&self.tree, group)?;
+        self.pending.hide(&self.tree, group)?;
+        self.tree.apply(batch)?;
+        self.tree.flush()?;
         self.files.sync()?;
         self.ledger.durable()?;
         self.pending.show();

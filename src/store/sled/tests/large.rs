@@ -1,0 +1,157 @@
+//! Large values, which lie in pieces.
+
+use serde_json::json;
+
+use super::*;
+
+/// A value that takes this many bytes as a record.
+fn value(bytes: usize, letter: &str) -> Value {
+    // The record's head, and two quotation marks.
+    json!(letter.repeat(bytes - 7))
+}
+
+fn put(store: &Arc<dyn Store>, key: &str, value: &Value) {
+    wait(store.put(key.to_owned(), value.clone()));
+}
+
+fn read(store: &Arc<dyn Store>, key: &str) -> Option<Value> {
+    store.get(key).expect("it reads")
+}
+
+/// The pieces that there are, by the key of their value and their number.
+fn pieces(db: &Db) -> Vec<Vec<u8>> {
+    db.scan_prefix([keys::PIECE]).keys().map(|key| key.expect("it reads").to_vec()).collect()
+}
+
+#[test]
+fn values_of_any_size_take_each_others_place() {
+    const PIECE: usize = 32 * 1024;
+    let sizes = [8, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 5 * PIECE + 3, 3 << 20, 40, 3 * PIECE, PIECE];
+    let directory = tempfile::tempdir().expect("a directory");
+    let sled = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let db = sled.db.clone();
+    let store: Arc<dyn Store> = Arc::new(sled);
+    put(&store, "neighbour", &value(100_000, "n"));
+    let neighbours = pieces(&db).len();
+    for (size, letter) in sizes.iter().zip(["a", "b"].iter().cycle()) {
+        let value = value(*size, letter);
+        put(&store, "key", &value);
+        assert_eq!(read(&store, "key"), Some(value), "{size}");
+        let expected = if *size > PIECE { size.div_ceil(PIECE) } else { 0 };
+        assert_eq!(pieces(&db).len() - neighbours, expected, "{size}");
+    }
+    assert_eq!(read(&store, "neighbour"), Some(value(100_000, "n")));
+    drop(db);
+    wait(store.close());
+    drop(store);
+    let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+    assert_eq!(found.problems, Vec::<String>::new());
+    let store = open(directory.path());
+    assert_eq!(read(&store, "key"), Some(value(PIECE, "b")));
+    wait(store.close());
+}
+
+#[test]
+fn a_large_task_goes_with_all_its_pieces() {
+    let mut large = task(1, "large");
+    large.definition.params.insert("text".to_owned(), json!("x".repeat(700_000)));
+    let directory = written(&[large.clone(), task(2, "small")]);
+    let sled = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let db = sled.db.clone();
+    let store: Arc<dyn Store> = Arc::new(sled);
+    assert_eq!(store.task(large.id).expect("it reads").as_ref(), Some(&large));
+    assert_ne!(pieces(&db), Vec::<Vec<u8>>::new());
+    wait(store.delete(large.id, None));
+    assert_eq!(pieces(&db), Vec::<Vec<u8>>::new());
+    wait(store.close());
+}
+
+/// Such a file may be missing after a loss of power although the batch that made it is there.
+#[test]
+fn nothing_is_so_large_that_it_becomes_a_file_of_its_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let mut files = 0;
+    for round in 0..6 {
+        for number in 0..20 {
+            put(&store, &format!("key {number:02}"), &value(900_000 + round, "v"));
+            files += std::fs::read_dir(directory.path().join("blobs")).expect("it reads").count();
+        }
+    }
+    assert_eq!(files, 0);
+    wait(store.close());
+}
+
+#[test]
+fn a_piece_that_is_missing_or_damaged_is_told_and_what_is_left_is_kept() {
+    for missing in [true, false] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = open(directory.path());
+        put(&store, "large", &value(100_000, "v"));
+        put(&store, "other", &value(100_000, "o"));
+        wait(store.close());
+        drop(store);
+        mangle(&directory, |db| {
+            let piece = pieces(db).swap_remove(1);
+            if missing {
+                db.remove(piece).expect("it writes");
+            } else {
+                flip_a_bit(db, &piece);
+            }
+        });
+        let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+        let [problem] = &found.problems[..] else { panic!("{:?}", found.problems) };
+        assert!(problem.contains("value \"large\"") && problem.contains("piece"), "{problem}");
+
+        let store = open(directory.path());
+        assert_eq!(store.report().set_aside, std::slice::from_ref(problem));
+        assert_eq!(store.report().missing, Vec::<String>::new());
+        assert_eq!(read(&store, "large"), None);
+        assert_eq!(read(&store, "other"), Some(value(100_000, "o")));
+        put(&store, "large", &value(50_000, "w"));
+        assert_eq!(read(&store, "large"), Some(value(50_000, "w")));
+        wait(store.close());
+        drop(store);
+        // What was found of it is still there, and nothing else.
+        let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+        assert_eq!(found.problems, Vec::<String>::new());
+        let [aside] = &found.set_aside[..] else { panic!("{:?}", found.set_aside) };
+        let kept = 100_000 + 17 - if missing { 32 * 1024 } else { 0 };
+        assert!(aside.contains(&format!("({kept} bytes)")), "{aside}");
+    }
+}
+
+#[test]
+fn pieces_without_their_value_are_a_problem() {
+    let directory = written(&[task(1, "first")]);
+    mangle(&directory, |db| {
+        let key = [&[keys::PIECE], &keys::value("gone")[..], &[0; 4]].concat();
+        db.insert(key, b"piece").expect("it writes");
+    });
+    let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+    let [problem] = &found.problems[..] else { panic!("{:?}", found.problems) };
+    assert!(problem.contains("value \"gone\"") && problem.contains("piece"), "{problem}");
+}
+
+#[test]
+fn readers_see_one_value_or_the_other_while_they_change() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let values = [value(200_000, "a"), value(100_000, "b"), value(10, "c")];
+    put(&store, "key", &values[0]);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while read(&store, "done").is_none() {
+                let found = read(&store, "key").expect("it is never without a value");
+                assert!(values.contains(&found), "{} bytes", found.to_string().len());
+            }
+        });
+        for value in values.iter().cycle().take(60) {
+            put(&store, "key", value);
+        }
+        put(&store, "done", &json!(true));
+        reader.join().expect("every value was one of those");
+    });
+    assert_eq!(store.report().set_aside, Vec::<String>::new());
+    wait(store.close());
+}
