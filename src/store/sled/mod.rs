@@ -10,6 +10,7 @@ mod before;
 mod beside;
 mod check;
 mod export;
+mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod import;

@@ -17,13 +17,14 @@ use std::{
 use sled::Db;
 
 use super::{
-    before, import, keys,
+    before,
+    files::Files,
+    import, keys,
     ledger::Ledger,
     lock::{Lock, LockError},
     pieces::Records,
     report::Shared,
     txn::{Txn, Writes, read_counter},
-    writer::Files,
 };
 use crate::store::StoreError;
 

@@ -6,19 +6,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fs::File,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    apply, export, import, keys,
+    apply, export,
+    files::Files,
+    import, keys,
     ledger::Ledger,
     mend, open,
     pieces::Records,
@@ -43,8 +43,8 @@ use crate::{
 /// How many operations may share a commit: enough for every runner to end and start at once
 /// many times over, few enough that nobody waits long for the others.
 const GROUP: usize = 512;
-/// Far more than the grain of a file system's times.
-const TICKS: Duration = Duration::from_millis(200);
+/// And how many bytes they may have written before no more are taken into it.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// The free space is looked at once in so many commits, and before each while there is too little.
 const LOOK: u32 = 16;
 
@@ -132,6 +132,7 @@ pub(super) struct Writer {
     report: Shared,
     /// What the operations since the last commit write.
     group: Writes,
+    group_bytes: usize,
     answers: Vec<Answer>,
     garbage: bool,
     low_space: bool,
@@ -154,6 +155,7 @@ impl Writer {
             ledger,
             report,
             group: BTreeMap::new(),
+            group_bytes: 0,
             answers: Vec::new(),
             garbage: true,
             low_space: false,
@@ -186,7 +188,7 @@ impl Writer {
                     Op::Close { reply } => closing = Some(reply),
                     op => unfinished.extend(self.perform(op)),
                 }
-                if taken < GROUP && closing.is_none() {
+                if taken < GROUP && self.group_bytes < GROUP_BYTES && closing.is_none() {
                     next = ops.try_recv().ok();
                 }
             }
@@ -302,7 +304,7 @@ impl Writer {
         let mut txn = Txn::new(&self.tree, &self.group);
         let more = self.ledger.check(&mut txn)?;
         let writes = txn.into_writes();
-        self.group.extend(writes);
+        self.join(writes);
         Ok(more.is_some())
     }
 
@@ -358,8 +360,13 @@ impl Writer {
         let mut txn = Txn::new(&self.tree, &self.group);
         let value = operation(&mut txn)?;
         let writes = txn.into_writes();
-        self.group.extend(writes);
+        self.join(writes);
         Ok(value)
+    }
+
+    fn join(&mut self, writes: Writes) {
+        self.group_bytes += writes.values().flatten().map(Vec::len).sum::<usize>();
+        self.group.extend(writes);
     }
 
     /// Not at every commit: a commit writes little compared with the space that must be free.
@@ -380,6 +387,7 @@ impl Writer {
 
     fn commit(&mut self) {
         let group = std::mem::take(&mut self.group);
+        self.group_bytes = 0;
         if !group.is_empty()
             && let Err(error) = self.write(&group)
         {
@@ -417,76 +425,4 @@ pub(super) fn run_or_stop(writer: Writer, ops: mpsc::Receiver<Op>) {
         );
         std::process::exit(1);
     }
-}
-
-/// The files that sled writes.
-pub(super) struct Files {
-    db: File,
-    blobs: PathBuf,
-    synced: BTreeSet<std::ffi::OsString>,
-    /// The folder's time at the last look, if it was old enough then to change with the next file.
-    settled: Option<SystemTime>,
-}
-
-impl Files {
-    /// What sled and we have made and written so far reaches the disk: sled syncs neither its
-    /// settings, without which it does not open again, nor any name.
-    pub(super) fn open(directory: &Path) -> io::Result<Self> {
-        let db = File::open(directory.join("db"))?;
-        db.sync_all()?;
-        File::open(directory.join("conf"))?.sync_all()?;
-        sync_folders(directory)?;
-        Ok(Self { db, blobs: directory.join("blobs"), synced: BTreeSet::new(), settled: None })
-    }
-
-    /// Values of about 128 KiB and more are files of their own, written once under a new name.
-    pub(super) fn sync(&mut self) -> io::Result<()> {
-        let changed = std::fs::metadata(&self.blobs)?.modified()?;
-        if self.settled != Some(changed) {
-            self.sync_blobs()?;
-            // sled has just written the database, so its time is now.
-            let now = self.db.metadata()?.modified()?;
-            let old = now.duration_since(changed).is_ok_and(|age| age > TICKS);
-            self.settled = old.then_some(changed);
-        }
-        self.db.sync_data()
-    }
-
-    fn sync_blobs(&mut self) -> io::Result<()> {
-        let mut present = BTreeSet::new();
-        for entry in std::fs::read_dir(&self.blobs)? {
-            let entry = entry?;
-            if !self.synced.contains(&entry.file_name()) {
-                match File::open(entry.path()) {
-                    Ok(file) => file.sync_all()?,
-                    // sled removes those it no longer needs.
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                    Err(e) => return Err(e),
-                }
-            }
-            present.insert(entry.file_name());
-        }
-        if present.difference(&self.synced).next().is_some() {
-            File::open(&self.blobs)?.sync_all()?;
-        }
-        self.synced = present;
-        Ok(())
-    }
-}
-
-/// Syncs a folder and those above it: a folder that was made is on the disk only when the one
-/// that it is in has been synced.
-fn sync_folders(directory: &Path) -> io::Result<()> {
-    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
-
-    File::open(directory)?.sync_all()?;
-    for folder in directory.ancestors().skip(1) {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        match File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| (e.kind(), e)) {
-            // One that we may not read or write was not made by us; some file systems have no such sync.
-            Ok(()) | Err((PermissionDenied | ReadOnlyFilesystem | InvalidInput | Unsupported, _)) => {}
-            Err((_, error)) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -170,7 +170,7 @@ pub(crate) const HANDLERS: [(&str, &str); 5] = [
     ),
 ];
 
-/// The parameters of a task, small as a rule and large at times: those lie elsewhere on the disk.
+/// The parameters of a task, small as a rule and large at times: those lie in pieces on the disk.
 pub(crate) fn params(n: usize, filling: usize) -> Value {
     json!({ "n": n, "filling": "x".repeat(filling) })
 }

@@ -28,7 +28,7 @@ const DRIVERS: usize = 3;
 const TASKS: usize = 4;
 /// Bytes of parameters, as a rule,
 const FILLINGS: &[usize] = &[0, 0, 1_000, 20_000, 60_000, 200_000];
-/// and in some scenes, where what lies together becomes larger than what sled's log takes in.
+/// and in some scenes, of which sixteen together would be more than sled's log takes in at once.
 const LARGE_FILLINGS: &[usize] = &[180_000, 250_000];
 
 /// A task's definition from one request on; none where it is deleted.
