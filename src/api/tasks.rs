@@ -20,6 +20,7 @@ use crate::{
         draft::{Draft, Problem},
         facts::TaskStatus,
     },
+    handlers::catalog::Unfit,
     store::{Direction, ExecutionQuery, StoreError, TaskQuery, TaskSort},
 };
 
@@ -148,5 +149,8 @@ pub(super) async fn delete(
 }
 
 async fn check_handler(api: &Shared, name: &str) -> Result<(), ApiError> {
-    api.catalog.check(name).await.map_err(|problem| ApiError::invalid(vec![Problem::new("handler", problem)]))
+    api.catalog.check(name).await.map_err(|unfit| match unfit {
+        Unfit::Handler(problem) => ApiError::invalid(vec![Problem::new("handler", problem)]),
+        Unfit::Unknown(error) => ApiError::internal(format!("load {name}: {error}")),
+    })
 }

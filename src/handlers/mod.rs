@@ -10,7 +10,7 @@
 pub mod catalog;
 pub mod files;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, io, pin::Pin};
 
 use crate::domain::source::Source;
 
@@ -26,5 +26,8 @@ pub struct Loaded {
 /// Tries to load handlers.
 pub trait Loader: Send + Sync + 'static {
     /// Loads `entry` without calling what it exports.
-    fn load(&self, entry: Source) -> Pin<Box<dyn Future<Output = Loaded> + Send + '_>>;
+    ///
+    /// # Errors
+    /// When there is nothing to load it with, whatever it is.
+    fn load(&self, entry: Source) -> Pin<Box<dyn Future<Output = io::Result<Loaded>> + Send + '_>>;
 }

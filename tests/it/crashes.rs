@@ -126,3 +126,26 @@ fn a_task_deleted_while_it_runs_is_cancelled_first_and_its_history_goes_with_it(
     // The name is free as well.
     server.create_dormant("endless", ENDLESS, &json!({}));
 }
+
+#[test]
+fn the_death_of_a_runner_that_checks_a_handler_is_not_the_handlers_fault() {
+    let server = Server::start();
+    server.home.write(
+        "slow-to-load",
+        "const start = Date.now(); while (Date.now() - start < 1500);
+         module.exports = () => 'loaded';",
+    );
+    let busy = |runner: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{runner}/stat")).unwrap_or_default();
+        let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        // Hundredths of a second in user mode, of which a start takes few.
+        fields.skip(11).next().and_then(|ticks| ticks.parse().ok()).is_some_and(|ticks: u64| ticks > 30)
+    };
+    std::thread::scope(|scope| {
+        let created = scope.spawn(|| server.create(&task("slow", "slow-to-load", "@yearly", &json!({}))));
+        let runner = until("a runner is busy with it", || server.runners().into_iter().find(busy));
+        signal_process(runner, Signal::KILL);
+        let id = created.join().expect("it is created");
+        assert_eq!(server.run(&id)["result"], "loaded");
+    });
+}

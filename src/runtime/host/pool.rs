@@ -330,19 +330,14 @@ impl Shared {
     }
 
     /// One run in a process of its own, beside the pool.
-    async fn run_apart(&self, mode: Mode, entry: Source, invocation: Invocation) -> Ended {
-        let mut process = match Process::start(&self.snapshot, &self.settings.runner).await {
-            Ok(process) => process,
-            Err(error) => {
-                let verdict = Verdict::failed(Reason::Crashed, format!("no runner starts: {error}"));
-                return (verdict, Vec::new());
-            }
-        };
+    async fn run_apart(&self, mode: Mode, entry: Source, invocation: Invocation) -> io::Result<Ended> {
+        let started = Process::start(&self.snapshot, &self.settings.runner).await;
+        let mut process = started.map_err(|error| io::Error::other(format!("no runner starts: {error}")))?;
         let (talk_about, system) = self.talk(mode, entry, invocation);
         let Told { verdict, modules, .. } = talk(&mut process, &self.context(system), talk_about).await;
         process.kill();
         process.reap().await;
-        (verdict, modules)
+        Ok((verdict, modules))
     }
 
     fn context(&self, system: bool) -> Context<'_> {
@@ -398,32 +393,41 @@ impl Runner for Pool {
     }
 }
 
+impl Pool {
+    async fn load_once(&self, entry: Source) -> io::Result<Ended> {
+        let (lines, _dropped) = mpsc::channel(1);
+        let (_nobody, cancel) = watch::channel(None);
+        let invocation = Invocation {
+            handler: entry.file.trim_start_matches("tasks/").trim_end_matches(".js").to_owned(),
+            params: serde_json::Map::new(),
+            context: protocol::Context::default(),
+            not_before: 0,
+            timeout: LOAD_TIMEOUT,
+            lines,
+            cancel,
+        };
+        // Whoever asks waits for the answer, which must not take as long as the runs in progress.
+        if self.shared.idle.load(Ordering::Relaxed) == 0 {
+            self.shared.run_apart(Mode::Load, entry, invocation).await
+        } else {
+            Ok(self.submit(Mode::Load, entry, invocation).await)
+        }
+    }
+}
+
 impl Loader for Pool {
-    fn load(&self, entry: Source) -> Later<'_, Loaded> {
+    fn load(&self, entry: Source) -> Later<'_, io::Result<Loaded>> {
         Box::pin(async move {
-            let (lines, _dropped) = mpsc::channel(1);
-            let (_nobody, cancel) = watch::channel(None);
-            let name = entry.file.trim_start_matches("tasks/").trim_end_matches(".js").to_owned();
-            let invocation = Invocation {
-                handler: name,
-                params: serde_json::Map::new(),
-                context: protocol::Context::default(),
-                not_before: 0,
-                timeout: LOAD_TIMEOUT,
-                lines,
-                cancel,
-            };
-            // Whoever asks waits for the answer, which must not take as long as the runs in progress.
-            let (verdict, modules) = if self.shared.idle.load(Ordering::Relaxed) == 0 {
-                self.shared.run_apart(Mode::Load, entry, invocation).await
-            } else {
-                self.submit(Mode::Load, entry, invocation).await
-            };
+            let (mut verdict, mut modules) = self.load_once(entry.clone()).await?;
+            if let Ending::Failed { reason: Reason::Crashed, .. } = verdict.ending {
+                // Whoever killed that runner, only a handler would end the next one too.
+                (verdict, modules) = self.load_once(entry).await?;
+            }
             let error = match verdict.ending {
                 Ending::Completed { .. } => None,
                 Ending::Failed { error, .. } | Ending::Cancelled { error } => Some(error),
             };
-            Loaded { error, modules }
+            Ok(Loaded { error, modules })
         })
     }
 }

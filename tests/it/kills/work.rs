@@ -63,10 +63,6 @@ impl Driver {
         let body = task(&name, self.handler(), schedule, &body);
         self.tasks.push(Known::new(name, body.clone()));
         let answer = client.attempt("POST", "/admin/scheduler", Some(&body)).ok_or(Gone)?;
-        if runner_died(&answer) {
-            self.tasks.pop();
-            return Ok(());
-        }
         let known = self.tasks.last_mut().expect("just pushed");
         known.take(answer.expect(201)["task"].take());
         known.unanswered = None;
@@ -107,7 +103,6 @@ impl Driver {
                 self.acknowledged += 1;
             }
             409 => {}
-            _ if runner_died(&answer) => {}
             other => panic!("{}: {other}: {}", known.name, answer.body),
         }
     }
@@ -157,11 +152,6 @@ impl Driver {
         let filling = self.chance.of(&[0, 0, 0, 100, 5_000, 60_000, 200_000]);
         params(self.chance.below(1000), filling)
     }
-}
-
-/// A handler is loaded before a task gets it, by a runner, and that may have been killed.
-fn runner_died(answer: &Answer) -> bool {
-    answer.status == 400 && answer.body["message"].as_str().is_some_and(|text| text.contains("runner"))
 }
 
 impl Known {
