@@ -116,6 +116,7 @@ impl From<StoreError> for ApiError {
             StoreError::Refused(
                 Refused::AlreadyRunning
                 | Refused::AlreadyWaiting
+                | Refused::TooManyRunning
                 | Refused::AlreadyPaused
                 | Refused::NotPaused
                 | Refused::Idle,

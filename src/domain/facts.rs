@@ -10,6 +10,10 @@ use super::{
     ids::{ExecutionId, TaskId},
 };
 
+/// How many runs of one task that allows overlap may be in progress, those that wait for a runner
+/// among them: all of them are in the task's record, which is written at every start and end.
+pub const MOST_AT_ONCE: usize = 1000;
+
 /// A task as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -239,6 +243,13 @@ impl Task {
         facts.retries.first().map(|r| r.due).or(facts.next)
     }
 
+    /// Whether another run may start beside what is in progress.
+    #[must_use]
+    pub fn may_start(&self) -> bool {
+        let most = if self.definition.overlap == Overlap::Allow { MOST_AT_ONCE } else { 1 };
+        self.facts.running.len() < most
+    }
+
     /// When something has to be decided about it next: the key of the due index.
     ///
     /// A retry waits while something else of the task runs (unless runs may overlap), and
@@ -253,8 +264,7 @@ impl Task {
             return None;
         }
         if let Some(retry) = facts.retries.first() {
-            let may_start = facts.running.is_empty() || self.definition.overlap == Overlap::Allow;
-            return may_start.then_some(retry.due);
+            return self.may_start().then_some(retry.due);
         }
         facts.next
     }

@@ -25,8 +25,8 @@ impl Stepper<'_, '_> {
             Waiting { execution, trigger: Trigger::Manual, since: now, occurrence: occurrence.clone() };
         let facts = &self.step.task.facts;
         match self.step.task.definition.overlap {
-            _ if facts.running.is_empty() => self.start(execution, Trigger::Manual, 1, occurrence),
-            Overlap::Allow => self.start(execution, Trigger::Manual, 1, occurrence),
+            _ if self.step.task.may_start() => self.start(execution, Trigger::Manual, 1, occurrence),
+            Overlap::Allow => return Err(Refused::TooManyRunning),
             Overlap::Skip => return Err(Refused::AlreadyRunning),
             Overlap::Queue if !facts.waiting.is_empty() => return Err(Refused::AlreadyWaiting),
             Overlap::Queue => self.facts().waiting.push(waiting),

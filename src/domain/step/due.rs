@@ -41,13 +41,12 @@ impl Stepper<'_, '_> {
 
     fn on_time(&mut self, next: Millis) {
         let now = self.moment.now;
-        let idle = self.step.task.facts.running.is_empty();
         let trigger = match self.timetable.schedule {
             Schedule::Now => Trigger::Immediate,
             Schedule::At(moment) if moment < next => Trigger::Immediate,
             _ => Trigger::Schedule,
         };
-        if idle || self.step.task.definition.overlap == Overlap::Allow {
+        if self.step.task.may_start() {
             let id = (self.moment.new_id)();
             self.facts().next = self.next_after(next);
             self.start(id, trigger, 1, regular(next));
@@ -96,8 +95,7 @@ impl Stepper<'_, '_> {
     }
 
     fn run_or_wait(&mut self, scheduled_for: Millis) {
-        let idle = self.step.task.facts.running.is_empty();
-        if idle || self.step.task.definition.overlap == Overlap::Allow {
+        if self.step.task.may_start() {
             let id = (self.moment.new_id)();
             self.start(id, Trigger::CatchUp, 1, regular(scheduled_for));
         } else {
@@ -105,7 +103,7 @@ impl Stepper<'_, '_> {
         }
     }
 
-    /// `first` and `later` ones are due while the task runs and runs may not overlap.
+    /// `first` and `later` ones are due while the task runs and no other run may start.
     fn occupied(&mut self, trigger: Trigger, first: Millis, later: Passed) {
         match self.step.task.definition.overlap {
             Overlap::Queue if self.step.task.facts.waiting.is_empty() => {

@@ -61,6 +61,22 @@ fn allow_runs_side_by_side() {
 }
 
 #[test]
+fn allow_has_a_bound_beyond_which_occurrences_are_skipped_on_record() {
+    let mut life = Life::with("* * * * * *", |task| task.overlap = Overlap::Allow);
+    for second in 1..=1003 {
+        life.at(second).due();
+    }
+    assert_eq!(life.task.facts.running.len(), 1000);
+    let by_hand = Event::RunByHand { execution: life.new_id(), params: None };
+    let refused = life.try_step(by_hand).expect_err("it is one too many");
+    assert_eq!(refused.to_string(), "Task already has 1000 runs in progress");
+    life.succeeds();
+    assert_eq!(life.at(1004).due().len(), 1, "there is room again");
+    let skipped = life.history().into_iter().filter(|row| row.contains("skipped")).collect::<Vec<_>>();
+    assert_eq!(skipped, ["1001s skipped overlap x3"]);
+}
+
+#[test]
 fn allow_lets_an_attempt_follow_while_another_runs() {
     let mut life = Life::with("* * * * *", |task| {
         (task.overlap, task.max_retries, task.retry_delay) = (Overlap::Allow, 1, 30_000);
