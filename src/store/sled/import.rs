@@ -79,14 +79,20 @@ pub(super) fn abandon(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
     if txn.get(&marker())?.is_none() {
         return Ok(false);
     }
-    let below = txn.keys(Vec::new()..vec![keys::META], AT_ONCE)?;
-    let above = txn.keys(after_prefix(&[keys::META])..vec![u8::MAX; 64], AT_ONCE)?;
-    let more = below.len() == AT_ONCE || above.len() == AT_ONCE;
-    for key in below.into_iter().chain(above) {
-        txn.remove(key);
+    // Pieces go with their values; the last range is for those that have lost theirs.
+    let piece = vec![keys::PIECE];
+    for range in [
+        Vec::new()..vec![keys::META],
+        after_prefix(&[keys::META])..piece.clone(),
+        after_prefix(&piece)..vec![u8::MAX; 64],
+        piece.clone()..after_prefix(&piece),
+    ] {
+        let keys = txn.keys(range, AT_ONCE)?;
+        if !keys.is_empty() {
+            keys.into_iter().for_each(|key| txn.remove(key));
+            return Ok(true);
+        }
     }
-    if !more {
-        txn.remove(marker());
-    }
-    Ok(more)
+    txn.remove(marker());
+    Ok(false)
 }

@@ -155,3 +155,26 @@ fn readers_see_one_value_or_the_other_while_they_change() {
     assert_eq!(store.report().set_aside, Vec::<String>::new());
     wait(store.close());
 }
+
+#[test]
+fn a_copy_that_is_given_up_leaves_no_pieces() {
+    use crate::store::transfer::{Import, Record};
+    let directory = tempfile::tempdir().expect("a directory");
+    let sled = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let db = sled.db.clone();
+    let store: Arc<dyn Store> = Arc::new(sled);
+    let mut task = task(1, "large");
+    task.definition.params.insert("text".to_owned(), json!("x".repeat(100_000)));
+    let value = Record::Value { key: "large".to_owned(), value: value(100_000, "v") };
+    wait(store.import(Import::Records(vec![Record::Task(Box::new(task)), value])));
+    assert_eq!(pieces(&db).len(), 8);
+    wait(store.import(Import::Abandon));
+    assert_eq!(pieces(&db), Vec::<Vec<u8>>::new());
+    wait(store.import(Import::Records(Vec::new())));
+    wait(store.import(Import::Complete));
+    drop(db);
+    wait(store.close());
+    drop(store);
+    let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+    assert_eq!(found.problems, Vec::<String>::new());
+}
