@@ -137,9 +137,9 @@ fn the_death_of_a_runner_that_checks_a_handler_is_not_the_handlers_fault() {
     );
     let busy = |runner: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{runner}/stat")).unwrap_or_default();
-        let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         // Hundredths of a second in user mode, of which a start takes few.
-        fields.skip(11).next().and_then(|ticks| ticks.parse().ok()).is_some_and(|ticks: u64| ticks > 30)
+        fields.nth(11).and_then(|ticks| ticks.parse().ok()).is_some_and(|ticks: u64| ticks > 30)
     };
     std::thread::scope(|scope| {
         let created = scope.spawn(|| server.create(&task("slow", "slow-to-load", "@yearly", &json!({}))));
