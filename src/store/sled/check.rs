@@ -20,7 +20,7 @@ use super::{
 use crate::{domain::facts::Task, store::StoreError};
 
 /// Records before what is made of them, tasks first.
-const WALK: [u8; 11] = [
+const WALK: [u8; 12] = [
     keys::TASK,
     keys::NAME,
     keys::DUE,
@@ -32,6 +32,7 @@ const WALK: [u8; 11] = [
     keys::OUTPUT,
     keys::AUDIT,
     keys::VALUE,
+    keys::PIECE,
 ];
 /// After this place of the walk everything that follows from tasks is known.
 const LAST_INDEX: u8 = keys::RUNNING;
@@ -105,6 +106,13 @@ impl Check {
         key: &IVec,
         value: &IVec,
     ) -> Result<(), StoreError> {
+        if key[0] == keys::PIECE {
+            if txn.tree().is_stray(key).map_err(backend("read the store"))? {
+                mend::set_aside(txn, key, value)?;
+                self.report.set_aside(key, "what it belongs to is not there");
+            }
+            return Ok(());
+        }
         let Err(why) = self.count(key, value, Sum::add, 1) else { return Ok(()) };
         *self.bad.entry(key[0]).or_default() += 1;
         tally.blur(key[0]);
@@ -219,4 +227,4 @@ impl Check {
     }
 }
 
-const _: () = assert!(KINDS.len() + keys::INDEXES.len() == WALK.len(), "everything is walked over");
+const _: () = assert!(KINDS.len() + keys::INDEXES.len() + 1 == WALK.len(), "everything is walked over");

@@ -1,5 +1,6 @@
 //! Keys: a prefix byte, then fields whose byte order is their order.
 
+use super::pieces;
 use crate::domain::{
     Millis,
     facts::{Task, TaskStatus},
@@ -201,9 +202,10 @@ pub(super) fn chunk_of(key: &[u8]) -> Option<u32> {
 
 /// A record's key for people.
 pub(super) fn describe(key: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&key[1..]);
+    let Some((kind, text)) = key.split_first() else { return "what has no key".to_owned() };
+    let text = String::from_utf8_lossy(text);
     let execution = || key.get(1..17).and_then(last_execution);
-    match (key[0], task_of(key), last_execution(key)) {
+    match (*kind, task_of(key), last_execution(key)) {
         (TASK, Some(task), _) => task.to_string(),
         (EXECUTION, Some(task), Some(id)) => format!("{id} of {task}"),
         (OUTPUT, ..) => {
@@ -211,6 +213,10 @@ pub(super) fn describe(key: &[u8]) -> String {
         }
         (AUDIT, ..) => format!("audit record of {}", read_millis(&key[1..]).unwrap_or_default()),
         (VALUE, ..) => format!("value \"{text}\""),
+        (PIECE, ..) => {
+            let owner = pieces::owner(key).filter(|owner| pieces::may_be_large(owner));
+            format!("a piece of {}", owner.map_or_else(|| "nothing known".to_owned(), describe))
+        }
         _ => format!("{key:02x?}"),
     }
 }

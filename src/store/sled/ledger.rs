@@ -56,7 +56,10 @@ impl Ledger {
     /// The batch that writes a group, and the numbers that are right after it.
     pub(super) fn batch(&mut self, tree: &Records, group: &Writes) -> sled::Result<Batch> {
         let mut batch = Batch::default();
-        for (key, new) in group {
+        // A piece that is set aside must not take one with it that a value gets anew.
+        let piece = |(key, _): &(&Vec<u8>, _)| key[0] == keys::PIECE;
+        let (pieces, values): (Vec<_>, Vec<_>) = group.iter().partition(piece);
+        for (key, new) in pieces.into_iter().chain(values) {
             let noted = self.check.is_some() && Check::watches(key[0]);
             let looked_at = noted || Tally::counts(key[0]) || pieces::may_be_large(key);
             let old = if looked_at { tree.get(key)? } else { None };
@@ -65,7 +68,7 @@ impl Ledger {
             if let Some(check) = &mut self.check {
                 check.note(key, old, new);
             }
-            pieces::write(&mut batch, key, old, new);
+            tree.write(&mut batch, key, old, new)?;
         }
         self.tally.sequence += 1;
         batch.insert(Tally::key(), self.tally.encode());

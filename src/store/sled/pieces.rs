@@ -11,13 +11,13 @@ use std::ops::{Range, RangeBounds};
 
 use sled::{Batch, IVec, Tree};
 
-use super::{keys, txn::after_prefix};
+use super::{keys, record, txn::after_prefix};
 
 /// What lies in the tree whole, in bytes, and how large a piece is.
 const INLINE: usize = 32 * 1024;
 /// The version byte of a head, which is that of no record.
 pub(super) const VERSION: u8 = 2;
-const HEAD: usize = 17;
+const HEAD: usize = 13;
 
 /// Kinds of which a value may be that large.
 const KINDS: [u8; 5] = [keys::TASK, keys::EXECUTION, keys::AUDIT, keys::VALUE, keys::SET_ASIDE];
@@ -78,112 +78,98 @@ impl Records {
         self.0.flush()
     }
 
-    /// The value of which `found` may be the head. One that does not come out as its head says
-    /// is what was found of it, and verifies as no record.
+    /// Adds to a batch that a value is written or, `None`, removed; `old` is what is there, of a
+    /// key that [may be large](may_be_large).
+    pub(super) fn write(
+        &self,
+        batch: &mut Batch,
+        key: &[u8],
+        old: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> sled::Result<()> {
+        let large = new.filter(|new| may_be_large(key) && new.len() > INLINE);
+        let had_pieces = |old: &[u8]| old.len() > INLINE || record::payload(old).is_err();
+        if large.is_some() || may_be_large(key) && old.is_some_and(had_pieces) {
+            for piece in self.pieces(key) {
+                batch.remove(piece?.0);
+            }
+        }
+        match (large, new) {
+            (Some(value), _) => {
+                batch.insert(key, &head(value)[..]);
+                for (number, bytes) in (0..).zip(value.chunks(INLINE)) {
+                    batch.insert(piece(key, number), bytes);
+                }
+            }
+            (None, Some(value)) => batch.insert(key, value),
+            (None, None) => batch.remove(key),
+        }
+        Ok(())
+    }
+
+    /// The value of which `found` may be the head. Where head and pieces do not belong together it
+    /// is all that there is of them, and verifies as no record.
     fn whole(&self, key: &[u8], mut found: Option<IVec>) -> sled::Result<Option<IVec>> {
         loop {
-            let Some(head) = found.as_deref().filter(|_| may_be_large(key)).and_then(Head::read) else {
+            let Some(value) = found.as_ref().filter(|value| may_be_large(key) && may_be_head(value)) else {
                 return Ok(found);
             };
-            let mut value = Vec::new();
-            for number in 0..head.pieces() {
-                value.extend_from_slice(&self.0.get(piece(key, number))?.unwrap_or_default());
+            let mut pieces = Vec::new();
+            for piece in self.pieces(key) {
+                pieces.extend_from_slice(&piece?.1);
             }
-            if Head::of(&value) == head {
-                return Ok(Some(value.into()));
+            if pieces.len() > INLINE && head(&pieces)[..] == **value {
+                return Ok(Some(pieces.into()));
             }
             // Either the writer has replaced it in the meantime, or it is damaged.
             let again = self.0.get(key)?;
             if again == found {
-                return Ok(Some([&head.encode()[..], &value].concat().into()));
+                return Ok(Some([value, &pieces[..]].concat().into()));
             }
             found = again;
         }
     }
 
-    /// The keys of values of which there are pieces, but not the head, or too many of them.
-    pub(super) fn strays(&self) -> sled::Result<Vec<Vec<u8>>> {
-        let mut strays = Vec::new();
-        for found in self.prefix_keys(&[keys::PIECE]) {
-            let found = found?;
-            let Some((key @ [_, ..], number)) = found[1..].split_last_chunk() else { continue };
-            let head = self.0.get(key)?.as_deref().and_then(Head::read);
-            if head.is_none_or(|head| head.pieces() <= u32::from_be_bytes(*number) as usize) {
-                strays.push(key.to_vec());
-            }
-        }
-        strays.dedup();
-        Ok(strays)
+    /// The pieces under a key, in order.
+    fn pieces(&self, key: &[u8]) -> impl Iterator<Item = Entry> + use<> {
+        let [first, last] = [0, u16::MAX].map(|number| piece(key, number.into()));
+        let length = first.len();
+        // A longer key lies between them if it goes on with zeros.
+        self.0
+            .range(first..=last)
+            .filter(move |entry| entry.as_ref().map_or(true, |(key, _)| key.len() == length))
+    }
+
+    /// Whether the value that a piece belongs to is not there.
+    pub(super) fn is_stray(&self, piece: &[u8]) -> sled::Result<bool> {
+        let Some(owner) = owner(piece).filter(|owner| may_be_large(owner)) else { return Ok(true) };
+        Ok(!self.0.get(owner)?.is_some_and(|value| may_be_head(&value)))
     }
 }
 
-/// Adds to a batch that a value is written or, `None`, removed; `old` is what is there.
-pub(super) fn write(batch: &mut Batch, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
-    let large = new.filter(|new| may_be_large(key) && new.len() > INLINE);
-    match (large, new) {
-        (Some(value), _) => batch.insert(key, &Head::of(value).encode()[..]),
-        (None, Some(value)) => batch.insert(key, value),
-        (None, None) => batch.remove(key),
-    }
-    let pieces = large.map_or(0, |value| value.len().div_ceil(INLINE));
-    for (number, bytes) in large.unwrap_or_default().chunks(INLINE).enumerate() {
-        batch.insert(piece(key, number), bytes);
-    }
-    let before = old.filter(|_| may_be_large(key)).map_or(0, pieces_of);
-    for number in pieces..before {
-        batch.remove(piece(key, number));
-    }
-}
-
-/// Whether what is written needs the old value ([`write`]).
+/// Whether what is written needs the old value ([`Records::write`]).
 pub(super) fn may_be_large(key: &[u8]) -> bool {
     key.first().is_some_and(|kind| KINDS.contains(kind))
 }
 
-/// In how many pieces a value that was read may lie.
-fn pieces_of(value: &[u8]) -> usize {
-    // It begins with its head if it is damaged.
-    let damaged = value.get(..HEAD).and_then(Head::read).map_or(0, Head::pieces);
-    if value.len() > INLINE { damaged.max(value.len().div_ceil(INLINE)) } else { damaged }
+/// The key of the value that a piece belongs to.
+pub(super) fn owner(piece: &[u8]) -> Option<&[u8]> {
+    Some(piece.get(1..)?.split_last_chunk::<4>()?.0)
 }
 
-fn piece(key: &[u8], number: usize) -> Vec<u8> {
-    let number = u32::try_from(number).unwrap_or(u32::MAX);
+fn piece(key: &[u8], number: u32) -> Vec<u8> {
     [&[keys::PIECE], key, &number.to_be_bytes()].concat()
 }
 
-/// The version, a CRC32C of what follows, the length of the value, the value's CRC32C.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
-    length: u64,
-    checksum: u32,
+/// What lies under the key of a large value: the version, the value's length and CRC32C.
+fn head(value: &[u8]) -> [u8; HEAD] {
+    let mut bytes = [VERSION; HEAD];
+    bytes[1..9].copy_from_slice(&(value.len() as u64).to_be_bytes());
+    bytes[9..].copy_from_slice(&crc32c::crc32c(value).to_be_bytes());
+    bytes
 }
 
-impl Head {
-    fn of(value: &[u8]) -> Self {
-        Self { length: value.len() as u64, checksum: crc32c::crc32c(value) }
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; HEAD] = bytes.try_into().ok()?;
-        let head = Self {
-            length: u64::from_be_bytes(bytes[5..13].try_into().ok()?),
-            checksum: u32::from_be_bytes(bytes[13..].try_into().ok()?),
-        };
-        (head.encode() == *bytes).then_some(head)
-    }
-
-    fn encode(self) -> [u8; HEAD] {
-        let mut bytes = [0; HEAD];
-        bytes[0] = VERSION;
-        bytes[5..13].copy_from_slice(&self.length.to_be_bytes());
-        bytes[13..].copy_from_slice(&self.checksum.to_be_bytes());
-        let own = crc32c::crc32c(&bytes[5..]);
-        bytes[1..5].copy_from_slice(&own.to_be_bytes());
-        bytes
-    }
-
-    fn pieces(self) -> usize {
-        usize::try_from(self.length).unwrap_or(usize::MAX).div_ceil(INLINE)
-    }
+/// Also of one that is damaged.
+fn may_be_head(value: &[u8]) -> bool {
+    value.len() == HEAD && record::payload(value).is_err()
 }

@@ -83,54 +83,110 @@ fn nothing_is_so_large_that_it_becomes_a_file_of_its_own() {
 }
 
 #[test]
-fn a_piece_that_is_missing_or_damaged_is_told_and_what_is_left_is_kept() {
-    for missing in [true, false] {
+fn a_large_value_of_which_anything_is_missing_or_damaged_is_set_aside_with_all_that_is_left() {
+    const PIECE: usize = 32 * 1024;
+    type Harm = fn(&Db, &[u8]);
+    let harms: [(&str, Harm, usize); 4] = [
+        ("no piece", |db, piece| drop(db.remove(piece)), 3 * PIECE + 13),
+        ("a damaged piece", flip_a_bit, 100_013),
+        ("a damaged head", |db, _| flip_a_bit(db, &keys::value("large")), 100_013),
+        (
+            "a head of another version",
+            |db, _| {
+                let mut head = db.get(keys::value("large")).expect("it reads").expect("it is there").to_vec();
+                head[0] ^= 1;
+                db.insert(keys::value("large"), head).expect("it writes");
+            },
+            100_013,
+        ),
+    ];
+    for (name, harm, left) in harms {
         let directory = tempfile::tempdir().expect("a directory");
         let store = open(directory.path());
         put(&store, "large", &value(100_000, "v"));
-        put(&store, "other", &value(100_000, "o"));
+        // Its neighbour by key, and by the keys of its pieces.
+        put(&store, "large\0\0", &value(100_000, "o"));
         wait(store.close());
         drop(store);
         mangle(&directory, |db| {
-            let piece = pieces(db).swap_remove(1);
-            if missing {
-                db.remove(piece).expect("it writes");
-            } else {
-                flip_a_bit(db, &piece);
-            }
+            let pieces = pieces(db);
+            harm(db, pieces.iter().rfind(|key| key.len() == 11).expect("its last piece"));
         });
         let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
-        let [problem] = &found.problems[..] else { panic!("{:?}", found.problems) };
-        assert!(problem.contains("value \"large\"") && problem.contains("piece"), "{problem}");
+        let [problem] = &found.problems[..] else { panic!("{name}: {:?}", found.problems) };
+        assert!(problem.contains("value \"large\""), "{name}: {problem}");
 
         let store = open(directory.path());
-        assert_eq!(store.report().set_aside, std::slice::from_ref(problem));
-        assert_eq!(store.report().missing, Vec::<String>::new());
-        assert_eq!(read(&store, "large"), None);
-        assert_eq!(read(&store, "other"), Some(value(100_000, "o")));
+        assert_eq!(store.report().set_aside, std::slice::from_ref(problem), "{name}");
+        assert_eq!(store.report().missing, Vec::<String>::new(), "{name}");
+        assert_eq!(read(&store, "large"), None, "{name}");
+        assert_eq!(read(&store, "large\0\0"), Some(value(100_000, "o")), "{name}");
         put(&store, "large", &value(50_000, "w"));
-        assert_eq!(read(&store, "large"), Some(value(50_000, "w")));
+        assert_eq!(read(&store, "large"), Some(value(50_000, "w")), "{name}");
         wait(store.close());
         drop(store);
-        // What was found of it is still there, and nothing else.
         let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
-        assert_eq!(found.problems, Vec::<String>::new());
-        let [aside] = &found.set_aside[..] else { panic!("{:?}", found.set_aside) };
-        let kept = 100_000 + 17 - if missing { 32 * 1024 } else { 0 };
-        assert!(aside.contains(&format!("({kept} bytes)")), "{aside}");
+        assert_eq!(found.problems, Vec::<String>::new(), "{name}");
+        let [aside] = &found.set_aside[..] else { panic!("{name}: {:?}", found.set_aside) };
+        assert!(aside.contains(&format!("({left} bytes)")), "{name}: {aside}");
     }
 }
 
 #[test]
-fn pieces_without_their_value_are_a_problem() {
-    let directory = written(&[task(1, "first")]);
+fn pieces_whose_value_is_gone_are_set_aside_and_take_no_part_in_a_new_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    put(&store, "gone", &value(100_000, "v"));
+    wait(store.close());
+    drop(store);
     mangle(&directory, |db| {
-        let key = [&[keys::PIECE], &keys::value("gone")[..], &[0; 4]].concat();
-        db.insert(key, b"piece").expect("it writes");
+        db.remove(keys::value("gone")).expect("it writes");
     });
+    // Somebody wants it as it is.
+    std::fs::remove_file(directory.path().join("mark")).expect("it is there");
     let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
-    let [problem] = &found.problems[..] else { panic!("{:?}", found.problems) };
-    assert!(problem.contains("value \"gone\"") && problem.contains("piece"), "{problem}");
+    assert_eq!(found.problems.len(), 4, "each piece: {:?}", found.problems);
+    assert!(found.problems[0].contains("a piece of value \"gone\""), "{:?}", found.problems);
+
+    // Not checked yet, and written anew before it is.
+    let store =
+        SledStore::open_checking(directory.path(), CACHE, 0, Duration::from_secs(3600)).expect("it opens");
+    wait(store.put("gone".to_owned(), value(50_000, "n")));
+    while wait(store.ask(|reply| Op::Check { reply })) {}
+    assert_eq!(store.get("gone").expect("it reads"), Some(value(50_000, "n")));
+    assert_eq!(store.report().set_aside, Vec::<String>::new());
+    store.db.remove(keys::value("gone")).expect("it writes");
+    wait(store.close());
+    drop(store);
+    std::fs::remove_file(directory.path().join("mark")).expect("it is there");
+    let store = open(directory.path());
+    assert_eq!(store.report().set_aside.len(), 2, "{:?}", store.report());
+    wait(store.close());
+    drop(store);
+    let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+    assert_eq!((found.problems, found.set_aside.len()), (vec![], 2));
+}
+
+#[test]
+fn what_an_import_sets_aside_may_be_any_bytes_under_any_key() {
+    use crate::store::transfer::{Cursor, Import, Record, SetAside};
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    // Nothing at all, and what looks like the head of a value of 16 exabytes.
+    let head = [&[2][..], &[0xff; 8], &[0; 4]].concat();
+    let records: Vec<_> = [(vec![], vec![]), (keys::value("key"), head), (vec![keys::PIECE], vec![1])]
+        .into_iter()
+        .map(|(place, bytes)| Record::SetAside(SetAside { place, bytes }))
+        .collect();
+    wait(store.import(Import::Records(records.clone())));
+    wait(store.import(Import::Complete));
+    let again = wait(store.export(Cursor::default())).records;
+    assert_eq!(again.len(), records.len());
+    assert!(records.iter().all(|record| again.contains(record)), "{again:?}");
+    wait(store.close());
+    drop(store);
+    let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
+    assert_eq!((found.problems, found.set_aside.len()), (vec![], 3));
 }
 
 #[test]
