@@ -116,7 +116,8 @@ impl From<StoreError> for ApiError {
             StoreError::Refused(
                 Refused::AlreadyRunning
                 | Refused::AlreadyWaiting
-                | Refused::TooManyRunning
+                | Refused::TooManyOpen
+                | Refused::TooLargeOpen
                 | Refused::AlreadyPaused
                 | Refused::NotPaused
                 | Refused::Idle,

@@ -13,6 +13,8 @@ use super::{
 /// How many runs of one task that allows overlap may be in progress, those that wait for a runner
 /// among them: all of them are in the task's record, which is written at every start and end.
 pub const MOST_AT_ONCE: usize = 1000;
+/// How many bytes, as JSON, parameters of single runs may take in the record for the same reason.
+pub const MOST_PARAMS_BYTES: usize = 16 * 1024 * 1024;
 
 /// A task as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,7 +54,7 @@ pub struct Facts {
     pub last_retry: Option<Millis>,
     /// Executions in progress.
     pub running: Vec<Running>,
-    /// Occurrences that run as soon as the task is idle, in order.
+    /// Occurrences that run as soon as it is their turn, in order.
     pub waiting: Vec<Waiting>,
     /// How the last occurrence ended.
     pub last: Option<LastOutcome>,
@@ -61,15 +63,11 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The place of the waiting occurrence that may start, if one may: any when the task is
-    /// idle, but only one that a user asked for while the task is paused or a retry is pending.
-    #[must_use]
-    pub(super) fn ready(&self) -> Option<usize> {
-        if !self.running.is_empty() {
-            return None;
-        }
-        let held_back = self.paused || !self.retries.is_empty();
-        self.waiting.iter().position(|waiting| waiting.occurrence.by_hand || !held_back)
+    /// What runs, waits for its turn or waits for its next attempt.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Occurrence> {
+        let running = self.running.iter().map(|running| &running.occurrence);
+        let waiting = self.waiting.iter().map(|waiting| &waiting.occurrence);
+        running.chain(waiting).chain(self.retries.iter().map(|retry| &retry.occurrence))
     }
 }
 
@@ -131,7 +129,7 @@ pub struct SkipRow {
     pub created_at: Millis,
 }
 
-/// An occurrence that waits for the task to be idle.
+/// An occurrence that waits for its turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
@@ -250,6 +248,19 @@ impl Task {
         self.facts.running.len() < most
     }
 
+    /// The place of the waiting occurrence whose turn it is: any when nothing runs (or, where runs
+    /// may overlap, nothing that waited), but only one that a user asked for while the task is
+    /// paused or a retry is pending.
+    #[must_use]
+    pub(super) fn ready(&self) -> Option<usize> {
+        let facts = &self.facts;
+        if !self.may_start() || facts.running.iter().any(|running| running.trigger == Trigger::CatchUp) {
+            return None;
+        }
+        let held_back = facts.paused || !facts.retries.is_empty();
+        facts.waiting.iter().position(|waiting| waiting.occurrence.by_hand || !held_back)
+    }
+
     /// When something has to be decided about it next: the key of the due index.
     ///
     /// A retry waits while something else of the task runs (unless runs may overlap), and
@@ -257,7 +268,7 @@ impl Task {
     #[must_use]
     pub fn due(&self) -> Option<Millis> {
         let facts = &self.facts;
-        if let Some(waiting) = facts.ready() {
+        if let Some(waiting) = self.ready() {
             return Some(facts.waiting[waiting].since);
         }
         if facts.paused {

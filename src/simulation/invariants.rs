@@ -221,7 +221,7 @@ impl Account {
             assert!(retry.is_some_and(|retry| retry.due <= change.now), "no such retry is due: {start:?}");
         } else if let Some(waiting) = waited {
             assert_eq!(&waiting.occurrence, occurrence);
-            assert!(facts.running.is_empty());
+            assert!(has_turns(old));
         } else if occurrence.by_hand {
             assert!(matches!(change.event, Event::RunByHand { .. }));
         } else {
@@ -299,10 +299,17 @@ fn is_replanned(change: &Change, almanacs: &Almanacs) -> bool {
     other || old.timezone != new.timezone && follows_clocks
 }
 
+/// Whether what waits may start: nothing runs, or nothing but what may be overlapped.
+fn has_turns(task: &Task) -> bool {
+    let running = &task.facts.running;
+    let allows = task.definition.overlap == Overlap::Allow;
+    running.is_empty() || allows && running.iter().all(|running| running.trigger != Trigger::CatchUp)
+}
+
 /// Invariant 4, of a planned time that is more than a minute late.
 fn misfires(change: &Change, almanacs: &mut Almanacs) {
     let (old, facts, step) = (&change.before, &change.before.facts, &change.step);
-    let ready = facts.running.is_empty() && !facts.waiting.is_empty();
+    let ready = has_turns(old) && !facts.waiting.is_empty();
     let Some(first) = facts.next.filter(|next| change.now - next > 60_000) else { return };
     if !matches!(change.event, Event::Due) || ready || !facts.retries.is_empty() || facts.paused {
         return;
@@ -439,7 +446,7 @@ pub(super) fn check_waiting(
         // unless it was set back in the very moment between the end and the start.
         let between = record.accounts.get(&task.id).is_none_or(|account| account.changed > now);
         let free = |waiting: &&Waiting| waiting.occurrence.by_hand || !paused && retries.is_empty();
-        if let Some(waiting) = waiting.iter().find(free).filter(|_| running.is_empty() && !between) {
+        if let Some(waiting) = waiting.iter().find(free).filter(|_| has_turns(task) && !between) {
             return Some(ToDo::Start(task.id, waiting.execution));
         }
         Some(ToDo::Decide(task.id, task.due().filter(|due| *due <= now)?))

@@ -234,13 +234,18 @@ pub fn read_run(body: &Map<String, Value>) -> Result<Option<Map<String, Value>>,
     if reader.problems.is_empty() { Ok(params) } else { Err(reader.problems) }
 }
 
+/// How many bytes parameters take as JSON.
+pub(super) fn params_bytes(params: &Map<String, Value>) -> usize {
+    serde_json::to_string(params).map_or(usize::MAX, |text| text.len())
+}
+
 /// Parameters that came some other way than in a body.
 ///
 /// # Errors
 /// Every problem with them.
 pub fn check_params(params: &Map<String, Value>) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
-    let bytes = serde_json::to_string(params).map_or(usize::MAX, |text| text.len());
+    let bytes = params_bytes(params);
     if bytes > MAX_PARAMS_BYTES {
         problems.push(Problem::new(
             "params",

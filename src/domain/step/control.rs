@@ -6,9 +6,9 @@ use super::{Refused, Stepper, first_run};
 use crate::domain::{
     Millis,
     definition::Overlap,
-    draft::Draft,
+    draft::{Draft, params_bytes},
     execution::Trigger,
-    facts::{LastOutcome, Occurrence, Waiting},
+    facts::{LastOutcome, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Waiting},
     ids::ExecutionId,
     schedule::Schedule,
 };
@@ -24,9 +24,17 @@ impl Stepper<'_, '_> {
         let waiting =
             Waiting { execution, trigger: Trigger::Manual, since: now, occurrence: occurrence.clone() };
         let facts = &self.step.task.facts;
+        if facts.open().count() >= MOST_AT_ONCE {
+            return Err(Refused::TooManyOpen);
+        }
+        if bytes_of(&occurrence) > 0
+            && facts.open().chain([&occurrence]).map(bytes_of).sum::<usize>() > MOST_PARAMS_BYTES
+        {
+            return Err(Refused::TooLargeOpen);
+        }
         match self.step.task.definition.overlap {
-            _ if self.step.task.may_start() => self.start(execution, Trigger::Manual, 1, occurrence),
-            Overlap::Allow => return Err(Refused::TooManyRunning),
+            _ if facts.running.is_empty() => self.start(execution, Trigger::Manual, 1, occurrence),
+            Overlap::Allow => self.start(execution, Trigger::Manual, 1, occurrence),
             Overlap::Skip => return Err(Refused::AlreadyRunning),
             Overlap::Queue if !facts.waiting.is_empty() => return Err(Refused::AlreadyWaiting),
             Overlap::Queue => self.facts().waiting.push(waiting),
@@ -147,4 +155,9 @@ impl Stepper<'_, '_> {
         }
         moment
     }
+}
+
+/// Bytes, as JSON, of parameters that one run has instead of the task's.
+fn bytes_of(occurrence: &Occurrence) -> usize {
+    occurrence.params.as_ref().map_or(0, params_bytes)
 }

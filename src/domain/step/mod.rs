@@ -21,7 +21,7 @@ use super::{
     definition::{Definition, Timetable},
     draft::{Draft, Problem},
     execution::{Execution, ExecutionStatus, Reason, Trigger, Verdict},
-    facts::{Facts, LastExecution, MOST_AT_ONCE, Occurrence, Running, Task},
+    facts::{Facts, LastExecution, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Running, Task},
     ids::{ExecutionId, TaskId},
     schedule::{Passed, Schedule, ScheduleError},
 };
@@ -127,9 +127,12 @@ pub enum Refused {
     /// A run is asked for while one waits in the queue.
     #[error("Task already has a run waiting")]
     AlreadyWaiting,
-    /// A run is asked for while [`MOST_AT_ONCE`] are in progress.
-    #[error("Task already has {MOST_AT_ONCE} runs in progress")]
-    TooManyRunning,
+    /// A run is asked for while [`MOST_AT_ONCE`] are not over.
+    #[error("Task already has {MOST_AT_ONCE} runs that run or wait")]
+    TooManyOpen,
+    /// The same, of their own parameters: [`MOST_PARAMS_BYTES`].
+    #[error("Task would have more than {} MiB of parameters of runs that run or wait", MOST_PARAMS_BYTES >> 20)]
+    TooLargeOpen,
     /// It is paused already.
     #[error("Task is already paused")]
     AlreadyPaused,

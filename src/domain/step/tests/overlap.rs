@@ -69,11 +69,56 @@ fn allow_has_a_bound_beyond_which_occurrences_are_skipped_on_record() {
     assert_eq!(life.task.facts.running.len(), 1000);
     let by_hand = Event::RunByHand { execution: life.new_id(), params: None };
     let refused = life.try_step(by_hand).expect_err("it is one too many");
-    assert_eq!(refused.to_string(), "Task already has 1000 runs in progress");
+    assert_eq!(refused.to_string(), "Task already has 1000 runs that run or wait");
     life.succeeds();
     assert_eq!(life.at(1004).due().len(), 1, "there is room again");
     let skipped = life.history().into_iter().filter(|row| row.contains("skipped")).collect::<Vec<_>>();
     assert_eq!(skipped, ["1001s skipped overlap x3"]);
+}
+
+#[test]
+fn where_runs_may_overlap_catch_ups_run_one_after_the_other_beside_what_is_regular() {
+    let mut life =
+        Life::with("@hourly", |task| (task.overlap, task.misfire) = (Overlap::Allow, Misfire::All));
+    life.at(3600).due();
+    // The machine slept for three of its times, and the first run goes on and on.
+    let started = life.at(4 * 3600 + 600).due();
+    assert_eq!((started.len(), started[0].trigger), (1, Trigger::CatchUp));
+    assert_eq!(life.task.facts.running.len(), 2);
+    assert_eq!(life.at(4 * 3600 + 601).due(), [], "one at a time");
+    assert_eq!(life.at(5 * 3600).due()[0].trigger, Trigger::Schedule);
+    for (seconds, left) in [(10, 1), (20, 0)] {
+        let catch_up = life.task.facts.running.iter().find(|run| run.trigger == Trigger::CatchUp);
+        let execution = catch_up.expect("one runs").execution;
+        life.at(5 * 3600 + seconds).step(Event::Ended { execution, verdict: Box::new(completed()) });
+        let started = life.due();
+        assert_eq!((started.len(), started[0].trigger), (1, Trigger::CatchUp));
+        assert_eq!(life.task.facts.waiting.len(), left);
+    }
+}
+
+#[test]
+fn what_waits_is_bounded_in_number_and_in_bytes() {
+    let by_hand = |life: &mut Life, params: Option<Map<String, Value>>| {
+        let execution = life.new_id();
+        life.try_step(Event::RunByHand { execution, params })
+    };
+    let refused = |result: Result<Step, Refused>| result.expect_err("it is one too many").to_string();
+    // Each run fails, and its next attempt is far away.
+    let mut life = Life::with("@yearly", |task| (task.max_retries, task.retry_delay) = (1, HOUR));
+    for _ in 0..1000 {
+        by_hand(&mut life, None).expect("nothing runs");
+        life.fails();
+    }
+    assert_eq!(refused(by_hand(&mut life, None)), "Task already has 1000 runs that run or wait");
+
+    let mut life = Life::with("@yearly", |task| task.overlap = Overlap::Allow);
+    let large: Map<String, Value> = [("text".to_owned(), json!("x".repeat(250_000)))].into_iter().collect();
+    let taken = (0..1000).take_while(|_| by_hand(&mut life, Some(large.clone())).is_ok()).count();
+    assert_eq!(taken, (16 << 20) / 250_011);
+    let words = "Task would have more than 16 MiB of parameters of runs that run or wait";
+    assert_eq!(refused(by_hand(&mut life, Some(large))), words);
+    by_hand(&mut life, None).expect("it has none of its own");
 }
 
 #[test]
