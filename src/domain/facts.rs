@@ -14,7 +14,7 @@ use super::{
 /// among them: all of them are in the task's record, which is written at every start and end.
 pub const MOST_AT_ONCE: usize = 1000;
 /// How many bytes, as JSON, parameters of single runs may take in the record for the same reason.
-pub const MOST_PARAMS_BYTES: usize = 16 * 1024 * 1024;
+pub const MOST_PARAMS_BYTES: usize = 4 * 1024 * 1024;
 
 /// A task as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

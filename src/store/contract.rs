@@ -53,6 +53,7 @@ macro_rules! passes {
             history: [
                 rows_are_listed_newest_first_and_replaced_by_their_id,
                 only_as_many_rows_as_the_task_keeps_stay,
+                an_end_that_does_not_stay_leaves_no_output,
                 lists_of_executions_agree_with_a_naive_model,
                 old_history_is_counted_and_then_removed,
                 others_are_served_while_much_history_is_removed,

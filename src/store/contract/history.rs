@@ -43,6 +43,19 @@ pub(crate) fn only_as_many_rows_as_the_task_keeps_stay(bench: &mut Bench) {
     }
 }
 
+pub(crate) fn an_end_that_does_not_stay_leaves_no_output(bench: &mut Bench) {
+    let keeps = Definition { keep_executions: 2, overlap: Overlap::Allow, ..definition("@hourly") };
+    let task = bench.created("task", keeps);
+    let all: Vec<_> = (0..4).map(|n| bench.run_by_hand(task.id, START + n)).collect();
+    let verdict = Box::new(Verdict::failed(Reason::Exception, "no luck"));
+    let decide = bench.decision(START + 10, Event::Ended { execution: all[0], verdict });
+    let output = Output { execution: all[0], chunk: 0, lines: vec![line("its last words")] };
+    bench.wait(bench.store().change(task.id, decide, Some(output), None)).expect("it is in progress");
+    // The newer ones are still in progress, and more than the task keeps.
+    assert_eq!(bench.store().execution(task.id, all[0]).expect("it reads"), None);
+    assert_eq!(bench.store().output(all[0], None).expect("it reads"), []);
+}
+
 pub(crate) fn lists_of_executions_agree_with_a_naive_model(bench: &mut Bench) {
     use ExecutionStatus::{Completed, Failed, Running, Skipped};
     let statuses = [Completed, Failed, Running, Skipped];

@@ -46,8 +46,9 @@ pub(crate) fn change(
         if old.definition.name != step.task.definition.name {
             is_free(data, &step.task.definition.name)?;
         }
-        let mut writes = follows(&step);
-        writes.extend(output.map(Write::Output));
+        // Output before the step, which may remove the row that it belongs to.
+        let mut writes: Vec<_> = output.map(Write::Output).into_iter().collect();
+        writes.extend(follows(&step));
         writes.extend(audit.map(Write::Audit));
         Ok(Prepared { answer: step, writes })
     })

@@ -225,8 +225,9 @@ impl Writer {
                     self.in_txn(|txn| {
                         let old = apply::read_task(txn, task)?;
                         let step = decide(&old)?;
-                        apply::step(txn, &old, &step)?;
+                        // Before the step, which may remove the row that it belongs to.
                         output.as_ref().map_or(Ok(()), |output| apply::append(txn, output))?;
+                        apply::step(txn, &old, &step)?;
                         audit.as_ref().map_or(Ok(()), |audit| apply::audit(txn, audit))?;
                         Ok(step)
                     })

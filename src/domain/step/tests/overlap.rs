@@ -115,8 +115,8 @@ fn what_waits_is_bounded_in_number_and_in_bytes() {
     let mut life = Life::with("@yearly", |task| task.overlap = Overlap::Allow);
     let large: Map<String, Value> = [("text".to_owned(), json!("x".repeat(250_000)))].into_iter().collect();
     let taken = (0..1000).take_while(|_| by_hand(&mut life, Some(large.clone())).is_ok()).count();
-    assert_eq!(taken, (16 << 20) / 250_011);
-    let words = "Task would have more than 16 MiB of parameters of runs that run or wait";
+    assert_eq!(taken, (4 << 20) / 250_011);
+    let words = "Task would have more than 4 MiB of parameters of runs that run or wait";
     assert_eq!(refused(by_hand(&mut life, Some(large))), words);
     by_hand(&mut life, None).expect("it has none of its own");
 }
