@@ -7,7 +7,7 @@ mod store;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use isochron::config::{self, Config};
 
 /// Wrong usage: flags, settings, expressions.
@@ -88,7 +88,12 @@ impl Settings {
 
 /// Does what the command line asks for.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        if error.kind() == ErrorKind::ArgumentConflict {
+            eprintln!("Options of a command stand behind it: `isochron store verify --data DIR`.\n");
+        }
+        error.exit()
+    });
     match cli.command {
         None => serve::main(&cli.serve),
         Some(Command::Serve(settings)) => serve::main(&settings),
