@@ -1,4 +1,4 @@
-//! Memory: what the process asks of its allocator. A server opens a large store, reads all over
+//! Allocator: what the process asks of its allocator. A server opens a large store, reads all over
 //! it for weeks and is meant to stay small; the C library's defaults are for speed.
 //!
 //! With a million tasks, measured after some thousand lists of all kinds: 478 MiB resident with

@@ -1,7 +1,7 @@
 //! isochron runs people's JavaScript on a schedule, each run in an isolate of its own.
 //!
 //! One binary, two kinds of process. The server (this library) owns truth and never runs
-//! JavaScript. A runner (`src/runtime/runner`, part of the binary only) runs one handler at a
+//! JavaScript. A runner (`src/runner`, part of the binary only) runs one handler at a
 //! time and owns nothing.
 //!
 //! ```text
@@ -17,7 +17,7 @@
 //!  ═════════════════════ scheduler ═══ Invocation ▼ ▲ Verdict ═══════════
 //!      runtime/host: pool of runners, host calls, hard kills
 //!  ───────────────────────── socket pair (runtime/protocol) ─────────────
-//!      runtime/runner: one isolate, limits   ·   runtime-js: what it starts with
+//!      runner: one isolate, limits   ·   runtime-js: what it starts with
 //! ```
 //!
 //! Reading order: [`domain`] (what is true and what follows from what), [`store`] (where it is
@@ -30,6 +30,7 @@
 //! runner and listens; the verdict goes back through `domain::step` into the store, and only
 //! then is it told to anybody.
 
+pub mod allocator;
 pub mod api;
 pub mod app;
 pub mod backup;
@@ -41,7 +42,6 @@ pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod handlers;
-pub mod memory;
 pub mod runtime;
 pub mod scheduler;
 #[cfg(test)]

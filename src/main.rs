@@ -4,7 +4,6 @@
 //! other thread exists, so only the subcommands that serve build a runtime.
 
 mod cli;
-#[path = "runtime/runner/mod.rs"]
 mod runner;
 
 fn main() -> std::process::ExitCode {

@@ -3,9 +3,8 @@
 use std::{io::IsTerminal, process::ExitCode};
 
 use isochron::{
-    app,
+    allocator, app,
     config::{Config, LogFormat},
-    memory,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -16,7 +15,7 @@ pub(super) fn main(settings: &Settings) -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error),
     };
-    memory::share_arenas();
+    allocator::share_arenas();
     let served = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -23,11 +23,11 @@ use super::{ops, rehearsal};
 
 /// The scripts of `runtime-js` in the order in which they run.
 const SCRIPTS: [(&str, &str); 5] = [
-    ("ext:isochron/00_web.js", include_str!("../../../runtime-js/00_web.js")),
-    ("ext:isochron/10_console.js", include_str!("../../../runtime-js/10_console.js")),
-    ("ext:isochron/20_errors.js", include_str!("../../../runtime-js/20_errors.js")),
-    ("ext:isochron/30_modules.js", include_str!("../../../runtime-js/30_modules.js")),
-    ("ext:isochron/40_run.js", include_str!("../../../runtime-js/40_run.js")),
+    ("ext:isochron/00_web.js", include_str!("../../runtime-js/00_web.js")),
+    ("ext:isochron/10_console.js", include_str!("../../runtime-js/10_console.js")),
+    ("ext:isochron/20_errors.js", include_str!("../../runtime-js/20_errors.js")),
+    ("ext:isochron/30_modules.js", include_str!("../../runtime-js/30_modules.js")),
+    ("ext:isochron/40_run.js", include_str!("../../runtime-js/40_run.js")),
 ];
 
 /// Ops of `deno_core` and `deno_web` that a handler has no use for and that abort,

@@ -2,7 +2,7 @@
 //!
 //! The server never starts the JavaScript engine. It keeps a pool of child processes of the
 //! same binary ([`host`]) and talks to each over a socket pair ([`protocol`]); what runs in
-//! such a child is `runtime/runner`, which belongs to the binary and not to this library,
+//! such a child is `src/runner`, which belongs to the binary and not to this library,
 //! so that nothing here can even name the engine.
 //!
 //! A run goes from the scheduler as an [`Invocation`] into the pool and comes back as a

@@ -6,7 +6,7 @@ use std::{thread, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use super::writer::Op;
-use crate::memory;
+use crate::allocator;
 
 /// Between two parts, which take some two milliseconds each.
 pub(super) const PAUSE: Duration = Duration::from_millis(150);
@@ -21,7 +21,7 @@ pub(super) fn check(ops: &mpsc::WeakSender<Op>, pause: Duration) {
         }
         drop(asked);
         if !matches!(answer.blocking_recv(), Ok(Ok(true))) {
-            memory::give_back();
+            allocator::give_back();
             return;
         }
         thread::sleep(pause);

@@ -52,6 +52,7 @@ use super::{
     transfer::{Cursor, Import, Part},
 };
 use crate::{
+    allocator,
     domain::{
         Millis,
         execution::{Execution, Line},
@@ -59,7 +60,6 @@ use crate::{
         ids::{ExecutionId, TaskId},
         step::Step,
     },
-    memory,
 };
 
 pub use self::{lock::LockError, open::OpenError, verify::Verified};
@@ -108,7 +108,7 @@ impl SledStore {
             .spawn(move || writer::run_or_stop(writer, received))
             .map_err(failed)?;
         if !checked {
-            memory::give_back();
+            allocator::give_back();
             let ops = ops.downgrade();
             thread::Builder::new()
                 .name("store check".to_owned())
