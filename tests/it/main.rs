@@ -1,21 +1,18 @@
-//! Black-box tests of the binary.
+//! Black-box tests of the binary, grouped by the question that they answer.
+//!
+//! - [`api`]: does a request get the answer that clients have been written against?
+//! - [`handlers`]: may a file in `tasks/` rely on this?
+//! - [`sandbox`]: can a handler harm the server, the machine or another run?
+//! - [`scheduling`]: does a task run when it should?
+//! - [`durability`]: is a change kept when a process or the power fails?
+//! - [`operating`]: do the commands, the start and the stop do their work?
+//! - [`rooms`]: does each room of `src/` use only the rooms that it may use?
 
-mod bursts;
-mod cage;
-mod cli;
-mod contract;
-mod crashes;
-mod failures;
+mod api;
+mod durability;
+mod handlers;
 mod harness;
-mod hostile;
-mod intruders;
-mod kills;
-mod limits;
-mod lists;
-mod missed;
-mod power;
-mod quick_start;
+mod operating;
 mod rooms;
-mod stopping;
-mod store_tools;
-mod wire;
+mod sandbox;
+mod scheduling;

@@ -164,7 +164,7 @@ fn moments(scene: &Scene, records: &[(u64, Record<'_>)], pictures: u64, chance: 
 
 /// Compiles the shim.
 fn compile(place: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/power/shim.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/durability/power/shim.c");
     let shim = place.join("shim.so");
     let output = Command::new("cc")
         .args(["-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])

@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod conflicts;
 mod executions;
+mod lists;
 mod misread;
 mod others;
 mod refused_bodies;

@@ -9,8 +9,8 @@ use super::{
     scene::{Scene, Story, Version},
 };
 use crate::{
+    durability::kills::HANDLERS,
     harness::{Home, Options, Server},
-    kills::HANDLERS,
 };
 
 /// What came of a picture.

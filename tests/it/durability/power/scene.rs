@@ -16,8 +16,8 @@ use super::{
     record::{Record, records},
 };
 use crate::{
+    durability::kills::{DORMANT, HANDLERS, params},
     harness::{Chance, Client, Home, Options, Server, task, until},
-    kills::{DORMANT, HANDLERS, params},
 };
 
 /// Lives of the server in one record.

@@ -1,9 +1,9 @@
 //! Limits that something other than V8 holds a run to, and what is left of a run whose runner
 //! was ended with it.
 //!
-//! Beside [`crate::failures`] (time, processor, heap, buffers), [`crate::contract`] (output,
-//! results, promises that never settle) and [`crate::wire`] (parameters), this is the rest of
-//! the limits: resident memory, and calls to the server.
+//! [`crate::handlers::failures`] has the limits of time, processor, heap and buffers,
+//! [`crate::handlers`] those of output, results and promises that never settle, [`crate::api`]
+//! that of parameters; here are those of resident memory and of calls to the server.
 
 use serde_json::{Value, json};
 

@@ -5,6 +5,7 @@ mod context;
 mod ending;
 mod errors;
 mod exports;
+mod failures;
 mod globals;
 mod modules;
 mod output;

@@ -1,0 +1,6 @@
+//! Operating: the commands, the first minute, the stop of the server.
+
+mod cli;
+mod quick_start;
+mod stopping;
+mod store_tools;

@@ -1,0 +1,6 @@
+//! The sandbox: files and runners that try to harm the server, the machine or another run.
+
+mod hostile;
+mod intruders;
+mod limits;
+mod system_calls;
