@@ -37,7 +37,11 @@ pub use self::{
     health::{Readiness, RunnersReady},
 };
 use crate::{
-    clock::Clock, domain::draft::Defaults, events::Events, handlers::catalog::Catalog, scheduler::Scheduler,
+    clock::Clock,
+    domain::{draft::Defaults, panic::text_of},
+    events::Events,
+    handlers::catalog::Catalog,
+    scheduler::Scheduler,
     store::Store,
 };
 
@@ -98,7 +102,5 @@ async fn no_method(method: axum::http::Method, uri: Uri) -> ApiError {
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
-    ApiError::internal(format!("a handler of the API panicked: {text}")).into_response()
+    ApiError::internal(format!("a handler of the API panicked: {}", text_of(&*panic))).into_response()
 }

@@ -16,6 +16,7 @@ pub mod draft;
 pub mod execution;
 pub mod facts;
 pub mod ids;
+pub mod panic;
 pub mod preview;
 pub mod retry;
 pub mod schedule;

@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::sleep};
 use super::{chance::Chance, clock::WallClock, history::History, plans::Pace, record::Record};
 use crate::{
     clock::Clock,
-    domain::{Millis, ids::ExecutionId},
+    domain::{Millis, ids::ExecutionId, panic::text_of},
     store::memory::disk::Disk,
 };
 
@@ -79,9 +79,7 @@ impl World {
         match catch_unwind(AssertUnwindSafe(checks)) {
             Ok(value) => Some(value),
             Err(panic) => {
-                let text = panic.downcast_ref::<String>().cloned();
-                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-                self.breaks(text.unwrap_or_default());
+                self.breaks(text_of(&*panic).to_owned());
                 None
             }
         }

@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{keys, record};
 use crate::{
     domain::{
         Millis,
@@ -15,7 +14,10 @@ use crate::{
         ids::ExecutionId,
         step::{Event, Moment, Policy},
     },
-    store::Audit,
+    store::{
+        Audit,
+        sled::engine::{keys, record},
+    },
 };
 
 /// Events that a task which was read has to bear.

@@ -1,51 +1,38 @@
 //! The store in a directory, on `sled` 0.34.
 //!
 //! sled calls itself beta, so nothing here rests on what it does not promise: one tree,
-//! one writer ([`writer`]), one batch per commit, our own syncs, a checksum on every
-//! record ([`record`]), numbers that show what is missing ([`tally`]), and a check of every
-//! record and index that each start begins ([`check`]).
+//! one writer ([`write`]), one batch per commit, our own syncs, a checksum on every
+//! record ([`engine`]), numbers that show what is missing ([`write`]), and a check of every
+//! record and index that each start begins ([`scrub`]).
 
-mod apply;
-mod before;
-mod beside;
-mod check;
-mod export;
-mod files;
+mod copy;
+mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod import;
-mod keys;
-mod ledger;
-mod list;
-mod lock;
-mod mark;
-mod mend;
 mod open;
-mod pieces;
 mod read;
-mod record;
-mod report;
-mod tally;
+mod scrub;
 #[cfg(test)]
 mod tests;
-mod txn;
-mod verify;
-mod view;
-mod writer;
+mod write;
 
 use std::{collections::BTreeSet, io, path::Path, sync::Arc, thread, time::Duration};
 
 use serde_json::{Map, Value};
-use sled::Db;
 use tokio::sync::{mpsc, oneshot};
 
 use self::{
-    lock::Lock,
-    open::Opened,
-    pieces::Records,
-    report::Shared,
-    view::{Pending, View},
-    writer::{Op, Reply, Writer},
+    engine::{Engine, keys, overflow::Records, txn},
+    open::{
+        lock::Lock,
+        opening::{self, Opened},
+    },
+    read::{
+        list, records,
+        view::{Pending, View},
+    },
+    scrub::{report::Shared, thread as scrub_thread, verify},
+    write::writer::{self, Op, Reply, Writer},
 };
 use super::{
     Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
@@ -62,7 +49,10 @@ use crate::{
     },
 };
 
-pub use self::{lock::LockError, open::OpenError, verify::Verified};
+pub use self::{
+    open::{lock::LockError, opening::OpenError},
+    scrub::verify::Verified,
+};
 
 /// How many operations may wait for the writer: a few groups' worth; who finds it full waits.
 const QUEUE: usize = 4096;
@@ -72,7 +62,7 @@ const CHECKED_AT_ONCE: usize = 32 * 1024 * 1024;
 
 /// A store in a directory.
 pub struct SledStore {
-    db: Db,
+    db: Engine,
     view: View,
     ops: mpsc::Sender<Op>,
     report: Shared,
@@ -86,7 +76,7 @@ impl SledStore {
     /// # Errors
     /// When another process has it open, or the files cannot be read or have lost something.
     pub fn open(directory: &Path, cache: u64) -> Result<Self, OpenError> {
-        Self::open_checking(directory, cache, CHECKED_AT_ONCE, beside::PAUSE)
+        Self::open_checking(directory, cache, CHECKED_AT_ONCE, scrub_thread::PAUSE)
     }
 
     fn open_checking(
@@ -97,7 +87,7 @@ impl SledStore {
     ) -> Result<Self, OpenError> {
         let failed = |source: io::Error| OpenError::Io { path: directory.to_owned(), source };
         let report = Shared::default();
-        let Opened { db, ledger, lock, checked } = open::open(directory, cache, at_once, &report)?;
+        let Opened { db, ledger, lock, checked } = opening::open(directory, cache, at_once, &report)?;
         let (ops, received) = mpsc::channel(QUEUE);
         let pending = Arc::new(Pending::default());
         let tree = Records::new(&db);
@@ -112,7 +102,7 @@ impl SledStore {
             let ops = ops.downgrade();
             thread::Builder::new()
                 .name("store check".to_owned())
-                .spawn(move || beside::check(&ops, pause))
+                .spawn(move || scrub_thread::check(&ops, pause))
                 .map_err(failed)?;
         }
         Ok(Self { db, view, ops, report, _lock: lock })
@@ -191,7 +181,7 @@ impl Store for SledStore {
     }
 
     fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
-        read::get(&self.view, &keys::task(id))
+        records::get(&self.view, &keys::task(id))
     }
 
     fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
@@ -199,32 +189,32 @@ impl Store for SledStore {
     }
 
     fn execution(&self, task: TaskId, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        read::get(&self.view, &keys::execution(task, id))
+        records::get(&self.view, &keys::execution(task, id))
     }
 
     fn executions(&self, task: TaskId, query: &ExecutionQuery) -> Result<Page<Execution>, StoreError> {
-        read::executions(&self.view, task, query)
+        records::executions(&self.view, task, query)
     }
 
     fn output(&self, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
-        read::output(&self.view, id, tail)
+        records::output(&self.view, id, tail)
     }
 
     fn next_due(&self) -> Result<Option<Millis>, StoreError> {
-        read::next_due(&self.view)
+        records::next_due(&self.view)
     }
 
     fn running(&self) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
-        read::running(&self.view)
+        records::running(&self.view)
     }
 
     fn get(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        read::get(&self.view, &keys::value(key))
+        records::get(&self.view, &keys::value(key))
     }
 
     fn statistics(&self, detailed: bool) -> Result<Map<String, Value>, StoreError> {
         let bytes = self.db.size_on_disk().map_err(txn::backend("measure the store"))?;
-        read::statistics(&self.view, bytes, detailed)
+        records::statistics(&self.view, bytes, detailed)
     }
 
     fn report(&self) -> Report {

@@ -144,7 +144,7 @@ fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_d
 fn a_panic_of_sled_is_an_error_that_says_what_to_do() {
     let directory = tempfile::tempdir().expect("a directory");
     let panics = || -> Result<(), OpenError> { panic!("index out of bounds:\n the len is 1") };
-    let error = open::guarded(directory.path(), panics).expect_err("it panics").to_string();
+    let error = opening::guarded(directory.path(), panics).expect_err("it panics").to_string();
     assert!(error.contains("damaged: index out of bounds: the len is 1"), "{error}");
     assert!(error.contains("isochron store import"), "{error}");
 }
@@ -177,12 +177,12 @@ fn a_store_that_lacks_what_was_acknowledged_last_is_refused() {
 fn a_record_that_has_gone_or_come_back_without_a_word_is_noticed() {
     let tasks = [task(1, "first"), task(2, "second")];
     let row = keys::execution(tasks[0].id, ExecutionId(Ulid(1)));
-    type Case<'a> = (&'a str, &'a dyn Fn(&Db));
+    type Case<'a> = (&'a str, &'a dyn Fn(&Engine));
     let cases: [Case<'_>; 3] = [
         ("1 of 1 executions are missing", &|db| drop(db.remove(&row).expect("it writes"))),
         ("1 of 2 tasks are missing", &|db| drop(db.remove(keys::task(tasks[1].id)).expect("it writes"))),
         ("some values are not as they were written last", &|db| {
-            let old = record::encode(&json!("old")).expect("encodes");
+            let old = engine::record::encode(&json!("old")).expect("encodes");
             db.insert(keys::value("key"), old).expect("it writes");
         }),
     ];

@@ -19,7 +19,7 @@ fn read(store: &Arc<dyn Store>, key: &str) -> Option<Value> {
 }
 
 /// The pieces that there are, by the key of their value and their number.
-fn pieces(db: &Db) -> Vec<Vec<u8>> {
+fn pieces(db: &Engine) -> Vec<Vec<u8>> {
     db.scan_prefix([keys::PIECE]).keys().map(|key| key.expect("it reads").to_vec()).collect()
 }
 
@@ -85,7 +85,7 @@ fn nothing_is_so_large_that_it_becomes_a_file_of_its_own() {
 #[test]
 fn a_large_value_of_which_anything_is_missing_or_damaged_is_set_aside_with_all_that_is_left() {
     const PIECE: usize = 32 * 1024;
-    type Harm = fn(&Db, &[u8]);
+    type Harm = fn(&Engine, &[u8]);
     let harms: [(&str, Harm, usize); 4] = [
         ("no piece", |db, piece| drop(db.remove(piece)), 3 * PIECE + 13),
         ("a damaged piece", flip_a_bit, 100_013),

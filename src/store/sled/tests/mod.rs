@@ -11,10 +11,12 @@ use std::{path::Path, sync::Arc};
 use tempfile::TempDir;
 use ulid::Ulid;
 
-use super::{open::open_tree, *};
 use crate::{
     domain::{draft::tests::definition, execution::ExecutionStatus},
-    store::{Direction, TaskSort, contract},
+    store::{
+        Direction, TaskSort, contract,
+        sled::{open::opening::open_tree, *},
+    },
 };
 
 const CACHE: u64 = 8 * 1024 * 1024;
@@ -49,13 +51,13 @@ fn written(tasks: &[Task]) -> TempDir {
 }
 
 /// Does something to the closed store that no store would do.
-fn mangle(directory: &TempDir, how: impl FnOnce(&Db)) {
+fn mangle(directory: &TempDir, how: impl FnOnce(&Engine)) {
     let db = open_tree(directory.path(), CACHE).expect("it opens");
     how(&db);
     db.flush().expect("it flushes");
 }
 
-fn flip_a_bit(db: &Db, key: &[u8]) {
+fn flip_a_bit(db: &Engine, key: &[u8]) {
     let mut bytes = db.get(key).expect("it reads").expect("it is there").to_vec();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -6,15 +6,18 @@
 
 use std::collections::HashSet;
 
-use sled::IVec;
-
-use super::{keys, read, txn::backend, view::View};
 use crate::{
     domain::{
         facts::{Task, TaskStatus},
         ids::TaskId,
     },
-    store::{Direction, Page, StoreError, TaskQuery, TaskSort},
+    store::{
+        Direction, Page, StoreError, TaskQuery, TaskSort,
+        sled::{
+            engine::{Bytes, EngineResult, keys, txn::backend},
+            read::{records, view::View},
+        },
+    },
 };
 
 /// Up to so many filtered tasks are loaded and sorted; beyond, the order's own index is walked.
@@ -26,7 +29,7 @@ const LOOKED_AT: usize = if cfg!(test) { 30 } else { 4000 };
 
 type Ids<'a> = Box<dyn Iterator<Item = Result<TaskId, StoreError>> + 'a>;
 
-pub(super) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+pub(crate) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
     let filtered = query.status.is_some() || query.handler.is_some();
     if query.name.is_none() {
         let total = count(tree, query)?;
@@ -59,7 +62,7 @@ fn count(tree: &View, query: &TaskQuery) -> Result<u64, StoreError> {
         Some(handler) => keys::handler_counts(handler, &statuses),
         None => statuses.into_iter().map(keys::status_count).collect(),
     };
-    counters.iter().map(|counter| read::counter(tree, counter)).sum()
+    counters.iter().map(|counter| records::counter(tree, counter)).sum()
 }
 
 /// The page that comes of looking at every task in the order asked for, if few enough of them
@@ -70,7 +73,7 @@ fn among_all(tree: &View, query: &TaskQuery) -> Result<Option<Vec<Task>>, StoreE
         if looked_at == LOOKED_AT {
             return Ok(None);
         }
-        let Some(task) = read::get::<Task>(tree, &keys::task(id?))? else { continue };
+        let Some(task) = records::get::<Task>(tree, &keys::task(id?))? else { continue };
         if query.status.is_some_and(|status| status != task.status())
             || query.handler.as_ref().is_some_and(|handler| *handler != task.definition.handler)
         {
@@ -91,7 +94,7 @@ fn load(tree: &View, ids: impl Iterator<Item = Result<TaskId, StoreError>>) -> R
     let mut tasks = Vec::new();
     for id in ids {
         // One that has gone since its key was read is simply no longer there.
-        tasks.extend(read::get(tree, &keys::task(id?))?);
+        tasks.extend(records::get(tree, &keys::task(id?))?);
     }
     Ok(tasks)
 }
@@ -129,7 +132,7 @@ fn in_order<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
         TaskSort::NextRun => return by_next_run(tree, query),
         TaskSort::Name => {
             let entries = tree.scan_prefix(&[keys::NAME]);
-            let id = |entry: sled::Result<(IVec, IVec)>| task_id(entry.map(|(_, id)| id));
+            let id = |entry: EngineResult<(Bytes, Bytes)>| task_id(entry.map(|(_, id)| id));
             return match query.direction {
                 Direction::Ascending => Box::new(entries.filter_map(id)),
                 Direction::Descending => Box::new(entries.rev().filter_map(id)),
@@ -145,7 +148,7 @@ fn in_order<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
     }
 }
 
-fn task_id(key: sled::Result<IVec>) -> Option<Result<TaskId, StoreError>> {
+fn task_id(key: EngineResult<Bytes>) -> Option<Result<TaskId, StoreError>> {
     match key {
         Ok(key) => keys::last_task(&key).map(Ok),
         Err(error) => Some(Err(backend("scan the store")(error))),
@@ -165,7 +168,7 @@ fn by_next_run<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
 }
 
 /// The length of the prefix, the keys that are still to come, the next key.
-type Range<'a> = (usize, Box<dyn Iterator<Item = sled::Result<IVec>> + 'a>, Option<sled::Result<IVec>>);
+type Range<'a> = (usize, Box<dyn Iterator<Item = EngineResult<Bytes>> + 'a>, Option<EngineResult<Bytes>>);
 
 /// Several ranges of one index, each sorted by what follows its prefix, merged into one.
 struct Merge<'a> {

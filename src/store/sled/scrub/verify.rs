@@ -8,22 +8,31 @@ use std::{
     path::Path,
 };
 
-use super::{
-    before, export, import, keys,
-    ledger::Ledger,
-    lock::Lock,
-    open::{self, OpenError},
-    pieces::Records,
-    record,
-    report::Shared,
-    txn::{Txn, Writes, backend, read_counter},
-};
 use crate::{
     domain::{
         execution::Execution,
         ids::{ExecutionId, TaskId},
     },
-    store::{Audit, StoreError, transfer::lines::Counts},
+    store::{
+        Audit, StoreError,
+        sled::{
+            copy::{export, import},
+            engine::{
+                keys,
+                overflow::Records,
+                record,
+                txn::{Txn, Writes, backend, read_counter},
+            },
+            open::{
+                lock::Lock,
+                opening::{self, OpenError},
+                recover_files,
+            },
+            scrub::report::{Shared, describe},
+            write::commit::Ledger,
+        },
+        transfer::lines::Counts,
+    },
 };
 
 /// What is in a store, and what is wrong with it.
@@ -37,13 +46,15 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-pub(super) fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError> {
+pub(crate) fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError> {
     let _lock = Lock::take(directory)?;
     // As a start does, without which sled may not open what a killed process has left.
-    before::prepare(directory).map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
-    open::guarded(directory, || {
-        let db = open::open_tree(directory, cache).map_err(|error| open::explained(directory, error))?;
-        if db.contains_key(import::marker()).map_err(|error| open::explained(directory, error))? {
+    recover_files::prepare(directory)
+        .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
+    opening::guarded(directory, || {
+        let db =
+            opening::open_tree(directory, cache).map_err(|error| opening::explained(directory, error))?;
+        if db.contains_key(import::marker()).map_err(|error| opening::explained(directory, error))? {
             return Err(OpenError::HalfImported { path: directory.to_owned() });
         }
         let report = Shared::default();
@@ -86,7 +97,7 @@ fn look(tree: &Records, mut ledger: Ledger, report: &Shared) -> Result<Verified,
     for entry in tree.scan_prefix(&[keys::SET_ASIDE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.set_aside += 1;
-        verified.set_aside.push(format!("{} ({} bytes)", keys::describe(&key[1..]), bytes.len()));
+        verified.set_aside.push(format!("{} ({} bytes)", describe(&key[1..]), bytes.len()));
     }
     Ok(verified)
 }
@@ -130,9 +141,9 @@ fn executions(tree: &Records, verified: &mut Verified) -> Result<HashSet<Executi
         }
         let Some(row) = verified.decodes::<Execution>(&key, &bytes) else { continue };
         if (row.task_id, row.id) != (task, id) {
-            verified.problems.push(format!("{}: it lies under another's key", keys::describe(&key)));
+            verified.problems.push(format!("{}: it lies under another's key", describe(&key)));
         } else if !contains(keys::retention(row.created_at, task, id))? {
-            verified.problems.push(format!("{}: it is missing in the index by age", keys::describe(&key)));
+            verified.problems.push(format!("{}: it is missing in the index by age", describe(&key)));
         }
     }
     for (task, count) in per_task {
@@ -162,10 +173,10 @@ fn output(tree: &Records, rows: &HashSet<ExecutionId>, verified: &mut Verified) 
         let damaged = pieces.iter().any(|piece| record::payload(piece).is_err());
         let lines = export::lines(std::mem::take(&mut pieces).iter());
         if let (false, Err(error)) = (damaged, lines) {
-            verified.problems.push(format!("{}: {error}", keys::describe(&key)));
+            verified.problems.push(format!("{}: {error}", describe(&key)));
         }
         if !key.get(1..17).and_then(keys::last_execution).is_some_and(|id| rows.contains(&id)) {
-            verified.problems.push(format!("{}: there is no such execution", keys::describe(&key)));
+            verified.problems.push(format!("{}: there is no such execution", describe(&key)));
         }
     }
     Ok(())
@@ -174,7 +185,7 @@ fn output(tree: &Records, rows: &HashSet<ExecutionId>, verified: &mut Verified) 
 impl Verified {
     fn decodes<T: serde::de::DeserializeOwned>(&mut self, key: &[u8], bytes: &[u8]) -> Option<T> {
         record::decode(bytes)
-            .inspect_err(|error| self.problems.push(format!("{}: {error}", keys::describe(key))))
+            .inspect_err(|error| self.problems.push(format!("{}: {error}", describe(key))))
             .ok()
     }
 }

@@ -13,11 +13,11 @@ use std::{
 const NAME: &str = "mark";
 const SIZE: usize = 12;
 
-pub(super) struct Mark(File);
+pub(crate) struct Mark(File);
 
 /// What the file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Marked {
+pub(crate) enum Marked {
     /// There was none: the store is new, or somebody wants it as it is.
     Nothing,
     /// It cannot be read.
@@ -27,7 +27,7 @@ pub(super) enum Marked {
 }
 
 impl Mark {
-    pub(super) fn open(directory: &Path) -> io::Result<(Self, Marked)> {
+    pub(crate) fn open(directory: &Path) -> io::Result<(Self, Marked)> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -43,7 +43,7 @@ impl Mark {
         Ok((Self(file), marked))
     }
 
-    pub(super) fn write(&self, commit: u64) -> io::Result<()> {
+    pub(crate) fn write(&self, commit: u64) -> io::Result<()> {
         let number = commit.to_be_bytes();
         let mut bytes = [0; SIZE];
         bytes[..8].copy_from_slice(&number);
@@ -51,7 +51,7 @@ impl Mark {
         self.0.write_all_at(&bytes, 0)
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
     }
 }

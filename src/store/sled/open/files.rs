@@ -12,7 +12,7 @@ use std::{
 const TICKS: Duration = Duration::from_millis(200);
 
 /// The files that sled writes.
-pub(super) struct Files {
+pub(crate) struct Files {
     db: File,
     blobs: PathBuf,
     synced: BTreeSet<std::ffi::OsString>,
@@ -23,7 +23,7 @@ pub(super) struct Files {
 impl Files {
     /// What sled and we have made and written so far reaches the disk: sled syncs neither its
     /// settings, without which it does not open again, nor any name.
-    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let db = File::open(directory.join("db"))?;
         db.sync_all()?;
         File::open(directory.join("conf"))?.sync_all()?;
@@ -33,7 +33,7 @@ impl Files {
 
     /// In a store from before large values lay in pieces, some of what lies together is files of
     /// their own, written once under a new name.
-    pub(super) fn sync(&mut self) -> io::Result<()> {
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
         let changed = std::fs::metadata(&self.blobs)?.modified()?;
         if self.settled != Some(changed) {
             self.sync_blobs()?;

@@ -7,21 +7,26 @@ use std::{
     path::Path,
 };
 
-use sled::Batch;
-
-use super::{
-    check::Check,
-    keys,
-    mark::{Mark, Marked},
-    open,
-    pieces::{self, Records},
-    report::Shared,
-    tally::Tally,
-    txn::{Txn, Writes},
+use crate::{
+    domain::panic::line_of,
+    store::{
+        StoreError,
+        sled::{
+            engine::{
+                Batch, EngineResult, keys,
+                overflow::Records,
+                txn::{Txn, Writes},
+            },
+            scrub::{report::Shared, scrubber::Check},
+            write::{
+                acknowledged::{Mark, Marked},
+                totals::Tally,
+            },
+        },
+    },
 };
-use crate::store::StoreError;
 
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     tally: Tally,
     mark: Mark,
     marked: Marked,
@@ -30,7 +35,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn open(tree: &Records, directory: &Path, report: Shared) -> io::Result<Self> {
+    pub(crate) fn open(tree: &Records, directory: &Path, report: Shared) -> io::Result<Self> {
         let (mark, marked) = Mark::open(directory)?;
         let tally = tree.get(&Tally::key())?.and_then(|bytes| Tally::decode(&bytes)).unwrap_or_default();
         let check = Some(Check::new(report.clone(), marked != Marked::Nothing));
@@ -38,7 +43,7 @@ impl Ledger {
     }
 
     /// What has been acknowledged but is not there.
-    pub(super) fn behind(&self) -> Option<String> {
+    pub(crate) fn behind(&self) -> Option<String> {
         match self.marked {
             Marked::Commit(number) if number > self.tally.sequence => Some(format!(
                 "the last change in them has the number {}, but {number} had been acknowledged",
@@ -49,19 +54,19 @@ impl Ledger {
     }
 
     /// Whether there have never been any numbers.
-    pub(super) fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.tally.sequence == 0
     }
 
     /// The batch that writes a group, and the numbers that are right after it.
-    pub(super) fn batch(&mut self, tree: &Records, group: &Writes) -> sled::Result<Batch> {
+    pub(crate) fn batch(&mut self, tree: &Records, group: &Writes) -> EngineResult<Batch> {
         let mut batch = Batch::default();
         // A piece that is set aside must not take one with it that a value gets anew.
         let piece = |(key, _): &(&Vec<u8>, _)| key[0] == keys::PIECE;
         let (pieces, values): (Vec<_>, Vec<_>) = group.iter().partition(piece);
         for (key, new) in pieces.into_iter().chain(values) {
             let noted = self.check.is_some() && Check::watches(key[0]);
-            let looked_at = noted || Tally::counts(key[0]) || pieces::may_be_large(key);
+            let looked_at = noted || Tally::counts(key[0]) || keys::may_be_large(key);
             let old = if looked_at { tree.get(key)? } else { None };
             let (old, new) = (old.as_deref(), new.as_deref());
             self.tally.change(key, old, new);
@@ -76,23 +81,23 @@ impl Ledger {
     }
 
     /// The last batch is on the disk.
-    pub(super) fn durable(&self) -> io::Result<()> {
+    pub(crate) fn durable(&self) -> io::Result<()> {
         self.mark.write(self.tally.sequence)
     }
 
     /// What there is now is where the next start may begin.
-    pub(super) fn settled(&self) -> io::Result<()> {
+    pub(crate) fn settled(&self) -> io::Result<()> {
         self.durable().and_then(|()| self.mark.sync())
     }
 
     /// Does a part of the check beside a group; what it cost, and nothing once all is checked.
     /// A check that fails, or in which sled panics, is over: the files cannot be read as a whole.
-    pub(super) fn check(&mut self, txn: &mut Txn<'_>) -> Result<Option<usize>, StoreError> {
+    pub(crate) fn check(&mut self, txn: &mut Txn<'_>) -> Result<Option<usize>, StoreError> {
         let Some(check) = &mut self.check else { return Ok(None) };
         // A check that has panicked is not used any more, and its writes are not either.
         let part = catch_unwind(AssertUnwindSafe(|| check.part(txn, &mut self.tally)));
         let cost = part.unwrap_or_else(|panic| {
-            Err(StoreError::Backend { doing: "check the store", why: open::text_of(&*panic) })
+            Err(StoreError::Backend { doing: "check the store", why: line_of(&*panic) })
         });
         match cost {
             Ok(Some(_)) => {}
@@ -109,7 +114,7 @@ impl Ledger {
     }
 
     /// Tasks by the numbers.
-    pub(super) fn tasks(&self) -> u64 {
+    pub(crate) fn tasks(&self) -> u64 {
         self.tally.count(keys::TASK)
     }
 }

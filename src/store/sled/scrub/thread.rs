@@ -5,14 +5,13 @@ use std::{thread, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::writer::Op;
-use crate::allocator;
+use crate::{allocator, store::sled::write::writer::Op};
 
 /// Between two parts, which take some two milliseconds each.
-pub(super) const PAUSE: Duration = Duration::from_millis(150);
+pub(crate) const PAUSE: Duration = Duration::from_millis(150);
 
 /// Asks for one part after the other until all is checked or the store is closed.
-pub(super) fn check(ops: &mpsc::WeakSender<Op>, pause: Duration) {
+pub(crate) fn check(ops: &mpsc::WeakSender<Op>, pause: Duration) {
     // Whoever holds the store alone keeps it open.
     while let Some(asked) = ops.upgrade() {
         let (reply, answer) = oneshot::channel();

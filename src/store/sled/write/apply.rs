@@ -1,6 +1,5 @@
 //! What each operation writes.
 
-use super::{keys, record, txn::Txn};
 use crate::{
     domain::{
         Millis,
@@ -9,7 +8,10 @@ use crate::{
         ids::{ExecutionId, TaskId},
         step::Step,
     },
-    store::{Audit, Output, Removal, StoreError},
+    store::{
+        Audit, Output, Removal, StoreError,
+        sled::engine::{keys, record, txn::Txn},
+    },
 };
 
 /// Output is cut into values of at most this many bytes, so that no page of the tree grows large.
@@ -17,7 +19,7 @@ const PIECE: usize = 32 * 1024;
 /// How many old rows one change prunes at most, so that no change waits long for another's history.
 const PRUNED_AT_ONCE: usize = 64;
 
-pub(super) fn create(txn: &mut Txn<'_>, task: &Task) -> Result<(), StoreError> {
+pub(crate) fn create(txn: &mut Txn<'_>, task: &Task) -> Result<(), StoreError> {
     claim_name(txn, &task.definition.name)?;
     write_task(txn, None, task)
 }
@@ -29,12 +31,12 @@ fn claim_name(txn: &Txn<'_>, name: &str) -> Result<(), StoreError> {
     }
 }
 
-pub(super) fn read_task(txn: &Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
+pub(crate) fn read_task(txn: &Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
     txn.record(&keys::task(id))?.ok_or(StoreError::NotFound)
 }
 
 /// Writes what a step says.
-pub(super) fn step(txn: &mut Txn<'_>, old: &Task, step: &Step) -> Result<(), StoreError> {
+pub(crate) fn step(txn: &mut Txn<'_>, old: &Task, step: &Step) -> Result<(), StoreError> {
     if old.definition.name != step.task.definition.name {
         claim_name(txn, &step.task.definition.name)?;
     }
@@ -74,7 +76,7 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
     txn.put_record(keys::task(new.id), new)
 }
 
-pub(super) fn write_row(txn: &mut Txn<'_>, row: &Execution) -> Result<(), StoreError> {
+pub(crate) fn write_row(txn: &mut Txn<'_>, row: &Execution) -> Result<(), StoreError> {
     let key = keys::execution(row.task_id, row.id);
     if txn.get(&key)?.is_none() {
         txn.add(keys::history_count(row.task_id), 1)?;
@@ -133,7 +135,7 @@ fn remove_output(txn: &mut Txn<'_>, id: ExecutionId) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) fn append(txn: &mut Txn<'_>, output: &Output) -> Result<(), StoreError> {
+pub(crate) fn append(txn: &mut Txn<'_>, output: &Output) -> Result<(), StoreError> {
     let json = serde_json::to_vec(&output.lines)
         .map_err(|e| StoreError::Backend { doing: "encode output", why: e.to_string() })?;
     for (piece, bytes) in (0..).zip(json.chunks(PIECE)) {
@@ -143,13 +145,13 @@ pub(super) fn append(txn: &mut Txn<'_>, output: &Output) -> Result<(), StoreErro
 }
 
 /// Adds an audit record under the next number of its kind.
-pub(super) fn audit(txn: &mut Txn<'_>, audit: &Audit) -> Result<(), StoreError> {
+pub(crate) fn audit(txn: &mut Txn<'_>, audit: &Audit) -> Result<(), StoreError> {
     let sequence = txn.add(keys::meta("audit"), 1)?;
     txn.put_record(keys::audit(audit.time, sequence), audit)
 }
 
 /// Removes a task; its history is only marked, and goes in small parts ([`sweep`]).
-pub(super) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
+pub(crate) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
     let task = read_task(txn, id)?;
     if !task.facts.running.is_empty() {
         let running = task.facts.running.iter().map(|r| r.execution).collect();
@@ -167,7 +169,7 @@ pub(super) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> 
 }
 
 /// Removes a part of the history of deleted tasks; whether there may be more.
-pub(super) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
+pub(crate) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
     let Some(garbage) = txn.prefixed(&[keys::GARBAGE], 1)?.pop() else { return Ok(false) };
     let Some(id) = keys::last_task(&garbage) else {
         txn.remove(garbage);
@@ -186,7 +188,7 @@ pub(super) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
 }
 
 /// How many executions and audit records are from before a moment.
-pub(super) fn count_history(txn: &Txn<'_>, before: Millis) -> Result<Removal, StoreError> {
+pub(crate) fn count_history(txn: &Txn<'_>, before: Millis) -> Result<Removal, StoreError> {
     let mut executions = 0;
     for key in txn.keys(keys::before(keys::RETENTION, before), usize::MAX)? {
         let Some(row) = key.get(9..).map(|ids| [&[keys::EXECUTION], ids].concat()) else { continue };
@@ -202,7 +204,7 @@ pub(super) fn count_history(txn: &Txn<'_>, before: Millis) -> Result<Removal, St
 
 /// Removes a part of the executions and audit records from before a moment.
 /// `passed` holds retention keys that were looked at and stay. Nothing when none were left.
-pub(super) fn remove_history(
+pub(crate) fn remove_history(
     txn: &mut Txn<'_>,
     before: Millis,
     passed: &mut std::collections::BTreeSet<Vec<u8>>,

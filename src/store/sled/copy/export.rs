@@ -6,14 +6,6 @@
 
 use std::ops::Bound;
 
-use sled::IVec;
-
-use super::{
-    keys,
-    pieces::Records,
-    record,
-    txn::{after_prefix, backend},
-};
 use crate::{
     domain::{
         execution::{Execution, Line},
@@ -22,6 +14,7 @@ use crate::{
     },
     store::{
         Audit, Output, StoreError,
+        sled::engine::{Bytes, keys, overflow::Records, record, txn::backend},
         transfer::{Cursor, Left, Part, Record, SetAside},
     },
 };
@@ -33,7 +26,7 @@ const BYTES: usize = 128 * 1024;
 const STEPS: usize = 256;
 
 /// The part that begins at `from`.
-pub(super) fn part(tree: &Records, from: Cursor) -> Result<Part, StoreError> {
+pub(crate) fn part(tree: &Records, from: Cursor) -> Result<Part, StoreError> {
     let mut reader = Reader { tree, cursor: from, records: Vec::new(), bytes: 0 };
     for _ in 0..STEPS {
         if reader.bytes > BYTES {
@@ -80,7 +73,7 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    fn next_entry(&self) -> Result<Option<(IVec, IVec)>, StoreError> {
+    fn next_entry(&self) -> Result<Option<(Bytes, Bytes)>, StoreError> {
         let after = &self.cursor.after;
         let at = KINDS.iter().position(|kind| after.first() == Some(kind));
         for (index, kind) in KINDS.iter().enumerate().skip(at.unwrap_or(0)) {
@@ -88,7 +81,7 @@ impl Reader<'_> {
                 Some(at) if at == index => Bound::Excluded(after.clone()),
                 _ => Bound::Included(vec![*kind]),
             };
-            let found = self.tree.range((begin, Bound::Excluded(after_prefix(&[*kind])))).next();
+            let found = self.tree.range((begin, Bound::Excluded(keys::after_prefix(&[*kind])))).next();
             if let Some(entry) = found.transpose().map_err(backend("scan the store"))? {
                 return Ok(Some(entry));
             }
@@ -141,8 +134,8 @@ impl Reader<'_> {
 
     /// Pieces of output from `first` on, as many as there is room for.
     fn output(&mut self, id: ExecutionId, first: u32) -> Result<(), StoreError> {
-        let mut chunk: Option<(u32, Vec<(IVec, IVec)>)> = None;
-        let range = keys::output(id, first, 0)..after_prefix(&keys::outputs(id));
+        let mut chunk: Option<(u32, Vec<(Bytes, Bytes)>)> = None;
+        let range = keys::output(id, first, 0)..keys::after_prefix(&keys::outputs(id));
         for entry in self.tree.range(range) {
             let (key, bytes) = entry.map_err(backend("scan the store"))?;
             let Some(number) = keys::chunk_of(&key) else { continue };
@@ -166,7 +159,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn chunk(&mut self, execution: ExecutionId, chunk: u32, pieces: &[(IVec, IVec)]) {
+    fn chunk(&mut self, execution: ExecutionId, chunk: u32, pieces: &[(Bytes, Bytes)]) {
         self.bytes += pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
         match lines(pieces.iter().map(|(_, bytes)| bytes)) {
             Ok(lines) => self.records.push(Record::Output(Output { execution, chunk, lines })),
@@ -217,7 +210,7 @@ impl Reader<'_> {
 }
 
 /// The lines that the pieces of a chunk make together.
-pub(super) fn lines<'a>(pieces: impl Iterator<Item = &'a IVec>) -> Result<Vec<Line>, record::BadRecord> {
+pub(crate) fn lines<'a>(pieces: impl Iterator<Item = &'a Bytes>) -> Result<Vec<Line>, record::BadRecord> {
     let mut json = Vec::new();
     for piece in pieces {
         json.extend_from_slice(record::payload(piece)?);

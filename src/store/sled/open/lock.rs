@@ -30,12 +30,12 @@ pub enum LockError {
 }
 
 /// Holds the lock until it is dropped or the process ends, however it ends.
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    pub(super) fn take(directory: &Path) -> Result<Self, LockError> {
+    pub(crate) fn take(directory: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: directory.to_owned(), source };
         let mut file = OpenOptions::new()
             .read(true)

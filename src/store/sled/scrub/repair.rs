@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use super::{
-    keys, record,
-    txn::{Txn, after_prefix, backend},
-};
 use crate::{
     domain::{execution::Execution, facts::Task},
-    store::StoreError,
+    store::{
+        StoreError,
+        sled::engine::{
+            keys, record,
+            txn::{Txn, backend},
+        },
+    },
 };
 
 /// Tasks or entries per part.
@@ -16,7 +18,7 @@ const PART: usize = 256;
 
 /// Puts a record that does not verify where nothing reads it, under its former key, and with it
 /// what is worth nothing without it.
-pub(super) fn set_aside(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn set_aside(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
     txn.put(keys::set_aside(key), bytes.to_vec());
     txn.remove(key.to_vec());
     match (key[0], keys::task_of(key), keys::last_execution(key)) {
@@ -41,7 +43,7 @@ fn all_aside(txn: &mut Txn<'_>, prefix: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Why a record that a reader has met does not verify; nothing if it does or is not there.
-pub(super) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, StoreError> {
+pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, StoreError> {
     let Some(bytes) = txn.get(key)? else { return Ok(None) };
     let verified = match key[0] {
         keys::TASK => record::decode::<Task>(&bytes).map(drop),
@@ -54,22 +56,22 @@ pub(super) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, Store
 }
 
 /// An index on its way to agree with the tasks: first what it lacks, then what it has too much.
-pub(super) struct Mend {
+pub(crate) struct Mend {
     index: u8,
     range: u8,
     after: Option<Vec<u8>>,
 }
 
 impl Mend {
-    pub(super) fn new(index: u8) -> Self {
+    pub(crate) fn new(index: u8) -> Self {
         Self { index, range: keys::TASK, after: None }
     }
 
     /// Does a part; whether it was the last one.
-    pub(super) fn part(&mut self, txn: &mut Txn<'_>) -> Result<bool, StoreError> {
+    pub(crate) fn part(&mut self, txn: &mut Txn<'_>) -> Result<bool, StoreError> {
         let from = self.after.as_ref().map_or_else(|| vec![self.range], |key| [&key[..], &[0]].concat());
         let found: Result<Vec<_>, _> =
-            txn.tree().range(from..after_prefix(&[self.range])).take(PART).collect();
+            txn.tree().range(from..keys::after_prefix(&[self.range])).take(PART).collect();
         let found = found.map_err(backend("scan the store"))?;
         for (key, _) in &found {
             if self.range == keys::TASK { self.add_missing(txn, key)? } else { self.remove_wrong(txn, key)? }

@@ -15,26 +15,28 @@ use std::{
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    apply, export,
-    files::Files,
-    import, keys,
-    ledger::Ledger,
-    mend, open,
-    pieces::Records,
-    report::Shared,
-    txn::{Txn, Writes},
-    view::Pending,
-};
 use crate::{
     domain::{
         Millis,
         facts::Task,
         ids::TaskId,
+        panic::line_of,
         step::{Refused, Step},
     },
     store::{
         Audit, Decision, Output, Removal, StoreError,
+        sled::{
+            copy::{export, import},
+            engine::{
+                keys,
+                overflow::Records,
+                txn::{Txn, Writes},
+            },
+            open::files::Files,
+            read::view::Pending,
+            scrub::{repair, report::Shared},
+            write::{apply, commit::Ledger},
+        },
         space::{LEAST_FREE, free_bytes},
         transfer::{Cursor, Import, Part},
     },
@@ -48,10 +50,10 @@ const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// The free space is looked at once in so many commits, and before each while there is too little.
 const LOOK: u32 = 16;
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writer is asked to do, and where the answer goes.
-pub(super) enum Op {
+pub(crate) enum Op {
     Create {
         task: Box<Task>,
         audit: Option<Audit>,
@@ -123,7 +125,7 @@ fn later<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> A
     })
 }
 
-pub(super) struct Writer {
+pub(crate) struct Writer {
     tree: Records,
     pending: Arc<Pending>,
     files: Files,
@@ -140,7 +142,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
+    pub(crate) fn new(
         tree: Records,
         pending: Arc<Pending>,
         directory: &Path,
@@ -164,7 +166,7 @@ impl Writer {
     }
 
     /// Serves until it is told to close or everybody who could ask is gone.
-    pub(super) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
+    pub(crate) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
         // Too long for one commit: a part of one of them is in each, beside what others ask for.
         let mut unfinished = VecDeque::new();
         let mut closing = None;
@@ -310,11 +312,11 @@ impl Writer {
     }
 
     fn set_aside(&mut self, key: &[u8]) -> Result<(), StoreError> {
-        let Some(why) = mend::problem(&Txn::new(&self.tree, &self.group), key)? else { return Ok(()) };
+        let Some(why) = repair::problem(&Txn::new(&self.tree, &self.group), key)? else { return Ok(()) };
         self.report.set_aside(key, &why);
         self.in_txn(|txn| {
             let bytes = txn.get(key)?.unwrap_or_default();
-            mend::set_aside(txn, key, &bytes)
+            repair::set_aside(txn, key, &bytes)
         })
     }
 
@@ -416,9 +418,9 @@ impl Writer {
 
 /// Runs the writer. Should it panic, which is sled meeting damaged files, nobody could be
 /// answered any more, and what is half done here would be lost silently: the process stops.
-pub(super) fn run_or_stop(writer: Writer, ops: mpsc::Receiver<Op>) {
+pub(crate) fn run_or_stop(writer: Writer, ops: mpsc::Receiver<Op>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| writer.run(ops))) {
-        let why = open::text_of(&*panic);
+        let why = line_of(&*panic);
         tracing::error!(
             why,
             "the store's writer panicked; the server stops. If it happens again, `isochron store verify` tells \

@@ -11,37 +11,35 @@ use std::ops::{Range, RangeBounds};
 
 use sled::{Batch, IVec, Tree};
 
-use super::{keys, record, txn::after_prefix};
+use crate::store::sled::engine::{
+    keys::{after_prefix, may_be_large, owner, piece},
+    record::{self, OVERFLOW},
+};
 
 /// What lies in the tree whole, in bytes, and how large a piece is.
 const INLINE: usize = 32 * 1024;
-/// The version byte of a head, which is that of no record.
-pub(super) const VERSION: u8 = 2;
 const HEAD: usize = 13;
-
-/// Kinds of which a value may be that large.
-const KINDS: [u8; 5] = [keys::TASK, keys::EXECUTION, keys::AUDIT, keys::VALUE, keys::SET_ASIDE];
 
 /// A key and its value.
 type Entry = sled::Result<(IVec, IVec)>;
 
 #[derive(Clone)]
-pub(super) struct Records(Tree);
+pub(crate) struct Records(Tree);
 
 impl Records {
-    pub(super) fn new(tree: &Tree) -> Self {
+    pub(crate) fn new(tree: &Tree) -> Self {
         Self(tree.clone())
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> sled::Result<Option<IVec>> {
+    pub(crate) fn get(&self, key: &[u8]) -> sled::Result<Option<IVec>> {
         self.0.get(key).and_then(|value| self.whole(key, value))
     }
 
-    pub(super) fn contains_key(&self, key: &[u8]) -> sled::Result<bool> {
+    pub(crate) fn contains_key(&self, key: &[u8]) -> sled::Result<bool> {
         self.0.contains_key(key)
     }
 
-    pub(super) fn range(
+    pub(crate) fn range(
         &self,
         range: impl RangeBounds<Vec<u8>>,
     ) -> impl DoubleEndedIterator<Item = Entry> + '_ {
@@ -52,35 +50,35 @@ impl Records {
         })
     }
 
-    pub(super) fn scan_prefix(&self, prefix: &[u8]) -> impl DoubleEndedIterator<Item = Entry> + use<'_> {
+    pub(crate) fn scan_prefix(&self, prefix: &[u8]) -> impl DoubleEndedIterator<Item = Entry> + use<'_> {
         self.range(prefix.to_vec()..after_prefix(prefix))
     }
 
-    pub(super) fn range_keys(
+    pub(crate) fn range_keys(
         &self,
         range: Range<Vec<u8>>,
     ) -> impl DoubleEndedIterator<Item = sled::Result<IVec>> + use<> {
         self.0.range(range).keys()
     }
 
-    pub(super) fn prefix_keys(
+    pub(crate) fn prefix_keys(
         &self,
         prefix: &[u8],
     ) -> impl DoubleEndedIterator<Item = sled::Result<IVec>> + use<> {
         self.range_keys(prefix.to_vec()..after_prefix(prefix))
     }
 
-    pub(super) fn apply(&self, batch: Batch) -> sled::Result<()> {
+    pub(crate) fn apply(&self, batch: Batch) -> sled::Result<()> {
         self.0.apply_batch(batch)
     }
 
-    pub(super) fn flush(&self) -> sled::Result<usize> {
+    pub(crate) fn flush(&self) -> sled::Result<usize> {
         self.0.flush()
     }
 
     /// Adds to a batch that a value is written or, `None`, removed; `old` is what is there, of a
     /// key that [may be large](may_be_large).
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         batch: &mut Batch,
         key: &[u8],
@@ -141,29 +139,15 @@ impl Records {
     }
 
     /// Whether the value that a piece belongs to is not there.
-    pub(super) fn is_stray(&self, piece: &[u8]) -> sled::Result<bool> {
+    pub(crate) fn is_stray(&self, piece: &[u8]) -> sled::Result<bool> {
         let Some(owner) = owner(piece).filter(|owner| may_be_large(owner)) else { return Ok(true) };
         Ok(!self.0.get(owner)?.is_some_and(|value| may_be_head(&value)))
     }
 }
 
-/// Whether what is written needs the old value ([`Records::write`]).
-pub(super) fn may_be_large(key: &[u8]) -> bool {
-    key.first().is_some_and(|kind| KINDS.contains(kind))
-}
-
-/// The key of the value that a piece belongs to.
-pub(super) fn owner(piece: &[u8]) -> Option<&[u8]> {
-    Some(piece.get(1..)?.split_last_chunk::<4>()?.0)
-}
-
-fn piece(key: &[u8], number: u32) -> Vec<u8> {
-    [&[keys::PIECE], key, &number.to_be_bytes()].concat()
-}
-
 /// What lies under the key of a large value: the version, the value's length and CRC32C.
 fn head(value: &[u8]) -> [u8; HEAD] {
-    let mut bytes = [VERSION; HEAD];
+    let mut bytes = [OVERFLOW; HEAD];
     bytes[1..9].copy_from_slice(&(value.len() as u64).to_be_bytes());
     bytes[9..].copy_from_slice(&crc32c::crc32c(value).to_be_bytes());
     bytes

@@ -5,10 +5,10 @@
 //! records, so that whoever walks over all of them sees whether any is missing, old or too
 //! many; a loss of the numbers themselves shows in the [`mark`](super::mark).
 
-use super::{keys, record};
+use crate::store::sled::engine::{keys, record};
 
 /// The kinds that are counted: what nothing else in the store could bring back.
-pub(super) const KINDS: [(u8, &str); 5] = [
+pub(crate) const KINDS: [(u8, &str); 5] = [
     (keys::TASK, "tasks"),
     (keys::EXECUTION, "executions"),
     (keys::OUTPUT, "pieces of output"),
@@ -18,18 +18,18 @@ pub(super) const KINDS: [(u8, &str); 5] = [
 
 /// A number of entries and a sum over them that does not depend on their order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    pub(super) count: u64,
+pub(crate) struct Sum {
+    pub(crate) count: u64,
     hash: u64,
 }
 
 impl Sum {
-    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.count = self.count.wrapping_add(1);
         self.hash = self.hash.wrapping_add(hash(key, value));
     }
 
-    pub(super) fn take(&mut self, key: &[u8], value: &[u8]) {
+    pub(crate) fn take(&mut self, key: &[u8], value: &[u8]) {
         self.count = self.count.wrapping_sub(1);
         self.hash = self.hash.wrapping_sub(hash(key, value));
     }
@@ -43,9 +43,9 @@ fn hash(key: &[u8], value: &[u8]) -> u64 {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// The number of the commit.
-    pub(super) sequence: u64,
+    pub(crate) sequence: u64,
     kinds: [Kind; KINDS.len()],
 }
 
@@ -61,11 +61,11 @@ const KIND_SIZE: usize = 17;
 const SIZE: usize = 8 + KINDS.len() * KIND_SIZE;
 
 impl Tally {
-    pub(super) fn key() -> Vec<u8> {
+    pub(crate) fn key() -> Vec<u8> {
         keys::meta("tally")
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(SIZE);
         bytes.extend_from_slice(&self.sequence.to_be_bytes());
         for kind in &self.kinds {
@@ -76,7 +76,7 @@ impl Tally {
         record::encode_bytes(&bytes)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let payload: &[u8; SIZE] = record::payload(bytes).ok()?.try_into().ok()?;
         let number = |at: usize| Some(u64::from_be_bytes(payload.get(at..at + 8)?.try_into().ok()?));
         let mut tally = Self { sequence: number(0)?, ..Self::default() };
@@ -89,7 +89,7 @@ impl Tally {
     }
 
     /// A value is about to be replaced or removed (`new` is `None`).
-    pub(super) fn change(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
+    pub(crate) fn change(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
         let Some(kind) = place(key[0]).map(|at| &mut self.kinds[at]) else { return };
         if let Some(old) = old {
             kind.sum.take(key, old);
@@ -101,7 +101,7 @@ impl Tally {
     }
 
     /// What is wrong with what was found of a kind, of which `bad` more did not verify.
-    pub(super) fn compare(&self, prefix: u8, found: Sum, bad: u64) -> Option<String> {
+    pub(crate) fn compare(&self, prefix: u8, found: Sum, bad: u64) -> Option<String> {
         let at = place(prefix)?;
         let (Kind { sum, vague }, name) = (self.kinds[at], KINDS[at].1);
         let count = found.count.wrapping_add(bad);
@@ -117,24 +117,24 @@ impl Tally {
     }
 
     /// Takes what was found for what should be there.
-    pub(super) fn adopt(&mut self, prefix: u8, found: Sum) {
+    pub(crate) fn adopt(&mut self, prefix: u8, found: Sum) {
         if let Some(at) = place(prefix) {
             self.kinds[at] = Kind { sum: found, vague: false };
         }
     }
 
     /// The sum over a kind is not to be relied on until the next look at all of it.
-    pub(super) fn blur(&mut self, prefix: u8) {
+    pub(crate) fn blur(&mut self, prefix: u8) {
         if let Some(at) = place(prefix) {
             self.kinds[at].vague = true;
         }
     }
 
-    pub(super) fn counts(prefix: u8) -> bool {
+    pub(crate) fn counts(prefix: u8) -> bool {
         place(prefix).is_some()
     }
 
-    pub(super) fn count(&self, prefix: u8) -> u64 {
+    pub(crate) fn count(&self, prefix: u8) -> u64 {
         place(prefix).map_or(0, |at| self.kinds[at].sum.count)
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Readies a directory, new or left by whatever ended the last process.
-pub(super) fn prepare(directory: &Path) -> io::Result<()> {
+pub(crate) fn prepare(directory: &Path) -> io::Result<()> {
     forget_torn_settings(&directory.join("conf"))?;
     forget_unfinished_snapshots(directory)?;
     make_lasting(directory)

@@ -2,14 +2,15 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::pieces;
-
+/// The version of a record that lies whole under its key.
 const VERSION: u8 = 1;
+/// The version byte of the head of a large value, whose bytes lie in overflow pieces.
+pub(crate) const OVERFLOW: u8 = 2;
 const HEAD: usize = 5;
 
 /// Bytes that are no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadRecord {
+pub(crate) enum BadRecord {
     #[error("{0} bytes are too few for a record")]
     Short(usize),
     #[error("version {0} is not known")]
@@ -22,7 +23,7 @@ pub(super) enum BadRecord {
     Decode(String),
 }
 
-pub(super) fn encode_bytes(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_bytes(payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(HEAD + payload.len());
     record.push(VERSION);
     record.extend_from_slice(&crc32c::crc32c(payload).to_be_bytes());
@@ -30,15 +31,15 @@ pub(super) fn encode_bytes(payload: &[u8]) -> Vec<u8> {
     record
 }
 
-pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(value).map(|json| encode_bytes(&json))
 }
 
-pub(super) fn payload(record: &[u8]) -> Result<&[u8], BadRecord> {
+pub(crate) fn payload(record: &[u8]) -> Result<&[u8], BadRecord> {
     let (head, payload) = record.split_at_checked(HEAD).ok_or(BadRecord::Short(record.len()))?;
     match head[0] {
         VERSION => {}
-        pieces::VERSION => return Err(BadRecord::Pieces),
+        OVERFLOW => return Err(BadRecord::Pieces),
         other => return Err(BadRecord::Version(other)),
     }
     if head[1..] != crc32c::crc32c(payload).to_be_bytes() {
@@ -47,7 +48,7 @@ pub(super) fn payload(record: &[u8]) -> Result<&[u8], BadRecord> {
     Ok(payload)
 }
 
-pub(super) fn decode<T: DeserializeOwned>(record: &[u8]) -> Result<T, BadRecord> {
+pub(crate) fn decode<T: DeserializeOwned>(record: &[u8]) -> Result<T, BadRecord> {
     serde_json::from_slice(payload(record)?).map_err(|e| BadRecord::Decode(e.to_string()))
 }
 

@@ -1,7 +1,6 @@
 //! Reads: straight from the tree, beside the writer. A record that does not verify is
 //! logged and left out; it never stops the others.
 
-use super::{keys, record, txn, txn::backend, view::View};
 use crate::{
     domain::{
         Millis,
@@ -9,13 +8,20 @@ use crate::{
         facts::TaskStatus,
         ids::{ExecutionId, TaskId},
     },
-    store::{ExecutionQuery, Page, StoreError},
+    store::{
+        ExecutionQuery, Page, StoreError,
+        sled::{
+            engine::{
+                Bytes, EngineResult, keys, record,
+                txn::{self, backend},
+            },
+            read::view::View,
+        },
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use sled::IVec;
-
-pub(super) fn get<T: DeserializeOwned>(tree: &View, key: &[u8]) -> Result<Option<T>, StoreError> {
+pub(crate) fn get<T: DeserializeOwned>(tree: &View, key: &[u8]) -> Result<Option<T>, StoreError> {
     Ok(tree.durable(key)?.and_then(|bytes| verified(tree, key, &bytes)))
 }
 
@@ -23,12 +29,12 @@ fn verified<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8]) -> Optio
     record::decode(bytes).inspect_err(|_| tree.damaged(key)).ok()
 }
 
-pub(super) fn next_due(tree: &View) -> Result<Option<Millis>, StoreError> {
+pub(crate) fn next_due(tree: &View) -> Result<Option<Millis>, StoreError> {
     let first = tree.prefix_keys(&[keys::DUE]).next().transpose().map_err(backend("scan the store"))?;
     Ok(first.and_then(|key| keys::read_millis(&key[1..])))
 }
 
-pub(super) fn running(tree: &View) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
+pub(crate) fn running(tree: &View) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
     let mut found = Vec::new();
     for key in tree.prefix_keys(&[keys::RUNNING]) {
         let key = key.map_err(backend("scan the store"))?;
@@ -41,7 +47,7 @@ pub(super) fn running(tree: &View) -> Result<Vec<(TaskId, ExecutionId)>, StoreEr
     Ok(found)
 }
 
-pub(super) fn executions(
+pub(crate) fn executions(
     tree: &View,
     task: TaskId,
     query: &ExecutionQuery,
@@ -74,17 +80,17 @@ pub(super) fn executions(
     Ok(page)
 }
 
-pub(super) fn counter(tree: &View, key: &[u8]) -> Result<u64, StoreError> {
+pub(crate) fn counter(tree: &View, key: &[u8]) -> Result<u64, StoreError> {
     let bytes = tree.get(key).map_err(backend("read the store"))?;
     Ok(bytes.map_or(0, |bytes| txn::read_counter(&bytes)))
 }
 
 /// All output, or the last `tail` bytes of its text; of a line cut in two its end.
-pub(super) fn output(tree: &View, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
+pub(crate) fn output(tree: &View, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
     let mut chunks: Vec<Vec<Line>> = Vec::new();
     let mut size = 0;
     // The pieces of one chunk, last first.
-    let mut pieces: Vec<(IVec, IVec)> = Vec::new();
+    let mut pieces: Vec<(Bytes, Bytes)> = Vec::new();
     for entry in tree.scan_prefix(&keys::outputs(id)).rev() {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         if pieces.last().is_some_and(|(last, _)| keys::chunk_of(last) != keys::chunk_of(&key)) {
@@ -106,7 +112,7 @@ pub(super) fn output(tree: &View, id: ExecutionId, tail: Option<usize>) -> Resul
 }
 
 /// The lines of a chunk, none of one that is not whole.
-fn chunk(tree: &View, pieces: &mut Vec<(IVec, IVec)>) -> Vec<Line> {
+fn chunk(tree: &View, pieces: &mut Vec<(Bytes, Bytes)>) -> Vec<Line> {
     let mut json = Vec::new();
     for (key, bytes) in pieces.drain(..).rev() {
         match record::payload(&bytes) {
@@ -141,7 +147,7 @@ fn last_bytes(lines: Vec<Line>, tail: usize) -> Vec<Line> {
 }
 
 /// Records and bytes of each kind, and, detailed, more about them.
-pub(super) fn statistics(
+pub(crate) fn statistics(
     tree: &View,
     bytes_on_disk: u64,
     detailed: bool,
@@ -169,8 +175,7 @@ pub(super) fn statistics(
         }
         answer.insert("taskStatus".to_owned(), Value::Object(statuses));
         let mut records = tree.prefix_keys(&[keys::RETENTION]);
-        let time =
-            |key: Option<sled::Result<sled::IVec>>| key?.ok().and_then(|key| keys::read_millis(&key[1..]));
+        let time = |key: Option<EngineResult<Bytes>>| key?.ok().and_then(|key| keys::read_millis(&key[1..]));
         answer.insert("oldestExecution".to_owned(), json!(time(records.next())));
         let mut records = tree.prefix_keys(&[keys::RETENTION]);
         answer.insert("newestExecution".to_owned(), json!(time(records.next_back())));

@@ -9,15 +9,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sled::IVec;
-
-use super::{
-    keys, mend, record,
-    report::Shared,
-    tally::{KINDS, Sum, Tally},
-    txn::{Txn, after_prefix, backend},
+use crate::{
+    domain::facts::Task,
+    store::{
+        StoreError,
+        sled::{
+            engine::{
+                Bytes, keys, record,
+                txn::{Txn, backend},
+            },
+            scrub::{repair, report::Shared},
+            write::totals::{KINDS, Sum, Tally},
+        },
+    },
 };
-use crate::{domain::facts::Task, store::StoreError};
 
 /// Records before what is made of them, tasks first.
 const WALK: [u8; 12] = [
@@ -40,7 +45,7 @@ const LAST_INDEX: u8 = keys::RUNNING;
 const PART: usize = 160 * 1024;
 const ENTRY: usize = 48;
 
-pub(super) struct Check {
+pub(crate) struct Check {
     /// The place in [`WALK`], and the last key seen there.
     place: usize,
     after: Option<Vec<u8>>,
@@ -50,14 +55,14 @@ pub(super) struct Check {
     counters: BTreeMap<Vec<u8>, u64>,
     /// Records that do not verify and are still there, by kind.
     bad: BTreeMap<u8, u64>,
-    mends: VecDeque<mend::Mend>,
+    mends: VecDeque<repair::Mend>,
     report: Shared,
     /// Whether sums that differ are problems: not in a store whose numbers are not known.
     numbered: bool,
 }
 
 impl Check {
-    pub(super) fn new(report: Shared, numbered: bool) -> Self {
+    pub(crate) fn new(report: Shared, numbered: bool) -> Self {
         Self {
             place: 0,
             after: None,
@@ -72,7 +77,7 @@ impl Check {
     }
 
     /// Does a part, and says how much it cost; nothing when all is done.
-    pub(super) fn part(&mut self, txn: &mut Txn<'_>, tally: &mut Tally) -> Result<Option<usize>, StoreError> {
+    pub(crate) fn part(&mut self, txn: &mut Txn<'_>, tally: &mut Tally) -> Result<Option<usize>, StoreError> {
         if let Some(mend) = self.mends.front_mut() {
             if mend.part(txn)? {
                 self.mends.pop_front();
@@ -82,7 +87,7 @@ impl Check {
         let Some(kind) = WALK.get(self.place).copied() else { return Ok(None) };
         let from = self.after.as_ref().map_or_else(|| vec![kind], |key| [&key[..], &[0]].concat());
         let mut cost = 0;
-        for entry in txn.tree().range(from..after_prefix(&[kind])) {
+        for entry in txn.tree().range(from..keys::after_prefix(&[kind])) {
             let (key, value) = entry.map_err(backend("scan the store"))?;
             self.see(txn, tally, &key, &value)?;
             cost += ENTRY + key.len() + value.len();
@@ -103,12 +108,12 @@ impl Check {
         &mut self,
         txn: &mut Txn<'_>,
         tally: &mut Tally,
-        key: &IVec,
-        value: &IVec,
+        key: &Bytes,
+        value: &Bytes,
     ) -> Result<(), StoreError> {
         if key[0] == keys::PIECE {
             if txn.tree().is_stray(key).map_err(backend("read the store"))? {
-                mend::set_aside(txn, key, value)?;
+                repair::set_aside(txn, key, value)?;
                 self.report.set_aside(key, "what it belongs to is not there");
             }
             return Ok(());
@@ -118,7 +123,7 @@ impl Check {
         tally.blur(key[0]);
         // Not one that is being replaced.
         if txn.get(key)?.as_ref() == Some(value) {
-            mend::set_aside(txn, key, value)?;
+            repair::set_aside(txn, key, value)?;
             self.report.set_aside(key, &why);
         }
         Ok(())
@@ -156,12 +161,12 @@ impl Check {
     }
 
     /// Whether a commit has to say what it does to entries of a kind.
-    pub(super) fn watches(kind: u8) -> bool {
+    pub(crate) fn watches(kind: u8) -> bool {
         WALK.contains(&kind)
     }
 
     /// A commit is about to replace a value or to remove it (`new` is `None`).
-    pub(super) fn note(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
+    pub(crate) fn note(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
         let Some(place) = WALK.iter().position(|kind| *kind == key[0]) else { return };
         let passed = place < self.place
             || place == self.place && self.after.as_deref().is_some_and(|after| key <= after);
@@ -194,7 +199,7 @@ impl Check {
             let sum = |sums: &BTreeMap<u8, Sum>| sums.get(&prefix).copied().unwrap_or_default();
             if sum(&self.found) != sum(&self.expected) {
                 self.report.rebuilt(name);
-                self.mends.push_back(mend::Mend::new(prefix));
+                self.mends.push_back(repair::Mend::new(prefix));
             }
         }
         // The counters that there are, as of the last commit, and those that there should be.
@@ -202,7 +207,7 @@ impl Check {
         for prefix in keys::TASK_COUNTERS {
             for entry in txn.tree().scan_prefix(&prefix) {
                 let (key, value) = entry.map_err(backend("scan the store"))?;
-                stored.insert(key.to_vec(), super::txn::read_counter(&value));
+                stored.insert(key.to_vec(), crate::store::sled::engine::txn::read_counter(&value));
             }
         }
         let counters: BTreeSet<Vec<u8>> = stored.keys().chain(self.counters.keys()).cloned().collect();
@@ -222,7 +227,7 @@ impl Check {
     }
 
     /// How many of what was seen are tasks.
-    pub(super) fn tasks(&self) -> u64 {
+    pub(crate) fn tasks(&self) -> u64 {
         self.found.get(&keys::TASK).map_or(0, |sum| sum.count)
     }
 }

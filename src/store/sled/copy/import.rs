@@ -1,10 +1,13 @@
 //! Taking a copy into an empty store. A mark in the store says that it is not complete.
 
-use super::{
-    apply, keys,
-    txn::{Txn, after_prefix},
+use crate::store::{
+    StoreError,
+    sled::{
+        engine::{keys, txn::Txn},
+        write::apply,
+    },
+    transfer::Record,
 };
-use crate::store::{StoreError, transfer::Record};
 
 /// Kinds of which there is nothing in an empty store.
 const KINDS: [u8; 6] = [keys::TASK, keys::EXECUTION, keys::OUTPUT, keys::AUDIT, keys::VALUE, keys::SET_ASIDE];
@@ -12,12 +15,12 @@ const KINDS: [u8; 6] = [keys::TASK, keys::EXECUTION, keys::OUTPUT, keys::AUDIT, 
 const AT_ONCE: usize = 4096;
 
 /// There while a part of a copy is in the store.
-pub(super) fn marker() -> Vec<u8> {
+pub(crate) fn marker() -> Vec<u8> {
     keys::meta("importing")
 }
 
 /// Takes in some records, after the rest of a task's the next task's.
-pub(super) fn records(txn: &mut Txn<'_>, records: &[Record]) -> Result<(), StoreError> {
+pub(crate) fn records(txn: &mut Txn<'_>, records: &[Record]) -> Result<(), StoreError> {
     if txn.get(&marker())?.is_none() {
         for kind in KINDS {
             if !txn.prefixed(&[kind], 1)?.is_empty() {
@@ -69,13 +72,13 @@ fn absent(txn: &Txn<'_>, key: &[u8], what: impl Fn() -> String) -> Result<(), St
 }
 
 /// From now on the store is like any other.
-pub(super) fn complete(txn: &mut Txn<'_>) -> Result<(), StoreError> {
+pub(crate) fn complete(txn: &mut Txn<'_>) -> Result<(), StoreError> {
     txn.remove(marker());
     Ok(())
 }
 
 /// Removes a part of what came in; whether there is more.
-pub(super) fn abandon(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
+pub(crate) fn abandon(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
     if txn.get(&marker())?.is_none() {
         return Ok(false);
     }
@@ -83,9 +86,9 @@ pub(super) fn abandon(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
     let piece = vec![keys::PIECE];
     for range in [
         Vec::new()..vec![keys::META],
-        after_prefix(&[keys::META])..piece.clone(),
-        after_prefix(&piece)..vec![u8::MAX; 64],
-        piece.clone()..after_prefix(&piece),
+        keys::after_prefix(&[keys::META])..piece.clone(),
+        keys::after_prefix(&piece)..vec![u8::MAX; 64],
+        piece.clone()..keys::after_prefix(&piece),
     ] {
         let keys = txn.keys(range, AT_ONCE)?;
         if !keys.is_empty() {

@@ -6,7 +6,6 @@
 //! that says how to go on.
 
 use std::{
-    any::Any,
     io::{self, ErrorKind},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -16,17 +15,27 @@ use std::{
 
 use sled::Db;
 
-use super::{
-    before,
-    files::Files,
-    import, keys,
-    ledger::Ledger,
-    lock::{Lock, LockError},
-    pieces::Records,
-    report::Shared,
-    txn::{Txn, Writes, read_counter},
+use crate::{
+    domain::panic::line_of,
+    store::{
+        StoreError,
+        sled::{
+            copy::import,
+            engine::{
+                keys,
+                overflow::Records,
+                txn::{Txn, Writes, read_counter},
+            },
+            open::{
+                files::Files,
+                lock::{Lock, LockError},
+                recover_files,
+            },
+            scrub::report::Shared,
+            write::commit::Ledger,
+        },
+    },
 };
-use crate::store::StoreError;
 
 /// sled writes its log in segments of this many bytes. What is larger than a quarter of one
 /// becomes a file of its own, which no page does here ([`pieces`](super::pieces)).
@@ -88,16 +97,16 @@ pub enum OpenError {
 }
 
 /// A store that can be served.
-pub(super) struct Opened {
-    pub(super) db: Db,
-    pub(super) ledger: Ledger,
-    pub(super) lock: Lock,
+pub(crate) struct Opened {
+    pub(crate) db: Db,
+    pub(crate) ledger: Ledger,
+    pub(crate) lock: Lock,
     /// Whether the check has seen everything already.
-    pub(super) checked: bool,
+    pub(crate) checked: bool,
 }
 
 /// Opens the store in `directory`, and checks it as long as that costs less than `at_once`.
-pub(super) fn open(
+pub(crate) fn open(
     directory: &Path,
     cache: u64,
     at_once: usize,
@@ -106,7 +115,8 @@ pub(super) fn open(
     std::fs::create_dir_all(directory)
         .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
     let lock = Lock::take(directory)?;
-    before::prepare(directory).map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
+    recover_files::prepare(directory)
+        .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
     guarded(directory, || {
         let db = open_tree(directory, cache).map_err(|error| explained(directory, error))?;
         start(db, directory, at_once, report, lock)
@@ -171,7 +181,7 @@ fn count_start(tree: &Records, ledger: &mut Ledger) -> sled::Result<u64> {
 /// sled locks its file as well. Whoever had the directory last has given up our lock, but the
 /// last descriptor of that file may be closed a moment later, by one of sled's threads or by
 /// the kernel, and nothing tells when.
-pub(super) fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
+pub(crate) fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
     let cache = (cache / IN_MEMORY).max(LEAST_CACHE);
     let config = sled::Config::new()
         .path(directory)
@@ -197,7 +207,7 @@ fn segment_size(directory: &Path) -> usize {
     size.and_then(|size| size.trim().parse().ok()).unwrap_or(SEGMENT)
 }
 
-pub(super) fn explained(directory: &Path, error: sled::Error) -> OpenError {
+pub(crate) fn explained(directory: &Path, error: sled::Error) -> OpenError {
     let path = directory.to_owned();
     match error {
         // Neither the disk nor the permissions: something is not where sled left it.
@@ -214,19 +224,11 @@ pub(super) fn explained(directory: &Path, error: sled::Error) -> OpenError {
 }
 
 /// Makes an error of a panic inside sled.
-pub(super) fn guarded<T>(
+pub(crate) fn guarded<T>(
     directory: &Path,
     work: impl FnOnce() -> Result<T, OpenError>,
 ) -> Result<T, OpenError> {
     // Whatever was being made is thrown away with the panic.
     catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|panic| Err(OpenError::Damaged { path: directory.to_owned(), why: text_of(&*panic) }))
-}
-
-/// What a panic says, on one line.
-pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panics");
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(200).collect()
+        .unwrap_or_else(|panic| Err(OpenError::Damaged { path: directory.to_owned(), why: line_of(&*panic) }))
 }

@@ -10,25 +10,28 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use sled::IVec;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    keys,
-    pieces::Records,
-    txn::{Writes, backend},
-    writer::Op,
+use crate::store::{
+    StoreError,
+    sled::{
+        engine::{
+            Bytes, EngineResult, keys,
+            overflow::Records,
+            txn::{Writes, backend},
+        },
+        write::writer::Op,
+    },
 };
-use crate::store::StoreError;
 
 /// What records were before the batch that is on its way to the disk; `None` is "not there".
 #[derive(Debug, Default)]
-pub(super) struct Pending(RwLock<HashMap<Vec<u8>, Option<IVec>>>);
+pub(crate) struct Pending(RwLock<HashMap<Vec<u8>, Option<Bytes>>>);
 
 impl Pending {
     /// Before a batch is applied. Only records are kept, not indexes: a list may show its order
     /// a moment early, but never a document.
-    pub(super) fn hide(&self, tree: &Records, writes: &Writes) -> sled::Result<()> {
+    pub(crate) fn hide(&self, tree: &Records, writes: &Writes) -> EngineResult<()> {
         let mut before = HashMap::new();
         for key in writes.keys().filter(|key| [keys::TASK, keys::EXECUTION].contains(&key[0])) {
             before.insert(key.clone(), tree.get(key)?);
@@ -38,30 +41,30 @@ impl Pending {
     }
 
     /// After the sync.
-    pub(super) fn show(&self) {
+    pub(crate) fn show(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn before(&self, key: &[u8]) -> Option<Option<IVec>> {
+    fn before(&self, key: &[u8]) -> Option<Option<Bytes>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 }
 
 /// What readers read.
 #[derive(Clone)]
-pub(super) struct View {
+pub(crate) struct View {
     tree: Records,
     pending: Arc<Pending>,
     ops: mpsc::WeakSender<Op>,
 }
 
 impl View {
-    pub(super) fn new(tree: Records, pending: Arc<Pending>, ops: mpsc::WeakSender<Op>) -> Self {
+    pub(crate) fn new(tree: Records, pending: Arc<Pending>, ops: mpsc::WeakSender<Op>) -> Self {
         Self { tree, pending, ops }
     }
 
     /// A reader has met a record that does not verify: the writer is asked to set it aside.
-    pub(super) fn damaged(&self, key: &[u8]) {
+    pub(crate) fn damaged(&self, key: &[u8]) {
         if let Some(ops) = self.ops.upgrade() {
             // Nobody waits for it, and if the writer is busy the next reader asks again.
             let _ = ops.try_send(Op::SetAside { key: key.to_vec(), reply: oneshot::channel().0 });
@@ -69,13 +72,13 @@ impl View {
     }
 
     /// A value that is durable.
-    pub(super) fn durable(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+    pub(crate) fn durable(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let value = self.tree.get(key).map_err(backend("read the store"))?;
         Ok(self.pending.before(key).unwrap_or(value))
     }
 
     /// The durable value of an entry that a scan has found.
-    pub(super) fn scanned(&self, key: &[u8], value: IVec) -> Option<IVec> {
+    pub(crate) fn scanned(&self, key: &[u8], value: Bytes) -> Option<Bytes> {
         self.pending.before(key).unwrap_or(Some(value))
     }
 }

@@ -1,0 +1,8 @@
+//! Scrubbing: the check of every record and index that a start begins, its repairs and its report,
+//! and the verification of a closed store.
+
+pub(crate) mod repair;
+pub(crate) mod report;
+pub(crate) mod scrubber;
+pub(crate) mod thread;
+pub(crate) mod verify;
