@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Server, field, until};
+use crate::harness::{Options, Server, field, id_of, until};
 
 const MIB: u64 = 1 << 20;
 
@@ -138,8 +138,7 @@ fn more_bytes_of_arguments_in_one_run_than_may_be_are_refused_and_the_run_goes_o
     let result = &execution["result"];
     assert_eq!(result["refused"], json!([told, told]), "with their quotes and keys fifteen fit");
     assert_eq!(result["last"], "15", "the refused ones did nothing");
-    let next = server.run(&super::harness::id_of(
-        &server.client().get("/admin/scheduler?name=caller").expect(200)["tasks"][0],
-    ));
+    let next =
+        server.run(&id_of(&server.client().get("/admin/scheduler?name=caller").expect(200)["tasks"][0]));
     assert_eq!(next["result"], execution["result"], "each run has a budget of its own");
 }

@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     harness::{Chance, Options, Server, Stopwatch, from_environment, seed, signal_process, task},
-    missed::{account, settled},
+    scheduling::missed::{account, settled},
 };
 
 /// Few enough for every day.
