@@ -270,7 +270,7 @@ pub fn settings() -> impl Iterator<Item = Reference> {
     })
 }
 
-/// The README's table of settings, in Markdown, with a line break at its end.
+/// The table of `docs/settings.md`, in Markdown, with a line break at its end.
 #[must_use]
 pub fn reference() -> String {
     let head = "| key | default | meaning | allowed |\n|---|---|---|---|\n".to_owned();

@@ -429,7 +429,7 @@ fn what_editors_leave_in_a_file_does_no_harm() {
 }
 
 #[test]
-fn the_readme_shows_every_setting_as_it_is() {
-    let readme = include_str!("../../README.md");
-    assert!(readme.contains(&reference()), "README.md should hold this table:\n\n{}", reference());
+fn the_page_of_settings_has_the_table_as_it_is() {
+    let page = include_str!("../../docs/settings.md");
+    assert!(page.contains(&reference()), "docs/settings.md should hold this table:\n\n{}", reference());
 }
