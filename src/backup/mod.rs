@@ -14,13 +14,17 @@ use chrono::{DateTime, NaiveDateTime};
 use serde::Serialize;
 use tokio::{runtime::Handle, sync::watch, task::spawn_blocking};
 
+pub mod file;
+mod lines;
+mod order;
+
+use self::file::{TransferError, UNFINISHED};
 use crate::{
     clock::Clock,
     domain::Millis,
     store::{
         Store,
         space::{LEAST_FREE, free_bytes},
-        transfer::file::{self, TransferError, UNFINISHED},
     },
 };
 

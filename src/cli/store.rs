@@ -8,12 +8,12 @@ use std::{
 use anyhow::ensure;
 use clap::{Args, Subcommand};
 use isochron::{
+    backup::file,
     clock::{Clock, SystemClock},
     config::Config,
     store::{
         Store,
         sled::{SledStore, Verified},
-        transfer::file,
     },
 };
 
@@ -73,9 +73,10 @@ pub(super) fn main(options: &Options) -> ExitCode {
 
 fn verify(config: &Config) -> anyhow::Result<()> {
     there(config)?;
-    let Verified { counts, set_aside, problems } = SledStore::verify(&config.store.path, config.store.cache)?;
+    let Verified { counts, quarantined, problems } =
+        SledStore::verify(&config.store.path, config.store.cache)?;
     say(&format!("{}: {counts}", config.store.path.display()));
-    for found in set_aside {
+    for found in quarantined {
         say(&format!("set aside earlier: {found}"));
     }
     for problem in &problems {

@@ -24,11 +24,11 @@ use crate::{
     },
     store::{
         Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
+        copy::{Cursor, Import, Part},
         memory::{
             MemoryStore,
             prepare::{self, Operation, Prepared},
         },
-        transfer::{Cursor, Import, Part},
     },
 };
 

@@ -9,19 +9,19 @@
 //! the [`Commit`] has resolved.
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
+pub mod copy;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod sled;
 pub mod space;
-pub mod transfer;
 
 use std::{future::Future, pin::Pin};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use self::transfer::{Cursor, Import, Part};
+use self::copy::{Cursor, Import, Part};
 use crate::domain::{
     Millis,
     execution::{Execution, ExecutionStatus, Line, Trigger},
@@ -198,8 +198,9 @@ pub struct Report {
     pub tasks: u64,
     /// Whether that is all.
     pub check: Checked,
-    /// Records that did not verify and were set aside.
-    pub set_aside: Vec<String>,
+    /// Records that did not verify and were put into quarantine.
+    #[serde(rename = "setAside")]
+    pub quarantined: Vec<String>,
     /// Indexes that differed from the records and were made anew.
     pub rebuilt: Vec<String>,
     /// What had been acknowledged and is not there any more.

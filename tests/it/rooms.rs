@@ -103,6 +103,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "allocator",
             "app",
+            "backup",
             "clock",
             "config",
             "domain",

@@ -20,11 +20,11 @@ use crate::domain::{
 
 pub(crate) mod changes;
 pub(crate) mod claims;
+pub(crate) mod copies;
 pub(crate) mod history;
 pub(crate) mod keeping;
 pub(crate) mod lists;
 pub(crate) mod output;
-pub(crate) mod transfer;
 
 /// Opens a backend's store in a directory.
 pub(crate) type Open = fn(&Path) -> Arc<dyn Store>;
@@ -73,7 +73,7 @@ macro_rules! passes {
                 the_tail_is_the_last_bytes_and_has_no_holes,
                 output_that_comes_with_a_change_is_kept_or_dropped_with_it,
             ];
-            transfer: [
+            copies: [
                 a_copy_has_everything_and_an_empty_store_takes_it_in,
                 only_an_empty_store_takes_a_copy_in,
                 a_copy_that_is_given_up_leaves_an_empty_store,

@@ -8,7 +8,7 @@ use crate::{
     domain::facts::Task,
     store::{
         Output, StoreError,
-        transfer::{Cursor, Import, Part, Record},
+        copy::{Cursor, Import, Part, Record},
     },
 };
 
@@ -60,7 +60,7 @@ fn others(data: &Data) -> Vec<Record> {
     let audit = data.audit.iter().cloned().map(Record::Audit);
     let values =
         data.values.iter().map(|(key, value)| Record::Value { key: key.clone(), value: value.clone() });
-    audit.chain(values).chain(data.set_aside.iter().cloned().map(Record::SetAside)).collect()
+    audit.chain(values).chain(data.quarantined.iter().cloned().map(Record::Quarantine)).collect()
 }
 
 fn absent(data: &Data, record: &Record) -> Result<(), StoreError> {
@@ -69,7 +69,7 @@ fn absent(data: &Data, record: &Record) -> Result<(), StoreError> {
         Record::Execution(row) => data.rows.contains_key(&(row.task_id, row.id)),
         Record::Output(output) => data.output.contains_key(&(output.execution, output.chunk)),
         Record::Value { key, .. } => data.values.contains_key(key),
-        Record::Audit(_) | Record::SetAside(_) => false,
+        Record::Audit(_) | Record::Quarantine(_) => false,
     };
     if there {
         return Err(StoreError::Backend { doing: "import", why: "a record is there twice".to_owned() });

@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         Audit, Output,
-        transfer::{Record, SetAside},
+        copy::{Quarantined, Record},
     },
 };
 
@@ -33,7 +33,7 @@ pub(crate) struct Data {
     pub(crate) output: BTreeMap<(ExecutionId, u32), Vec<Line>>,
     pub(crate) audit: Vec<Audit>,
     pub(crate) values: BTreeMap<String, Value>,
-    pub(crate) set_aside: Vec<SetAside>,
+    pub(crate) quarantined: Vec<Quarantined>,
     /// A part of a copy has been taken in, and not yet all of it.
     pub(crate) importing: bool,
     /// Tasks that could not be decided about, until they are changed or the store is reopened.
@@ -109,13 +109,13 @@ impl Data {
 
     /// Whether nothing has ever been kept.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { tasks, rows, output, audit, values, set_aside, .. } = self;
+        let Self { tasks, rows, output, audit, values, quarantined, .. } = self;
         tasks.is_empty()
             && rows.is_empty()
             && output.is_empty()
             && audit.is_empty()
             && values.is_empty()
-            && set_aside.is_empty()
+            && quarantined.is_empty()
     }
 
     fn take_in(&mut self, record: Record) {
@@ -125,7 +125,7 @@ impl Data {
             Record::Output(output) => self.write(vec![Write::Output(output)]),
             Record::Audit(audit) => self.write(vec![Write::Audit(audit)]),
             Record::Value { key, value } => self.write(vec![Write::Value(key, value)]),
-            Record::SetAside(found) => self.set_aside.push(found),
+            Record::Quarantine(found) => self.quarantined.push(found),
         }
     }
 

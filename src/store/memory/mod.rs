@@ -26,7 +26,7 @@ use self::{
 };
 use super::{
     Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
-    transfer::{Cursor, Import, Part},
+    copy::{Cursor, Import, Part},
 };
 use crate::domain::{
     Millis,

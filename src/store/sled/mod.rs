@@ -36,7 +36,7 @@ use self::{
 };
 use super::{
     Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
-    transfer::{Cursor, Import, Part},
+    copy::{Cursor, Import, Part},
 };
 use crate::{
     allocator,
@@ -87,12 +87,12 @@ impl SledStore {
     ) -> Result<Self, OpenError> {
         let failed = |source: io::Error| OpenError::Io { path: directory.to_owned(), source };
         let report = Shared::default();
-        let Opened { db, ledger, lock, checked } = opening::open(directory, cache, at_once, &report)?;
+        let Opened { db, committer, lock, checked } = opening::open(directory, cache, at_once, &report)?;
         let (ops, received) = mpsc::channel(QUEUE);
         let pending = Arc::new(Pending::default());
         let tree = Records::new(&db);
         let view = View::new(tree.clone(), pending.clone(), ops.downgrade());
-        let writer = Writer::new(tree, pending, directory, ledger, report.clone()).map_err(failed)?;
+        let writer = Writer::new(tree, pending, directory, committer, report.clone()).map_err(failed)?;
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer::run_or_stop(writer, received))

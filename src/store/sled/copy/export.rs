@@ -14,13 +14,13 @@ use crate::{
     },
     store::{
         Audit, Output, StoreError,
+        copy::{Cursor, Left, Part, Quarantined, Record},
         sled::engine::{Bytes, keys, overflow::Records, record, txn::backend},
-        transfer::{Cursor, Left, Part, Record, SetAside},
     },
 };
 
 /// What is copied, in this order; rows and output come with their tasks.
-const KINDS: [u8; 4] = [keys::TASK, keys::AUDIT, keys::VALUE, keys::SET_ASIDE];
+const KINDS: [u8; 4] = [keys::TASK, keys::AUDIT, keys::VALUE, keys::QUARANTINE];
 /// Bytes and steps of a part: a few milliseconds in which the writer serves nobody else.
 const BYTES: usize = 128 * 1024;
 const STEPS: usize = 256;
@@ -62,8 +62,8 @@ impl Reader<'_> {
         self.bytes += bytes.len();
         match key[0] {
             keys::TASK => self.task(&key, &bytes)?,
-            keys::SET_ASIDE => {
-                self.set_aside(&key[1..], &bytes);
+            keys::QUARANTINE => {
+                self.quarantine(&key[1..], &bytes);
                 if let Some(task) = keys::task_of(&key[1..]).filter(|_| key.get(1) == Some(&keys::TASK)) {
                     self.abandoned(task)?;
                 }
@@ -91,7 +91,7 @@ impl Reader<'_> {
 
     fn task(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         let Some(task) = record::decode::<Task>(bytes).ok().filter(|task| keys::task(task.id) == key) else {
-            self.set_aside(key, bytes);
+            self.quarantine(key, bytes);
             return keys::last_task(key).map_or(Ok(()), |task| self.abandoned(task));
         };
         let id = task.id;
@@ -125,7 +125,7 @@ impl Reader<'_> {
                 self.cursor.left.push_front(Left::Output(id, 0));
             }
             _ => {
-                self.set_aside(&key, &bytes);
+                self.quarantine(&key, &bytes);
                 self.everything(&keys::outputs(id))?;
             }
         }
@@ -163,7 +163,7 @@ impl Reader<'_> {
         self.bytes += pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
         match lines(pieces.iter().map(|(_, bytes)| bytes)) {
             Ok(lines) => self.records.push(Record::Output(Output { execution, chunk, lines })),
-            Err(_) => pieces.iter().for_each(|(key, bytes)| self.set_aside(key, bytes)),
+            Err(_) => pieces.iter().for_each(|(key, bytes)| self.quarantine(key, bytes)),
         }
     }
 
@@ -178,7 +178,7 @@ impl Reader<'_> {
         };
         match record {
             Some(record) => self.records.push(record),
-            None => self.set_aside(key, bytes),
+            None => self.quarantine(key, bytes),
         }
     }
 
@@ -187,7 +187,7 @@ impl Reader<'_> {
     fn abandoned(&mut self, task: TaskId) -> Result<(), StoreError> {
         for entry in self.tree.scan_prefix(&keys::executions(task)) {
             let (key, bytes) = entry.map_err(backend("scan the store"))?;
-            self.set_aside(&key, &bytes);
+            self.quarantine(&key, &bytes);
             if let Some(id) = keys::last_execution(&key) {
                 self.everything(&keys::outputs(id))?;
             }
@@ -198,14 +198,14 @@ impl Reader<'_> {
     fn everything(&mut self, prefix: &[u8]) -> Result<(), StoreError> {
         for entry in self.tree.scan_prefix(prefix) {
             let (key, bytes) = entry.map_err(backend("scan the store"))?;
-            self.set_aside(&key, &bytes);
+            self.quarantine(&key, &bytes);
         }
         Ok(())
     }
 
-    fn set_aside(&mut self, place: &[u8], bytes: &[u8]) {
+    fn quarantine(&mut self, place: &[u8], bytes: &[u8]) {
         self.bytes += bytes.len();
-        self.records.push(Record::SetAside(SetAside { place: place.to_vec(), bytes: bytes.to_vec() }));
+        self.records.push(Record::Quarantine(Quarantined { key: place.to_vec(), bytes: bytes.to_vec() }));
     }
 }
 

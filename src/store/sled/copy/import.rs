@@ -2,15 +2,16 @@
 
 use crate::store::{
     StoreError,
+    copy::Record,
     sled::{
         engine::{keys, txn::Txn},
         write::apply,
     },
-    transfer::Record,
 };
 
 /// Kinds of which there is nothing in an empty store.
-const KINDS: [u8; 6] = [keys::TASK, keys::EXECUTION, keys::OUTPUT, keys::AUDIT, keys::VALUE, keys::SET_ASIDE];
+const KINDS: [u8; 6] =
+    [keys::TASK, keys::EXECUTION, keys::OUTPUT, keys::AUDIT, keys::VALUE, keys::QUARANTINE];
 /// Keys removed per commit when it is given up.
 const AT_ONCE: usize = 4096;
 
@@ -52,8 +53,8 @@ fn take_in(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
             absent(txn, &keys::value(key), || format!("the value \"{key}\""))?;
             txn.put_record(keys::value(key), value)
         }
-        Record::SetAside(found) => {
-            let mut key = keys::set_aside(&found.place);
+        Record::Quarantine(found) => {
+            let mut key = keys::quarantine(&found.key);
             // What lay at one place at two times.
             while txn.get(&key)?.is_some() {
                 key.push(0);

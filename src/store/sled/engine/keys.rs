@@ -35,7 +35,7 @@ pub(crate) const COUNTER: u8 = b'c';
 /// Schema, epoch.
 pub(crate) const META: u8 = b'm';
 /// Records that did not verify, under their former key.
-pub(crate) const SET_ASIDE: u8 = b'q';
+pub(crate) const QUARANTINE: u8 = b'q';
 /// Pieces of large values, by the value's key and their number.
 pub(crate) const PIECE: u8 = b'p';
 /// Tasks whose history is still to be removed.
@@ -171,8 +171,8 @@ pub(crate) fn counters(task: &Task) -> [Vec<u8>; 2] {
     [status_count(status), handler_count(&task.definition.handler, status)]
 }
 
-pub(crate) fn set_aside(key: &[u8]) -> Vec<u8> {
-    join(SET_ASIDE, &[key])
+pub(crate) fn quarantine(key: &[u8]) -> Vec<u8> {
+    join(QUARANTINE, &[key])
 }
 
 pub(crate) fn garbage(task: TaskId) -> Vec<u8> {
@@ -204,7 +204,7 @@ fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Kinds whose values may be larger than fits inline.
-const LARGE_KINDS: [u8; 5] = [TASK, EXECUTION, AUDIT, VALUE, SET_ASIDE];
+const LARGE_KINDS: [u8; 5] = [TASK, EXECUTION, AUDIT, VALUE, QUARANTINE];
 
 /// Whether the value under this key may be large, so that a write needs the old value.
 pub(crate) fn may_be_large(key: &[u8]) -> bool {

@@ -32,7 +32,7 @@ use crate::{
                 recover_files,
             },
             scrub::report::Shared,
-            write::commit::Ledger,
+            write::commit::Committer,
         },
     },
 };
@@ -99,7 +99,7 @@ pub enum OpenError {
 /// A store that can be served.
 pub(crate) struct Opened {
     pub(crate) db: Db,
-    pub(crate) ledger: Ledger,
+    pub(crate) committer: Committer,
     pub(crate) lock: Lock,
     /// Whether the check has seen everything already.
     pub(crate) checked: bool,
@@ -131,20 +131,20 @@ fn start(db: Db, directory: &Path, at_once: usize, report: &Shared, lock: Lock) 
         return Err(OpenError::HalfImported { path: path() });
     }
     let tree = Records::new(&db);
-    let mut ledger = Ledger::open(&tree, directory, report.clone()).map_err(failed)?;
-    if let Some(why) = ledger.behind() {
+    let mut committer = Committer::open(&tree, directory, report.clone()).map_err(failed)?;
+    if let Some(why) = committer.behind() {
         return Err(OpenError::Lost { path: path(), why });
     }
     // One from before there were numbers is checked as a whole.
-    let at_once = if ledger.is_new() { usize::MAX } else { at_once };
-    report.opened(ledger.tasks());
+    let at_once = if committer.is_new() { usize::MAX } else { at_once };
+    report.opened(committer.tasks());
     let mut spent = 0;
     let mut checked = false;
     while !checked && spent < at_once {
         let nothing = Writes::new();
         let mut txn = Txn::new(&tree, &nothing);
         let damaged = |error: StoreError| OpenError::Damaged { path: path(), why: error.to_string() };
-        match ledger.check(&mut txn).map_err(damaged)? {
+        match committer.check(&mut txn).map_err(damaged)? {
             Some(cost) => spent += cost,
             None => checked = true,
         }
@@ -153,28 +153,28 @@ fn start(db: Db, directory: &Path, at_once: usize, report: &Shared, lock: Lock) 
         if !missing.is_empty() {
             return Err(OpenError::Lost { path: path(), why: missing.join("; ") });
         }
-        apply(&tree, &mut ledger, &txn.into_writes()).map_err(sled_failed)?;
+        apply(&tree, &mut committer, &txn.into_writes()).map_err(sled_failed)?;
     }
-    let epoch = count_start(&tree, &mut ledger).map_err(sled_failed)?;
+    let epoch = count_start(&tree, &mut committer).map_err(sled_failed)?;
     report.counted(epoch);
     db.flush().map_err(sled_failed)?;
     Files::open(directory).and_then(|mut files| files.sync()).map_err(failed)?;
-    ledger.settled().map_err(failed)?;
-    Ok(Opened { db, ledger, lock, checked })
+    committer.settled().map_err(failed)?;
+    Ok(Opened { db, committer, lock, checked })
 }
 
-fn apply(tree: &Records, ledger: &mut Ledger, writes: &Writes) -> sled::Result<()> {
+fn apply(tree: &Records, committer: &mut Committer, writes: &Writes) -> sled::Result<()> {
     if writes.is_empty() {
         return Ok(());
     }
-    let batch = ledger.batch(tree, writes)?;
+    let batch = committer.batch(tree, writes)?;
     tree.apply(batch)
 }
 
-fn count_start(tree: &Records, ledger: &mut Ledger) -> sled::Result<u64> {
+fn count_start(tree: &Records, committer: &mut Committer) -> sled::Result<u64> {
     let key = keys::meta("epoch");
     let epoch = 1 + tree.get(&key)?.map_or(0, |bytes| read_counter(&bytes));
-    apply(tree, ledger, &Writes::from([(key, Some(epoch.to_be_bytes().to_vec()))]))?;
+    apply(tree, committer, &Writes::from([(key, Some(epoch.to_be_bytes().to_vec()))]))?;
     Ok(epoch)
 }
 

@@ -158,7 +158,7 @@ pub(crate) fn statistics(
         (keys::OUTPUT, "output"),
         (keys::AUDIT, "audit"),
         (keys::VALUE, "values"),
-        (keys::SET_ASIDE, "setAside"),
+        (keys::QUARANTINE, "setAside"),
     ];
     let mut collections = Map::new();
     for (prefix, name) in KINDS {

@@ -67,7 +67,7 @@ impl View {
     pub(crate) fn damaged(&self, key: &[u8]) {
         if let Some(ops) = self.ops.upgrade() {
             // Nobody waits for it, and if the writer is busy the next reader asks again.
-            let _ = ops.try_send(Op::SetAside { key: key.to_vec(), reply: oneshot::channel().0 });
+            let _ = ops.try_send(Op::Quarantine { key: key.to_vec(), reply: oneshot::channel().0 });
         }
     }
 

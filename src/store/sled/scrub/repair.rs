@@ -18,24 +18,24 @@ const PART: usize = 256;
 
 /// Puts a record that does not verify where nothing reads it, under its former key, and with it
 /// what is worth nothing without it.
-pub(crate) fn set_aside(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-    txn.put(keys::set_aside(key), bytes.to_vec());
+pub(crate) fn quarantine(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+    txn.put(keys::quarantine(key), bytes.to_vec());
     txn.remove(key.to_vec());
     match (key[0], keys::task_of(key), keys::last_execution(key)) {
         (keys::EXECUTION, Some(task), Some(id)) => {
             txn.add(keys::history_count(task), -1)?;
-            all_aside(txn, &keys::outputs(id))
+            quarantine_all(txn, &keys::outputs(id))
         }
         // The other pieces of the chunk.
-        (keys::OUTPUT, ..) => all_aside(txn, key.get(..21).unwrap_or(key)),
+        (keys::OUTPUT, ..) => quarantine_all(txn, key.get(..21).unwrap_or(key)),
         _ => Ok(()),
     }
 }
 
-fn all_aside(txn: &mut Txn<'_>, prefix: &[u8]) -> Result<(), StoreError> {
+fn quarantine_all(txn: &mut Txn<'_>, prefix: &[u8]) -> Result<(), StoreError> {
     for key in txn.prefixed(prefix, usize::MAX)? {
         if let Some(bytes) = txn.get(&key)? {
-            txn.put(keys::set_aside(&key), bytes.to_vec());
+            txn.put(keys::quarantine(&key), bytes.to_vec());
             txn.remove(key);
         }
     }

@@ -19,10 +19,10 @@ impl Shared {
         self.lock().clone()
     }
 
-    pub(crate) fn set_aside(&self, key: &[u8], why: &str) {
+    pub(crate) fn quarantine(&self, key: &[u8], why: &str) {
         let problem = format!("{}: {why}", describe(key));
         tracing::error!(problem, "a record does not verify and is set aside");
-        tell(&mut self.lock().set_aside, problem);
+        tell(&mut self.lock().quarantined, problem);
     }
 
     pub(crate) fn rebuilt(&self, name: &str) {
@@ -56,7 +56,7 @@ impl Shared {
     pub(crate) fn done(&self, tasks: u64) {
         let mut report = self.lock();
         (report.tasks, report.check) = (tasks, Checked::Done);
-        let problems = report.set_aside.len() + report.rebuilt.len() + report.missing.len();
+        let problems = report.quarantined.len() + report.rebuilt.len() + report.missing.len();
         tracing::info!(tasks, problems, "the store is checked");
     }
 }

@@ -19,7 +19,7 @@ use crate::{
                 txn::{Txn, backend},
             },
             scrub::{repair, report::Shared},
-            write::totals::{KINDS, Sum, Tally},
+            write::totals::{KINDS, Sum, Totals},
         },
     },
 };
@@ -77,7 +77,11 @@ impl Check {
     }
 
     /// Does a part, and says how much it cost; nothing when all is done.
-    pub(crate) fn part(&mut self, txn: &mut Txn<'_>, tally: &mut Tally) -> Result<Option<usize>, StoreError> {
+    pub(crate) fn part(
+        &mut self,
+        txn: &mut Txn<'_>,
+        totals: &mut Totals,
+    ) -> Result<Option<usize>, StoreError> {
         if let Some(mend) = self.mends.front_mut() {
             if mend.part(txn)? {
                 self.mends.pop_front();
@@ -89,14 +93,14 @@ impl Check {
         let mut cost = 0;
         for entry in txn.tree().range(from..keys::after_prefix(&[kind])) {
             let (key, value) = entry.map_err(backend("scan the store"))?;
-            self.see(txn, tally, &key, &value)?;
+            self.see(txn, totals, &key, &value)?;
             cost += ENTRY + key.len() + value.len();
             self.after = Some(key.to_vec());
             if cost > PART {
                 return Ok(Some(cost));
             }
         }
-        self.compare(tally, kind);
+        self.compare(totals, kind);
         if kind == LAST_INDEX {
             self.settle(txn)?;
         }
@@ -107,24 +111,24 @@ impl Check {
     fn see(
         &mut self,
         txn: &mut Txn<'_>,
-        tally: &mut Tally,
+        totals: &mut Totals,
         key: &Bytes,
         value: &Bytes,
     ) -> Result<(), StoreError> {
         if key[0] == keys::PIECE {
             if txn.tree().is_stray(key).map_err(backend("read the store"))? {
-                repair::set_aside(txn, key, value)?;
-                self.report.set_aside(key, "what it belongs to is not there");
+                repair::quarantine(txn, key, value)?;
+                self.report.quarantine(key, "what it belongs to is not there");
             }
             return Ok(());
         }
         let Err(why) = self.count(key, value, Sum::add, 1) else { return Ok(()) };
         *self.bad.entry(key[0]).or_default() += 1;
-        tally.blur(key[0]);
+        totals.blur(key[0]);
         // Not one that is being replaced.
         if txn.get(key)?.as_ref() == Some(value) {
-            repair::set_aside(txn, key, value)?;
-            self.report.set_aside(key, &why);
+            repair::quarantine(txn, key, value)?;
+            self.report.quarantine(key, &why);
         }
         Ok(())
     }
@@ -151,7 +155,7 @@ impl Check {
                     *count = count.saturating_add_signed(delta);
                 }
             }
-            kind if Tally::counts(kind) => {
+            kind if Totals::counts(kind) => {
                 record::payload(value).map_err(|error| error.to_string())?;
             }
             _ => {}
@@ -183,13 +187,13 @@ impl Check {
         }
     }
 
-    fn compare(&mut self, tally: &mut Tally, kind: u8) {
+    fn compare(&mut self, totals: &mut Totals, kind: u8) {
         let found = self.found.get(&kind).copied().unwrap_or_default();
         let bad = self.bad.get(&kind).copied().unwrap_or_default();
-        match tally.compare(kind, found, bad) {
+        match totals.compare(kind, found, bad) {
             Some(problem) if self.numbered => self.report.missing(problem),
             None if bad > 0 => {}
-            _ => tally.adopt(kind, found),
+            _ => totals.adopt(kind, found),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
     },
     store::{
         Audit, StoreError,
+        copy::Counts,
         sled::{
             copy::{export, import},
             engine::{
@@ -29,9 +30,8 @@ use crate::{
                 recover_files,
             },
             scrub::report::{Shared, describe},
-            write::commit::Ledger,
+            write::commit::Committer,
         },
-        transfer::lines::Counts,
     },
 };
 
@@ -41,7 +41,7 @@ pub struct Verified {
     /// How many records of each kind there are.
     pub counts: Counts,
     /// What a start has set aside before.
-    pub set_aside: Vec<String>,
+    pub quarantined: Vec<String>,
     /// What a start would set aside, mend or refuse, and what is wrong with the history.
     pub problems: Vec<String>,
 }
@@ -59,21 +59,21 @@ pub(crate) fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError
         }
         let report = Shared::default();
         let tree = Records::new(&db);
-        let ledger = Ledger::open(&tree, directory, report.clone())
+        let committer = Committer::open(&tree, directory, report.clone())
             .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
-        look(&tree, ledger, &report)
+        look(&tree, committer, &report)
             .map_err(|error| OpenError::Damaged { path: directory.to_owned(), why: error.to_string() })
     })
 }
 
-fn look(tree: &Records, mut ledger: Ledger, report: &Shared) -> Result<Verified, StoreError> {
+fn look(tree: &Records, mut committer: Committer, report: &Shared) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
-    verified.problems.extend(ledger.behind());
+    verified.problems.extend(committer.behind());
     let nothing = Writes::new();
     let mut differences = Vec::new();
     loop {
         let mut txn = Txn::new(tree, &nothing);
-        let more = ledger.check(&mut txn)?.is_some();
+        let more = committer.check(&mut txn)?.is_some();
         differences.extend(
             txn.into_writes().into_iter().filter_map(|(key, value)| difference(&key, value.as_deref())),
         );
@@ -82,7 +82,7 @@ fn look(tree: &Records, mut ledger: Ledger, report: &Shared) -> Result<Verified,
         }
     }
     let found = report.get();
-    verified.problems.extend(found.missing.into_iter().chain(found.set_aside).chain(differences));
+    verified.problems.extend(found.missing.into_iter().chain(found.quarantined).chain(differences));
     verified.counts.tasks = found.tasks;
     let rows = executions(tree, &mut verified)?;
     output(tree, &rows, &mut verified)?;
@@ -94,10 +94,10 @@ fn look(tree: &Records, mut ledger: Ledger, report: &Shared) -> Result<Verified,
         }
     }
     verified.counts.values = tree.prefix_keys(&[keys::VALUE]).count() as u64;
-    for entry in tree.scan_prefix(&[keys::SET_ASIDE]) {
+    for entry in tree.scan_prefix(&[keys::QUARANTINE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
-        verified.counts.set_aside += 1;
-        verified.set_aside.push(format!("{} ({} bytes)", describe(&key[1..]), bytes.len()));
+        verified.counts.quarantined += 1;
+        verified.quarantined.push(format!("{} ({} bytes)", describe(&key[1..]), bytes.len()));
     }
     Ok(verified)
 }

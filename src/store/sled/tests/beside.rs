@@ -56,7 +56,7 @@ fn what_changes_during_the_check_is_no_difference() {
     assert!(parts > 10, "it takes some: {parts}");
     let report = store.report();
     assert_eq!((report.check, report.tasks), (Checked::Done, 599));
-    assert_eq!((report.set_aside, report.rebuilt, report.missing), (vec![], vec![], vec![]));
+    assert_eq!((report.quarantined, report.rebuilt, report.missing), (vec![], vec![], vec![]));
     wait(store.close());
     drop(store);
     let report = open(directory.path()).report();
@@ -83,7 +83,7 @@ fn damage_that_it_finds_is_mended_beside_the_work() {
     let report = store.report();
     assert_eq!(report.check, Checked::Done);
     assert_eq!(report.rebuilt, ["names", "due", "status", "handler", "updated", "running", "counters"]);
-    assert!(report.set_aside.len() == 1 && report.missing.is_empty(), "{report:?}");
+    assert!(report.quarantined.len() == 1 && report.missing.is_empty(), "{report:?}");
     assert_eq!(store.running().expect("it reads"), []);
     assert!(store.db.contains_key(due(&tasks[5])).expect("it reads"));
     let query = TaskQuery {

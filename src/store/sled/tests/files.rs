@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 use serde_json::json;
 
 use super::*;
-use crate::store::transfer::{Cursor, Record};
+use crate::store::copy::{Cursor, Record};
 
 /// How many damaged copies are tried, where more are wanted than in every run.
 const COPIES: &str = "ISOCHRON_DAMAGED_COPIES";
@@ -113,11 +113,11 @@ fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_d
                 let report = store.report();
                 let after = everything(&store);
                 wait(store.close());
-                if report.set_aside.is_empty() {
+                if report.quarantined.is_empty() {
                     assert!(after == before, "{what}: something is missing and nothing is said");
                     "open, whole"
                 } else {
-                    let sound = |record: &&Record| !matches!(record, Record::SetAside(_));
+                    let sound = |record: &&Record| !matches!(record, Record::Quarantine(_));
                     assert!(after.iter().filter(sound).all(|record| before.contains(record)), "{what}");
                     "open, records set aside"
                 }

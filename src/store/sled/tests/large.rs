@@ -117,7 +117,7 @@ fn a_large_value_of_which_anything_is_missing_or_damaged_is_set_aside_with_all_t
         assert!(problem.contains("value \"large\""), "{name}: {problem}");
 
         let store = open(directory.path());
-        assert_eq!(store.report().set_aside, std::slice::from_ref(problem), "{name}");
+        assert_eq!(store.report().quarantined, std::slice::from_ref(problem), "{name}");
         assert_eq!(store.report().missing, Vec::<String>::new(), "{name}");
         assert_eq!(read(&store, "large"), None, "{name}");
         assert_eq!(read(&store, "large\0\0"), Some(value(100_000, "o")), "{name}");
@@ -127,7 +127,7 @@ fn a_large_value_of_which_anything_is_missing_or_damaged_is_set_aside_with_all_t
         drop(store);
         let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
         assert_eq!(found.problems, Vec::<String>::new(), "{name}");
-        let [aside] = &found.set_aside[..] else { panic!("{name}: {:?}", found.set_aside) };
+        let [aside] = &found.quarantined[..] else { panic!("{name}: {:?}", found.quarantined) };
         assert!(aside.contains(&format!("({left} bytes)")), "{name}: {aside}");
     }
 }
@@ -154,29 +154,29 @@ fn pieces_whose_value_is_gone_are_set_aside_and_take_no_part_in_a_new_one() {
     wait(store.put("gone".to_owned(), value(50_000, "n")));
     while wait(store.ask(|reply| Op::Check { reply })) {}
     assert_eq!(store.get("gone").expect("it reads"), Some(value(50_000, "n")));
-    assert_eq!(store.report().set_aside, Vec::<String>::new());
+    assert_eq!(store.report().quarantined, Vec::<String>::new());
     store.db.remove(keys::value("gone")).expect("it writes");
     wait(store.close());
     drop(store);
     std::fs::remove_file(directory.path().join("mark")).expect("it is there");
     let store = open(directory.path());
-    assert_eq!(store.report().set_aside.len(), 2, "{:?}", store.report());
+    assert_eq!(store.report().quarantined.len(), 2, "{:?}", store.report());
     wait(store.close());
     drop(store);
     let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
-    assert_eq!((found.problems, found.set_aside.len()), (vec![], 2));
+    assert_eq!((found.problems, found.quarantined.len()), (vec![], 2));
 }
 
 #[test]
 fn what_an_import_sets_aside_may_be_any_bytes_under_any_key() {
-    use crate::store::transfer::{Cursor, Import, Record, SetAside};
+    use crate::store::copy::{Cursor, Import, Quarantined, Record};
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
     // Nothing at all, and what looks like the head of a value of 16 exabytes.
     let head = [&[2][..], &[0xff; 8], &[0; 4]].concat();
     let records: Vec<_> = [(vec![], vec![]), (keys::value("key"), head), (vec![keys::PIECE], vec![1])]
         .into_iter()
-        .map(|(place, bytes)| Record::SetAside(SetAside { place, bytes }))
+        .map(|(key, bytes)| Record::Quarantine(Quarantined { key, bytes }))
         .collect();
     wait(store.import(Import::Records(records.clone())));
     wait(store.import(Import::Complete));
@@ -186,7 +186,7 @@ fn what_an_import_sets_aside_may_be_any_bytes_under_any_key() {
     wait(store.close());
     drop(store);
     let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
-    assert_eq!((found.problems, found.set_aside.len()), (vec![], 3));
+    assert_eq!((found.problems, found.quarantined.len()), (vec![], 3));
 }
 
 #[test]
@@ -208,13 +208,13 @@ fn readers_see_one_value_or_the_other_while_they_change() {
         put(&store, "done", &json!(true));
         reader.join().expect("every value was one of those");
     });
-    assert_eq!(store.report().set_aside, Vec::<String>::new());
+    assert_eq!(store.report().quarantined, Vec::<String>::new());
     wait(store.close());
 }
 
 #[test]
 fn a_copy_that_is_given_up_leaves_no_pieces() {
-    use crate::store::transfer::{Import, Record};
+    use crate::store::copy::{Import, Record};
     let directory = tempfile::tempdir().expect("a directory");
     let sled = SledStore::open(directory.path(), CACHE).expect("it opens");
     let db = sled.db.clone();

@@ -87,9 +87,9 @@ fn a_damaged_task_is_set_aside_and_the_others_go_on() {
     mangle(&directory, |db| flip_a_bit(db, &keys::task(tasks[1].id)));
 
     let store = open(directory.path());
-    let [set_aside] = &store.report().set_aside[..] else { panic!("one: {:?}", store.report()) };
-    assert!(set_aside.contains(&tasks[1].id.to_string()), "it is named: {set_aside}");
-    assert!(set_aside.contains("checksum"), "and so is the reason: {set_aside}");
+    let [quarantined] = &store.report().quarantined[..] else { panic!("one: {:?}", store.report()) };
+    assert!(quarantined.contains(&tasks[1].id.to_string()), "it is named: {quarantined}");
+    assert!(quarantined.contains("checksum"), "and so is the reason: {quarantined}");
     assert_eq!((names(&store), store.report().tasks), (vec!["first".to_owned(), "third".to_owned()], 2));
     assert_eq!(store.task(tasks[1].id).expect("it reads"), None);
     assert_eq!(store.task(tasks[2].id).expect("it reads").as_ref(), Some(&tasks[2]));
@@ -113,11 +113,11 @@ fn a_record_under_another_key_is_set_aside() {
         db.insert(keys::task(tasks[1].id), other).expect("it writes");
     });
     let store = open(directory.path());
-    assert_eq!((names(&store), store.report().set_aside.len()), (vec!["first".to_owned()], 1));
+    assert_eq!((names(&store), store.report().quarantined.len()), (vec!["first".to_owned()], 1));
     wait(store.close());
     drop(store);
     let store = open(directory.path());
-    assert_eq!((names(&store), store.report().set_aside.len()), (vec!["first".to_owned()], 0));
+    assert_eq!((names(&store), store.report().quarantined.len()), (vec!["first".to_owned()], 0));
     wait(store.close());
 }
 

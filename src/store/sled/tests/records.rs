@@ -85,7 +85,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         mangle(&directory, |db| flip_a_bit(db, &key));
         let store = open(directory.path());
         let report = store.report();
-        let [problem] = &report.set_aside[..] else { panic!("{kind}: {report:?}") };
+        let [problem] = &report.quarantined[..] else { panic!("{kind}: {report:?}") };
         assert!(problem.contains("checksum") && problem.contains(&name), "{kind}: {problem}");
         assert_eq!(report.missing, Vec::<String>::new(), "{kind}");
 
@@ -111,13 +111,13 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
         assert_eq!(found.problems, Vec::<String>::new(), "{kind}");
         assert!(
-            found.set_aside.iter().any(|problem| problem.contains(&name)),
+            found.quarantined.iter().any(|problem| problem.contains(&name)),
             "{kind}: {:?}",
-            found.set_aside
+            found.quarantined
         );
         let store = open(directory.path());
         let report = store.report();
-        assert_eq!((report.set_aside, report.rebuilt, report.missing), (vec![], vec![], vec![]), "{kind}");
+        assert_eq!((report.quarantined, report.rebuilt, report.missing), (vec![], vec![], vec![]), "{kind}");
         wait(store.close());
     }
 }
@@ -138,12 +138,12 @@ fn a_record_damaged_while_the_store_is_open_is_set_aside_when_it_is_read() {
     // What was asked for before this is done by now.
     wait(store.put("tick".to_owned(), json!(1)));
     let report = store.report();
-    assert_eq!(report.set_aside.len(), 3, "{report:?}");
+    assert_eq!(report.quarantined.len(), 3, "{report:?}");
     assert_eq!(rows(&store, &tasks[0]), (vec![2], 1));
     wait(store.close());
     drop(store);
     let store = open(directory.path());
-    assert_eq!((store.report().set_aside, store.report().missing), (vec![], vec![]));
+    assert_eq!((store.report().quarantined, store.report().missing), (vec![], vec![]));
     wait(store.close());
 }
 
@@ -158,13 +158,13 @@ fn a_damaged_value_that_is_written_anew_is_as_good_as_any() {
     drop(store);
     let store = open(directory.path());
     assert_eq!(store.get("first").expect("it reads"), Some(json!("new")));
-    assert_eq!((store.report().set_aside, store.report().missing), (vec![], vec![]));
+    assert_eq!((store.report().quarantined, store.report().missing), (vec![], vec![]));
     wait(store.close());
 }
 
 #[test]
 fn what_does_not_verify_is_in_a_copy_as_it_was_found() {
-    use crate::store::transfer::{Cursor, Import, Record};
+    use crate::store::copy::{Cursor, Import, Record};
     let tasks = [task(1, "first"), task(2, "second")];
     let directory = furnished(&tasks);
     let store = SledStore::open(directory.path(), CACHE).expect("it opens");
@@ -174,7 +174,7 @@ fn what_does_not_verify_is_in_a_copy_as_it_was_found() {
     let before: usize = store.db.len();
     let part = wait(store.export(Cursor::default()));
     assert!(part.rest.is_none(), "it is small");
-    let aside = part.records.iter().filter(|record| matches!(record, Record::SetAside(_))).count();
+    let aside = part.records.iter().filter(|record| matches!(record, Record::Quarantine(_))).count();
     // The task, its two rows, the three pieces of output, the value.
     assert_eq!(aside, 7);
     assert_eq!(store.db.len(), before, "a copy changes nothing");

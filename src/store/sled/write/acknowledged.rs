@@ -13,11 +13,11 @@ use std::{
 const NAME: &str = "mark";
 const SIZE: usize = 12;
 
-pub(crate) struct Mark(File);
+pub(crate) struct AckFile(File);
 
 /// What the file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Marked {
+pub(crate) enum LastAck {
     /// There was none: the store is new, or somebody wants it as it is.
     Nothing,
     /// It cannot be read.
@@ -26,8 +26,8 @@ pub(crate) enum Marked {
     Commit(u64),
 }
 
-impl Mark {
-    pub(crate) fn open(directory: &Path) -> io::Result<(Self, Marked)> {
+impl AckFile {
+    pub(crate) fn open(directory: &Path) -> io::Result<(Self, LastAck)> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -36,9 +36,9 @@ impl Mark {
             .open(directory.join(NAME))?;
         let mut bytes = [0; SIZE + 1];
         let marked = match file.read_at(&mut bytes, 0)? {
-            0 => Marked::Nothing,
-            SIZE => read(&bytes[..SIZE]).map_or(Marked::Damaged, Marked::Commit),
-            _ => Marked::Damaged,
+            0 => LastAck::Nothing,
+            SIZE => read(&bytes[..SIZE]).map_or(LastAck::Damaged, LastAck::Commit),
+            _ => LastAck::Damaged,
         };
         Ok((Self(file), marked))
     }

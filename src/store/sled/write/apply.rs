@@ -117,7 +117,7 @@ fn remove_row(txn: &mut Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
         }
         // Its time is unknown, so its retention entry stays until that is met.
         Err(_) => {
-            txn.put(keys::set_aside(key), bytes.to_vec());
+            txn.put(keys::quarantine(key), bytes.to_vec());
             if let Some(task) = key.get(..17).and_then(keys::last_task) {
                 txn.add(keys::history_count(task), -1)?;
             }

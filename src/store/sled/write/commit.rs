@@ -1,4 +1,4 @@
-//! The ledger: turns a group of writes into a batch, keeps the store's numbers in step with it,
+//! The committer: turns a group of writes into a batch, keeps the store's numbers in step with it,
 //! and lets the check go on beside it.
 
 use std::{
@@ -19,35 +19,35 @@ use crate::{
             },
             scrub::{report::Shared, scrubber::Check},
             write::{
-                acknowledged::{Mark, Marked},
-                totals::Tally,
+                acknowledged::{AckFile, LastAck},
+                totals::Totals,
             },
         },
     },
 };
 
-pub(crate) struct Ledger {
-    tally: Tally,
-    mark: Mark,
-    marked: Marked,
+pub(crate) struct Committer {
+    totals: Totals,
+    mark: AckFile,
+    marked: LastAck,
     check: Option<Check>,
     report: Shared,
 }
 
-impl Ledger {
+impl Committer {
     pub(crate) fn open(tree: &Records, directory: &Path, report: Shared) -> io::Result<Self> {
-        let (mark, marked) = Mark::open(directory)?;
-        let tally = tree.get(&Tally::key())?.and_then(|bytes| Tally::decode(&bytes)).unwrap_or_default();
-        let check = Some(Check::new(report.clone(), marked != Marked::Nothing));
-        Ok(Self { tally, mark, marked, check, report })
+        let (mark, marked) = AckFile::open(directory)?;
+        let totals = tree.get(&Totals::key())?.and_then(|bytes| Totals::decode(&bytes)).unwrap_or_default();
+        let check = Some(Check::new(report.clone(), marked != LastAck::Nothing));
+        Ok(Self { totals, mark, marked, check, report })
     }
 
     /// What has been acknowledged but is not there.
     pub(crate) fn behind(&self) -> Option<String> {
         match self.marked {
-            Marked::Commit(number) if number > self.tally.sequence => Some(format!(
+            LastAck::Commit(number) if number > self.totals.sequence => Some(format!(
                 "the last change in them has the number {}, but {number} had been acknowledged",
-                self.tally.sequence
+                self.totals.sequence
             )),
             _ => None,
         }
@@ -55,7 +55,7 @@ impl Ledger {
 
     /// Whether there have never been any numbers.
     pub(crate) fn is_new(&self) -> bool {
-        self.tally.sequence == 0
+        self.totals.sequence == 0
     }
 
     /// The batch that writes a group, and the numbers that are right after it.
@@ -66,23 +66,23 @@ impl Ledger {
         let (pieces, values): (Vec<_>, Vec<_>) = group.iter().partition(piece);
         for (key, new) in pieces.into_iter().chain(values) {
             let noted = self.check.is_some() && Check::watches(key[0]);
-            let looked_at = noted || Tally::counts(key[0]) || keys::may_be_large(key);
+            let looked_at = noted || Totals::counts(key[0]) || keys::may_be_large(key);
             let old = if looked_at { tree.get(key)? } else { None };
             let (old, new) = (old.as_deref(), new.as_deref());
-            self.tally.change(key, old, new);
+            self.totals.change(key, old, new);
             if let Some(check) = &mut self.check {
                 check.note(key, old, new);
             }
             tree.write(&mut batch, key, old, new)?;
         }
-        self.tally.sequence += 1;
-        batch.insert(Tally::key(), self.tally.encode());
+        self.totals.sequence += 1;
+        batch.insert(Totals::key(), self.totals.encode());
         Ok(batch)
     }
 
     /// The last batch is on the disk.
     pub(crate) fn durable(&self) -> io::Result<()> {
-        self.mark.write(self.tally.sequence)
+        self.mark.write(self.totals.sequence)
     }
 
     /// What there is now is where the next start may begin.
@@ -95,7 +95,7 @@ impl Ledger {
     pub(crate) fn check(&mut self, txn: &mut Txn<'_>) -> Result<Option<usize>, StoreError> {
         let Some(check) = &mut self.check else { return Ok(None) };
         // A check that has panicked is not used any more, and its writes are not either.
-        let part = catch_unwind(AssertUnwindSafe(|| check.part(txn, &mut self.tally)));
+        let part = catch_unwind(AssertUnwindSafe(|| check.part(txn, &mut self.totals)));
         let cost = part.unwrap_or_else(|panic| {
             Err(StoreError::Backend { doing: "check the store", why: line_of(&*panic) })
         });
@@ -115,6 +115,6 @@ impl Ledger {
 
     /// Tasks by the numbers.
     pub(crate) fn tasks(&self) -> u64 {
-        self.tally.count(keys::TASK)
+        self.totals.count(keys::TASK)
     }
 }

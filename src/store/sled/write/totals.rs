@@ -43,7 +43,7 @@ fn hash(key: &[u8], value: &[u8]) -> u64 {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct Totals {
     /// The number of the commit.
     pub(crate) sequence: u64,
     kinds: [Kind; KINDS.len()],
@@ -60,9 +60,9 @@ struct Kind {
 const KIND_SIZE: usize = 17;
 const SIZE: usize = 8 + KINDS.len() * KIND_SIZE;
 
-impl Tally {
+impl Totals {
     pub(crate) fn key() -> Vec<u8> {
-        keys::meta("tally")
+        keys::meta("totals")
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -79,13 +79,13 @@ impl Tally {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let payload: &[u8; SIZE] = record::payload(bytes).ok()?.try_into().ok()?;
         let number = |at: usize| Some(u64::from_be_bytes(payload.get(at..at + 8)?.try_into().ok()?));
-        let mut tally = Self { sequence: number(0)?, ..Self::default() };
-        for (index, kind) in tally.kinds.iter_mut().enumerate() {
+        let mut totals = Self { sequence: number(0)?, ..Self::default() };
+        for (index, kind) in totals.kinds.iter_mut().enumerate() {
             let at = 8 + index * KIND_SIZE;
             kind.sum = Sum { count: number(at)?, hash: number(at + 8)? };
             kind.vague = payload[at + 16] != 0;
         }
-        Some(tally)
+        Some(totals)
     }
 
     /// A value is about to be replaced or removed (`new` is `None`).
@@ -149,20 +149,20 @@ mod tests {
 
     #[test]
     fn what_is_missing_old_or_too_many_shows() {
-        let mut tally = Tally::default();
+        let mut totals = Totals::default();
         let old = record::encode_bytes(b"old");
         let new = record::encode_bytes(b"new");
-        tally.change(b"t1", None, Some(&old));
-        tally.change(b"t2", None, Some(&old));
-        tally.change(b"t1", Some(&old), Some(&new));
-        tally.change(b"d1", None, Some(b""));
-        assert_eq!(Tally::decode(&tally.encode()), Some(tally.clone()));
+        totals.change(b"t1", None, Some(&old));
+        totals.change(b"t2", None, Some(&old));
+        totals.change(b"t1", Some(&old), Some(&new));
+        totals.change(b"d1", None, Some(b""));
+        assert_eq!(Totals::decode(&totals.encode()), Some(totals.clone()));
         let sum = |entries: &[(&[u8], &[u8])]| {
             let mut sum = Sum::default();
             entries.iter().for_each(|(key, value)| sum.add(key, value));
             sum
         };
-        let compare = |entries: &[(&[u8], &[u8])], bad| tally.compare(keys::TASK, sum(entries), bad);
+        let compare = |entries: &[(&[u8], &[u8])], bad| totals.compare(keys::TASK, sum(entries), bad);
         assert_eq!(compare(&[(b"t2", &old), (b"t1", &new)], 0), None);
         assert_eq!(compare(&[(b"t2", &old)], 1), None, "the other one is set aside");
         for (entries, words) in [
@@ -175,7 +175,7 @@ mod tests {
             assert!(problem.contains(words), "{problem}");
         }
         // A damaged one that is replaced: the numbers are right again at the next look.
-        tally.change(b"t2", Some(b"damaged"), Some(&new));
-        assert_eq!(tally.compare(keys::TASK, sum(&[(b"t2", &new), (b"t1", &new)]), 0), None);
+        totals.change(b"t2", Some(b"damaged"), Some(&new));
+        assert_eq!(totals.compare(keys::TASK, sum(&[(b"t2", &new), (b"t1", &new)]), 0), None);
     }
 }

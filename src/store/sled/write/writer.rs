@@ -25,6 +25,7 @@ use crate::{
     },
     store::{
         Audit, Decision, Output, Removal, StoreError,
+        copy::{Cursor, Import, Part},
         sled::{
             copy::{export, import},
             engine::{
@@ -35,10 +36,9 @@ use crate::{
             open::files::Files,
             read::view::Pending,
             scrub::{repair, report::Shared},
-            write::{apply, commit::Ledger},
+            write::{apply, commit::Committer},
         },
         space::{LEAST_FREE, free_bytes},
-        transfer::{Cursor, Import, Part},
     },
 };
 
@@ -106,7 +106,7 @@ pub(crate) enum Op {
         reply: Reply<bool>,
     },
     /// If it does not verify.
-    SetAside {
+    Quarantine {
         key: Vec<u8>,
         reply: Reply<()>,
     },
@@ -130,7 +130,7 @@ pub(crate) struct Writer {
     pending: Arc<Pending>,
     files: Files,
     directory: PathBuf,
-    ledger: Ledger,
+    committer: Committer,
     report: Shared,
     /// What the operations since the last commit write.
     group: Writes,
@@ -146,7 +146,7 @@ impl Writer {
         tree: Records,
         pending: Arc<Pending>,
         directory: &Path,
-        ledger: Ledger,
+        committer: Committer,
         report: Shared,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -154,7 +154,7 @@ impl Writer {
             pending,
             files: Files::open(directory)?,
             directory: directory.to_owned(),
-            ledger,
+            committer,
             report,
             group: BTreeMap::new(),
             group_bytes: 0,
@@ -199,7 +199,7 @@ impl Writer {
             }
             self.commit();
         }
-        if let Err(error) = self.ledger.settled() {
+        if let Err(error) = self.committer.settled() {
             tracing::warn!(%error, "the mark of the store could not be synced");
         }
         // Whoever is told that the store is closed may open the directory again.
@@ -294,8 +294,8 @@ impl Writer {
                 let result = self.check();
                 self.answers.push(later(reply, result));
             }
-            Op::SetAside { key, reply } => {
-                let result = self.set_aside(&key);
+            Op::Quarantine { key, reply } => {
+                let result = self.quarantine(&key);
                 self.answers.push(later(reply, result));
             }
             Op::Close { reply } => self.answers.push(later(reply, Ok(()))),
@@ -305,18 +305,18 @@ impl Writer {
 
     fn check(&mut self) -> Result<bool, StoreError> {
         let mut txn = Txn::new(&self.tree, &self.group);
-        let more = self.ledger.check(&mut txn)?;
+        let more = self.committer.check(&mut txn)?;
         let writes = txn.into_writes();
         self.join(writes);
         Ok(more.is_some())
     }
 
-    fn set_aside(&mut self, key: &[u8]) -> Result<(), StoreError> {
+    fn quarantine(&mut self, key: &[u8]) -> Result<(), StoreError> {
         let Some(why) = repair::problem(&Txn::new(&self.tree, &self.group), key)? else { return Ok(()) };
-        self.report.set_aside(key, &why);
+        self.report.quarantine(key, &why);
         self.in_txn(|txn| {
             let bytes = txn.get(key)?.unwrap_or_default();
-            repair::set_aside(txn, key, &bytes)
+            repair::quarantine(txn, key, &bytes)
         })
     }
 
@@ -343,7 +343,7 @@ impl Writer {
                 Err(StoreError::Refused(Refused::NotYet)) => {}
                 Err(error) => {
                     self.hold_back(key, id, &error.to_string());
-                    self.set_aside(&keys::task(id))?;
+                    self.quarantine(&keys::task(id))?;
                 }
             }
         }
@@ -405,12 +405,12 @@ impl Writer {
     }
 
     fn write(&mut self, group: &Writes) -> io::Result<()> {
-        let batch = self.ledger.batch(&self.tree, group)?;
+        let batch = self.committer.batch(&self.tree, group)?;
         self.pending.hide(&self.tree, group)?;
         self.tree.apply(batch)?;
         self.tree.flush()?;
         self.files.sync()?;
-        self.ledger.durable()?;
+        self.committer.durable()?;
         self.pending.show();
         Ok(())
     }

@@ -12,11 +12,14 @@
 
 use std::io::{self, BufRead, Write};
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Record;
-use crate::domain::Millis;
+use crate::{
+    domain::Millis,
+    store::copy::{Counts, Record},
+};
 
 const FORMAT: &str = "isochron export";
 const VERSION: u32 = 1;
@@ -26,7 +29,7 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub enum LineError {
+pub(super) enum LineError {
     /// It cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -38,49 +41,6 @@ pub enum LineError {
         /// What is wrong with it.
         problem: String,
     },
-}
-
-/// How many records of each kind there are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Counts {
-    /// Tasks.
-    pub tasks: u64,
-    /// Executions.
-    pub executions: u64,
-    /// Pieces of output.
-    pub output: u64,
-    /// Audit records.
-    pub audit: u64,
-    /// Values.
-    pub values: u64,
-    /// Records that did not verify.
-    pub set_aside: u64,
-}
-
-impl Counts {
-    /// Counts a record.
-    pub fn add(&mut self, record: &Record) {
-        *match record {
-            Record::Task(_) => &mut self.tasks,
-            Record::Execution(_) => &mut self.executions,
-            Record::Output(_) => &mut self.output,
-            Record::Audit(_) => &mut self.audit,
-            Record::Value { .. } => &mut self.values,
-            Record::SetAside(_) => &mut self.set_aside,
-        } += 1;
-    }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { tasks, executions, output, audit, values, set_aside } = self;
-        write!(
-            f,
-            "{tasks} tasks, {executions} executions, {output} pieces of output, {audit} audit records, \
-             {values} values, {set_aside} set aside"
-        )
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,7 +66,7 @@ struct End {
 }
 
 /// Writes a copy.
-pub struct Lines<W> {
+pub(super) struct Lines<W> {
     out: W,
     hash: Sha256,
     counts: Counts,
@@ -118,7 +78,7 @@ impl<W: Write> Lines<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn begin(out: W, made: Millis) -> io::Result<Self> {
+    pub(super) fn begin(out: W, made: Millis) -> io::Result<Self> {
         let mut lines = Self { out, hash: Sha256::new(), counts: Counts::default(), line: Vec::new() };
         lines.write(&First { format: FORMAT.to_owned(), version: VERSION, schema: SCHEMA, made })?;
         Ok(lines)
@@ -128,7 +88,7 @@ impl<W: Write> Lines<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add(&mut self, record: &Record) -> io::Result<()> {
+    pub(super) fn add(&mut self, record: &Record) -> io::Result<()> {
         self.counts.add(record);
         self.write(record)
     }
@@ -137,8 +97,8 @@ impl<W: Write> Lines<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn end(mut self) -> io::Result<(Counts, W)> {
-        let sha256 = hexadecimal(&self.hash.clone().finalize());
+    pub(super) fn end(mut self) -> io::Result<(Counts, W)> {
+        let sha256 = HEXLOWER.encode(&self.hash.clone().finalize());
         self.write(&Last { end: End { counts: self.counts, sha256 } })?;
         Ok((self.counts, self.out))
     }
@@ -153,7 +113,7 @@ impl<W: Write> Lines<W> {
 }
 
 /// Reads a copy, and checks everything that its last line says.
-pub struct Reader<R> {
+pub(super) struct Reader<R> {
     from: R,
     hash: Sha256,
     counts: Counts,
@@ -166,7 +126,7 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     /// When it is not the first line of a copy, or of one that this version cannot read.
-    pub fn begin(from: R) -> Result<Self, LineError> {
+    pub(super) fn begin(from: R) -> Result<Self, LineError> {
         let mut reader =
             Self { from, hash: Sha256::new(), counts: Counts::default(), line: Vec::new(), number: 0 };
         if !reader.read()? {
@@ -193,7 +153,7 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     /// When the line is no record, when the last line says otherwise, or when there is none.
-    pub fn next_record(&mut self) -> Result<Option<Record>, LineError> {
+    pub(super) fn next_record(&mut self) -> Result<Option<Record>, LineError> {
         if !self.read()? {
             self.number += 1;
             return Err(self.wrong("the file ends without its last line: a part of it is missing"));
@@ -208,12 +168,12 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// How many records there were so far.
-    pub fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> Counts {
         self.counts
     }
 
     /// The number of the line read last, counted from 1.
-    pub fn line(&self) -> u64 {
+    pub(super) fn line(&self) -> u64 {
         self.number
     }
 
@@ -222,7 +182,7 @@ impl<R: BufRead> Reader<R> {
         if end.counts != self.counts {
             return Err(self.wrong(format!("it counts {}, but there are {}", end.counts, self.counts)));
         }
-        let sha256 = hexadecimal(&self.hash.clone().finalize());
+        let sha256 = HEXLOWER.encode(&self.hash.clone().finalize());
         if end.sha256 != sha256 {
             let expected = end.sha256;
             return Err(self.wrong(format!(
@@ -253,14 +213,4 @@ impl<R: BufRead> Reader<R> {
     fn wrong(&self, problem: impl Into<String>) -> LineError {
         LineError::Line { line: self.number.max(1), problem: problem.into() }
     }
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

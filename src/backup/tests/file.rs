@@ -6,14 +6,22 @@ use serde_json::json;
 use tempfile::TempDir;
 use ulid::Ulid;
 
-use super::{file::TransferError, *};
 use crate::{
+    backup::{
+        file::{self, TransferError},
+        lines,
+    },
     domain::{
         draft::tests::definition,
         execution::{ExecutionStatus, Level, Line},
-        ids::TaskId,
+        facts::Task,
+        ids::{ExecutionId, TaskId},
     },
-    store::{contract, sled::SledStore},
+    store::{
+        Output, Store, contract,
+        copy::{Counts, Import, Quarantined, Record},
+        sled::SledStore,
+    },
 };
 
 struct Scene {
@@ -39,7 +47,7 @@ impl Scene {
         self.runtime.block_on(store.close()).expect("it closes");
     }
 
-    fn import(&self, store: &Arc<dyn Store>, path: &std::path::Path) -> Result<lines::Counts, TransferError> {
+    fn import(&self, store: &Arc<dyn Store>, path: &std::path::Path) -> Result<Counts, TransferError> {
         self.runtime.block_on(file::import(&**store, path))
     }
 
@@ -82,7 +90,7 @@ fn records() -> Vec<Record> {
         Record::Output(Output { execution: id, chunk: 3, lines: vec![line("c")] }),
         Record::Task(Box::new(second)),
         Record::Value { key: "system/x".to_owned(), value: json!([1, null]) },
-        Record::SetAside(SetAside { place: b"t123".to_vec(), bytes: vec![0, 255, 16] }),
+        Record::Quarantine(Quarantined { key: b"t123".to_vec(), bytes: vec![0, 255, 16] }),
     ]
 }
 
@@ -92,7 +100,7 @@ fn a_file_brings_back_everything_to_the_letter() {
     let path = scene.written(&records());
     let store = scene.open("store");
     let counts = scene.import(&store, &path).expect("it is a copy");
-    let expected = lines::Counts { tasks: 2, executions: 1, output: 2, audit: 0, values: 1, set_aside: 1 };
+    let expected = Counts { tasks: 2, executions: 1, output: 2, audit: 0, values: 1, quarantined: 1 };
     assert_eq!(counts, expected);
     assert_eq!(scene.text(&store), fs::read_to_string(&path).expect("a text"));
     scene.close(&store);

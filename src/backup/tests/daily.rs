@@ -8,8 +8,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::Notify, task::JoinHandle};
 
-use super::*;
-use crate::{clock::Sleep, store::sled::SledStore};
+use crate::{backup::*, clock::Sleep, store::sled::SledStore};
 
 /// The 24th of November 2026, 10:00 UTC.
 const START: Millis = 1_795_514_400_000;

@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Record;
-use crate::domain::ids::{ExecutionId, TaskId};
+use crate::{
+    domain::ids::{ExecutionId, TaskId},
+    store::copy::Record,
+};
 
 /// Looks at the records of a copy one after the other. It remembers every id and name of a
 /// task (some hundred bytes each), and of executions only those of the task at hand.
 #[derive(Debug, Default)]
-pub struct Order {
+pub(super) struct Order {
     tasks: HashSet<TaskId>,
     names: HashSet<Box<str>>,
     values: HashSet<String>,
@@ -22,7 +24,7 @@ impl Order {
     ///
     /// # Errors
     /// Says why it cannot stand here.
-    pub fn look(&mut self, record: &Record) -> Result<(), String> {
+    pub(super) fn look(&mut self, record: &Record) -> Result<(), String> {
         match record {
             Record::Task(task) => {
                 self.executions.clear();
@@ -56,7 +58,7 @@ impl Order {
             Record::Value { key, .. } => {
                 once(self.values.insert(key.clone()), || format!("the value \"{key}\""))
             }
-            Record::Audit(_) | Record::SetAside(_) => Ok(()),
+            Record::Audit(_) | Record::Quarantine(_) => Ok(()),
         }
     }
 }

@@ -9,11 +9,16 @@ use std::{
 };
 
 use super::{
-    Cursor, Import, Part, Record, Store,
-    lines::{Counts, LineError, Lines, Reader},
+    lines::{LineError, Lines, Reader},
     order::Order,
 };
-use crate::{domain::Millis, store::StoreError};
+use crate::{
+    domain::Millis,
+    store::{
+        Store, StoreError,
+        copy::{Counts, Cursor, Import, Part, Record},
+    },
+};
 
 /// Records that an import puts into one commit.
 const AT_ONCE: usize = 1024;

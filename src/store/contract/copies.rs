@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::store::transfer::{Cursor, Import, Record};
+use crate::store::copy::{Cursor, Import, Record};
 
 /// Every record, in the order of the copy; `between` happens after each part.
 fn copied(bench: &mut Bench, mut between: impl FnMut(&mut Bench)) -> Vec<Record> {

@@ -1,0 +1,2 @@
+mod daily;
+mod file;
