@@ -126,9 +126,10 @@ async fn read(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
     Ok(bytes)
 }
 
-/// A body's bytes as an object.
+/// A body's bytes as an object. A byte order mark at their start, as some editors and shells
+/// write it, is no part of the JSON.
 pub(super) fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    match serde_json::from_slice(bytes) {
+    match serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)) {
         Ok(Strict(Value::Object(object))) => Ok(object),
         Ok(_) => Err(ApiError::bad_request("The body must be a JSON object")),
         Err(error) => Err(ApiError::bad_request(format!("The body is not valid JSON: {error}"))),

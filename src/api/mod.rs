@@ -16,6 +16,7 @@ mod health;
 mod input;
 mod json;
 mod model;
+mod read_only;
 mod request;
 mod schedule;
 mod tasks;
@@ -29,7 +30,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 
 use self::error::ApiError;
 pub use self::{
@@ -70,11 +71,14 @@ type Shared = Arc<Api>;
 /// Every route.
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
-    Router::new()
+    let routes = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/admin/scheduler", get(tasks::list).post(tasks::create))
-        .route("/admin/scheduler/{id}", get(tasks::read).put(tasks::update).delete(tasks::delete))
+        .route(
+            "/admin/scheduler/{id}",
+            get(tasks::read).put(tasks::update).patch(tasks::update).delete(tasks::delete),
+        )
         .route("/admin/scheduler/{id}/actions/run", post(actions::run))
         .route("/admin/scheduler/{id}/actions/pause", post(actions::pause))
         .route("/admin/scheduler/{id}/actions/resume", post(actions::resume))
@@ -89,7 +93,9 @@ pub fn router(api: Api) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(api.clone(), auth::guard))
         .layer(middleware::from_fn_with_state(api.clone(), request::envelope))
-        .with_state(api)
+        .with_state(api);
+    // A slash at a path's end is dropped before the routes, and so the guard, see the path.
+    Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))
 }
 
 async fn no_route(uri: Uri) -> ApiError {

@@ -12,7 +12,7 @@ use super::{
     Shared,
     error::ApiError,
     input::{Body, Fields, LARGEST_SKIP, TaskPath},
-    model,
+    model, read_only,
     request::RequestInfo,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         draft::{Draft, Problem},
         facts::TaskStatus,
     },
-    handlers::catalog::Unfit,
+    handlers::catalog::HandlerError,
     store::{Direction, ExecutionQuery, StoreError, TaskQuery, TaskSort},
 };
 
@@ -119,13 +119,19 @@ pub(super) async fn update(
     info: RequestInfo,
     TaskPath(id): TaskPath,
     fields: Fields,
-    Body(body): Body,
+    Body(mut body): Body,
 ) -> Result<Json<Value>, ApiError> {
     fields.finish()?;
-    if api.store.task(id)?.is_none() {
-        return Err(StoreError::NotFound.into());
-    }
-    let draft = Draft::read(&body).map_err(ApiError::invalid)?;
+    let task = api.store.task(id)?.ok_or(StoreError::NotFound)?;
+    let document = model::task(&*api.store, &task, api.clock.now())?;
+    let mut problems = read_only::take_out(&mut body, &document);
+    let draft = match Draft::read(&body) {
+        Ok(draft) if problems.is_empty() => draft,
+        read => {
+            problems.extend(read.err().unwrap_or_default());
+            return Err(ApiError::invalid(problems));
+        }
+    };
     if let Some(handler) = draft.handler() {
         check_handler(&api, handler).await?;
     }
@@ -149,8 +155,8 @@ pub(super) async fn delete(
 }
 
 async fn check_handler(api: &Shared, name: &str) -> Result<(), ApiError> {
-    api.catalog.check(name).await.map_err(|unfit| match unfit {
-        Unfit::Handler(problem) => ApiError::invalid(vec![Problem::new("handler", problem)]),
-        Unfit::Unknown(error) => ApiError::internal(format!("load {name}: {error}")),
+    api.catalog.check(name).await.map_err(|error| match error {
+        HandlerError::Unusable(problem) => ApiError::invalid(vec![Problem::new("handler", problem)]),
+        HandlerError::Unknown(error) => ApiError::internal(format!("load {name}: {error}")),
     })
 }

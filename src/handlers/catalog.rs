@@ -1,82 +1,234 @@
-//! The handlers there are, and whether each of them loads.
+//! The handlers in the folder, and whether each of them loads.
+//!
+//! A load check takes a runner for a moment, or for seconds when the file loops. So the catalog
+//! keeps what a check showed until the file, or a file that it requires, changes. The list checks
+//! new files side by side and waits a second at most: a check that takes longer goes on and shows
+//! in a later list.
+//!
+//! How to misuse it: a kept failure is good enough for a list, not for a refusal. The author may
+//! have mended the cause in a place that no hash covers, such as a required file that was missing.
 
 use std::{
     collections::HashMap,
-    io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, watch},
+    time::{Instant, timeout_at},
 };
 
 use super::{
-    Loaded, Loader,
-    files::{Files, Listed},
+    LoadCheck, Loader,
+    files::{Files, HandlerFile},
 };
 use crate::domain::source::Source;
 
-/// Answers about handlers; remembers what loading a file showed until one of its files changes.
+/// How long a list waits for the checks of new files.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a list believes a failure that took longer than [`PATIENCE`] to find.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// The most checks that lists have under way at a time. A check may start a runner of its own.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Answers questions about handlers.
 pub struct Catalog {
     files: Files,
-    loader: Arc<dyn Loader>,
-    known: Mutex<HashMap<String, ([u8; 32], Loaded)>>,
+    checks: Arc<Checks>,
 }
 
-/// Why a handler cannot be used.
+/// A handler as the list shows it.
 #[derive(Debug)]
-pub enum Unfit {
-    /// It is not there or does not load; a sentence that says why.
-    Handler(String),
-    /// Whether it loads could not be found out.
-    Unknown(io::Error),
+pub struct HandlerState {
+    /// Its file.
+    pub file: HandlerFile,
+    /// Why it does not load, or why that is not known; of the last check while a new one goes on.
+    pub error: Option<String>,
+    /// Whether a check has not ended yet.
+    pub checking: bool,
+}
+
+/// Why a task cannot have a handler.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// The file is missing or does not load; a sentence for its author.
+    #[error("{0}")]
+    Unusable(String),
+    /// The check itself failed.
+    #[error("whether the handler loads is not known: {0}")]
+    Unknown(String),
 }
 
 impl Catalog {
     /// A catalog of `files`.
     #[must_use]
     pub fn new(files: Files, loader: Arc<dyn Loader>) -> Self {
-        Self { files, loader, known: Mutex::default() }
+        let checks = Checks { loader, permits: Semaphore::new(SIDE_BY_SIDE), known: Mutex::default() };
+        Self { files, checks: Arc::new(checks) }
     }
 
-    /// Whether the handler is there and loads.
+    /// Checks that the handler is there and loads. A kept success is believed, a kept failure
+    /// is not.
     ///
     /// # Errors
-    /// When it is not, or nobody can tell.
-    pub async fn check(&self, name: &str) -> Result<(), Unfit> {
-        let (files, owned) = (self.files.clone(), name.to_owned());
-        let source = blocking(move || files.entry(&owned)).await.map_err(Unfit::Handler)?;
-        self.load(source).await.map_err(Unfit::Unknown)?.map_or(Ok(()), |error| Err(Unfit::Handler(error)))
+    /// When it is not, or when the check fails.
+    pub async fn check(&self, name: &str) -> Result<(), HandlerError> {
+        let (files, checks, name) = (self.files.clone(), self.checks.clone(), name.to_owned());
+        let looked_up = move || {
+            let source = files.entry(&name)?;
+            let kept = checks.kept(&source).filter(|kept| kept.check.error.is_none() && kept.holds(&files));
+            Ok((source, kept.is_some()))
+        };
+        let (source, is_known) = blocking(looked_up).await.map_err(HandlerError::Unusable)?;
+        if is_known {
+            return Ok(());
+        }
+        let check = self.checks.run(source).await.map_err(HandlerError::Unknown)?;
+        check.error.map_or(Ok(()), |error| Err(HandlerError::Unusable(error)))
     }
 
-    /// Every handler, with why it does not load or why that is not known.
-    pub async fn list(&self) -> Vec<(Listed, Option<String>)> {
-        let files = self.files.clone();
-        let mut answer = Vec::new();
-        for listed in blocking(move || files.list()).await {
-            let error = match listed.source.clone() {
-                Ok(source) => {
-                    self.load(source).await.unwrap_or_else(|error| Some(format!("not known: {error}")))
+    /// Every handler, by name. Returns after [`PATIENCE`], or earlier when no check is under way.
+    pub async fn list(&self) -> Vec<HandlerState> {
+        let (files, checks) = (self.files.clone(), self.checks.clone());
+        let listed = blocking(move || {
+            let listed: Vec<_> = files.list().into_iter().map(|file| checks.look_up(&files, file)).collect();
+            checks.forget_all_but(&listed);
+            listed
+        });
+        let mut listed = listed.await;
+        let under_way: Vec<_> = listed
+            .iter()
+            .map(|state| self.checks.wanted(state).map(|source| self.checks.start(source)))
+            .collect();
+        let deadline = Instant::now() + PATIENCE;
+        for (state, check) in listed.iter_mut().zip(under_way) {
+            let Some(mut check) = check else { continue };
+            match timeout_at(deadline, check.wait_for(Option::is_some)).await {
+                Ok(Ok(ended)) => {
+                    state.checking = false;
+                    state.error = match ended.as_ref() {
+                        Some(Ok(check)) => check.error.clone(),
+                        Some(Err(error)) => Some(format!("not known: {error}")),
+                        None => None,
+                    };
                 }
-                Err(error) => Some(error),
-            };
-            answer.push((listed, error));
+                Ok(Err(_)) => state.error = Some("not known: the check broke off".to_owned()),
+                Err(_) => {}
+            }
         }
-        answer
+        listed
+    }
+}
+
+/// What load checks have shown, and those under way.
+struct Checks {
+    loader: Arc<dyn Loader>,
+    permits: Semaphore,
+    /// By the file as it is shown.
+    known: Mutex<HashMap<String, Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    kept: Option<Kept>,
+    under_way: Option<([u8; 32], UnderWay)>,
+}
+
+type Outcome = Result<LoadCheck, String>;
+type UnderWay = watch::Receiver<Option<Outcome>>;
+
+/// The result of a check of one source.
+#[derive(Clone)]
+struct Kept {
+    hash: [u8; 32],
+    check: LoadCheck,
+    took: Duration,
+    ended: Instant,
+}
+
+impl Kept {
+    /// Whether the files that were required are as they were.
+    fn holds(&self, files: &Files) -> bool {
+        self.check.modules.iter().all(|(file, hash)| files.hash(file).as_ref() == Some(hash))
     }
 
-    async fn load(&self, source: Source) -> io::Result<Option<String>> {
-        let (file, hash) = (source.file.clone(), source.hash);
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&file).cloned();
-        if let Some((_, loaded)) = known.filter(|(known, loaded)| *known == hash && self.holds(loaded)) {
-            return Ok(loaded.error);
-        }
-        let loaded = self.loader.load(source).await?;
-        let error = loaded.error.clone();
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(file, (hash, loaded));
-        Ok(error)
+    /// A failure may have causes that no file shows, so it is checked anew each time, unless
+    /// that took long.
+    fn is_believed(&self) -> bool {
+        self.check.error.is_none() || self.took >= PATIENCE && self.ended.elapsed() < BELIEVED
+    }
+}
+
+impl Checks {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A failure may have causes that no file shows, so only success is believed twice.
-    fn holds(&self, loaded: &Loaded) -> bool {
-        loaded.error.is_none()
-            && loaded.modules.iter().all(|(file, hash)| self.files.hash(file).as_ref() == Some(hash))
+    fn kept(&self, source: &Source) -> Option<Kept> {
+        let kept = self.known().get(&source.file)?.kept.clone();
+        kept.filter(|kept| kept.hash == source.hash)
+    }
+
+    /// The state of a handler as far as it is known.
+    fn look_up(&self, files: &Files, file: HandlerFile) -> HandlerState {
+        let (error, checking) = match &file.source {
+            Err(error) => (Some(error.clone()), false),
+            Ok(source) => match self.kept(source) {
+                Some(kept) => {
+                    let is_good = kept.is_believed() && kept.holds(files);
+                    (kept.check.error, !is_good)
+                }
+                None => (None, true),
+            },
+        };
+        HandlerState { file, error, checking }
+    }
+
+    /// Drops results of files that are no longer there.
+    fn forget_all_but(&self, listed: &[HandlerState]) {
+        self.known().retain(|file, known| {
+            known.under_way.is_some() || listed.iter().any(|state| state.file.file == *file)
+        });
+    }
+
+    fn wanted(&self, state: &HandlerState) -> Option<Source> {
+        state.file.source.as_ref().ok().filter(|_| state.checking).cloned()
+    }
+
+    /// Starts a check that goes on when nobody waits for it, or joins the one of the same source.
+    fn start(self: &Arc<Self>, source: Source) -> UnderWay {
+        let mut known = self.known();
+        let known = known.entry(source.file.clone()).or_default();
+        if let Some((hash, check)) = &known.under_way
+            && *hash == source.hash
+            && check.has_changed().is_ok()
+        {
+            return check.clone();
+        }
+        let (done, check) = watch::channel(None);
+        known.under_way = Some((source.hash, check.clone()));
+        let checks = self.clone();
+        // Ends by itself: the pool answers every check, with an error once it is closed.
+        tokio::spawn(async move {
+            let _permit = checks.permits.acquire().await;
+            let (file, hash) = (source.file.clone(), source.hash);
+            let outcome = checks.run(source).await;
+            if let Some(known) = checks.known().get_mut(&file) {
+                known.under_way.take_if(|(under_way, _)| *under_way == hash);
+            }
+            done.send_replace(Some(outcome));
+        });
+        check
+    }
+
+    /// Checks a source and keeps the result.
+    async fn run(&self, source: Source) -> Outcome {
+        let (file, hash, started) = (source.file.clone(), source.hash, Instant::now());
+        let check = self.loader.load(source).await.map_err(|error| error.to_string())?;
+        let kept = Kept { hash, check: check.clone(), took: started.elapsed(), ended: Instant::now() };
+        self.known().entry(file).or_default().kept = Some(kept);
+        Ok(check)
     }
 }
 
@@ -84,5 +236,107 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, future::Future, io, pin::Pin};
+
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    /// Takes as many seconds as the file says, fails if the file says `bad`, and counts.
+    struct Script(Mutex<Vec<String>>);
+
+    impl Loader for Script {
+        fn load(&self, entry: Source) -> Pin<Box<dyn Future<Output = io::Result<LoadCheck>> + Send + '_>> {
+            Box::pin(async move {
+                self.0.lock().expect("whole").push(entry.file);
+                let seconds = entry.text.split(' ').next().and_then(|word| word.parse().ok());
+                sleep(Duration::from_secs(seconds.unwrap_or(0))).await;
+                let error = entry.text.contains("bad").then(|| format!("{} is bad", entry.text));
+                Ok(LoadCheck { error, modules: Vec::new() })
+            })
+        }
+    }
+
+    struct Scene {
+        folder: tempfile::TempDir,
+        catalog: Catalog,
+        script: Arc<Script>,
+    }
+
+    impl Scene {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let script = Arc::new(Script(Mutex::default()));
+            let catalog = Catalog::new(Files::new(folder.path()), script.clone());
+            let scene = Self { folder, catalog, script };
+            files.iter().for_each(|(name, text)| scene.write(name, text));
+            scene
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            fs::write(self.folder.path().join(format!("{name}.js")), text).expect("written");
+        }
+
+        /// `name: error` for each, with `…` at those that are checked.
+        async fn list(&self) -> Vec<String> {
+            let listed = self.catalog.list().await.into_iter().map(|state| {
+                let end = if state.checking { "…" } else { "" };
+                format!("{}: {}{end}", state.file.name, state.error.unwrap_or_default())
+            });
+            listed.collect()
+        }
+
+        /// The files checked since the last call.
+        fn checked(&self) -> Vec<String> {
+            let mut checked = std::mem::take(&mut *self.script.0.lock().expect("whole"));
+            checked.sort();
+            checked
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_takes_long_shows_in_a_later_list_and_is_made_once() {
+        let scene = Scene::new(&[("good", ""), ("loop", "5 bad"), ("slow", "5")]);
+        let begun = Instant::now();
+        assert_eq!(scene.list().await, ["good: ", "loop: …", "slow: …"]);
+        assert!(begun.elapsed() <= PATIENCE + Duration::from_millis(10), "{:?}", begun.elapsed());
+        assert_eq!(scene.list().await, ["good: ", "loop: …", "slow: …"]);
+        advance(Duration::from_secs(4)).await;
+        assert_eq!(scene.list().await, ["good: ", "loop: 5 bad is bad", "slow: "]);
+        assert_eq!(scene.checked(), ["tasks/good.js", "tasks/loop.js", "tasks/slow.js"]);
+        advance(BELIEVED).await;
+        assert_eq!(scene.list().await, ["good: ", "loop: 5 bad is bad…", "slow: "], "it is checked again");
+        assert_eq!(scene.checked(), ["tasks/loop.js"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn results_are_kept_until_the_source_changes_but_a_quick_failure_is_looked_at_again() {
+        let scene = Scene::new(&[("a", ""), ("b", "bad")]);
+        assert_eq!(scene.list().await, ["a: ", "b: bad is bad"]);
+        scene.checked();
+        assert_eq!(scene.list().await, ["a: ", "b: bad is bad"]);
+        assert_eq!(scene.checked(), ["tasks/b.js"]);
+        scene.write("a", "0 bad");
+        assert_eq!(scene.list().await, ["a: 0 bad is bad", "b: bad is bad"]);
+        fs::remove_file(scene.folder.path().join("a.js")).expect("removed");
+        assert_eq!(scene.list().await, ["b: bad is bad"]);
+        assert_eq!(scene.catalog.checks.known().len(), 1, "files that are gone are forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_is_refused_for_a_failure_of_now_and_never_for_a_kept_one() {
+        let scene = Scene::new(&[("loop", "5 bad"), ("good", "")]);
+        assert!(matches!(scene.catalog.check("loop").await, Err(HandlerError::Unusable(_))));
+        assert!(matches!(scene.catalog.check("loop").await, Err(HandlerError::Unusable(_))));
+        assert_eq!(scene.checked(), ["tasks/loop.js"; 2]);
+        for _ in 0..2 {
+            assert!(scene.catalog.check("good").await.is_ok());
+        }
+        assert_eq!(scene.checked(), ["tasks/good.js"]);
     }
 }

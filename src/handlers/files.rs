@@ -20,6 +20,8 @@ const LARGEST: u64 = 8 * 1024 * 1024;
 /// Folders deeper than this are not listed.
 const DEEPEST: usize = 8;
 const LEADS_OUT: &str = "it is a link that leads out of the handlers' folder";
+/// How files are called that may be meant as handlers.
+const OTHER_LANGUAGES: [&str; 7] = ["ts", "mjs", "cjs", "mts", "cts", "tsx", "jsx"];
 /// What stands before a file's path in stacks and errors.
 const SHOWN: &str = "tasks/";
 
@@ -31,7 +33,7 @@ pub struct Files {
 
 /// A handler's file, without its text.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct HandlerFile {
     /// The handler's name.
     pub name: String,
     /// Its file, as it is shown.
@@ -65,6 +67,12 @@ impl Files {
         match self.read(&path) {
             Ok(Some(bytes)) => source(&path, bytes),
             Ok(None) => {
+                if let Some(other) = self.other_language(name) {
+                    return Err(format!(
+                        "no handler \"{name}\" ({SHOWN}{path} is not there): {SHOWN}{other} is there, but only \
+                         CommonJS files that end in .js are run"
+                    ));
+                }
                 let mut names: Vec<_> = self.list().into_iter().map(|listed| listed.name).collect();
                 names.truncate(50);
                 let there = if names.is_empty() {
@@ -76,6 +84,12 @@ impl Files {
             }
             Err(error) => Err(format!("{SHOWN}{path} cannot be read: {error}")),
         }
+    }
+
+    /// A file with the handler's name in a language that is not run.
+    fn other_language(&self, name: &str) -> Option<String> {
+        let files = OTHER_LANGUAGES.iter().map(|end| format!("{name}.{end}"));
+        files.into_iter().find(|file| self.root.join(file).is_file())
     }
 
     /// The file that `require(specifier)` means in the file `from` (as it is shown).
@@ -110,14 +124,14 @@ impl Files {
 
     /// Every handler's file, by name.
     #[must_use]
-    pub fn list(&self) -> Vec<Listed> {
+    pub fn list(&self) -> Vec<HandlerFile> {
         let mut paths = Vec::new();
         collect(&self.root, "", 0, &mut paths);
         paths.sort();
         paths.iter().filter_map(|path| self.listed(path)).collect()
     }
 
-    fn listed(&self, path: &str) -> Option<Listed> {
+    fn listed(&self, path: &str) -> Option<HandlerFile> {
         let name = path.strip_suffix(".js").filter(|name| handler_name(name).is_ok())?;
         let metadata = fs::metadata(self.root.join(path)).ok()?;
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -126,7 +140,7 @@ impl Files {
             Ok(None) => return None,
             Err(error) => Err(format!("{SHOWN}{path} cannot be read: {error}")),
         };
-        Some(Listed {
+        Some(HandlerFile {
             name: name.to_owned(),
             file: format!("{SHOWN}{path}"),
             description: source.as_ref().map(|s| description(&s.text)).unwrap_or_default(),

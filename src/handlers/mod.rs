@@ -14,12 +14,12 @@ use std::{future::Future, io, pin::Pin};
 
 use crate::domain::source::Source;
 
-/// What loading a handler showed.
+/// The result of loading a handler's file without calling what it exports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
-    /// Why it does not load.
+pub struct LoadCheck {
+    /// Why it does not load; `None` when it does.
     pub error: Option<String>,
-    /// The files it required, with their hashes.
+    /// The files it required, with their SHA-256.
     pub modules: Vec<(String, [u8; 32])>,
 }
 
@@ -28,6 +28,6 @@ pub trait Loader: Send + Sync + 'static {
     /// Loads `entry` without calling what it exports.
     ///
     /// # Errors
-    /// When there is nothing to load it with, whatever it is.
-    fn load(&self, entry: Source) -> Pin<Box<dyn Future<Output = io::Result<Loaded>> + Send + '_>>;
+    /// When no runner can be had to load it.
+    fn load(&self, entry: Source) -> Pin<Box<dyn Future<Output = io::Result<LoadCheck>> + Send + '_>>;
 }

@@ -93,7 +93,7 @@ impl Schedule {
             Ok(Self::Now)
         } else if word.bytes().all(|byte| byte.is_ascii_digit()) {
             Ok(Self::At(parse_epoch(word)?))
-        } else if let Some(interval) = lower.strip_prefix("every") {
+        } else if let Some(interval) = lower.strip_prefix('@').unwrap_or(&lower).strip_prefix("every") {
             Ok(Self::Every(parse_interval(interval)?))
         } else if looks_like_date(word) {
             Ok(Self::At(parse_moment(word)?))

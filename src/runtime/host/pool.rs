@@ -33,7 +33,7 @@ use crate::{
         execution::{Ending, Reason, Verdict},
         source::Source,
     },
-    handlers::{Loaded, Loader, files::Files},
+    handlers::{LoadCheck, Loader, files::Files},
     runtime::{
         Invocation, Later, Runner, SystemCalls,
         protocol::{self, Cage, CageLevel, Mode, Run, Settings},
@@ -416,7 +416,7 @@ impl Pool {
 }
 
 impl Loader for Pool {
-    fn load(&self, entry: Source) -> Later<'_, io::Result<Loaded>> {
+    fn load(&self, entry: Source) -> Later<'_, io::Result<LoadCheck>> {
         Box::pin(async move {
             let (mut verdict, mut modules) = self.load_once(entry.clone()).await?;
             if let Ending::Failed { reason: Reason::Crashed, .. } = verdict.ending {
@@ -427,7 +427,7 @@ impl Loader for Pool {
                 Ending::Completed { .. } => None,
                 Ending::Failed { error, .. } | Ending::Cancelled { error } => Some(error),
             };
-            Ok(Loaded { error, modules })
+            Ok(LoadCheck { error, modules })
         })
     }
 }

@@ -1,9 +1,11 @@
 //! The API's wire shapes, word for word: what clients have been written against.
 
+mod accepted;
 mod access;
 mod actions;
 mod conflicts;
 mod executions;
+mod handlers;
 mod lists;
 mod misread;
 mod others;

@@ -63,6 +63,7 @@ fn intervals_are_read() {
         ("every 1d", 86_400_000),
         ("  EVERY \t 015 M ", 900_000),
         ("every15m", 900_000),
+        (" @Every 15m ", 900_000),
         ("every 100ms", 100),
     ];
     for (text, interval) in cases {
@@ -143,7 +144,7 @@ fn errors_say_what_and_where_and_what_would_be_right() {
         ("0 0 L/2 * *", "a step needs a range"),
         ("L * * * *", "minute field"),
         ("@reboot", "\"@reboot\" is not known: use @hourly"),
-        ("@every 5m", "is not known"),
+        ("@every 5", "has no unit"),
         ("@", "is not known"),
         ("every", "needs a whole number and a unit"),
         ("every minute", "needs a whole number and a unit"),

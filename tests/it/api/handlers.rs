@@ -1,0 +1,68 @@
+//! The list of handlers: fresh, and never slow because of a file that does not load.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, Stopwatch, task, until};
+
+/// The handlers by name, and how long the answer took.
+fn list(server: &Server) -> (Vec<Value>, Duration) {
+    let stopwatch = Stopwatch::start();
+    let mut answer = server.client().get("/admin/handlers").expect(200);
+    (answer["handlers"].as_array_mut().map(std::mem::take).expect("handlers"), stopwatch.elapsed())
+}
+
+#[test]
+fn files_that_take_long_to_load_do_not_hold_up_the_list() {
+    let server = Server::start();
+    for name in ["slow-a", "slow-b", "slow-c"] {
+        server.home.write(name, &format!("for (;;); // {name}"));
+    }
+    server.home.write("well", "module.exports = () => 1");
+    let (first, took) = list(&server);
+    assert!(took < Duration::from_secs(4), "three checks of five seconds are not waited for: {took:?}");
+    let checking = |handlers: &[Value]| handlers.iter().filter(|h| h["checking"] == true).count();
+    assert_eq!(checking(&first), 3, "{first:?}");
+    assert_eq!((&first[3]["error"], first[3].get("checking")), (&Value::Null, None));
+
+    let done = until("every check has an end", || {
+        let (handlers, _) = list(&server);
+        (checking(&handlers) == 0).then_some(handlers)
+    });
+    for handler in &done[..3] {
+        assert!(handler["error"].as_str().is_some_and(|error| error.contains("timed out")), "{handler}");
+    }
+    let (again, took) = list(&server);
+    assert_eq!(again, done, "the results are kept");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+
+    // A changed file is another source.
+    server.home.write("slow-a", "module.exports = () => 1");
+    let (changed, _) = list(&server);
+    assert_eq!((&changed[0]["error"], changed[0].get("checking")), (&Value::Null, None));
+}
+
+#[test]
+fn a_missing_file_that_comes_later_shows_at_once() {
+    let server = Server::start();
+    server.home.write("needs", "const lib = require('./lib/there'); module.exports = () => lib");
+    let (before, _) = list(&server);
+    assert!(before[0]["error"].as_str().is_some_and(|error| error.contains("lib/there")), "{before:?}");
+    server.home.write("lib/there", "module.exports = 1");
+    let (after, _) = list(&server);
+    let needs = after.iter().find(|handler| handler["name"] == "needs").expect("listed");
+    assert_eq!(needs["error"], Value::Null);
+}
+
+#[test]
+fn a_handler_in_a_language_that_does_not_run_is_named_with_its_file() {
+    let server = Server::start();
+    for end in ["ts", "mjs", "cjs"] {
+        server.home.write(&format!("typed-{end}.{end}"), "export default () => 1");
+        let body = task("typed", &format!("typed-{end}"), "0 0 1 1 *", &json!({}));
+        let message = server.client().post("/admin/scheduler", &body).message(400);
+        assert!(message.contains(&format!("tasks/typed-{end}.{end} is there")), "{message}");
+        assert!(message.contains(".js"), "{message}");
+    }
+}
