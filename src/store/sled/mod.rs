@@ -1,8 +1,8 @@
 //! The store in a directory, on `sled` 0.34.
 //!
 //! sled calls itself beta, so nothing here rests on what it does not promise: one tree,
-//! one writer ([`write`]), one batch per commit, our own syncs, a checksum on every
-//! record ([`engine`]), numbers that show what is missing ([`write`]), and a check of every
+//! one writer ([`mod@write`]), one batch per commit, our own syncs, a checksum on every
+//! record ([`engine`]), numbers that show what is missing ([`mod@write`]), and a check of every
 //! record and index that each start begins ([`scrub`]).
 
 mod copy;

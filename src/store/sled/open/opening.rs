@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// sled writes its log in segments of this many bytes. What is larger than a quarter of one
-/// becomes a file of its own, which no page does here ([`pieces`](super::pieces)).
+/// becomes a file of its own, which no page does here ([`overflow`](super::super::engine::overflow)).
 const SEGMENT: usize = 8 * 1024 * 1024;
 
 /// How often a file that is still locked is tried, which is two seconds in all.

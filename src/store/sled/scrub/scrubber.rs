@@ -5,7 +5,7 @@
 //! two commits. What is found is added up; a commit tells what it changes of what has been
 //! passed already ([`Check::note`]), so that the sums are always those of one moment. The
 //! comparison needs one pass and no memory; only an index that differs is mended entry by
-//! entry ([`mend`](super::mend)).
+//! entry ([`repair`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

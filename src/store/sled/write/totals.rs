@@ -3,7 +3,7 @@
 //!
 //! sled drops what it cannot read of its log without a word. The numbers are written with the
 //! records, so that whoever walks over all of them sees whether any is missing, old or too
-//! many; a loss of the numbers themselves shows in the [`mark`](super::mark).
+//! many; a loss of the numbers themselves shows in the [`acknowledged`](super::acknowledged) file.
 
 use crate::store::sled::engine::{keys, record};
 
