@@ -2,7 +2,7 @@
 //!
 //! The two crates name their scripts by paths in the package registry's folder and expect
 //! snapshots to be made where they are built. Ours is made at the server's start, on whatever
-//! machine that is, so the scripts come along (`src/runner/snapshot.rs`).
+//! machine that is, so the scripts come along (`src/runner/isolate/snapshot.rs`).
 
 use std::{
     env,

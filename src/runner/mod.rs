@@ -7,39 +7,26 @@
 //! make an isolate from the snapshot, say `Ready`, wait for a `Run`, run it, say
 //! `Done`, drop the isolate, again. The **supervisor** thread reads the socket, keeps
 //! the limits and terminates JavaScript; it is the only one that still works when
-//! JavaScript does not come back. They share a [`supervisor::Shared`].
+//! JavaScript does not come back. They share a [`watchdog::supervisor::Shared`].
 //!
-//! A run: `Run` → [`supervisor`] starts the clocks ([`watch::Watch::open`]) →
-//! [`run`] puts a [`session::Session`] into deno_core's state and calls
-//! `runtime-js` → its [`ops`] compile, write lines, ask the server → the first end it
-//! reports holds, unless the watch was condemned → [`outcome`].
+//! A run: `Run` → [`watchdog`] starts the clocks → [`run`] puts a session into deno_core's state and
+//! calls `runtime-js` → its [`ops`] compile ([`modules`]), write lines, ask the server → the first
+//! end that they report holds, unless the watchdog has stopped the run → [`run::outcome`].
 //!
 //! How to misuse it: run anything but `runtime-js` before [`isolate`] has booted;
 //! keep a `v8::Global` longer than its isolate; hold a borrow of `OpState` across a
 //! call into JavaScript; make an isolate outside the tokio runtime; initialise V8 on
 //! a thread that is not an ancestor of those that use it; start a thread, or open
-//! anything, without asking whether the [`cage`] allows it.
+//! anything, without asking whether the [`sandbox`] allows it.
 
-mod cage;
-mod clone;
-mod compile;
-mod imports;
 mod isolate;
-mod keeper;
-mod limits;
-mod link;
+mod modules;
 mod ops;
 mod os;
-mod outcome;
-mod place;
 mod probe;
-mod rehearsal;
 mod run;
-mod session;
-mod snapshot;
-mod stack;
-mod supervisor;
-mod watch;
+mod sandbox;
+mod watchdog;
 
 use std::{io, os::fd::RawFd, process::ExitCode, rc::Rc, sync::Arc, time::Duration};
 
@@ -49,11 +36,13 @@ use rand::{TryRng, rngs::SysRng};
 use tokio::sync::mpsc;
 
 use self::{
-    isolate::Isolate,
-    link::{Calls, Outbox, complain},
-    run::Stage,
-    supervisor::Shared,
-    watch::Watch,
+    isolate::{fresh::Isolate, heap_anchor, snapshot},
+    run::drive::{self, RunContext},
+    watchdog::{
+        link::{self, Calls, Outbox, complain},
+        supervisor::{self, Shared},
+        watch::Watch,
+    },
 };
 
 /// Flags of the hidden subcommand `runner`.
@@ -79,7 +68,7 @@ struct Work {
 /// Runs the hidden subcommand. Call it on the main thread, before any other thread exists.
 #[must_use]
 pub(crate) fn main(options: &Options) -> ExitCode {
-    cage::renounce();
+    sandbox::drop_privileges();
     let result = match (options.work.build_snapshot_fd, options.work.snapshot_fd) {
         (Some(fd), _) => build_snapshot(fd),
         (None, Some(fd)) => serve(fd, &options.probe),
@@ -102,9 +91,9 @@ fn build_snapshot(fd: RawFd) -> io::Result<()> {
 }
 
 fn serve(fd: RawFd, probe: &probe::Options) -> io::Result<()> {
-    cage::seclude(fd, probe.walls());
+    sandbox::close_descriptors(fd, probe.layers());
     let call = probe.call()?;
-    let door = cage::enter(probe.walls());
+    let pending = sandbox::restrict_files(probe.layers());
     let probe = call.map(|call| probe.prepare(call)).transpose()?;
     let snapshot = snapshot::map(&os::adopt(fd))?;
     let outbox = Arc::new(Outbox::new());
@@ -119,15 +108,15 @@ fn serve(fd: RawFd, probe: &probe::Options) -> io::Result<()> {
     // Room for one: the server sends the next run only after `Ready`.
     let (sender, runs) = mpsc::channel(1);
     supervisor::start(shared.clone(), sender)?;
-    keeper::start(snapshot)?;
-    let shut = move || {
-        let cage = door.shut();
+    heap_anchor::start(snapshot)?;
+    let install_seccomp = move || {
+        let sandbox = pending.install_seccomp();
         if let Some(probe) = probe {
-            probe.make(&cage);
+            probe.make(&sandbox);
         }
-        cage
+        sandbox
     };
-    tokio.block_on(serve_runs(snapshot, &settings, &shared, runs, shut));
+    tokio.block_on(serve_runs(snapshot, &settings, &shared, runs, install_seccomp));
     Ok(())
 }
 
@@ -136,20 +125,20 @@ async fn serve_runs(
     settings: &Rc<Settings>,
     shared: &Shared,
     mut runs: mpsc::Receiver<Box<Run>>,
-    shut_cage: impl FnOnce() -> Cage,
+    install_seccomp: impl FnOnce() -> Cage,
 ) {
-    let mut shut_cage = Some(shut_cage);
+    let mut install_seccomp = Some(install_seccomp);
     let tag = v8::script_compiler::cached_data_version_tag();
     let engine = format!("{}-{tag:08x}", v8::VERSION_STRING);
     loop {
         let mut isolate = Isolate::new(snapshot, settings, shared);
         shared.watch.offer(isolate.runtime.v8_isolate().thread_safe_handle());
         // Not before the first isolate: making it takes calls that making the next does not.
-        let cage = shut_cage.take().map(|shut_cage| shut_cage());
+        let cage = install_seccomp.take().map(|install| install());
         shared.outbox.send(&FromRunner::Ready { engine: engine.clone(), cage });
         let Some(run) = runs.recv().await else { return };
         let Isolate { entries, runtime } = &mut isolate;
-        let done = run::run(Stage { runtime, entries, shared, settings }, *run).await;
+        let done = drive::run(RunContext { runtime, entries, shared, settings }, *run).await;
         shared.outbox.send(&FromRunner::Done(Box::new(done)));
         drop(isolate);
     }
@@ -157,7 +146,7 @@ async fn serve_runs(
 
 /// V8 reads its flags once, so this comes before anything else of V8's.
 fn initialise_v8(settings: Option<&Settings>) {
-    // V8 would open /dev/urandom, which a caged runner cannot.
+    // V8 would open /dev/urandom, which a sandboxed runner cannot.
     v8::V8::set_entropy_source(|bytes: &mut [u8]| SysRng.try_fill_bytes(bytes).is_ok());
     if let Some(settings) = settings {
         let mut flags = String::new();

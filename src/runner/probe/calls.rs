@@ -22,7 +22,7 @@ impl Call {
     ///
     /// # Errors
     /// When there is none, or the sockets to reach for cannot be made.
-    pub(super) fn named(name: &str) -> io::Result<Self> {
+    pub(crate) fn named(name: &str) -> io::Result<Self> {
         let Some((_, make)) = CALLS.iter().find(|(known, _)| *known == name) else {
             let names: Vec<_> = CALLS.iter().map(|(known, _)| *known).collect();
             return Err(io::Error::other(format!("no probe {name}: there are {}", names.join(", "))));
@@ -31,7 +31,7 @@ impl Call {
     }
 
     /// Makes it.
-    pub(super) fn make(&self) -> String {
+    pub(crate) fn make(&self) -> String {
         let ourselves = process::id();
         let made = (self.make)(&self.world);
         if process::id() != ourselves {

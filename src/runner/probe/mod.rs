@@ -1,10 +1,10 @@
-//! A probe of the cage, for the tests.
+//! A probe of the sandbox, for the tests.
 //!
 //! `isochron runner --probe CALL` does what a runner does until its first isolate stands and
-//! the [`cage`](super::cage) is shut, and then makes one raw system call, as a handler would
-//! that had broken out of V8. It prints how the cage stands and what came of the call:
-//! `SUCCEEDED` or `errno N`, or it is killed. `--walls none` makes the same call without the
-//! cage, which shows that the call itself is a good one.
+//! the [`sandbox`](super::sandbox) is complete, and then makes one raw system call, as a handler would
+//! that had broken out of V8. It prints the layers that hold and what came of the call:
+//! `SUCCEEDED` or `errno N`, or it is killed. `--layers none` makes the same call without the
+//! sandbox, which shows that the call itself is a good one.
 
 #[cfg(target_os = "linux")]
 mod calls;
@@ -15,18 +15,18 @@ use std::{io, sync::mpsc, thread};
 
 use isochron::runtime::protocol::Cage;
 
-use super::{cage::Walls, os};
+use crate::runner::{os, sandbox::Layers};
 
 /// Flags of the hidden subcommand `runner` that make it a probe.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
-pub(super) struct Options {
+pub(crate) struct Options {
     /// Make this system call instead of serving runs.
     #[arg(long, value_name = "CALL", requires = "snapshot_fd")]
     probe: Option<String>,
-    /// Which walls of the cage to put up before it.
-    #[arg(long, requires = "probe", value_enum, default_value_t = Walls::All)]
-    walls: Walls,
+    /// Which layers of the sandbox to put up before it.
+    #[arg(long, requires = "probe", value_enum, default_value_t = Layers::All)]
+    layers: Layers,
     /// Which thread makes it.
     #[arg(long, requires = "probe", value_enum, default_value_t = Thread::Main)]
     thread: Thread,
@@ -36,29 +36,29 @@ pub(super) struct Options {
 enum Thread {
     /// The one that runs JavaScript.
     Main,
-    /// One made when V8 makes its own, before the cage is shut.
+    /// One made when V8 makes its own, before seccomp is installed.
     Helper,
 }
 
 impl Options {
-    /// The walls: all, unless a probe asks otherwise.
-    pub(super) fn walls(&self) -> Walls {
-        self.walls
+    /// The layers: all, unless a probe asks otherwise.
+    pub(crate) fn layers(&self) -> Layers {
+        self.layers
     }
 
-    /// The call to be made, if any, with what it needs. Before any wall stands.
+    /// The call to be made, if any, with what it needs. Before any layer is in place.
     ///
     /// # Errors
     /// When there is no call of this name, or its sockets cannot be made.
-    pub(super) fn call(&self) -> io::Result<Option<Call>> {
+    pub(crate) fn call(&self) -> io::Result<Option<Call>> {
         self.probe.as_deref().map(Call::named).transpose()
     }
 
-    /// The probe, with its thread. Where V8's threads are made: after the first wall.
+    /// The probe, with its thread. Where V8's threads are made: after Landlock.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn prepare(&self, call: Call) -> io::Result<Probe> {
+    pub(crate) fn prepare(&self, call: Call) -> io::Result<Probe> {
         if self.thread == Thread::Main {
             return Ok(Probe::Here(Box::new(call)));
         }
@@ -73,8 +73,8 @@ impl Options {
     }
 }
 
-/// A call that waits for the cage to be shut.
-pub(super) enum Probe {
+/// A call that waits until seccomp is installed.
+pub(crate) enum Probe {
     /// For this thread.
     Here(Box<Call>),
     /// For another.
@@ -87,8 +87,8 @@ pub(super) enum Probe {
 }
 
 impl Probe {
-    /// Says how the cage stands, makes the call, says what came of it, and leaves.
-    pub(super) fn make(self, cage: &Cage) -> ! {
+    /// Prints the layers that hold, makes the call, says what came of it, and leaves.
+    pub(crate) fn make(self, cage: &Cage) -> ! {
         println!("{cage}");
         let outcome = match self {
             Self::Here(call) => call.make(),
@@ -104,11 +104,11 @@ impl Probe {
 }
 
 #[cfg(target_os = "linux")]
-pub(super) use calls::Call;
+use calls::Call;
 
-/// Elsewhere there is no cage to probe.
+/// Elsewhere there is no sandbox to probe.
 #[cfg(not(target_os = "linux"))]
-pub(super) enum Call {}
+pub(crate) enum Call {}
 
 #[cfg(not(target_os = "linux"))]
 impl Call {

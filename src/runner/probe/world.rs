@@ -12,13 +12,13 @@ use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketType, accept, bind, connect, listen, sendto, socket,
 };
 
-/// Listeners and sockets that are not connected, all from before the cage: what is probed is
+/// Listeners and sockets that are not connected, all from before the sandbox: what is probed is
 /// then the call of that name and no other.
-pub(super) struct World {
+pub(crate) struct World {
     /// Process id of whoever started the probe.
-    pub(super) parent: c_long,
+    pub(crate) parent: c_long,
     /// The user that the probe is.
-    pub(super) user: c_long,
+    pub(crate) user: c_long,
     // Who listens, who does not, and where: asking for an address is a call too.
     tcp: (TcpListener, OwnedFd, SocketAddr),
     /// `probe.sock` in the working directory.
@@ -32,7 +32,7 @@ impl World {
     ///
     /// # Errors
     /// When the system gives no sockets, or there is a `probe.sock` already.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let stream = |family| socket(family, SocketType::STREAM, None);
         let abstract_name = format!("isochron-probe-{}", process::id());
         let address = SocketAddrUnix::new_abstract_name(abstract_name.as_bytes())?;
@@ -56,32 +56,32 @@ impl World {
         })
     }
 
-    pub(super) fn connect_tcp(&self) -> io::Result<()> {
+    pub(crate) fn connect_tcp(&self) -> io::Result<()> {
         Ok(connect(&self.tcp.1, &self.tcp.2)?)
     }
 
-    pub(super) fn connect_named(&self) -> io::Result<()> {
+    pub(crate) fn connect_named(&self) -> io::Result<()> {
         Ok(connect(&self.named.1, &self.named.2)?)
     }
 
-    pub(super) fn connect_nameless(&self) -> io::Result<()> {
+    pub(crate) fn connect_nameless(&self) -> io::Result<()> {
         Ok(connect(&self.nameless.1, &self.nameless.2)?)
     }
 
-    pub(super) fn bind(&self) -> io::Result<()> {
+    pub(crate) fn bind(&self) -> io::Result<()> {
         Ok(bind(&self.tcp.1, &SocketAddr::from(([127, 0, 0, 1], 0)))?)
     }
 
-    pub(super) fn listen(&self) -> io::Result<()> {
+    pub(crate) fn listen(&self) -> io::Result<()> {
         Ok(listen(&self.named.0, 2)?)
     }
 
-    /// Nobody has connected, so outside the cage this says `EAGAIN`.
-    pub(super) fn accept(&self) -> io::Result<()> {
+    /// Nobody has connected, so outside the sandbox this says `EAGAIN`.
+    pub(crate) fn accept(&self) -> io::Result<()> {
         Ok(accept(&self.tcp.0).map(drop)?)
     }
 
-    pub(super) fn send_to(&self) -> io::Result<()> {
+    pub(crate) fn send_to(&self) -> io::Result<()> {
         Ok(sendto(&self.udp.1, b"probe", SendFlags::empty(), &self.udp.2).map(drop)?)
     }
 }

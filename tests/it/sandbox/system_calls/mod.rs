@@ -101,10 +101,10 @@ fn the_cage_holds_the_threads_that_were_there_before_it() {
 #[test]
 fn without_the_cage_the_same_calls_succeed() {
     for (call, _) in CAGED {
-        assert_eq!(probe(call, &["--walls", "none"]).outcome, Succeeded, "{call}");
+        assert_eq!(probe(call, &["--layers", "none"]).outcome, Succeeded, "{call}");
     }
     for (call, _) in CAGED_ANYWAY {
-        assert_ne!(probe(call, &["--walls", "none"]).outcome, Killed, "{call}");
+        assert_ne!(probe(call, &["--layers", "none"]).outcome, Killed, "{call}");
     }
 }
 
@@ -118,7 +118,7 @@ fn what_a_run_needs_works_in_the_cage() {
 /// Landlock alone: what is left where the kernel has no seccomp, or where a call slips past it.
 #[test]
 fn the_first_wall_holds_alone() {
-    let landlock = ["--walls", "landlock"];
+    let landlock = ["--layers", "landlock"];
     let first = probe("open-read", &landlock);
     let abi = first.cage.split("Landlock ABI ").nth(1).and_then(|rest| rest.split([',', ' ']).next());
     let abi: u32 = abi.and_then(|abi| abi.parse().ok()).unwrap_or(0);
@@ -135,7 +135,7 @@ fn the_first_wall_holds_alone() {
     ];
     for (_, call, errno) in since.into_iter().filter(|(since, ..)| *since <= abi) {
         for thread in ["main", "helper"] {
-            let probed = probe(call, &["--walls", "landlock", "--thread", thread]);
+            let probed = probe(call, &["--layers", "landlock", "--thread", thread]);
             assert_eq!(probed.outcome, Errno(errno), "{call} on {thread}");
         }
     }
@@ -145,7 +145,7 @@ fn the_first_wall_holds_alone() {
 #[test]
 fn the_second_wall_holds_alone() {
     for (call, expected) in CAGED {
-        assert_eq!(probe(call, &["--walls", "seccomp"]).outcome, expected, "{call}");
+        assert_eq!(probe(call, &["--layers", "seccomp"]).outcome, expected, "{call}");
     }
 }
 
@@ -153,7 +153,7 @@ fn the_second_wall_holds_alone() {
 fn what_was_left_open_by_whoever_started_the_server_is_closed() {
     let leaked = inheritable(&tempfile::tempfile().expect("a file"));
     let number = format!("open {}", leaked.as_raw_fd());
-    let outside = probe("descriptors", &["--walls", "none"]);
+    let outside = probe("descriptors", &["--layers", "none"]);
     assert!(outside.lines.contains(&number), "{:?}", outside.lines);
     let inside = probe("descriptors", &[]);
     assert!(!inside.lines.contains(&number), "{:?}", inside.lines);

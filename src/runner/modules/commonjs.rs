@@ -5,13 +5,12 @@
 
 use std::{cell::RefCell, fmt::Write, rc::Rc};
 
+use crate::runner::run::session::{Purpose, Session};
 use deno_core::{
     OpState,
     v8::{self, script_compiler as compiler},
 };
 use isochron::runtime::protocol::Source;
-
-use super::session::{Purpose, Session};
 
 const NAMES: [&str; 5] = ["exports", "require", "module", "__filename", "__dirname"];
 /// A code cache larger than this is not worth sending.
@@ -20,7 +19,7 @@ const LARGEST_CACHE: usize = 4 * 1024 * 1024;
 const LARGEST_TOTAL: usize = 16 * 1024 * 1024;
 
 /// Compiles file `index` of the session: `[function]` or `[undefined, error, text]`.
-pub(super) fn module<'s>(
+pub(crate) fn module<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &Rc<RefCell<OpState>>,
     index: usize,
@@ -156,7 +155,7 @@ fn is_es_module(what: &str) -> bool {
 }
 
 /// Code caches of the files that were compiled without one, now that they have run.
-pub(super) fn caches(
+pub(crate) fn caches(
     scope: &mut v8::PinScope<'_, '_>,
     state: &Rc<RefCell<OpState>>,
 ) -> Vec<([u8; 32], Vec<u8>)> {

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use deno_core::v8;
 
 /// Longest stack or error text that leaves the runner, in bytes.
-pub(super) const LONGEST: usize = 8 * 1024;
+pub(crate) const LONGEST: usize = 8 * 1024;
 
 /// Makes `error.stack`. Replaces deno_core's callback, which hands out call sites
 /// (`Error.prepareStackTrace`), shows `ext:` frames and unwraps what a terminated
 /// isolate cannot give.
-pub(super) fn prepare<'s>(
+pub(crate) fn prepare<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     error: v8::Local<'s, v8::Value>,
     sites: v8::Local<'s, v8::Array>,
@@ -73,7 +73,7 @@ fn is_ours(site: &str) -> bool {
 }
 
 /// The frames of the JavaScript that is running right now, as [`frames`] writes them.
-pub(super) fn current(scope: &mut v8::PinScope<'_, '_>) -> String {
+pub(crate) fn current(scope: &mut v8::PinScope<'_, '_>) -> String {
     let Some(trace) = v8::StackTrace::current_stack_trace(scope, 16) else { return String::new() };
     let mut text = String::new();
     for index in 0..trace.get_frame_count() {
@@ -95,7 +95,7 @@ pub(super) fn current(scope: &mut v8::PinScope<'_, '_>) -> String {
 }
 
 /// The lines of a `stack` that are frames in one of `files`, one per line, trimmed.
-pub(super) fn frames<'a>(stack: &str, files: &(impl Iterator<Item = &'a str> + Clone)) -> String {
+pub(crate) fn frames<'a>(stack: &str, files: &(impl Iterator<Item = &'a str> + Clone)) -> String {
     let mut kept = String::new();
     for line in stack.lines().map(str::trim).filter(|line| line.starts_with("at ")) {
         let Some(place) = place(line) else { continue };
@@ -111,7 +111,7 @@ pub(super) fn frames<'a>(stack: &str, files: &(impl Iterator<Item = &'a str> + C
 }
 
 /// `tasks/x.js:3:9` of `at fn (tasks/x.js:3:9)` or `at tasks/x.js:3:9`.
-pub(super) fn place(frame: &str) -> Option<&str> {
+pub(crate) fn place(frame: &str) -> Option<&str> {
     match frame.strip_suffix(')') {
         Some(open) => open.rfind('(').map(|at| &open[at + 1..]),
         None => {
@@ -130,7 +130,7 @@ fn is_position(text: &str) -> bool {
 }
 
 /// Cuts a text to at most `longest` bytes, at a character.
-pub(super) fn cut(mut text: String, longest: usize) -> String {
+pub(crate) fn cut(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         let end = text.floor_char_boundary(longest.saturating_sub('…'.len_utf8()));
         text.truncate(end);

@@ -8,15 +8,16 @@ use std::{
     },
 };
 
+use crate::runner::{
+    os,
+    watchdog::{
+        link::{Outbox, complain},
+        supervisor::Shared,
+        watch::{Stop, Watch},
+    },
+};
 use deno_core::{JsRuntime, v8};
 use isochron::{domain::execution::Reason, runtime::protocol::FromRunner};
-
-use super::{
-    link::{Outbox, complain},
-    os,
-    supervisor::Shared,
-    watch::{Stop, Watch},
-};
 
 /// A buffer this small is granted even over the limit: V8 aborts when a typed array
 /// of at most 64 bytes cannot move out of the heap (`JSTypedArray::GetBuffer`).
@@ -37,7 +38,7 @@ const CRUMBS: usize = 16;
 static LAST_WORDS: OnceLock<Arc<Outbox>> = OnceLock::new();
 
 /// Installs the heap's limits on a new isolate.
-pub(super) fn watch_heap(runtime: &mut JsRuntime, shared: &Shared) {
+pub(crate) fn watch_heap(runtime: &mut JsRuntime, shared: &Shared) {
     LAST_WORDS.get_or_init(|| shared.outbox.clone());
     let handle = runtime.v8_isolate().thread_safe_handle();
     let mut full = Full { shared: shared.clone(), asked: 0, crumbs: 0 };
@@ -108,7 +109,7 @@ unsafe extern "C" fn before_collection(
 
 /// Counts the bytes of all ArrayBuffers of one isolate and refuses those over the limit.
 #[derive(Debug)]
-pub(super) struct Buffers {
+pub(crate) struct Buffers {
     used: AtomicUsize,
     limit: usize,
     watch: Arc<Watch>,
@@ -117,7 +118,7 @@ pub(super) struct Buffers {
 impl Buffers {
     /// An allocator for one isolate.
     #[expect(unsafe_code, reason = "V8 takes an allocator as a table of C functions")]
-    pub(super) fn allocator(limit: u64, watch: Arc<Watch>) -> v8::UniqueRef<v8::Allocator> {
+    pub(crate) fn allocator(limit: u64, watch: Arc<Watch>) -> v8::UniqueRef<v8::Allocator> {
         static TABLE: v8::RustAllocatorVtable<Buffers> = v8::RustAllocatorVtable {
             allocate: allocate_zeroed,
             allocate_uninitialized: allocate_zeroed,

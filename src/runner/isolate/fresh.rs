@@ -2,28 +2,31 @@
 
 use std::rc::Rc;
 
+use crate::runner::{
+    isolate::{extensions::extensions, imports},
+    run::{
+        interrupt,
+        session::{Purpose, Session},
+        stack,
+    },
+    watchdog::{
+        limits::{self, Buffers},
+        supervisor::Shared,
+    },
+};
 use deno_core::{JsRuntime, RuntimeOptions, v8};
 use isochron::runtime::protocol::Settings;
 
-use super::{
-    imports,
-    limits::{self, Buffers},
-    place,
-    session::{Purpose, Session},
-    snapshot, stack,
-    supervisor::Shared,
-};
-
 /// The functions of `40_run.js`, taken before the handler could.
-pub(super) struct Entries {
+pub(crate) struct Entries {
     /// Loads the handler and calls it; returns the promise to wait for, if there is one.
-    pub(super) start: v8::Global<v8::Function>,
+    pub(crate) start: v8::Global<v8::Function>,
     /// The handler's promise was fulfilled.
-    pub(super) settled: v8::Global<v8::Function>,
+    pub(crate) settled: v8::Global<v8::Function>,
     /// The handler's promise was rejected.
-    pub(super) failed: v8::Global<v8::Function>,
+    pub(crate) failed: v8::Global<v8::Function>,
     /// Aborts the handler's signal.
-    pub(super) abort: v8::Global<v8::Function>,
+    pub(crate) abort: v8::Global<v8::Function>,
 }
 
 impl Entries {
@@ -31,7 +34,7 @@ impl Entries {
     ///
     /// # Panics
     /// When the snapshot is not made of `runtime-js`.
-    pub(super) fn of(runtime: &mut JsRuntime) -> Self {
+    pub(crate) fn of(runtime: &mut JsRuntime) -> Self {
         let [start, settled, failed, abort] =
             ["start", "settled", "failed", "abort"].map(|name| function(runtime, name));
         Self { start, settled, failed, abort }
@@ -39,7 +42,7 @@ impl Entries {
 }
 
 /// Calls a function of `runtime-js` that takes at most one boolean.
-pub(super) fn prepare(runtime: &mut JsRuntime, name: &str, argument: bool) {
+pub(crate) fn prepare(runtime: &mut JsRuntime, name: &str, argument: bool) {
     let function = function(runtime, name);
     deno_core::scope!(scope, runtime);
     let argument = v8::Boolean::new(scope, argument).into();
@@ -57,11 +60,11 @@ fn function(runtime: &mut JsRuntime, name: &str) -> v8::Global<v8::Function> {
 }
 
 /// An isolate that waits for its run. Fields in the order in which they must be dropped.
-pub(super) struct Isolate {
+pub(crate) struct Isolate {
     /// Into `runtime`.
-    pub(super) entries: Entries,
+    pub(crate) entries: Entries,
     /// deno_core's runtime.
-    pub(super) runtime: JsRuntime,
+    pub(crate) runtime: JsRuntime,
 }
 
 impl Isolate {
@@ -69,14 +72,14 @@ impl Isolate {
     ///
     /// # Panics
     /// When the snapshot does not fit this program.
-    pub(super) fn new(snapshot: &'static [u8], settings: &Rc<Settings>, shared: &Shared) -> Self {
+    pub(crate) fn new(snapshot: &'static [u8], settings: &Rc<Settings>, shared: &Shared) -> Self {
         let heap = usize::try_from(settings.heap).unwrap_or(usize::MAX);
         let params = v8::CreateParams::default()
             .heap_limits(0, heap)
             .array_buffer_allocator(Buffers::allocator(settings.buffers, shared.watch.clone()));
         let mut runtime = JsRuntime::new(RuntimeOptions {
             startup_snapshot: Some(snapshot),
-            extensions: snapshot::extensions(),
+            extensions: extensions(),
             create_params: Some(params),
             // The ops that `runtime-js` calls are the snapshot's; nobody sees new ones.
             skip_op_registration: true,
@@ -97,14 +100,14 @@ impl Isolate {
         let entries = Entries::of(&mut runtime);
         prepare(&mut runtime, "boot", settings.web_assembly);
         limits::watch_heap(&mut runtime, shared);
-        place::remember(Some(context));
+        interrupt::remember(Some(context));
         Self { entries, runtime }
     }
 }
 
 impl Drop for Isolate {
     fn drop(&mut self) {
-        place::remember(None);
+        interrupt::remember(None);
     }
 }
 

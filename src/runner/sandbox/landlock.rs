@@ -1,4 +1,4 @@
-//! The first wall: Landlock (landlock(7)), the kernel's own access control for a process
+//! Landlock (landlock(7)), the kernel's access control for a process
 //! that wants less. Every right is handled and none is granted.
 
 use landlock::{
@@ -6,34 +6,34 @@ use landlock::{
     Scope,
 };
 
-use super::Wall;
+use crate::runner::sandbox::Layer;
 
 /// The newest rights the crate knows; a kernel that knows fewer handles those.
 const NEWEST: ABI = ABI::V10;
 
 /// Takes every right to files, to the network, and to signals and abstract sockets of
 /// processes outside.
-pub(super) fn no_files() -> Wall {
+pub(crate) fn install_landlock() -> Layer {
     let status = match restrict() {
         Ok(status) => status.landlock,
-        Err(error) => return Wall::Missing(format!("no Landlock: {error}")),
+        Err(error) => return Layer::Missing(format!("no Landlock: {error}")),
     };
     let (abi, number) = match status {
         LandlockStatus::Available { effective_abi, kernel_abi } => {
             (effective_abi, kernel_abi.unwrap_or(effective_abi as i32))
         }
-        LandlockStatus::NotEnabled => return Wall::Missing("no Landlock (not enabled at boot)".to_owned()),
+        LandlockStatus::NotEnabled => return Layer::Missing("no Landlock (not enabled at boot)".to_owned()),
         LandlockStatus::NotImplemented => {
-            return Wall::Missing("no Landlock (not in this kernel)".to_owned());
+            return Layer::Missing("no Landlock (not in this kernel)".to_owned());
         }
     };
     // What came when: landlock(7), "VERSIONS". Later rights are covered by seccomp alone.
     let lacks = match abi {
         abi if abi < ABI::V4 => "files only",
         abi if abi < ABI::V6 => "files and network only",
-        _ => return Wall::Whole(format!("Landlock ABI {number}")),
+        _ => return Layer::Full(format!("Landlock ABI {number}")),
     };
-    Wall::Partial(format!("Landlock ABI {number} ({lacks})"))
+    Layer::Partial(format!("Landlock ABI {number} ({lacks})"))
 }
 
 fn restrict() -> Result<RestrictionStatus, RulesetError> {

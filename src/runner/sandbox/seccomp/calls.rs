@@ -8,7 +8,7 @@ use libc::*;
 const SYS_FCHMODAT2: i64 = 452;
 
 /// Memory, time, threads, and descriptors that are open already.
-pub(super) const NEEDED: &[i64] = &[
+pub(crate) const NEEDED: &[i64] = &[
     // memory
     SYS_brk,
     SYS_madvise,
@@ -75,7 +75,7 @@ pub(super) const NEEDED: &[i64] = &[
 ];
 
 /// clone(2), the flags that glibc and musl make a thread with.
-pub(super) const THREAD_FLAGS: u64 = (CLONE_VM
+pub(crate) const THREAD_FLAGS: u64 = (CLONE_VM
     | CLONE_FS
     | CLONE_FILES
     | CLONE_SIGHAND
@@ -87,13 +87,13 @@ pub(super) const THREAD_FLAGS: u64 = (CLONE_VM
     | CLONE_DETACHED) as u64;
 
 /// prctl(2): names of threads and of memory, and what each filter sets before it comes.
-pub(super) const PRCTL: [i32; 4] = [PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_SET_NO_NEW_PRIVS];
+pub(crate) const PRCTL: [i32; 4] = [PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_SET_NO_NEW_PRIVS];
 
 /// fcntl(2): looking only. `F_SETOWN` would have the kernel send signals.
-pub(super) const FCNTL: [i32; 2] = [F_GETFD, F_GETFL];
+pub(crate) const FCNTL: [i32; 2] = [F_GETFD, F_GETFL];
 
 /// Files, to read or to look at.
-pub(super) const PATHS: &[i64] = &[
+pub(crate) const PATHS: &[i64] = &[
     SYS_chdir,
     SYS_faccessat,
     SYS_faccessat2,
@@ -106,7 +106,7 @@ pub(super) const PATHS: &[i64] = &[
 ];
 
 /// What only an intruder calls.
-pub(super) const FORBIDDEN: &[i64] = &[
+pub(crate) const FORBIDDEN: &[i64] = &[
     // sockets
     SYS_accept,
     SYS_accept4,
@@ -215,11 +215,11 @@ pub(super) const FORBIDDEN: &[i64] = &[
 mod old {
     use libc::*;
 
-    pub(in super::super) const NEEDED_OLD: &[i64] = &[SYS_epoll_wait, SYS_poll, SYS_time];
+    pub(crate) const NEEDED_OLD: &[i64] = &[SYS_epoll_wait, SYS_poll, SYS_time];
 
-    pub(in super::super) const PATHS_OLD: &[i64] = &[SYS_access, SYS_lstat, SYS_open, SYS_readlink, SYS_stat];
+    pub(crate) const PATHS_OLD: &[i64] = &[SYS_access, SYS_lstat, SYS_open, SYS_readlink, SYS_stat];
 
-    pub(in super::super) const FORBIDDEN_OLD: &[i64] = &[
+    pub(crate) const FORBIDDEN_OLD: &[i64] = &[
         SYS_chmod,
         SYS_chown,
         SYS_creat,
@@ -245,9 +245,9 @@ mod old {
 
 #[cfg(target_arch = "aarch64")]
 mod old {
-    pub(in super::super) const NEEDED_OLD: &[i64] = &[];
-    pub(in super::super) const PATHS_OLD: &[i64] = &[];
-    pub(in super::super) const FORBIDDEN_OLD: &[i64] = &[libc::SYS_renameat];
+    pub(crate) const NEEDED_OLD: &[i64] = &[];
+    pub(crate) const PATHS_OLD: &[i64] = &[];
+    pub(crate) const FORBIDDEN_OLD: &[i64] = &[libc::SYS_renameat];
 }
 
-pub(super) use old::{FORBIDDEN_OLD, NEEDED_OLD, PATHS_OLD};
+pub(crate) use old::{FORBIDDEN_OLD, NEEDED_OLD, PATHS_OLD};

@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
+use crate::runner::{os, run::stack, watchdog::supervisor::Shared};
 use deno_core::v8;
 use isochron::{
     domain::execution::Level,
     runtime::protocol::{End, FromRunner, Run, Settings, Source},
 };
-
-use super::{os, stack, supervisor::Shared};
 
 /// Calls to the server that one run may have in flight.
 const IN_FLIGHT: u32 = 32;
@@ -18,39 +17,39 @@ const SENT: usize = 16 * 1024 * 1024;
 /// More output than this is not sent whatever the settings say: a frame has an end.
 const LARGEST_OUTPUT: u64 = 16 * 1024 * 1024;
 /// Nor a longer result, in characters.
-pub(super) const LARGEST_RESULT: u64 = 4 * 1024 * 1024;
+pub(crate) const LARGEST_RESULT: u64 = 4 * 1024 * 1024;
 
 /// What an isolate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Handlers of people.
     Serving,
     /// Being put into the snapshot, while V8 makes no code caches.
-    Rehearsing,
+    WarmUp,
 }
 
 /// One isolate's session.
-pub(super) struct Session {
+pub(crate) struct Session {
     /// What for.
-    pub(super) purpose: Purpose,
+    pub(crate) purpose: Purpose,
     /// The other thread's view.
-    pub(super) shared: Shared,
+    pub(crate) shared: Shared,
     /// The process's settings.
-    pub(super) settings: Rc<Settings>,
+    pub(crate) settings: Rc<Settings>,
     /// The run; none while the isolate is being made ready, when lines go nowhere.
-    pub(super) run: Option<Running>,
+    pub(crate) run: Option<Running>,
 }
 
 /// The run itself.
-pub(super) struct Running {
+pub(crate) struct Running {
     /// What the server sent. Its entry is `files[0]`.
-    pub(super) task: Run,
+    pub(crate) task: Run,
     /// Every file loaded so far.
-    pub(super) files: Vec<File>,
+    pub(crate) files: Vec<File>,
     /// How it ended, once known; the first one holds.
-    pub(super) end: Option<End>,
+    pub(crate) end: Option<End>,
     /// When it started by the wall clock, since the epoch.
-    pub(super) origin: std::time::Duration,
+    pub(crate) origin: std::time::Duration,
     started: std::time::Duration,
     output: Output,
     in_flight: u32,
@@ -58,11 +57,11 @@ pub(super) struct Running {
 }
 
 /// A loaded file.
-pub(super) struct File {
+pub(crate) struct File {
     /// Its name, text and hash. The text is taken by whoever compiles or parses it.
-    pub(super) source: Source,
+    pub(crate) source: Source,
     /// The compiled module, if a code cache is wanted of it.
-    pub(super) uncached: Option<v8::Global<v8::Function>>,
+    pub(crate) uncached: Option<v8::Global<v8::Function>>,
 }
 
 struct Output {
@@ -73,7 +72,7 @@ struct Output {
 
 impl Running {
     /// A run about to start.
-    pub(super) fn new(mut task: Run, settings: &Settings) -> Self {
+    pub(crate) fn new(mut task: Run, settings: &Settings) -> Self {
         let name = task.entry.file.clone();
         let entry = Source {
             file: name,
@@ -99,17 +98,17 @@ impl Running {
     }
 
     /// Time since the start.
-    pub(super) fn elapsed(&self) -> std::time::Duration {
+    pub(crate) fn elapsed(&self) -> std::time::Duration {
         os::monotonic().saturating_sub(self.started)
     }
 
     /// The frames of a stack that are in this run's files.
-    pub(super) fn frames(&self, stack: &str) -> String {
+    pub(crate) fn frames(&self, stack: &str) -> String {
         stack::frames(stack, &self.files.iter().map(|file| file.source.file.as_str()))
     }
 
     /// May another call to the server start, with an argument of this size?
-    pub(super) fn admit(&mut self, bytes: usize) -> Result<(), String> {
+    pub(crate) fn admit(&mut self, bytes: usize) -> Result<(), String> {
         if self.in_flight >= IN_FLIGHT {
             return Err(format!("more than {IN_FLIGHT} calls to isochron:system at once"));
         }
@@ -122,21 +121,21 @@ impl Running {
     }
 
     /// A call to the server is answered.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 }
 
 impl Session {
     /// How many bytes of the next message are worth converting; none when output is cut.
-    pub(super) fn room(&self) -> Option<usize> {
+    pub(crate) fn room(&self) -> Option<usize> {
         let output = &self.run.as_ref()?.output;
         // One more than fits shows that something was left off.
         (!output.cut).then(|| usize::try_from(output.bytes).unwrap_or(usize::MAX).saturating_add(1))
     }
 
     /// Sends one line and counts it. `false` when no more will be sent.
-    pub(super) fn write(&mut self, level: Level, mut message: String) -> bool {
+    pub(crate) fn write(&mut self, level: Level, mut message: String) -> bool {
         let Some(run) = &mut self.run else { return true };
         let (outbox, output) = (&self.shared.outbox, &mut run.output);
         if output.cut {

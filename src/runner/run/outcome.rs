@@ -1,21 +1,20 @@
 //! What the server and a person are told about a run's end.
 
+use crate::runner::watchdog::watch::Stop;
 use isochron::{
     domain::execution::Reason,
     runtime::protocol::{End, Settings},
 };
 
-use super::watch::Stop;
-
 /// The promise of the handler can no longer settle.
-pub(super) const NEVER_SETTLED: &str = "the handler's promise can never settle: no timer, no call to \
+pub(crate) const NEVER_SETTLED: &str = "the handler's promise can never settle: no timer, no call to \
                                         the server and nothing else is left that it could wait for";
 
 /// What V8 says when its allocator refuses.
 const REFUSED_BUFFER: &str = "Array buffer allocation failed";
 
 /// The end of a run that was stopped from outside.
-pub(super) fn stopped(stop: Stop, settings: &Settings, timeout: u64, place: Option<String>) -> End {
+pub(crate) fn stopped(stop: Stop, settings: &Settings, timeout: u64, place: Option<String>) -> End {
     let error = match stop {
         Stop::Timeout => format!("timed out after {}", time(timeout)),
         Stop::Cpu => format!("used more than {} of CPU time", time(settings.cpu)),
@@ -28,7 +27,7 @@ pub(super) fn stopped(stop: Stop, settings: &Settings, timeout: u64, place: Opti
 }
 
 /// The end that the handler came to by itself; a buffer that was refused is a limit, not a fault.
-pub(super) fn settled(end: End, settings: &Settings) -> End {
+pub(crate) fn settled(end: End, settings: &Settings) -> End {
     match end {
         End::Failed { reason: Reason::Exception | Reason::LoadError, error, stack, result }
             if error.contains(REFUSED_BUFFER) =>

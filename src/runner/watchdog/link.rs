@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use crate::runner::os;
 use isochron::{
     domain::execution::Reason,
     runtime::protocol::{self, Answer, FromRunner, ToRunner},
@@ -23,17 +24,15 @@ use rustix::{
 };
 use tokio::sync::oneshot;
 
-use super::os;
-
 /// A panic elsewhere leaves no state worth refusing to look at: the process ends soon.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The writing side. The main thread writes and may block when the server reads
 /// slowly; the supervisor only ever tries.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     socket: Stdin,
     silent: bool,
     writing: Mutex<()>,
@@ -41,24 +40,24 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Writes to standard input, which is one end of a socket pair.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { socket: io::stdin(), silent: false, writing: Mutex::new(()) }
     }
 
     /// Writes to nobody.
-    pub(super) fn silent() -> Self {
+    pub(crate) fn silent() -> Self {
         Self { silent: true, ..Self::new() }
     }
 
     /// Sends a frame, waiting for room. Ends the process when the server is gone.
-    pub(super) fn send(&self, frame: &FromRunner) {
+    pub(crate) fn send(&self, frame: &FromRunner) {
         let writing = lock(&self.writing);
         self.put(frame);
         drop(writing);
     }
 
     /// Sends a small frame if that needs no waiting at all.
-    pub(super) fn offer(&self, frame: &FromRunner) {
+    pub(crate) fn offer(&self, frame: &FromRunner) {
         let Ok(_writing) = self.writing.try_lock() else { return };
         let Ok(bytes) = protocol::encode(frame) else { return };
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
@@ -72,7 +71,7 @@ impl Outbox {
 
     /// Announces a limit that this process may not survive. Called from inside V8's
     /// allocator: takes the lock if it can be had soon, never waits for long.
-    pub(super) fn dying(&self, reason: Reason) {
+    pub(crate) fn dying(&self, reason: Reason) {
         for _ in 0..100 {
             match self.writing.try_lock() {
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
@@ -100,14 +99,14 @@ impl Outbox {
     }
 
     /// The socket, to wait for.
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
 /// The reading side: collects bytes without ever waiting for the rest of a frame.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     bytes: VecDeque<u8>,
 }
 
@@ -116,7 +115,7 @@ impl Inbox {
     ///
     /// # Errors
     /// At the end of the stream and on bytes that are no frame.
-    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<Vec<ToRunner>> {
+    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<Vec<ToRunner>> {
         let mut chunk = [0; 64 * 1024];
         match recv(socket, &mut chunk, RecvFlags::DONTWAIT) {
             Ok((_, 0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -147,11 +146,11 @@ impl Inbox {
 }
 
 /// What came of a call to the server.
-pub(super) type Reply = Result<Answer, String>;
+pub(crate) type Reply = Result<Answer, String>;
 
 /// Calls to the server whose answers are awaited. The main thread asks, the supervisor answers.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     last: AtomicU32,
     waiting: Mutex<HashMap<u32, Waiter>>,
 }
@@ -167,13 +166,13 @@ enum Waiter {
 impl Calls {
     /// A call whose answer the calling thread will block for. The receiver fails
     /// when the run is stopped first.
-    pub(super) fn blocking(&self) -> (u32, mpsc::Receiver<Reply>) {
+    pub(crate) fn blocking(&self) -> (u32, mpsc::Receiver<Reply>) {
         let (sender, receiver) = mpsc::sync_channel(1);
         (self.enter(Waiter::Blocked(sender)), receiver)
     }
 
     /// A call whose answer is awaited.
-    pub(super) fn promised(&self) -> (u32, oneshot::Receiver<Reply>) {
+    pub(crate) fn promised(&self) -> (u32, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
         (self.enter(Waiter::Promised(sender)), receiver)
     }
@@ -185,7 +184,7 @@ impl Calls {
     }
 
     /// Hands over an answer; one that nobody waits for any more is dropped.
-    pub(super) fn answer(&self, call: u32, reply: Reply) {
+    pub(crate) fn answer(&self, call: u32, reply: Reply) {
         match lock(&self.waiting).remove(&call) {
             Some(Waiter::Blocked(sender)) => drop(sender.try_send(reply)),
             Some(Waiter::Promised(sender)) => drop(sender.send(reply)),
@@ -194,7 +193,7 @@ impl Calls {
     }
 
     /// Forgets every question, which wakes whoever is blocked on one.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         lock(&self.waiting).clear();
     }
 }
@@ -203,7 +202,7 @@ impl Calls {
 ///
 /// # Errors
 /// When the stream ends or does not start with [`ToRunner::Start`].
-pub(super) fn first_frame(socket: &Outbox) -> io::Result<protocol::Settings> {
+pub(crate) fn first_frame(socket: &Outbox) -> io::Result<protocol::Settings> {
     let mut reader = FrameByFrame(socket.fd());
     match protocol::read_frame(&mut reader)? {
         Some(ToRunner::Start(settings)) => Ok(settings),
@@ -222,6 +221,6 @@ impl io::Read for FrameByFrame<'_> {
 }
 
 /// Writes what a human should read into the server's log.
-pub(super) fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     drop(writeln!(io::stderr(), "runner: {text}"));
 }

@@ -3,17 +3,20 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use crate::runner::{
+    isolate::fresh::{Entries, prepare},
+    run::{
+        drive::{RunContext, run},
+        session::{Purpose, Session},
+    },
+    watchdog::{
+        link::{Calls, Outbox},
+        supervisor::Shared,
+        watch::Watch,
+    },
+};
 use deno_core::{JsRuntime, futures::executor::block_on};
 use isochron::runtime::protocol::{Context, Mode, Run, Settings, Source, SourceKind};
-
-use super::{
-    isolate::{Entries, prepare},
-    link::{Calls, Outbox},
-    run::{Stage, run},
-    session::{Purpose, Session},
-    supervisor::Shared,
-    watch::Watch,
-};
 
 /// Handlers that walk the usual ways. Formatting is not among them: deno_web's console
 /// has a native half that no snapshot can hold.
@@ -28,7 +31,7 @@ const HANDLERS: [&str; 4] = [
 ///
 /// # Panics
 /// When the system has no event descriptors.
-pub(super) fn rehearse(runtime: &mut JsRuntime) {
+pub(crate) fn warm_up(runtime: &mut JsRuntime) {
     let settings = Rc::new(Settings {
         heap: 0,
         buffers: 0,
@@ -45,17 +48,13 @@ pub(super) fn rehearse(runtime: &mut JsRuntime) {
         outbox: Arc::new(Outbox::silent()),
         calls: Arc::new(Calls::default()),
     };
-    let session = Session {
-        purpose: Purpose::Rehearsing,
-        shared: shared.clone(),
-        settings: settings.clone(),
-        run: None,
-    };
+    let session =
+        Session { purpose: Purpose::WarmUp, shared: shared.clone(), settings: settings.clone(), run: None };
     runtime.op_state().borrow_mut().put(session);
     let entries = Entries::of(runtime);
     for handler in HANDLERS {
         let (shared, settings, entries) = (&shared, &*settings, &entries);
-        block_on(run(Stage { runtime, entries, shared, settings }, task(handler)));
+        block_on(run(RunContext { runtime, entries, shared, settings }, task(handler)));
         prepare(runtime, "forget", true);
     }
     drop(entries);
@@ -64,7 +63,7 @@ pub(super) fn rehearse(runtime: &mut JsRuntime) {
 
 fn task(handler: &str) -> Run {
     let text = handler.to_owned();
-    let file = "rehearsal.js".to_owned();
+    let file = "warmup.js".to_owned();
     Run {
         run: 0,
         mode: Mode::Call,

@@ -5,6 +5,14 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use crate::runner::{
+    modules::commonjs,
+    ops::clone,
+    run::{
+        session::{File, LARGEST_RESULT, Session},
+        stack,
+    },
+};
 use deno_core::{OpState, op2, v8};
 use isochron::{
     domain::execution::{Level, Reason},
@@ -12,12 +20,6 @@ use isochron::{
 };
 use rand::{TryRng, rngs::SysRng};
 use serde::Serialize;
-
-use super::{
-    clone, compile,
-    session::{File, LARGEST_RESULT, Session},
-    stack,
-};
 
 deno_core::extension!(
     isochron_ops,
@@ -162,7 +164,7 @@ fn op_isochron_compile<'s>(
     state: Rc<RefCell<OpState>>,
     #[smi] index: u32,
 ) -> v8::Local<'s, v8::Array> {
-    compile::module(scope, &state, index as usize)
+    commonjs::module(scope, &state, index as usize)
 }
 
 /// The text of a loaded JSON file.

@@ -1,4 +1,4 @@
-//! The second wall: seccomp (seccomp(2)), the system calls that are left.
+//! seccomp (seccomp(2)): the system calls that a runner may make.
 //!
 //! Three filters; the kernel runs all of them and the harshest answer holds, of two
 //! equally harsh ones that of the later filter:
@@ -28,24 +28,24 @@ use seccompiler::{
     SeccompCondition, SeccompFilter, SeccompRule, apply_filter_all_threads,
 };
 
-use super::Wall;
+use crate::runner::sandbox::Layer;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Puts the filters on every thread of the process, those that V8 has made too.
-pub(super) fn few_calls() -> Wall {
+pub(crate) fn install_filters() -> Layer {
     let programs = match programs() {
         Ok(programs) => programs,
-        Err(error) => return Wall::Missing(format!("no seccomp: {error}")),
+        Err(error) => return Layer::Missing(format!("no seccomp: {error}")),
     };
     for (done, program) in programs.iter().enumerate() {
         match (apply_filter_all_threads(program), done) {
             (Ok(()), _) => {}
-            (Err(error), 0) => return Wall::Missing(format!("no seccomp: {}", why(&error))),
-            (Err(error), _) => return Wall::Partial(format!("seccomp in part: {}", why(&error))),
+            (Err(error), 0) => return Layer::Missing(format!("no seccomp: {}", why(&error))),
+            (Err(error), _) => return Layer::Partial(format!("seccomp in part: {}", why(&error))),
         }
     }
-    Wall::Whole("seccomp".to_owned())
+    Layer::Full("seccomp".to_owned())
 }
 
 fn why(error: &Error) -> String {

@@ -14,6 +14,10 @@ use std::{
     time::Duration,
 };
 
+use crate::runner::{
+    os::{self, ThreadClock},
+    watchdog::link::lock,
+};
 use deno_core::v8::IsolateHandle;
 use isochron::{
     domain::execution::{Reason, Usage},
@@ -21,8 +25,6 @@ use isochron::{
 };
 use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::Notify;
-
-use super::{link::lock, os, os::ThreadClock};
 
 /// V8 may miss or undo a termination, so it is repeated this often.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -39,7 +41,7 @@ const REPORT: Duration = Duration::from_secs(1);
 /// Why a run is stopped from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The task's timeout passed.
     Timeout = 1,
     /// The CPU budget is spent.
@@ -60,7 +62,7 @@ impl Stop {
     }
 
     /// What the server records.
-    pub(super) fn reason(self) -> Reason {
+    pub(crate) fn reason(self) -> Reason {
         match self {
             Self::Timeout => Reason::Timeout,
             Self::Cpu => Reason::CpuLimit,
@@ -73,7 +75,7 @@ impl Stop {
 /// Why the handler's signal is aborted. The numbers are known to `40_run.js`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Abort {
+pub(crate) enum Abort {
     /// The timeout is near.
     Timeout = 1,
     /// The run is cancelled.
@@ -82,7 +84,7 @@ pub(super) enum Abort {
 
 /// The state shared by the two threads.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     state: Mutex<State>,
     stop: AtomicU8,
     abort: AtomicU8,
@@ -93,7 +95,7 @@ pub(super) struct Watch {
     cpu: ThreadClock,
     bell: OwnedFd,
     /// Wakes the event loop: an abort is due, or the run is stopped.
-    pub(super) wake: Notify,
+    pub(crate) wake: Notify,
 }
 
 #[derive(Debug)]
@@ -122,22 +124,22 @@ struct Armed {
 
 /// What a look at the clocks came to.
 #[derive(Debug, Default)]
-pub(super) struct Tick {
+pub(crate) struct Tick {
     /// When to look again, if nothing happens before.
-    pub(super) sleep: Option<Duration>,
+    pub(crate) sleep: Option<Duration>,
     /// Time to tell the server what was used.
-    pub(super) report: Option<Usage>,
+    pub(crate) report: Option<Usage>,
     /// JavaScript was just terminated; nobody should stay blocked on an answer.
-    pub(super) stopping: bool,
+    pub(crate) stopping: bool,
     /// It was terminated long ago and still runs: only the process can be ended.
-    pub(super) stubborn: Option<Reason>,
+    pub(crate) stubborn: Option<Reason>,
     /// The run has just run out of time: ask V8 where it is before it is terminated.
-    pub(super) interrupt: Option<IsolateHandle>,
+    pub(crate) interrupt: Option<IsolateHandle>,
 }
 
 impl Watch {
     /// Made on the thread that will run JavaScript, whose CPU clock it keeps.
-    pub(super) fn new(cpu_limit: Duration) -> std::io::Result<Self> {
+    pub(crate) fn new(cpu_limit: Duration) -> std::io::Result<Self> {
         Ok(Self {
             state: Mutex::new(State::Building),
             stop: AtomicU8::new(0),
@@ -155,13 +157,13 @@ impl Watch {
     // --- the main thread ---
 
     /// An isolate stands: the server may send a run.
-    pub(super) fn offer(&self, isolate: IsolateHandle) {
+    pub(crate) fn offer(&self, isolate: IsolateHandle) {
         *lock(&self.state) = State::Ready(isolate);
     }
 
     /// The run is over; nothing terminates it from here on. Returns why it was
     /// stopped, if it was, and what it used.
-    pub(super) fn close(&self) -> (Option<Stop>, Usage) {
+    pub(crate) fn close(&self) -> (Option<Stop>, Usage) {
         let mut state = lock(&self.state);
         let before = std::mem::replace(&mut *state, State::Building);
         let State::Running(armed) = before else { return (None, Usage::default()) };
@@ -170,12 +172,12 @@ impl Watch {
     }
 
     /// Why the run must stop, if it must. Cheap; ask after every piece of JavaScript.
-    pub(super) fn stopped(&self) -> Option<Stop> {
+    pub(crate) fn stopped(&self) -> Option<Stop> {
         Stop::from_code(self.stop.load(Ordering::Acquire))
     }
 
     /// Whether the signal is to be aborted, and why.
-    pub(super) fn abort(&self) -> Option<Abort> {
+    pub(crate) fn abort(&self) -> Option<Abort> {
         match self.abort.load(Ordering::Acquire) {
             1 => Some(Abort::Timeout),
             2 => Some(Abort::Cancel),
@@ -184,33 +186,33 @@ impl Watch {
     }
 
     /// The handler looked at its signal, so it is worth aborting.
-    pub(super) fn touch(&self) {
+    pub(crate) fn touch(&self) {
         self.touched.store(true, Ordering::Release);
     }
 
     /// Whether the handler ever looked at its signal.
-    pub(super) fn touched(&self) -> bool {
+    pub(crate) fn touched(&self) -> bool {
         self.touched.load(Ordering::Acquire)
     }
 
     /// A heap size was seen.
-    pub(super) fn saw_heap(&self, bytes: u64) {
+    pub(crate) fn saw_heap(&self, bytes: u64) {
         self.peak_heap.fetch_max(bytes, Ordering::Relaxed);
     }
 
     /// An ArrayBuffer was refused.
-    pub(super) fn refuse(&self) {
+    pub(crate) fn refuse(&self) {
         self.refused.store(true, Ordering::Relaxed);
     }
 
     /// Whether one was refused since the last question.
-    pub(super) fn take_refusal(&self) -> bool {
+    pub(crate) fn take_refusal(&self) -> bool {
         self.refused.swap(false, Ordering::Relaxed)
     }
 
     /// Stops the run, if nothing has stopped it yet. Called from V8's allocators
     /// too: takes no lock.
-    pub(super) fn condemn(&self, stop: Stop) {
+    pub(crate) fn condemn(&self, stop: Stop) {
         let _ = self.stop.compare_exchange(0, stop as u8, Ordering::AcqRel, Ordering::Acquire);
         let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
     }
@@ -218,17 +220,17 @@ impl Watch {
     // --- the supervisor ---
 
     /// Readable when somebody was condemned.
-    pub(super) fn bell(&self) -> BorrowedFd<'_> {
+    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
     }
 
     /// Makes [`Self::bell`] silent again.
-    pub(super) fn hush(&self) {
+    pub(crate) fn hush(&self) {
         let _ = rustix::io::read(&self.bell, &mut [0; 8]);
     }
 
     /// A run has come: the clocks start. `false` when none was asked for.
-    pub(super) fn open(&self, run: &Run) -> bool {
+    pub(crate) fn open(&self, run: &Run) -> bool {
         let mut state = lock(&self.state);
         let State::Ready(isolate) = &*state else { return false };
         let isolate = isolate.clone();
@@ -256,7 +258,7 @@ impl Watch {
     }
 
     /// The server wants the run with this id to end.
-    pub(super) fn cancel(&self, run: u64) {
+    pub(crate) fn cancel(&self, run: u64) {
         let mut state = lock(&self.state);
         let State::Running(armed) = &mut *state else { return };
         if armed.run != run || armed.cancelled {
@@ -273,7 +275,7 @@ impl Watch {
     }
 
     /// Looks at the clocks and acts on what they say.
-    pub(super) fn tick(&self) -> Tick {
+    pub(crate) fn tick(&self) -> Tick {
         let mut state = lock(&self.state);
         let State::Running(armed) = &mut *state else { return Tick::default() };
         let now = os::monotonic();

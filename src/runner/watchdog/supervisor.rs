@@ -7,25 +7,27 @@
 
 use std::{io, sync::Arc, thread, time::Duration};
 
+use crate::runner::{
+    os,
+    run::interrupt,
+    watchdog::{
+        link::{Calls, Inbox, Outbox, complain},
+        watch::Watch,
+    },
+};
 use isochron::runtime::protocol::{FromRunner, Run, ToRunner};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 
-use super::{
-    link::{Calls, Inbox, Outbox, complain},
-    os, place,
-    watch::Watch,
-};
-
 /// What the supervisor and the main thread share.
 #[derive(Debug, Clone)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     /// The run that is on.
-    pub(super) watch: Arc<Watch>,
+    pub(crate) watch: Arc<Watch>,
     /// Frames to the server.
-    pub(super) outbox: Arc<Outbox>,
+    pub(crate) outbox: Arc<Outbox>,
     /// Questions to the server.
-    pub(super) calls: Arc<Calls>,
+    pub(crate) calls: Arc<Calls>,
 }
 
 /// Starts the thread. Runs arrive in `runs`, which needs room for one: the server
@@ -33,7 +35,7 @@ pub(super) struct Shared {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub(super) fn start(shared: Shared, runs: mpsc::Sender<Box<Run>>) -> io::Result<()> {
+pub(crate) fn start(shared: Shared, runs: mpsc::Sender<Box<Run>>) -> io::Result<()> {
     thread::Builder::new().name("supervisor".into()).spawn(move || {
         let error = supervise(&shared, &runs);
         if error.kind() != io::ErrorKind::UnexpectedEof {
@@ -52,7 +54,7 @@ fn supervise(shared: &Shared, runs: &mpsc::Sender<Box<Run>>) -> io::Error {
             shared.outbox.offer(&FromRunner::Usage(usage));
         }
         if let Some(isolate) = &tick.interrupt {
-            place::ask(isolate);
+            interrupt::ask(isolate);
         }
         if let Some(reason) = tick.stubborn {
             shared.outbox.dying(reason);

@@ -12,7 +12,7 @@ use deno_core::v8::{
 
 /// Clones a value: `[clone]`, or `[undefined, why not]`, or nothing when an exception
 /// of the handler's own is on its way.
-pub(super) fn clone<'s>(
+pub(crate) fn clone<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: v8::Local<'s, v8::Value>,
 ) -> Option<v8::Local<'s, v8::Array>> {

@@ -5,7 +5,7 @@ use std::{cell::RefCell, ffi::c_void, sync::Mutex};
 
 use deno_core::v8;
 
-use super::{link::lock, stack};
+use crate::runner::{run::stack, watchdog::link::lock};
 
 /// The answer, until the main thread takes it. One run at a time, so one place.
 static PLACE: Mutex<Option<String>> = Mutex::new(None);
@@ -16,17 +16,17 @@ thread_local! {
 }
 
 /// Keeps the context of a new isolate, or lets go of it before the isolate is dropped.
-pub(super) fn remember(context: Option<v8::Global<v8::Context>>) {
+pub(crate) fn remember(context: Option<v8::Global<v8::Context>>) {
     CONTEXT.set(context);
 }
 
 /// Asks an isolate that is inside JavaScript where it is. One that is not never answers.
-pub(super) fn ask(isolate: &v8::IsolateHandle) {
+pub(crate) fn ask(isolate: &v8::IsolateHandle) {
     isolate.request_interrupt(look, std::ptr::null_mut());
 }
 
 /// Takes the answer, if there was one.
-pub(super) fn take() -> Option<String> {
+pub(crate) fn take() -> Option<String> {
     lock(&PLACE).take()
 }
 

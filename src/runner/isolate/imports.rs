@@ -9,7 +9,7 @@ use deno_core::v8;
 const TEXT: &str = "import() is not available: handlers are CommonJS modules, use require('./file')";
 
 /// Replaces both callbacks of an isolate.
-pub(super) fn refuse(isolate: &mut v8::Isolate) {
+pub(crate) fn refuse(isolate: &mut v8::Isolate) {
     isolate.set_host_import_module_dynamically_callback(reject);
     isolate.set_host_import_module_with_phase_dynamically_callback(reject_phase);
 }

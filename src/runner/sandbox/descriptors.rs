@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 
 /// Closes every descriptor but 0, 1, 2 and `keep`.
 #[cfg(target_os = "linux")]
-pub(super) fn close_all_but(keep: RawFd) {
+pub(crate) fn close_all_but(keep: RawFd) {
     let keep = keep.max(2).cast_unsigned();
     if !(close_range(3, keep - 1) && close_range(keep + 1, u32::MAX)) {
         close_listed(keep);
@@ -36,4 +36,4 @@ fn close_listed(keep: u32) {
 
 /// Elsewhere they stay.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn close_all_but(_keep: RawFd) {}
+pub(crate) fn close_all_but(_keep: RawFd) {}

@@ -2,56 +2,56 @@
 
 use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll};
 
+use crate::runner::{
+    isolate::fresh::Entries,
+    modules::commonjs,
+    run::{
+        interrupt, outcome,
+        session::{Running, Session},
+    },
+    watchdog::{supervisor::Shared, watch::Abort},
+};
 use deno_core::{JsRuntime, OpState, PollEventLoopOptions, v8};
 use isochron::{
     domain::execution::Reason,
     runtime::protocol::{Done, End, Run, Settings},
 };
 
-use super::{
-    compile,
-    isolate::Entries,
-    outcome, place,
-    session::{Running, Session},
-    supervisor::Shared,
-    watch::Abort,
-};
-
 /// What a run needs besides its frame.
-pub(super) struct Stage<'a> {
+pub(crate) struct RunContext<'a> {
     /// A fresh isolate; after the run it is of no further use.
-    pub(super) runtime: &'a mut JsRuntime,
+    pub(crate) runtime: &'a mut JsRuntime,
     /// Its functions.
-    pub(super) entries: &'a Entries,
+    pub(crate) entries: &'a Entries,
     /// The other thread.
-    pub(super) shared: &'a Shared,
+    pub(crate) shared: &'a Shared,
     /// The limits.
-    pub(super) settings: &'a Settings,
+    pub(crate) settings: &'a Settings,
 }
 
 /// Runs one handler.
-pub(super) async fn run(mut stage: Stage<'_>, run: Run) -> Done {
+pub(crate) async fn run(mut context: RunContext<'_>, run: Run) -> Done {
     let (id, timeout) = (run.run, run.timeout);
-    let (shared, settings) = (stage.shared, stage.settings);
-    let state = stage.runtime.op_state();
+    let (shared, settings) = (context.shared, context.settings);
+    let state = context.runtime.op_state();
     let running = Running::new(run, settings);
     state.borrow_mut().borrow_mut::<Session>().run = Some(running);
-    drop(place::take());
+    drop(interrupt::take());
 
-    let broken = drive(&mut stage, &state).await.err();
+    let broken = drive(&mut context, &state).await.err();
     let returned = matches!(end(&state), Some(End::Returned { .. }));
     let caches = if returned && shared.watch.stopped().is_none() {
-        deno_core::scope!(scope, stage.runtime);
-        compile::caches(scope, &state)
+        deno_core::scope!(scope, context.runtime);
+        commonjs::caches(scope, &state)
     } else {
         Vec::new()
     };
-    let heap = stage.runtime.v8_isolate().get_heap_statistics().used_heap_size();
+    let heap = context.runtime.v8_isolate().get_heap_statistics().used_heap_size();
     shared.watch.saw_heap(heap as u64);
     let (stop, usage) = shared.watch.close();
     shared.calls.abandon();
     let end = match (stop, end(&state), broken) {
-        (Some(stop), ..) => outcome::stopped(stop, settings, timeout, place::take()),
+        (Some(stop), ..) => outcome::stopped(stop, settings, timeout, interrupt::take()),
         (None, Some(end), _) => outcome::settled(end, settings),
         (None, None, Some(broken)) => broken.into_end(),
         (None, None, None) => Broken::NeverSettled.into_end(),
@@ -90,23 +90,23 @@ impl Broken {
 }
 
 /// Starts the handler and keeps the event loop going until the session has an end.
-async fn drive(stage: &mut Stage<'_>, state: &Rc<RefCell<OpState>>) -> Result<(), Broken> {
-    let (entries, watch) = (stage.entries, &stage.shared.watch);
-    let promise = call(stage, &entries.start, Argument::None)?;
+async fn drive(context: &mut RunContext<'_>, state: &Rc<RefCell<OpState>>) -> Result<(), Broken> {
+    let (entries, watch) = (context.entries, &context.shared.watch);
+    let promise = call(context, &entries.start, Argument::None)?;
     let Some(promise) = promise else { return Ok(()) };
     let mut aborted = false;
     loop {
-        match turn(stage, state, &promise, aborted).await {
+        match turn(context, state, &promise, aborted).await {
             Turn::Ended => return Ok(()),
             Turn::Stopped => return Err(Broken::Stopped),
             Turn::Settled { fulfilled } => {
                 let then = if fulfilled { &entries.settled } else { &entries.failed };
-                call(stage, then, Argument::ResultOf(&promise))?;
+                call(context, then, Argument::ResultOf(&promise))?;
                 return Ok(());
             }
             Turn::Abort(why) => {
                 aborted = true;
-                call(stage, &entries.abort, Argument::Abort(why))?;
+                call(context, &entries.abort, Argument::Abort(why))?;
             }
             Turn::Idle if watch.touched() && !aborted => {
                 // The abort is still to come, and the handler looked at the signal.
@@ -129,12 +129,12 @@ enum Turn {
 }
 
 async fn turn(
-    stage: &mut Stage<'_>,
+    context: &mut RunContext<'_>,
     state: &Rc<RefCell<OpState>>,
     promise: &v8::Global<v8::Promise>,
     aborted: bool,
 ) -> Turn {
-    let watch = &stage.shared.watch;
+    let watch = &context.shared.watch;
     let mut woken = std::pin::pin!(watch.wake.notified());
     poll_fn(|cx| {
         // Registers for the next wake-up before looking at what it would be about.
@@ -148,14 +148,14 @@ async fn turn(
         if let Some(why) = watch.abort().filter(|_| !aborted && watch.touched()) {
             return Poll::Ready(Turn::Abort(why));
         }
-        let polled = stage.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
+        let polled = context.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
         if watch.stopped().is_some() {
             return Poll::Ready(Turn::Stopped);
         }
         if has_ended(state) {
             return Poll::Ready(Turn::Ended);
         }
-        match promise.open(stage.runtime.v8_isolate()).state() {
+        match promise.open(context.runtime.v8_isolate()).state() {
             v8::PromiseState::Fulfilled => return Poll::Ready(Turn::Settled { fulfilled: true }),
             v8::PromiseState::Rejected => return Poll::Ready(Turn::Settled { fulfilled: false }),
             v8::PromiseState::Pending => {}
@@ -177,15 +177,15 @@ enum Argument<'a> {
 
 /// Calls one of our functions; a promise that it returns is to be waited for.
 fn call(
-    stage: &mut Stage<'_>,
+    context: &mut RunContext<'_>,
     function: &v8::Global<v8::Function>,
     argument: Argument<'_>,
 ) -> Result<Option<v8::Global<v8::Promise>>, Broken> {
-    let watch = &stage.shared.watch;
+    let watch = &context.shared.watch;
     if watch.stopped().is_some() {
         return Err(Broken::Stopped);
     }
-    deno_core::scope!(scope, stage.runtime);
+    deno_core::scope!(scope, context.runtime);
     v8::tc_scope!(let tc, scope);
     let argument = match argument {
         Argument::None => v8::undefined(tc).into(),

@@ -1,0 +1,8 @@
+//! Isolates: their extensions, the startup snapshot that they are made from, and its warm-up.
+
+pub(crate) mod extensions;
+pub(crate) mod fresh;
+pub(crate) mod heap_anchor;
+pub(crate) mod imports;
+pub(crate) mod snapshot;
+pub(crate) mod warmup;

@@ -1,0 +1,3 @@
+//! Modules of a handler: how a file becomes a function.
+
+pub(crate) mod commonjs;

@@ -1,0 +1,146 @@
+//! The sandbox: what a runner gives up before a handler runs in it.
+//!
+//! V8 keeps a handler in its isolate, and the process boundary keeps it from the server. The sandbox
+//! is for the day on which a handler breaks through V8 and makes system calls of its own: it finds no
+//! files, no network and no other process, and a kernel of which only memory, time and one socket are
+//! left.
+//!
+//! Three steps, in this order:
+//!
+//! 1. [`drop_privileges`], first of all: no new privileges, no tracing, no core dump. Then
+//!    [`close_descriptors`]: only the standard descriptors and the snapshot's stay open.
+//! 2. [`restrict_files`], **before any other thread exists**: Landlock holds the thread that asks and
+//!    the threads made later, not those that are there. No file and no network are left. V8, ICU and
+//!    glibc start without files all the same: glibc cannot read `/proc/self/maps`, so V8 takes
+//!    `__libc_stack_end` for the stack's start, and `std` cannot read the cgroup's CPU quota, so V8's
+//!    threads are counted by affinity.
+//! 3. [`PendingSeccomp::install_seccomp`], once everything that takes unusual system calls is made
+//!    (V8's threads, the supervisor, tokio, the first isolate) and before the server hears `Ready`:
+//!    seccomp on all threads at once ([`seccomp`]).
+//!
+//! A runner serves on a kernel that lacks one of these layers; the server is told which layers hold
+//! and says so.
+//!
+//! How to misuse it: start a thread before [`restrict_files`]; open a file after it; need a new
+//! system call later and not name it in [`seccomp`], where it fails with `ENOSYS`.
+
+mod descriptors;
+#[cfg(target_os = "linux")]
+mod landlock;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod seccomp;
+
+use std::os::fd::RawFd;
+
+use crate::runner::os;
+use isochron::runtime::protocol::{Cage, CageLevel};
+use rustix::process::{self, Resource, Rlimit};
+
+/// Descriptors a runner may have open: it needs five.
+const DESCRIPTORS: u64 = 64;
+
+/// The layers to put in place: all of them, except for the probes that look at each alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Layers {
+    /// Landlock and seccomp.
+    All,
+    /// Landlock without seccomp.
+    Landlock,
+    /// seccomp without Landlock.
+    Seccomp,
+    /// No layer: shows that a call which the sandbox refuses would work without it.
+    None,
+}
+
+/// How far one layer holds, in words for `/ready`.
+enum Layer {
+    Full(String),
+    Partial(String),
+    Missing(String),
+}
+
+/// Gives up privileges that neither a runner nor the child that makes the snapshot needs. Best
+/// effort: a system without one of the calls still runs handlers.
+pub(crate) fn drop_privileges() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::{process::DumpableBehavior, thread};
+        // prctl(2): PR_SET_NO_NEW_PRIVS also allows the two layers without root.
+        let _ = thread::set_no_new_privs(true);
+        // Neither ptrace(2) nor /proc/<pid>/mem of a sibling that broke out gets in here.
+        let _ = process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+    limit(Resource::Core, 0);
+}
+
+/// Closes every inherited descriptor but the standard ones and `keep`, limits new ones to
+/// [`DESCRIPTORS`] and the size of a written file to 0 (getrlimit(2)).
+pub(crate) fn close_descriptors(keep: RawFd, layers: Layers) {
+    if layers == Layers::None {
+        return;
+    }
+    descriptors::close_all_but(keep);
+    limit(Resource::Nofile, DESCRIPTORS);
+    limit(Resource::Fsize, 0);
+}
+
+fn limit(resource: Resource, to: u64) {
+    // Fails only when the limit is lower already.
+    let _ = process::setrlimit(resource, Rlimit { current: Some(to), maximum: Some(to) });
+}
+
+/// Takes the file system and the network away from this thread and every later one.
+pub(crate) fn restrict_files(layers: Layers) -> PendingSeccomp {
+    // rustix finds the kernel's fast clock at its first use, and may have to read a file for it.
+    os::monotonic();
+    let files = match layers {
+        Layers::All | Layers::Landlock => install_landlock(),
+        Layers::Seccomp | Layers::None => Layer::Missing("no Landlock (left out)".to_owned()),
+    };
+    PendingSeccomp { layers, files }
+}
+
+/// A sandbox in which seccomp is still to be installed.
+#[must_use = "without seccomp a runner may make any system call"]
+pub(crate) struct PendingSeccomp {
+    layers: Layers,
+    files: Layer,
+}
+
+impl PendingSeccomp {
+    /// Leaves all threads of the process only the system calls that a run needs; the layers that
+    /// hold now.
+    pub(crate) fn install_seccomp(self) -> Cage {
+        let calls = match self.layers {
+            Layers::All | Layers::Seccomp => install_filters(),
+            Layers::Landlock | Layers::None => Layer::Missing("no seccomp (left out)".to_owned()),
+        };
+        summarise(self.files, calls)
+    }
+}
+
+fn summarise(files: Layer, calls: Layer) -> Cage {
+    let level = match (&files, &calls) {
+        (Layer::Full(_), Layer::Full(_)) => CageLevel::Full,
+        (Layer::Missing(_), Layer::Missing(_)) => CageLevel::ProcessBoundary,
+        _ => CageLevel::Partial,
+    };
+    let [files, calls] = [files, calls].map(|layer| match layer {
+        Layer::Full(text) | Layer::Partial(text) | Layer::Missing(text) => text,
+    });
+    Cage { level, text: format!("{files}, {calls}") }
+}
+
+#[cfg(target_os = "linux")]
+use landlock::install_landlock;
+#[cfg(not(target_os = "linux"))]
+fn install_landlock() -> Layer {
+    Layer::Missing("no Landlock on this system".to_owned())
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use seccomp::install_filters;
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+fn install_filters() -> Layer {
+    Layer::Missing("no seccomp on this system".to_owned())
+}
