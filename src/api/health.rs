@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Shared;
-use crate::backup::BackupState;
+use crate::{backup::BackupState, domain::text::one_line};
 
 /// How the runners stand.
 #[derive(Debug, Clone, Serialize)]
@@ -44,7 +44,7 @@ pub(super) async fn ready(State(api): State<Shared>) -> Response {
     let (runners, scheduler) = (api.readiness.runners(), api.readiness.scheduler());
     let ready = store.is_ok() && scheduler && runners.alive > 0 && !api.scheduler.is_stopping();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({
+    let mut body = json!({
         "ready": ready,
         "store": {
             "open": store.is_ok(),
@@ -55,5 +55,31 @@ pub(super) async fn ready(State(api): State<Shared>) -> Response {
         "runners": runners,
         "cage": api.readiness.cage(),
     });
+    flatten(&mut body);
     (status, Json(body)).into_response()
+}
+
+/// Makes each text one line: an operator's tools show them as they are.
+fn flatten(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = one_line(text).into_owned(),
+        Value::Array(items) => items.iter_mut().for_each(flatten),
+        Value::Object(fields) => fields.values_mut().for_each(flatten),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_is_one_line() {
+        let mut body =
+            json!({"store": {"start": {"setAside": ["value system/a\nb\u{1b}[2J: no"]}}, "cage": "a\nb"});
+        flatten(&mut body);
+        let expected =
+            json!({"store": {"start": {"setAside": ["value system/a\\nb\\u001b[2J: no"]}}, "cage": "a\\nb"});
+        assert_eq!(body, expected);
+    }
 }

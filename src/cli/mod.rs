@@ -5,10 +5,13 @@ mod run;
 mod serve;
 mod store;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use isochron::config::{self, Config};
+use isochron::{
+    config::{self, Config},
+    domain::{text::visible, zone::parse_zone},
+};
 
 /// Wrong usage: flags, settings, expressions.
 pub(crate) const USAGE: u8 = 2;
@@ -79,7 +82,7 @@ impl Settings {
         let file = file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let config = config::load(&flags, config::read_environment()?.into_iter(), file, cores)?;
-        if let Err(error) = isochron::domain::zone::parse_zone(&config.timezone) {
+        if let Err(error) = parse_zone(&config.timezone) {
             return Err(config.refuse("timezone", error.to_string()).into());
         }
         Ok(config)
@@ -90,7 +93,7 @@ impl Settings {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         if error.kind() == ErrorKind::ArgumentConflict {
-            eprintln!("Options of a command stand behind it: `isochron store verify --data DIR`.\n");
+            tell("Put options after the subcommand: `isochron store verify --data DIR`.\n");
         }
         error.exit()
     });
@@ -106,13 +109,17 @@ pub(crate) fn main() -> ExitCode {
 
 /// Says what went wrong, with its causes, and chooses the exit code.
 fn fail(code: u8, error: &anyhow::Error) -> ExitCode {
-    eprintln!("isochron: {error:#}");
+    tell(&format!("isochron: {error:#}"));
     ExitCode::from(code)
 }
 
-/// Writes a line to standard output; somebody who has closed it does not want to know.
-fn say(line: &str) {
-    use std::io::Write;
+/// Writes lines to standard output. A closed output is no error: nobody reads on.
+fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let _ = writeln!(out, "{}", visible(text)).and_then(|()| out.flush());
+}
+
+/// Writes lines to standard error.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
 }

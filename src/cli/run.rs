@@ -18,7 +18,7 @@ use isochron::{
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
-use super::{INTERRUPTED, Settings, USAGE, fail, say};
+use super::{INTERRUPTED, Settings, USAGE, fail, say, tell};
 
 /// Run one handler now, in the same cage, without a server.
 #[derive(Debug, Args)]
@@ -118,7 +118,7 @@ async fn run(
 /// Warnings and errors of the handler go to standard error, as they would in Node.
 fn show(line: &Line) {
     match line.level {
-        Level::Warn | Level::Error => eprintln!("{}", line.message),
+        Level::Warn | Level::Error => tell(&line.message),
         Level::Debug | Level::Log | Level::Info => say(&line.message),
     }
 }
@@ -127,21 +127,21 @@ fn report(verdict: &Verdict) -> ExitCode {
     let took = verdict.duration.map_or_else(String::new, |ms| format!(" after {ms} ms"));
     match &verdict.ending {
         Ending::Completed { result } => {
-            eprintln!("completed{took}");
+            tell(&format!("completed{took}"));
             say(&serde_json::to_string_pretty(result).unwrap_or_default());
             ExitCode::SUCCESS
         }
         Ending::Failed { reason, error, stack, .. } => {
             let reason = serde_json::to_value(reason).ok();
             let reason = reason.as_ref().and_then(Value::as_str).unwrap_or_default();
-            eprintln!("failed ({reason}){took}: {error}");
+            tell(&format!("failed ({reason}){took}: {error}"));
             if let Some(stack) = stack {
-                eprintln!("{stack}");
+                tell(stack);
             }
             ExitCode::FAILURE
         }
         Ending::Cancelled { error } => {
-            eprintln!("cancelled{took}: {error}");
+            tell(&format!("cancelled{took}: {error}"));
             ExitCode::from(INTERRUPTED)
         }
     }

@@ -1,12 +1,22 @@
 //! `isochron serve`
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use isochron::{
     allocator, app,
     config::{Config, LogFormat},
+    domain::text::one_line,
 };
-use tracing_subscriber::EnvFilter;
+use tracing::field::Field;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::format::{Writer, debug_fn},
+};
 
 use super::{Settings, USAGE, fail, say};
 
@@ -27,17 +37,42 @@ pub(super) fn main(settings: &Settings) -> ExitCode {
     }
 }
 
-/// Logs go to standard error.
+/// Logs go to standard error, a record a line: what is in a record cannot look like another
+/// record, nor act on a terminal.
 pub(super) fn start_log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|e| config.refuse("log", format!("a filter such as info or isochron=debug,info ({e})")))?;
-    let terminal = std::io::stderr().is_terminal();
+    let terminal = io::stderr().is_terminal();
     let pretty = config.log_format.map_or(terminal, |format| format == LogFormat::Pretty);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
     if pretty {
-        log.with_ansi(terminal).init();
+        let fields = debug_fn(write_field).delimited(" ");
+        log.fmt_fields(fields).with_writer(io::stderr).with_ansi(terminal).init();
     } else {
-        log.json().init();
+        log.json().with_writer(|| OneLine(io::stderr())).init();
     }
     Ok(())
+}
+
+fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => to.write_str(&one_line(&text)),
+        name => write!(to, "{name}={}", one_line(&text)),
+    }
+}
+
+/// Escapes what JSON leaves as it is although a terminal obeys it. A record is one write.
+struct OneLine(io::Stderr);
+
+impl io::Write for OneLine {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(record);
+        writeln!(self.0, "{}", one_line(text.trim_end()))?;
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }

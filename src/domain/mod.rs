@@ -22,6 +22,7 @@ pub mod retry;
 pub mod schedule;
 pub mod source;
 pub mod step;
+pub mod text;
 pub mod zone;
 
 /// Epoch milliseconds, or a number of them.

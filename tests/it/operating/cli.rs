@@ -173,7 +173,7 @@ fn next_ends_with_two_and_says_what_is_wrong_with_a_schedule() {
 fn an_option_before_the_command_is_told_where_it_belongs() {
     let ran = Home::new().run(&["--data", "data", "store", "verify"]);
     assert_eq!(ran.code(), Some(2), "{ran:?}");
-    assert!(ran.err().contains("Options of a command stand behind it"), "{ran:?}");
+    assert!(ran.err().contains("Put options after the subcommand"), "{ran:?}");
 }
 
 #[test]

@@ -4,3 +4,4 @@ mod cli;
 mod quick_start;
 mod stopping;
 mod store_tools;
+mod terminal;

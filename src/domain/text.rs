@@ -1,0 +1,61 @@
+//! Text that a user or a handler has shaped, before it is shown to people.
+//!
+//! A terminal obeys control characters: they move its cursor, change its title or hide a line.
+//! So they are shown as JSON writes them (`\u001b`) and not sent.
+
+use std::{borrow::Cow, fmt::Write};
+
+/// `text` in one line, without control characters.
+#[must_use]
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    escape(text, |c| !acts(c))
+}
+
+/// `text` without control characters but line breaks and tabs.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escape(text, |c| !acts(c) || c == '\n' || c == '\t')
+}
+
+/// Whether a terminal may obey a character: the control characters, the separators of lines and
+/// paragraphs, and the marks that turn the direction of writing (UAX #9).
+fn acts(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escape(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.chars().all(&stays) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            c if stays(c) => escaped.push(c),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            // Writing to a string cannot fail.
+            c => drop(write!(escaped, "\\u{:04x}", u32::from(c))),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_character_is_left() {
+        let cases = [
+            ("plain 東京 💥 é", "plain 東京 💥 é", "plain 東京 💥 é"),
+            ("a\nb\tc\r", "a\\nb\\tc\\r", "a\nb\tc\\r"),
+            ("\u{1b}]0;title\u{7}", "\\u001b]0;title\\u0007", "\\u001b]0;title\\u0007"),
+            ("\u{9b}31m\u{7f}\0", "\\u009b31m\\u007f\\u0000", "\\u009b31m\\u007f\\u0000"),
+            ("\u{2028}\u{202e}txt.exe", "\\u2028\\u202etxt.exe", "\\u2028\\u202etxt.exe"),
+        ];
+        for (text, line, lines) in cases {
+            assert_eq!((one_line(text).as_ref(), visible(text).as_ref()), (line, lines), "{text:?}");
+        }
+    }
+}
