@@ -74,9 +74,9 @@ impl Catalog {
     /// # Errors
     /// When it is not, or when the check fails.
     pub async fn check(&self, name: &str) -> Result<(), HandlerError> {
-        let (files, checks, name) = (self.files.clone(), self.checks.clone(), name.to_owned());
+        let (files, checks, owned) = (self.files.clone(), self.checks.clone(), name.to_owned());
         let looked_up = move || {
-            let source = files.entry(&name)?;
+            let source = files.entry(&owned)?;
             let kept = checks.kept(&source).filter(|kept| kept.check.error.is_none() && kept.holds(&files));
             Ok((source, kept.is_some()))
         };
@@ -84,7 +84,7 @@ impl Catalog {
         if is_known {
             return Ok(());
         }
-        let check = self.checks.run(source).await.map_err(HandlerError::Unknown)?;
+        let check = self.checks.run(name, source).await.map_err(HandlerError::Unknown)?;
         check.error.map_or(Ok(()), |error| Err(HandlerError::Unusable(error)))
     }
 
@@ -99,7 +99,7 @@ impl Catalog {
         let mut listed = listed.await;
         let under_way: Vec<_> = listed
             .iter()
-            .map(|state| self.checks.wanted(state).map(|source| self.checks.start(source)))
+            .map(|state| self.checks.wanted(state).map(|source| self.checks.start(&state.file.name, source)))
             .collect();
         let deadline = Instant::now() + PATIENCE;
         for (state, check) in listed.iter_mut().zip(under_way) {
@@ -197,7 +197,7 @@ impl Checks {
     }
 
     /// Starts a check that goes on when nobody waits for it, or joins the one of the same source.
-    fn start(self: &Arc<Self>, source: Source) -> UnderWay {
+    fn start(self: &Arc<Self>, name: &str, source: Source) -> UnderWay {
         let mut known = self.known();
         let known = known.entry(source.file.clone()).or_default();
         if let Some((hash, check)) = &known.under_way
@@ -208,12 +208,12 @@ impl Checks {
         }
         let (done, check) = watch::channel(None);
         known.under_way = Some((source.hash, check.clone()));
-        let checks = self.clone();
+        let (checks, name) = (self.clone(), name.to_owned());
         // Ends by itself: the pool answers every check, with an error once it is closed.
         tokio::spawn(async move {
             let _permit = checks.permits.acquire().await;
             let (file, hash) = (source.file.clone(), source.hash);
-            let outcome = checks.run(source).await;
+            let outcome = checks.run(&name, source).await;
             if let Some(known) = checks.known().get_mut(&file) {
                 known.under_way.take_if(|(under_way, _)| *under_way == hash);
             }
@@ -223,9 +223,9 @@ impl Checks {
     }
 
     /// Checks a source and keeps the result.
-    async fn run(&self, source: Source) -> Outcome {
+    async fn run(&self, name: &str, source: Source) -> Outcome {
         let (file, hash, started) = (source.file.clone(), source.hash, Instant::now());
-        let check = self.loader.load(source).await.map_err(|error| error.to_string())?;
+        let check = self.loader.load(name, source).await.map_err(|error| error.to_string())?;
         let kept = Kept { hash, check: check.clone(), took: started.elapsed(), ended: Instant::now() };
         self.known().entry(file).or_default().kept = Some(kept);
         Ok(check)
@@ -251,7 +251,11 @@ mod tests {
     struct Script(Mutex<Vec<String>>);
 
     impl Loader for Script {
-        fn load(&self, entry: Source) -> Pin<Box<dyn Future<Output = io::Result<LoadCheck>> + Send + '_>> {
+        fn load<'a>(
+            &'a self,
+            _name: &'a str,
+            entry: Source,
+        ) -> Pin<Box<dyn Future<Output = io::Result<LoadCheck>> + Send + 'a>> {
             Box::pin(async move {
                 self.0.lock().expect("whole").push(entry.file);
                 let seconds = entry.text.split(' ').next().and_then(|word| word.parse().ok());

@@ -25,9 +25,14 @@ pub struct LoadCheck {
 
 /// Tries to load handlers.
 pub trait Loader: Send + Sync + 'static {
-    /// Loads `entry` without calling what it exports.
+    /// Loads `entry`, the file of the handler `name`, with the rights of that handler; does not
+    /// call its export.
     ///
     /// # Errors
     /// When no runner can be had to load it.
-    fn load(&self, entry: Source) -> Pin<Box<dyn Future<Output = io::Result<LoadCheck>> + Send + '_>>;
+    fn load<'a>(
+        &'a self,
+        name: &'a str,
+        entry: Source,
+    ) -> Pin<Box<dyn Future<Output = io::Result<LoadCheck>> + Send + 'a>>;
 }

@@ -394,11 +394,11 @@ impl Runner for Pool {
 }
 
 impl Pool {
-    async fn load_once(&self, entry: Source) -> io::Result<Ended> {
+    async fn load_once(&self, name: &str, entry: Source) -> io::Result<Ended> {
         let (lines, _dropped) = mpsc::channel(1);
         let (_nobody, cancel) = watch::channel(None);
         let invocation = Invocation {
-            handler: entry.file.trim_start_matches("tasks/").trim_end_matches(".js").to_owned(),
+            handler: name.to_owned(),
             params: serde_json::Map::new(),
             context: protocol::Context::default(),
             not_before: 0,
@@ -416,12 +416,13 @@ impl Pool {
 }
 
 impl Loader for Pool {
-    fn load(&self, entry: Source) -> Later<'_, io::Result<LoadCheck>> {
+    fn load<'a>(&'a self, name: &'a str, entry: Source) -> Later<'a, io::Result<LoadCheck>> {
         Box::pin(async move {
-            let (mut verdict, mut modules) = self.load_once(entry.clone()).await?;
+            let (mut verdict, mut modules) = self.load_once(name, entry.clone()).await?;
             if let Ending::Failed { reason: Reason::Crashed, .. } = verdict.ending {
-                // Whoever killed that runner, only a handler would end the next one too.
-                (verdict, modules) = self.load_once(entry).await?;
+                // The runner may have been killed from outside (the OOM killer, an operator), so try
+                // once more. If the second one dies too, the handler is the cause.
+                (verdict, modules) = self.load_once(name, entry).await?;
             }
             let error = match verdict.ending {
                 Ending::Completed { .. } => None,

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::{messages, run_all};
-use crate::harness::{Options, Server, field};
+use crate::harness::{Options, Server, field, task};
 
 #[test]
 fn files_and_folders_are_found_as_in_node() {
@@ -244,4 +244,16 @@ fn only_the_handlers_that_the_settings_name_may_use_the_system() {
     server.home.write("helper", "module.exports = require('./trusted')");
     let helper = server.run_source("user", "module.exports = () => require('./trusted')()", &json!({}));
     assert_eq!(helper["status"], "failed", "{helper}");
+}
+
+/// Creating a task loads its file, which runs what stands at its top level.
+#[test]
+fn a_file_is_checked_with_the_rights_of_its_own_name_however_deep_it_lies() {
+    let server = Options::default().set("SYSTEM_HANDLERS", "cleanup,tasks").start();
+    for name in ["tasks/cleanup", "tasks/tasks/cleanup", "tasks/tasks"] {
+        server.home.write(name, "require('isochron:system'); module.exports = () => 1;");
+        let refused = server.client().post("/admin/scheduler", &task(name, name, "0 0 1 1 *", &json!({})));
+        let said = refused.expect(400).to_string();
+        assert!(said.contains("systemHandlers"), "{name}: {said}");
+    }
 }
