@@ -81,6 +81,22 @@ pub enum FromRunner {
     Done(Box<Done>),
 }
 
+impl FromRunner {
+    /// Its name, for people. The rest of it is of any length and of a handler's making.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ready { .. } => "Ready",
+            Self::Line { .. } => "Line",
+            Self::OutputCut => "OutputCut",
+            Self::Usage(_) => "Usage",
+            Self::Call { .. } => "Call",
+            Self::Dying(_) => "Dying",
+            Self::Done(_) => "Done",
+        }
+    }
+}
+
 /// What holds a runner besides its isolates and its process. Shown as `full: Landlock ABI 7, seccomp`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cage {

@@ -88,7 +88,7 @@ impl Process {
                 }
                 Ok(())
             }
-            Some(other) => Err(io::Error::other(format!("expected it to get ready, not {other:?}"))),
+            Some(other) => Err(io::Error::other(format!("it sent the frame {} instead of Ready", other.name()))),
             None => Err(io::Error::other(format!("it died while it got ready: {}", self.last_words()))),
         }
     }
@@ -142,6 +142,23 @@ impl Process {
     /// The end of what it wrote to its standard error.
     pub(super) fn last_words(&self) -> String {
         self.last_words.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned()
+    }
+}
+
+#[cfg(test)]
+impl Process {
+    /// A runner that says what the test writes into the other end of `socket`.
+    pub(super) fn played_by(socket: StdStream) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            child: tokio::process::Command::new("sleep").arg("60").kill_on_drop(true).spawn()?,
+            socket: UnixStream::from_std(socket)?,
+            unread: Inbox::default(),
+            last_words: Arc::default(),
+            engine: String::new(),
+            cage: None,
+            runs: 0,
+        })
     }
 }
 

@@ -14,8 +14,9 @@ const LONGEST: usize = 16 * 1024;
 /// Bytes of JSON around a preview, and more.
 const SUMMARY: u64 = 8 * 1024;
 
+/// An attempt that failed without a stack; parts of `error` may come from a runner.
 pub(super) fn failed(reason: Reason, error: impl Into<String>) -> Ending {
-    Ending::Failed { reason, error: error.into(), stack: None, result: None }
+    Ending::Failed { reason, error: cut(error.into()), stack: None, result: None }
 }
 
 /// What a runner reports, held to what it may report: it cuts results at so many characters, and

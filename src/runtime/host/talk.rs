@@ -196,7 +196,10 @@ impl Listening {
                     Some(FromRunner::Usage(usage)) => self.usage = Some(usage),
                     Some(FromRunner::Dying(reason)) => self.dying = Some(reason),
                     Some(FromRunner::Call { call, want }) => self.serve(context, &process.engine, call, want, &answered),
-                    Some(other) => return Err(io::Error::other(format!("{other:?} is out of place"))),
+                    Some(other) => {
+                        let error = format!("it sent the frame {}, which has no business in this run", other.name());
+                        return Err(io::Error::other(error));
+                    }
                 },
                 Some(reply) = answers.recv() => {
                     self.calls -= 1;
@@ -323,5 +326,65 @@ impl Listening {
                 failed(Reason::Crashed, format!("the runner died ({status}){said}"))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, os::unix::net::UnixStream, thread};
+
+    use super::*;
+    use crate::{
+        clock::SystemClock,
+        runtime::protocol::{self, Mode, encode},
+    };
+
+    /// The verdict on a run whose runner sends `frames` and then nothing more.
+    async fn verdict_on(frames: Vec<FromRunner>) -> Verdict {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let mut process = Process::played_by(ours).expect("a process");
+        let (files, caches) = (Files::new("nowhere"), Caches::default());
+        let limits = Limits { resident: u64::MAX, output_bytes: 1 << 20, output_lines: 100, result: 1000 };
+        let context = Context { files: &files, caches: &caches, system: None, clock: &SystemClock, limits };
+        let text = String::new();
+        let entry = Source {
+            file: text.clone(),
+            kind: protocol::SourceKind::Script,
+            text,
+            hash: [0; 32],
+            cache: None,
+        };
+        let run = Run {
+            run: 7,
+            mode: Mode::Call,
+            entry,
+            params: "{}".to_owned(),
+            context: protocol::Context::default(),
+            timeout: 60_000,
+            system: false,
+        };
+        let (lines, _nobody_reads) = mpsc::channel(100);
+        let (_nobody_cancels, cancel) = watch::channel(None);
+        let played = thread::spawn(move || {
+            for frame in frames {
+                // The server may have hung up.
+                let _ = theirs.write_all(&encode(&frame).expect("encodes"));
+            }
+            theirs
+        });
+        let told = talk(&mut process, &context, Talk { run, not_before: 0, lines, cancel }).await;
+        drop(process);
+        played.join().expect("it has written");
+        told.verdict
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_has_no_business_in_a_run_ends_it_with_a_short_error() {
+        let engine = "x".repeat(20 << 20);
+        let verdict = verdict_on(vec![FromRunner::Ready { engine, cage: None }]).await;
+        let Ending::Failed { reason: Reason::Crashed, error, .. } = verdict.ending else {
+            panic!("{verdict:?}")
+        };
+        assert!(error.len() < 200 && error.contains("Ready"), "{} bytes: {error:.300}", error.len());
     }
 }
