@@ -204,7 +204,7 @@ impl Scheduler {
     async fn end(&self, task: TaskId, executions: &[ExecutionId], who: &str) {
         let events = self.events.listen();
         for execution in executions {
-            self.cancel_execution(*execution, who);
+            self.cancel_execution(task, *execution, who);
         }
         self.ended_all(events, task, executions).await;
     }
@@ -229,9 +229,6 @@ impl Scheduler {
         };
         if timeout(ENDED_WITHIN, ended).await.is_err() {
             tracing::warn!(%task, "a cancelled execution takes long to end");
-        } else {
-            // One that had ended before it was asked has nobody else who forgets it.
-            executions.iter().for_each(|execution| self.forget(*execution));
         }
     }
 

@@ -44,7 +44,7 @@ impl Scheduler {
         drop(place);
         match self.record_end(task, execution, verdict, rest).await {
             Ok(step) => {
-                self.forget(execution);
+                self.in_progress.leave(execution);
                 // An end starts nothing by itself: what waits for it is due, and the loop is told so.
                 self.carry_out(step, REPLACED, &mut Vec::new());
             }
@@ -55,7 +55,7 @@ impl Scheduler {
                 if !expected {
                     tracing::error!(%task, %execution, %error, "the end of an execution could not be recorded");
                 }
-                self.forget(execution);
+                self.in_progress.leave(execution);
                 self.nudge.notify_one();
             }
         }

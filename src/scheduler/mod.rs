@@ -12,27 +12,24 @@
 
 mod control;
 mod dispatch;
+mod in_progress;
 mod recovery;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
-    time::timeout,
-};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 pub use self::control::{Asker, ControlError};
+use self::in_progress::InProgress;
 use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{
         Millis,
         execution::ExecutionStatus,
         facts::Task,
-        ids::ExecutionId,
+        ids::{ExecutionId, TaskId},
         step::{Event, Moment, Policy, Refused, Step},
     },
     events::{Events, Happened},
@@ -55,14 +52,14 @@ struct InFlight(Arc<Scheduler>);
 
 impl InFlight {
     fn new(scheduler: &Arc<Scheduler>) -> Self {
-        scheduler.in_flight.send_modify(|count| *count += 1);
+        scheduler.in_progress.begin();
         Self(scheduler.clone())
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.send_modify(|count| *count -= 1);
+        self.0.in_progress.end();
     }
 }
 
@@ -76,10 +73,7 @@ pub struct Scheduler {
     policy: Policy,
     nudge: Notify,
     places: Arc<Semaphore>,
-    /// Who cancels an execution in progress, by execution.
-    cancels: Mutex<BTreeMap<ExecutionId, watch::Sender<Option<String>>>>,
-    /// The loop, attempts and changes under way: a stop waits until there are none.
-    in_flight: watch::Sender<usize>,
+    in_progress: InProgress,
     stopping: watch::Sender<bool>,
 }
 
@@ -104,8 +98,7 @@ impl Scheduler {
             policy,
             nudge: Notify::new(),
             places,
-            cancels: Mutex::default(),
-            in_flight: watch::channel(0).0,
+            in_progress: InProgress::default(),
             stopping: watch::channel(false).0,
         })
     }
@@ -216,11 +209,11 @@ impl Scheduler {
             self.events.publish(Happened::Ended { task, execution: row.id });
         }
         for execution in step.cancel {
-            self.cancel_execution(execution, who);
+            self.cancel_execution(task, execution, who);
         }
         for start in step.start {
             let place = places.pop();
-            let cancel = self.cancel_of(start.execution);
+            let cancel = self.in_progress.enter(start.execution);
             // The one place where attempts are spawned; a stop waits for the guard.
             let under_way = InFlight::new(self);
             tokio::spawn(self.clone().dispatch(start, cancel, place, under_way));
@@ -228,43 +221,39 @@ impl Scheduler {
         self.nudge.notify_one();
     }
 
-    fn cancel_of(&self, execution: ExecutionId) -> watch::Receiver<Option<String>> {
-        let mut cancels = self.cancels.lock().unwrap_or_else(PoisonError::into_inner);
-        cancels.entry(execution).or_insert_with(|| watch::channel(None).0).subscribe()
+    /// Asks an execution to end. A claim is durable a moment before its attempt is dispatched, so
+    /// the execution may not be entered yet: then the request waits for the dispatch. An execution
+    /// that has ended is never dispatched, so a request for it is removed again.
+    fn cancel_execution(&self, task: TaskId, execution: ExecutionId, who: &str) {
+        let entered = self.in_progress.cancel(execution, who);
+        if entered && !self.is_running(task, execution) {
+            self.in_progress.leave(execution);
+        }
     }
 
-    /// Asks an execution in progress to end, whether it has been dispatched yet or not.
-    fn cancel_execution(&self, execution: ExecutionId, who: &str) {
-        let mut cancels = self.cancels.lock().unwrap_or_else(PoisonError::into_inner);
-        let cancel = cancels.entry(execution).or_insert_with(|| watch::channel(None).0);
-        cancel.send_replace(Some(who.to_owned()));
-    }
-
-    fn forget(&self, execution: ExecutionId) {
-        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).remove(&execution);
+    /// Whether an execution is in progress by the store's account, or may be.
+    fn is_running(&self, task: TaskId, execution: ExecutionId) -> bool {
+        let found = self.store.task(task).map(|task| {
+            task.is_some_and(|task| task.facts.running.iter().any(|running| running.execution == execution))
+        });
+        // A request must not get lost because the store cannot be read.
+        found.unwrap_or(true)
     }
 
     /// Stops claiming, lets handlers in progress end for `grace`, then cancels them.
     pub async fn stop(&self, grace: Duration) {
         self.stopping.send_replace(true);
-        if self.idle_within(grace).await {
+        if self.in_progress.wait_until_idle(grace).await {
             return;
         }
-        let running: Vec<_> =
-            self.cancels.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        let running = self.in_progress.executions();
         tracing::warn!(handlers = running.len(), "handlers did not end in time and are cancelled");
         for execution in running {
-            self.cancel_execution(execution, "the server stopped");
+            self.in_progress.cancel(execution, "the server stopped");
         }
-        if !self.idle_within(CANCELLED_WITHIN).await {
+        if !self.in_progress.wait_until_idle(CANCELLED_WITHIN).await {
             tracing::error!("handlers did not end although they were cancelled");
         }
-    }
-
-    async fn idle_within(&self, limit: Duration) -> bool {
-        let mut in_flight = self.in_flight.subscribe();
-        // The sender is ours, so waiting cannot fail before the limit.
-        timeout(limit, in_flight.wait_for(|count| *count == 0)).await.is_ok()
     }
 
     /// Whether it has been told to stop.

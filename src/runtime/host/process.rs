@@ -88,7 +88,9 @@ impl Process {
                 }
                 Ok(())
             }
-            Some(other) => Err(io::Error::other(format!("it sent the frame {} instead of Ready", other.name()))),
+            Some(other) => {
+                Err(io::Error::other(format!("it sent the frame {} instead of Ready", other.name())))
+            }
             None => Err(io::Error::other(format!("it died while it got ready: {}", self.last_words()))),
         }
     }

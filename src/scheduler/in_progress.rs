@@ -1,0 +1,71 @@
+//! The executions in progress: how each of them is asked to end, and how a stop waits for all.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::timeout};
+
+use crate::domain::ids::ExecutionId;
+
+/// Carries who wants an execution to end, once somebody does.
+type Cancel = watch::Sender<Option<String>>;
+
+#[derive(Debug)]
+pub(super) struct InProgress {
+    cancels: Mutex<BTreeMap<ExecutionId, Cancel>>,
+    /// The loop, attempts and changes under way.
+    under_way: watch::Sender<usize>,
+}
+
+impl Default for InProgress {
+    fn default() -> Self {
+        Self { cancels: Mutex::default(), under_way: watch::channel(0).0 }
+    }
+}
+
+impl InProgress {
+    /// Enters an execution that is about to start. It may have been cancelled already.
+    pub(super) fn enter(&self, execution: ExecutionId) -> watch::Receiver<Option<String>> {
+        self.cancels().entry(execution).or_insert_with(|| watch::channel(None).0).subscribe()
+    }
+
+    /// Asks an execution to end, and enters it if it is not there; `true` if it was not.
+    pub(super) fn cancel(&self, execution: ExecutionId, who: &str) -> bool {
+        let mut cancels = self.cancels();
+        let known = cancels.len();
+        cancels.entry(execution).or_insert_with(|| watch::channel(None).0).send_replace(Some(who.to_owned()));
+        cancels.len() > known
+    }
+
+    /// Removes an execution whose end is recorded.
+    pub(super) fn leave(&self, execution: ExecutionId) {
+        self.cancels().remove(&execution);
+    }
+
+    /// Every execution that has been entered and has not left.
+    pub(super) fn executions(&self) -> Vec<ExecutionId> {
+        self.cancels().keys().copied().collect()
+    }
+
+    pub(super) fn begin(&self) {
+        self.under_way.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn end(&self) {
+        self.under_way.send_modify(|count| *count -= 1);
+    }
+
+    /// Waits until nothing is under way; `false` if that takes longer than `limit`.
+    pub(super) async fn wait_until_idle(&self, limit: Duration) -> bool {
+        let mut under_way = self.under_way.subscribe();
+        // The sender is in `self`, so waiting cannot fail before the limit.
+        timeout(limit, under_way.wait_for(|count| *count == 0)).await.is_ok()
+    }
+
+    fn cancels(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Cancel>> {
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

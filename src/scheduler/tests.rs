@@ -1,0 +1,174 @@
+//! The scheduler between a store in memory and a runner that has one slot.
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::{
+    clock::SystemClock,
+    domain::{
+        draft::{Defaults, Draft},
+        execution::{Ending, Execution, Reason, Verdict},
+    },
+    runtime::{Invocation, Later},
+    store::memory::{MemoryStore, disk::Disk},
+};
+
+/// Runs one handler at a time; each ends when the test lets one end, or when it is cancelled.
+struct OneSlot {
+    slot: Semaphore,
+    started: Semaphore,
+    ends: Semaphore,
+}
+
+impl Runner for OneSlot {
+    fn run(&self, mut invocation: Invocation) -> Later<'_, Verdict> {
+        Box::pin(async move {
+            let to_its_end = async {
+                let _slot = self.slot.acquire().await;
+                self.started.add_permits(1);
+                take(&self.ends).await;
+            };
+            let ending = tokio::select! {
+                () = to_its_end => Ending::Completed { result: json!(null) },
+                who = invocation.cancel.wait_for(Option::is_some) => {
+                    let who = who.expect("the scheduler keeps the sender");
+                    Ending::Cancelled { error: who.clone().unwrap_or_default() }
+                }
+            };
+            Verdict { ending, ..Verdict::failed(Reason::Lost, "") }
+        })
+    }
+
+    fn capacity(&self) -> usize {
+        1
+    }
+}
+
+/// Waits for a permit and uses it up.
+async fn take(semaphore: &Semaphore) {
+    semaphore.acquire().await.expect("it is never closed").forget();
+}
+
+struct Scene {
+    store: Arc<dyn Store>,
+    runner: Arc<OneSlot>,
+    scheduler: Arc<Scheduler>,
+    actor: Asker,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::open(&Arc::new(Disk::default())));
+        let [slot, started, ends] = [1, 0, 0].map(Semaphore::new);
+        let runner = Arc::new(OneSlot { slot, started, ends });
+        let scheduler = Scheduler::new(
+            store.clone(),
+            runner.clone(),
+            Arc::new(SystemClock),
+            Events::default(),
+            Policy::default(),
+        );
+        Self { store, runner, scheduler, actor: Asker { request_id: "test".to_owned() } }
+    }
+
+    async fn create(&self, name: &str, schedule: &str) -> TaskId {
+        let body = json!({ "name": name, "description": "", "handler": "h", "schedule": schedule });
+        let Value::Object(body) = body else { unreachable!("an object is written there") };
+        let draft = Draft::read_new(&body).expect("valid");
+        let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
+        let definition = draft.create(&defaults, SystemClock.now()).expect("valid");
+        self.scheduler.create(definition, &self.actor).await.expect("created").id
+    }
+
+    async fn run_by_hand(&self, task: TaskId) -> ExecutionId {
+        self.scheduler.run_by_hand(task, None, &self.actor).await.expect("it may run").1
+    }
+
+    fn row(&self, task: TaskId, execution: ExecutionId) -> Execution {
+        self.store.execution(task, execution).expect("it reads").expect("it is there")
+    }
+
+    /// Waits until no attempt and no change is under way.
+    async fn is_idle(&self) {
+        assert!(self.scheduler.in_progress.wait_until_idle(Duration::from_secs(30)).await, "it never ends");
+    }
+}
+
+const NEVER: &str = "2999-01-01T00:00:00Z";
+
+#[tokio::test]
+async fn an_execution_that_waits_for_a_slot_is_cancelled_without_starting() {
+    let scene = Scene::new();
+    let (first, second) = (scene.create("first", NEVER).await, scene.create("second", NEVER).await);
+    let runs = scene.run_by_hand(first).await;
+    take(&scene.runner.started).await;
+    let waits = scene.run_by_hand(second).await;
+    scene.scheduler.cancel(second, &scene.actor).await.expect("it is in progress");
+    let row = scene.row(second, waits);
+    let ended = (row.status, row.error.as_deref());
+    assert_eq!(ended, (ExecutionStatus::Cancelled, Some("cancelled by a user")));
+    assert_eq!(scene.runner.started.available_permits(), 0, "its handler never started");
+    scene.runner.ends.add_permits(1);
+    scene.is_idle().await;
+    assert_eq!(scene.row(first, runs).status, ExecutionStatus::Completed);
+    assert_eq!(scene.scheduler.in_progress.executions(), []);
+}
+
+#[tokio::test]
+async fn a_cancellation_that_comes_after_the_end_leaves_nothing_behind() {
+    let scene = Scene::new();
+    let task = scene.create("task", NEVER).await;
+    scene.runner.ends.add_permits(1);
+    let ended = scene.run_by_hand(task).await;
+    scene.is_idle().await;
+    scene.scheduler.cancel_execution(task, ended, REPLACED);
+    assert_eq!(scene.scheduler.in_progress.executions(), []);
+    assert_eq!(scene.row(task, ended).status, ExecutionStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_cancellation_between_a_claim_and_its_dispatch_is_heard() {
+    let scene = Scene::new();
+    let task = scene.create("task", NEVER).await;
+    let execution = scene.scheduler.ids.execution(0);
+    let decision = scene.scheduler.decision(move || Event::RunByHand { execution, params: None });
+    let step = scene.store.change(task, decision, None, None).await.expect("it may run");
+    scene.scheduler.cancel_execution(task, execution, "too late for that");
+    scene.scheduler.carry_out(step, REPLACED, &mut Vec::new());
+    scene.is_idle().await;
+    let row = scene.row(task, execution);
+    assert_eq!((row.status, row.error.as_deref()), (ExecutionStatus::Cancelled, Some("too late for that")));
+    assert_eq!(scene.scheduler.in_progress.executions(), []);
+}
+
+#[tokio::test]
+async fn a_due_task_is_claimed_when_there_is_a_permit_for_its_run() {
+    let scene = Scene::new();
+    let tasks = [scene.create("first", "now").await, scene.create("second", "now").await];
+    let running = tokio::spawn({
+        let scheduler = scene.scheduler.clone();
+        async move { scheduler.run().await }
+    });
+    for _ in tasks {
+        take(&scene.runner.started).await;
+        let claimed = scene.store.running().expect("it reads").len();
+        assert_eq!((claimed, scene.runner.started.available_permits()), (1, 0));
+        scene.runner.ends.add_permits(1);
+    }
+    scene.scheduler.stop(Duration::from_secs(30)).await;
+    running.await.expect("no panic").expect("the store works");
+    assert_eq!(scene.store.running().expect("it reads"), []);
+}
+
+#[tokio::test]
+async fn a_stop_cancels_the_runs_that_do_not_end_within_its_grace() {
+    let scene = Scene::new();
+    let task = scene.create("task", NEVER).await;
+    let execution = scene.run_by_hand(task).await;
+    take(&scene.runner.started).await;
+    scene.scheduler.stop(Duration::ZERO).await;
+    let row = scene.row(task, execution);
+    assert_eq!((row.status, row.error.as_deref()), (ExecutionStatus::Cancelled, Some("the server stopped")));
+    assert!(scene.scheduler.pause(task, &scene.actor).await.is_err(), "nothing is changed any more");
+}
