@@ -6,9 +6,11 @@
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
 //! - [`operating`]: do the commands, the start and the stop do their work?
+//! - [`documents`]: does a link or a path in the documents lead somewhere?
 //! - [`rooms`]: does each room of `src/` use only the rooms that it may use?
 
 mod api;
+mod documents;
 mod durability;
 mod handlers;
 mod harness;
