@@ -8,12 +8,17 @@
   const { core, primordials } = global.__bootstrap;
   const {
     ArrayBuffer: NativeArrayBuffer,
+    ArrayBufferPrototypeGetDetached,
+    ArrayPrototypeIndexOf,
     Error,
     ObjectAssign,
     ObjectDefineProperty,
     ObjectFreeze,
     PromisePrototypeThen,
     PromiseResolve,
+    ObjectPrototypeIsPrototypeOf,
+    RangeError,
+    ReflectApply,
     ReflectConstruct,
     ReflectGetOwnPropertyDescriptor,
     ReflectOwnKeys,
@@ -30,6 +35,11 @@
   // What the later files share; `boot` takes it off the global object.
   const ours = { __proto__: null, uncaught: undefined, seal: undefined };
 
+  // The longest delay that deno_core's timers take, in milliseconds: longer ones would fire
+  // at once. No run is that long, so a timer that is cut to it never fires either.
+  const LONGEST_DELAY = 2 ** 31 - 1;
+  const delay = (milliseconds) => milliseconds > LONGEST_DELAY ? LONGEST_DELAY : milliseconds;
+
   // deno_web's scripts get a `core` of ours: an exception that a listener throws comes
   // to `uncaught` instead of ending the process, and after the snapshot no script loads
   // (loading would show the handler our internals).
@@ -45,6 +55,8 @@
   };
   const webCore = ObjectAssign({ __proto__: null }, core, {
     loadExtScript: load,
+    createSystemTimer: (callback, after, isRefed) =>
+      core.createSystemTimer(callback, delay(after), isRefed),
     reportUnhandledException: (error) => ours.uncaught(error),
     destructureError: () => ({
       __proto__: null,
@@ -61,7 +73,7 @@
   });
   ours.load = load;
 
-  load("ext:deno_webidl/00_webidl.js");
+  const webidl = load("ext:deno_webidl/00_webidl.js");
   const url = load("ext:deno_web/00_url.js");
   load("ext:deno_web/00_infra.js");
   load("ext:deno_web/01_console.js");
@@ -77,12 +89,81 @@
   // `reportException` of 02_event.js asks this before it reports.
   event.saveGlobalThisReference({ __proto__: null, dispatchEvent: () => true });
 
-  function structuredClone(value, options) {
-    if (options?.transfer !== undefined) {
-      throw new DOMException("transfer is not supported", "DataCloneError");
+  // deno_core makes an op's error by the name of its class and throws `undefined` for a
+  // name that it does not know. No other class of the ops in use is missing.
+  core.registerErrorBuilder(
+    "DOMExceptionInvalidCharacterError",
+    (message) => new DOMException(message, "InvalidCharacterError"),
+  );
+
+  // --- timers ---
+
+  /** A timer whose delay may be as long as anybody asks. */
+  const timer = (name, start) => ({
+    [name](callback, timeout) {
+      const args = arguments;
+      if (args.length > 1) args[1] = delay(+timeout);
+      return ReflectApply(start, this, args);
+    },
+  })[name];
+
+  // --- structuredClone ---
+
+  const PREFIX = "Failed to execute 'structuredClone'";
+  const toOptions = webidl.createDictionaryConverter("StructuredSerializeOptions", [
+    {
+      key: "transfer",
+      converter: webidl.converters["sequence<object>"],
+      get defaultValue() {
+        return [];
+      },
+    },
+  ]);
+  const uncloneable = (text) => new DOMException(text, "DataCloneError");
+  const isDOMException = (value) =>
+    ObjectPrototypeIsPrototypeOf(DOMException.prototype, value) && core.isNativeError(value);
+
+  /** The copy of an object of the web APIs: of a DOMException; nothing else has one. */
+  function copyOf(object) {
+    if (!isDOMException(object)) {
+      const kind = object[SymbolToStringTag];
+      throw uncloneable(`#<${typeof kind === "string" ? kind : "Object"}> could not be cloned.`);
     }
-    const result = op_isochron_clone(value);
-    if (result.length === 2) throw new DOMException(result[1], "DataCloneError");
+    const copy = new DOMException(object.message, object.name);
+    const own = ReflectGetOwnPropertyDescriptor(object, "stack");
+    if (own !== undefined) {
+      ObjectDefineProperty(copy, "stack", {
+        __proto__: null,
+        value: `${object.stack}`,
+        writable: true,
+        enumerable: false,
+        configurable: true,
+      });
+    }
+    return copy;
+  }
+
+  function checkTransfer(list) {
+    for (let i = 0; i < list.length; i++) {
+      const buffer = list[i];
+      if (!core.isArrayBuffer(buffer)) {
+        throw uncloneable("only ArrayBuffers can be transferred");
+      }
+      if (ArrayBufferPrototypeGetDetached(buffer)) {
+        throw uncloneable("an ArrayBuffer to transfer has been transferred before");
+      }
+      if (ArrayPrototypeIndexOf(list, buffer) !== i) {
+        throw uncloneable("an ArrayBuffer stands twice among those to transfer");
+      }
+    }
+  }
+
+  function structuredClone(value, options) {
+    webidl.requiredArguments(arguments.length, 1, PREFIX);
+    const { transfer } = toOptions(options, PREFIX, "Argument 2");
+    checkTransfer(transfer);
+    const result = op_isochron_clone(value, transfer, webidl.brand, copyOf);
+    if (result.length === 2) throw uncloneable(result[1]);
     return result[0];
   }
 
@@ -162,11 +243,16 @@
     configurable: true,
   });
 
-  // A resizable buffer takes its memory past the counting allocator, so there are
-  // none: the options are not looked at.
-  function ArrayBuffer(length) {
+  // A resizable buffer would take its memory past the counting allocator.
+  function ArrayBuffer(length, options) {
     if (new.target === undefined) {
       throw new TypeError("Constructor ArrayBuffer requires 'new'");
+    }
+    if (typeof options === "object" && options !== null && options.maxByteLength !== undefined) {
+      throw new RangeError(
+        "an ArrayBuffer cannot be resizable here: leave out maxByteLength, and use " +
+          "buffer.transfer(size) to get one of another size",
+      );
     }
     return ReflectConstruct(NativeArrayBuffer, [length], new.target);
   }
@@ -201,10 +287,12 @@
     clearInterval: timers.clearInterval,
     clearTimeout: timers.clearTimeout,
     crypto,
+    global,
     performance,
     queueMicrotask,
-    setInterval: timers.setInterval,
-    setTimeout: timers.setTimeout,
+    self: global,
+    setInterval: timer("setInterval", timers.setInterval),
+    setTimeout: timer("setTimeout", timers.setTimeout),
     structuredClone,
   };
   ours.define = (name, value) => {

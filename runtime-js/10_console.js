@@ -1,18 +1,54 @@
-// The console: deno_web formats, we send. One call is one line of output.
+// The console. deno_web inspects values; the text of a line is made here, so that a value
+// that cannot be shown costs its own place in the line and never the run.
 "use strict";
 
 ((global) => {
   const { core, primordials } = global.__bootstrap;
   const {
+    Array,
+    BigInt,
+    Boolean,
+    Error,
     ErrorCaptureStackTrace,
+    Function,
+    JSONStringify,
+    MapPrototypeClear,
+    MapPrototypeDelete,
+    MapPrototypeGet,
+    MapPrototypeHas,
+    MapPrototypeSet,
+    MathRound,
+    Number,
+    NumberParseFloat,
+    NumberParseInt,
+    NumberPrototypeToFixed,
+    Object,
     ObjectDefineProperty,
-    ReflectApply,
+    ObjectHasOwn,
+    ObjectIs,
+    ReflectGetOwnPropertyDescriptor,
+    ReflectGetPrototypeOf,
+    RegExp,
+    SafeMap,
+    SafeSet,
+    SetPrototypeHas,
+    String,
     StringPrototypeEndsWith,
+    StringPrototypeIndexOf,
+    StringPrototypeRepeat,
     StringPrototypeReplaceAll,
     StringPrototypeSlice,
+    StringPrototypeStartsWith,
+    Symbol,
+    SymbolToPrimitive,
     SymbolToStringTag,
   } = primordials;
-  const { op_isochron_frames, op_isochron_write } = core.ops;
+  const {
+    op_isochron_checkpoint,
+    op_isochron_frames,
+    op_isochron_now,
+    op_isochron_write,
+  } = core.ops;
   const ours = global.__isochron;
   const deno = ours.load("ext:deno_web/01_console.js");
   deno.setNoColorFns(() => true, () => true);
@@ -25,82 +61,299 @@
   const ERROR = 4;
   // Longer strings are cut before they are formatted: no more output is ever sent.
   const LONGEST = 16 * 1024 * 1024;
+  // Groups deeper than this are not indented any further.
+  const DEEPEST = 512;
 
   let open = true; // until the output limit is reached
   let depth = 0; // of groups that are open
-  let level = LOG; // of the method that is printing
-  const write = (at, message) => {
-    if (open) open = op_isochron_write(at, message);
-  };
-  const printer = new deno.Console((message) => {
-    const end = StringPrototypeEndsWith(message, "\n") ? -1 : undefined;
-    write(level, StringPrototypeSlice(message, 0, end));
-  });
+  const counts = new SafeMap(); // by label
+  const starts = new SafeMap(); // of timers, by label
 
-  const prepared = (args) => {
-    for (let i = 0; i < args.length; i++) {
-      if (typeof args[i] === "string" && args[i].length > LONGEST) {
-        args[i] = StringPrototypeSlice(args[i], 0, LONGEST);
-      }
+  const write = (level, text) => {
+    if (open) open = op_isochron_write(level, text);
+  };
+  function print(level, text) {
+    if (depth > 0) {
+      const indent = StringPrototypeRepeat("  ", depth < DEEPEST ? depth : DEEPEST);
+      text = indent + StringPrototypeReplaceAll(text, "\n", `\n${indent}`);
     }
-    return args;
-  };
-  const method = (name, at) => {
-    const print = printer[name];
-    const quick = name === "log" || name === "info" || name === "debug" ||
-      name === "warn" || name === "error";
-    const wrapped = {
-      [name](...args) {
-        if (name === "group" || name === "groupCollapsed") depth++;
-        if (name === "groupEnd" && depth > 0) depth--;
-        if (!open) return;
-        prepared(args);
-        if (
-          quick && args.length === 1 && typeof args[0] === "string" && depth === 0
-        ) {
-          write(at, args[0]);
-          return;
-        }
-        const before = level;
-        level = at;
-        try {
-          ReflectApply(print, printer, args);
-        } finally {
-          level = before;
-        }
-      },
-    };
-    return wrapped[name];
+    write(level, text);
+  }
+
+  // --- values as texts ---
+
+  /** In place of a value: it threw while it was looked at. */
+  function unshown(error) {
+    let why = "";
+    try {
+      why = typeof error === "object" && error !== null ? error.message : error;
+      why = typeof why === "string" ? StringPrototypeSlice(why, 0, 200) : "";
+    } catch {
+      // Nothing more can be said.
+    }
+    return why === "" ? "[cannot be shown]" : `[cannot be shown: ${why}]`;
+  }
+
+  /** What `work` returns, or that it threw. The handler's own code may run in it. */
+  function guarded(work, value, options) {
+    try {
+      return work(value, options);
+    } catch (error) {
+      return unshown(error);
+    } finally {
+      // deno_web's formatter forgets that JavaScript was told to stop.
+      op_isochron_checkpoint();
+    }
+  }
+  const inspect = (value, options) => guarded(deno.inspect, value, options);
+
+  const SHALLOW = { __proto__: null, depth: 0 };
+  // Their `toString` says less about a value than inspecting it does.
+  const INSPECTED = new SafeSet([
+    Array, BigInt, Boolean, Error, Function, Number, Object, RegExp, String, Symbol,
+  ]);
+
+  /** Whether an object has a text of its own, as Node decides it for `%s`. */
+  function hasText(value) {
+    if (core.isProxy(value)) return false;
+    if (typeof value[SymbolToPrimitive] === "function") return true;
+    if (typeof value.toString !== "function") return false;
+    let holder = value;
+    while (holder !== null && !ObjectHasOwn(holder, "toString")) {
+      holder = ReflectGetPrototypeOf(holder);
+    }
+    if (holder === null || holder === value) return true;
+    const descriptor = ReflectGetOwnPropertyDescriptor(holder, "constructor");
+    return descriptor === undefined || !SetPrototypeHas(INSPECTED, descriptor.value);
+  }
+
+  function stringOf(value) {
+    if (typeof value === "bigint") return `${value}n`;
+    if (ObjectIs(value, -0)) return "-0";
+    if (typeof value === "object" && value !== null && !hasText(value)) {
+      return deno.inspect(value, SHALLOW);
+    }
+    return String(value);
+  }
+  function integerOf(value) {
+    if (typeof value === "bigint") return `${value}n`;
+    return `${typeof value === "symbol" ? NaN : NumberParseInt(String(value))}`;
+  }
+  function floatOf(value) {
+    return `${typeof value === "symbol" ? NaN : NumberParseFloat(String(value))}`;
+  }
+  function jsonOf(value) {
+    try {
+      return `${JSONStringify(value)}`;
+    } catch (error) {
+      if (StringPrototypeStartsWith(error.message, "Converting circular structure")) {
+        return "[Circular]";
+      }
+      throw error;
+    }
+  }
+  const DIRECTIVES = {
+    __proto__: null,
+    c: () => "",
+    d: integerOf,
+    f: floatOf,
+    i: integerOf,
+    j: jsonOf,
+    o: deno.inspect,
+    O: deno.inspect,
+    s: stringOf,
   };
 
-  const console = {
-    log: method("log", LOG),
-    info: method("info", INFO),
-    debug: method("debug", DEBUG),
-    warn: method("warn", WARN),
-    error: method("error", ERROR),
-    dir: method("dir", LOG),
-    dirxml: method("dirxml", LOG),
-    table: method("table", LOG),
-    assert: method("assert", ERROR),
-    count: method("count", LOG),
-    countReset: method("countReset", LOG),
-    time: method("time", LOG),
-    timeLog: method("timeLog", LOG),
-    timeEnd: method("timeEnd", LOG),
-    group: method("group", LOG),
-    groupCollapsed: method("groupCollapsed", LOG),
-    groupEnd: method("groupEnd", LOG),
-    trace(...args) {
+  const short = (text) => text.length > LONGEST ? StringPrototypeSlice(text, 0, LONGEST) : text;
+
+  /** The text of `console.log(...args)`, whose first argument may hold directives. */
+  function format(args) {
+    if (args.length === 0) return "";
+    if (typeof args[0] !== "string") return joined("", args, 0);
+    if (args.length === 1) return short(args[0]);
+    const pattern = short(args[0]);
+    let text = "";
+    let next = 1; // of the arguments
+    let done = 0; // characters of the pattern that are in the text
+    for (;;) {
+      const at = StringPrototypeIndexOf(pattern, "%", next === args.length ? pattern.length : done);
+      if (at === -1 || at === pattern.length - 1) break;
+      const name = pattern[at + 1];
+      const directive = DIRECTIVES[name];
+      text += StringPrototypeSlice(pattern, done, at);
+      if (name === "%") text += "%";
+      else if (directive === undefined) text += `%${name}`;
+      else text += guarded(directive, args[next++]);
+      done = at + 2;
+    }
+    return joined(text + unescaped(pattern, done), args, next);
+  }
+
+  /** The rest of a pattern when no argument is left for it: only `%%` means something. */
+  const unescaped = (pattern, start) =>
+    StringPrototypeReplaceAll(StringPrototypeSlice(pattern, start), "%%", "%");
+
+  function joined(text, args, start) {
+    for (let i = start; i < args.length; i++) {
+      if (i > 0) text += " ";
+      text += typeof args[i] === "string" ? short(args[i]) : inspect(args[i]);
+    }
+    return text;
+  }
+
+  // --- methods ---
+
+  /** A method that prints nothing rather than throw. */
+  const method = (name, level, body) => ({
+    [name](...args) {
       if (!open) return;
-      const message = deno.inspectArgs(prepared(args), { __proto__: null, colors: false });
-      const here = { name: "Trace", message };
-      ErrorCaptureStackTrace(here, console.trace);
-      const frames = typeof here.stack === "string" ? op_isochron_frames(here.stack) : "";
-      const first = message === "" ? "Trace" : `Trace: ${message}`;
-      const rest = frames === "" ? "" : "\n    " + StringPrototypeReplaceAll(frames, "\n", "\n    ");
-      write(ERROR, first + rest);
+      try {
+        body(level, args);
+      } catch (error) {
+        print(level, unshown(error));
+      }
     },
+  })[name];
+
+  /** The usual case is one text outside any group. */
+  const printing = (name, level) => ({
+    [name](...args) {
+      if (!open) return;
+      if (args.length === 1 && typeof args[0] === "string" && depth === 0) {
+        write(level, short(args[0]));
+        return;
+      }
+      try {
+        print(level, format(args));
+      } catch (error) {
+        print(level, unshown(error));
+      }
+    },
+  })[name];
+
+  const labelOf = (args) => args.length === 0 || args[0] === undefined ? "default" : String(args[0]);
+
+  function group(level, args) {
+    if (args.length > 0) print(level, format(args));
+    depth++;
+  }
+
+  function assert(level, args) {
+    if (args.length > 0 && args[0]) return;
+    const rest = [];
+    for (let i = 1; i < args.length; i++) append(rest, args[i]);
+    if (rest.length === 0) return print(level, "Assertion failed");
+    if (typeof rest[0] === "string") rest[0] = `Assertion failed: ${rest[0]}`;
+    else return print(level, joined("Assertion failed:", args, 1));
+    print(level, format(rest));
+  }
+  const append = (list, value) =>
+    ObjectDefineProperty(list, list.length, {
+      __proto__: null,
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+
+  function count(level, args) {
+    const label = labelOf(args);
+    const number = (MapPrototypeGet(counts, label) ?? 0) + 1;
+    MapPrototypeSet(counts, label, number);
+    print(level, `${label}: ${number}`);
+  }
+  function countReset(level, args) {
+    const label = labelOf(args);
+    if (MapPrototypeHas(counts, label)) MapPrototypeSet(counts, label, 0);
+    else print(WARN, `Count for '${label}' does not exist`);
+  }
+
+  function time(level, args) {
+    const label = labelOf(args);
+    if (MapPrototypeHas(starts, label)) print(WARN, `Timer '${label}' already exists`);
+    else MapPrototypeSet(starts, label, op_isochron_now());
+  }
+  function elapsed(label) {
+    const start = MapPrototypeGet(starts, label);
+    if (start === undefined) {
+      print(WARN, `Timer '${label}' does not exist`);
+      return undefined;
+    }
+    const took = op_isochron_now() - start;
+    const digits = took < 1 ? 3 : took < 10 ? 2 : took < 100 ? 1 : 0;
+    return `${label}: ${digits === 0 ? MathRound(took) : NumberPrototypeToFixed(took, digits)}ms`;
+  }
+  function timeLog(level, args) {
+    const text = elapsed(labelOf(args));
+    if (text !== undefined) print(level, joined(text, args, 1));
+  }
+  function timeEnd(level, args) {
+    const label = labelOf(args);
+    const text = elapsed(label);
+    MapPrototypeDelete(starts, label);
+    if (text !== undefined) print(level, text);
+  }
+
+  function dir(level, { 0: value, 1: options }) {
+    if (typeof value === "string") return print(level, short(value));
+    const given = typeof options === "object" ? guarded(copied, options) : undefined;
+    print(level, typeof given === "object" ? inspect(value, given) : inspect(value));
+  }
+  const copied = (options) => ({ __proto__: null, ...options, colors: false });
+
+  // Of deno_web's console only the tables are used: its native half takes 0.4 ms to make.
+  let tableText = "";
+  const tables = new deno.Console((message) => {
+    tableText = StringPrototypeEndsWith(message, "\n")
+      ? StringPrototypeSlice(message, 0, -1)
+      : message;
+  });
+  function table(level, { 0: data, 1: properties }) {
+    tableText = "";
+    guarded((value) => tables.table(value, properties), data) === undefined
+      ? print(level, tableText)
+      : print(level, inspect(data));
+  }
+
+  function trace(level, args) {
+    const message = format(args);
+    const here = { name: "Trace", message: "" };
+    ErrorCaptureStackTrace(here);
+    const frames = typeof here.stack === "string" ? op_isochron_frames(here.stack) : "";
+    const first = message === "" ? "Trace" : `Trace: ${message}`;
+    const rest = frames === "" ? "" : `\n    ${StringPrototypeReplaceAll(frames, "\n", "\n    ")}`;
+    print(level, first + rest);
+  }
+
+  const nothing = (name) => ({ [name]() {} })[name];
+  const console = {
+    log: printing("log", LOG),
+    info: printing("info", INFO),
+    debug: printing("debug", DEBUG),
+    warn: printing("warn", WARN),
+    error: printing("error", ERROR),
+    dir: method("dir", LOG, dir),
+    dirxml: printing("dirxml", LOG),
+    table: method("table", LOG, table),
+    assert: method("assert", ERROR, assert),
+    count: method("count", LOG, count),
+    countReset: method("countReset", LOG, countReset),
+    time: method("time", LOG, time),
+    timeLog: method("timeLog", LOG, timeLog),
+    timeEnd: method("timeEnd", LOG, timeEnd),
+    group: method("group", LOG, group),
+    groupCollapsed: method("groupCollapsed", LOG, group),
+    groupEnd() {
+      if (depth > 0) depth--;
+    },
+    clear() {
+      depth = 0;
+    },
+    trace: method("trace", ERROR, trace),
+    // For a profiler, which nobody can attach here.
+    profile: nothing("profile"),
+    profileEnd: nothing("profileEnd"),
+    timeStamp: nothing("timeStamp"),
   };
   ObjectDefineProperty(console, SymbolToStringTag, {
     __proto__: null,
@@ -110,5 +363,11 @@
   ours.define("console", console);
 
   ours.warn = (message) => write(WARN, message);
-  ours.inspect = (value) => deno.inspect(value, { __proto__: null, depth: 2 });
+  ours.inspect = inspect;
+  ours.forgetConsole = () => {
+    open = true;
+    depth = 0;
+    MapPrototypeClear(counts);
+    MapPrototypeClear(starts);
+  };
 })(globalThis);

@@ -5,7 +5,10 @@
 
 use std::{cell::RefCell, fmt::Write, rc::Rc};
 
-use crate::runner::run::session::{Purpose, Session};
+use crate::runner::run::{
+    session::{Purpose, Session},
+    stack::keep_termination,
+};
 use deno_core::{
     OpState,
     v8::{self, script_compiler as compiler},
@@ -18,7 +21,7 @@ const LARGEST_CACHE: usize = 4 * 1024 * 1024;
 /// All caches of one run together: they share a frame with the result.
 const LARGEST_TOTAL: usize = 16 * 1024 * 1024;
 
-/// Compiles file `index` of the session: `[function]` or `[undefined, error, text]`.
+/// Compiles file `index` of the session: `[function]` or `[undefined, error, text, place]`.
 pub(crate) fn module<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &Rc<RefCell<OpState>>,
@@ -46,18 +49,24 @@ pub(crate) fn module<'s>(
             }
             v8::Array::new_with_elements(scope, &[function.into()])
         }
-        Err(Failure { error, text }) => {
+        Err(Failure { error, text, place }) => {
             let text = text.unwrap_or_else(|| format!("{file} cannot be compiled"));
             let undefined = v8::undefined(scope).into();
-            let text = v8::String::new(scope, &text).map_or(undefined, Into::into);
-            v8::Array::new_with_elements(scope, &[undefined, error.unwrap_or(undefined), text])
+            let [text, place] = [Some(text), place].map(|text| {
+                let text = text.and_then(|text| v8::String::new(scope, &text));
+                text.map_or(undefined, Into::into)
+            });
+            v8::Array::new_with_elements(scope, &[undefined, error.unwrap_or(undefined), text, place])
         }
     }
 }
 
 struct Failure<'s> {
     error: Option<v8::Local<'s, v8::Value>>,
+    /// For a person: place, message, line, caret.
     text: Option<String>,
+    /// `tasks/x.js:3:12`
+    place: Option<String>,
 }
 
 type Compiled<'s> = (v8::Local<'s, v8::Function>, bool);
@@ -67,8 +76,11 @@ fn function<'s>(scope: &mut v8::PinScope<'s, '_>, source: Source) -> Result<Comp
     v8::tc_scope!(let tc, scope);
     let compiled = attempt(tc, source);
     compiled.ok_or_else(|| {
-        let text = tc.message().map(|message| explain(tc, message));
-        Failure { error: tc.exception(), text }
+        keep_termination(tc);
+        let message = tc.message();
+        let place = message.map(|message| place(tc, message));
+        let text = message.zip(place.as_ref()).map(|(message, place)| explain(tc, message, place));
+        Failure { error: tc.exception(), text, place }
     })
 }
 
@@ -112,13 +124,11 @@ fn source_string<'s>(scope: &mut v8::PinScope<'s, '_>, text: String) -> Option<v
 ///   const a = );
 ///             ^
 /// ```
-fn explain<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>) -> String {
+fn explain<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>, place: &str) -> String {
     let what = message.get(scope).to_rust_string_lossy(scope);
     let what = what.strip_prefix("Uncaught ").unwrap_or(&what);
-    let file = message.get_script_resource_name(scope).map(|name| name.to_rust_string_lossy(scope));
-    let line = message.get_line_number(scope).unwrap_or_default();
     let column = message.get_start_column();
-    let mut text = format!("{}:{line}:{}: {what}", file.unwrap_or_default(), column + 1);
+    let mut text = format!("{place}: {what}");
     if let Some(source) = message.get_source_line(scope) {
         let source = source.to_rust_string_lossy(scope);
         let width = message.get_end_column().saturating_sub(column).max(1);
@@ -131,6 +141,12 @@ fn explain<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Mess
         );
     }
     text
+}
+
+fn place<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>) -> String {
+    let file = message.get_script_resource_name(scope).map(|name| name.to_rust_string_lossy(scope));
+    let line = message.get_line_number(scope).unwrap_or_default();
+    format!("{}:{line}:{}", file.unwrap_or_default(), message.get_start_column() + 1)
 }
 
 /// The line and, under it, carets; of a long line the part around them.

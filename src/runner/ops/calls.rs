@@ -9,6 +9,7 @@ use crate::runner::{
     modules::commonjs,
     ops::clone,
     run::{
+        outcome,
         session::{File, LARGEST_RESULT, Session},
         stack,
     },
@@ -33,6 +34,7 @@ deno_core::extension!(
         op_isochron_system,
         op_isochron_signal,
         op_isochron_frames,
+        op_isochron_checkpoint,
         op_isochron_end,
         op_isochron_clone,
         op_isochron_random,
@@ -259,9 +261,23 @@ fn op_isochron_end(
 #[op2(reentrant)]
 fn op_isochron_clone<'s>(
     scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
     value: v8::Local<'s, v8::Value>,
+    transfer: v8::Local<'s, v8::Array>,
+    brand: v8::Local<'s, v8::Symbol>,
+    copy: v8::Local<'s, v8::Function>,
 ) -> v8::Local<'s, v8::Array> {
-    clone::clone(scope, value).unwrap_or_else(|| v8::Array::new(scope, 0))
+    let refused = outcome::refused_buffer(&state.borrow().borrow::<Session>().settings);
+    let request = clone::Request { value, transfer, brand, copy };
+    clone::clone(scope, &request, &refused).unwrap_or_else(|| v8::Array::new(scope, 0))
+}
+
+/// Stops JavaScript again if the run is stopped: native code may have caught its termination.
+#[op2(nofast)]
+fn op_isochron_checkpoint(scope: &mut v8::PinScope<'_, '_>, state: Rc<RefCell<OpState>>) {
+    if state.borrow().borrow::<Session>().shared.watch.stopped().is_some() {
+        scope.terminate_execution();
+    }
 }
 
 /// Fills bytes from the system's generator. `false` if it has none.

@@ -10,65 +10,214 @@ use deno_core::v8::{
     ValueSerializerHelper, ValueSerializerImpl,
 };
 
-/// Clones a value: `[clone]`, or `[undefined, why not]`, or nothing when an exception
-/// of the handler's own is on its way.
+use crate::runner::run::stack::keep_termination;
+
+/// One call of `structuredClone`.
+pub(crate) struct Request<'s> {
+    /// The value to clone.
+    pub(crate) value: v8::Local<'s, v8::Value>,
+    /// ArrayBuffers that move into the clone; `00_web.js` has checked each of them.
+    pub(crate) transfer: v8::Local<'s, v8::Array>,
+    /// The symbol that marks objects of the web APIs.
+    pub(crate) brand: v8::Local<'s, v8::Symbol>,
+    /// Copies an object that has the brand, or throws.
+    pub(crate) copy: v8::Local<'s, v8::Function>,
+}
+
+/// Clones a value: `[clone]`, or `[undefined, why not]`, or nothing when an exception is on
+/// its way. `refused` is the text of the error when V8 gets no memory for a buffer.
 pub(crate) fn clone<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    value: v8::Local<'s, v8::Value>,
+    request: &Request<'s>,
+    refused: &str,
 ) -> Option<v8::Local<'s, v8::Array>> {
     v8::tc_scope!(let tc, scope);
-    let refusal = Refusal::default();
-    let copy = write(tc, value, refusal.clone()).and_then(|bytes| read(tc, &bytes));
-    if let Some(copy) = copy {
-        return Some(v8::Array::new_with_elements(tc, &[copy]));
+    let buffers = buffers(tc, request.transfer)?;
+    if !buffers.iter().all(|buffer| buffer.is_detachable()) {
+        return refusal(tc, "the memory of a WebAssembly instance cannot be transferred");
     }
-    let refusal = refusal.0.take();
-    if refusal.is_none() && tc.has_caught() {
-        tc.rethrow();
+    let hosts = Hosts::new(tc, request);
+    let written = write(tc, request.value, hosts.clone(), &buffers);
+    if keep_termination(tc) {
         return None;
     }
-    tc.reset();
-    let text = refusal.unwrap_or_else(|| "the value could not be cloned".to_owned());
-    let text = v8::String::new(tc, &text)?;
-    let undefined = v8::undefined(tc).into();
-    Some(v8::Array::new_with_elements(tc, &[undefined, text.into()]))
+    let Some(bytes) = written else {
+        let Some(text) = hosts.0.refusal.take() else {
+            tc.rethrow();
+            return None;
+        };
+        tc.reset();
+        return refusal(tc, &text);
+    };
+    let moved = transfer(tc, &buffers);
+    if let Some(copy) = read(tc, &bytes, hosts, &moved) {
+        return Some(v8::Array::new_with_elements(tc, &[copy]));
+    }
+    if !keep_termination(tc) {
+        // The bytes are V8's own, so nothing else can be wrong with them.
+        tc.reset();
+        let text = v8::String::new(tc, refused)?;
+        let error = v8::Exception::range_error(tc, text);
+        tc.throw_exception(error);
+        tc.rethrow();
+    }
+    None
+}
+
+fn refusal<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> Option<v8::Local<'s, v8::Array>> {
+    let text = v8::String::new(scope, text)?;
+    let undefined = v8::undefined(scope).into();
+    Some(v8::Array::new_with_elements(scope, &[undefined, text.into()]))
+}
+
+type Buffers<'s> = Vec<v8::Local<'s, v8::ArrayBuffer>>;
+
+fn buffers<'s>(scope: &mut v8::PinScope<'s, '_>, list: v8::Local<'s, v8::Array>) -> Option<Buffers<'s>> {
+    (0..list.length()).map(|index| list.get_index(scope, index)?.try_into().ok()).collect()
 }
 
 fn write<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: v8::Local<'s, v8::Value>,
-    refusal: Refusal,
+    hosts: Hosts,
+    buffers: &Buffers<'s>,
 ) -> Option<Vec<u8>> {
-    let serializer = ValueSerializer::new(scope, Box::new(refusal));
+    let serializer = ValueSerializer::new(scope, Box::new(hosts));
+    for (id, buffer) in (0..).zip(buffers) {
+        serializer.transfer_array_buffer(id, *buffer);
+    }
     serializer.write_header();
     let written = serializer.write_value(scope.get_current_context(), value);
     (written == Some(true)).then(|| serializer.release())
 }
 
-fn read<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> Option<v8::Local<'s, v8::Value>> {
-    let deserializer = ValueDeserializer::new(scope, Box::new(Plain), bytes);
+/// Takes the memory of the buffers, which are empty from here on.
+fn transfer<'s>(scope: &mut v8::PinScope<'s, '_>, buffers: &Buffers<'s>) -> Buffers<'s> {
+    let take = |buffer: &v8::Local<'s, v8::ArrayBuffer>| {
+        let memory = buffer.get_backing_store();
+        buffer.detach(None);
+        v8::ArrayBuffer::with_backing_store(scope, &memory)
+    };
+    buffers.iter().map(take).collect()
+}
+
+fn read<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: &[u8],
+    hosts: Hosts,
+    buffers: &Buffers<'s>,
+) -> Option<v8::Local<'s, v8::Value>> {
+    let deserializer = ValueDeserializer::new(scope, Box::new(hosts), bytes);
+    for (id, buffer) in (0..).zip(buffers) {
+        deserializer.transfer_array_buffer(id, *buffer);
+    }
     let context = scope.get_current_context();
     deserializer.read_header(context)?;
     deserializer.read_value(context)
 }
 
-/// What V8 says cannot be cloned.
-#[derive(Debug, Default, Clone)]
-struct Refusal(Rc<RefCell<Option<String>>>);
+/// What V8 asks while it clones: about objects of the web APIs, and how to refuse.
+#[derive(Clone)]
+struct Hosts(Rc<State>);
 
-impl ValueSerializerImpl for Refusal {
+struct State {
+    brand: v8::Global<v8::Symbol>,
+    copy: v8::Global<v8::Function>,
+    /// Copies of objects of the web APIs; the serialized form holds their index.
+    copies: RefCell<Vec<v8::Global<v8::Object>>>,
+    /// Why the value cannot be cloned.
+    refusal: RefCell<Option<String>>,
+}
+
+impl Hosts {
+    fn new(scope: &mut v8::PinScope<'_, '_>, request: &Request<'_>) -> Self {
+        Self(Rc::new(State {
+            brand: v8::Global::new(scope, request.brand),
+            copy: v8::Global::new(scope, request.copy),
+            copies: RefCell::default(),
+            refusal: RefCell::default(),
+        }))
+    }
+
+    fn refuse(&self, scope: &mut v8::PinScope<'_, '_>, text: &str) {
+        if let Some(message) = v8::String::new(scope, text) {
+            self.throw_data_clone_error(scope, message);
+        }
+    }
+}
+
+impl ValueSerializerImpl for Hosts {
     fn throw_data_clone_error<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
         message: v8::Local<'s, v8::String>,
     ) {
-        self.0.replace(Some(message.to_rust_string_lossy(scope)));
+        self.0.refusal.replace(Some(message.to_rust_string_lossy(scope)));
         let error = v8::Exception::error(scope, message);
         scope.throw_exception(error);
     }
+
+    fn has_custom_host_object(&self, _isolate: &v8::Isolate) -> bool {
+        true
+    }
+
+    fn is_host_object<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        object: v8::Local<'s, v8::Object>,
+    ) -> Option<bool> {
+        let brand = v8::Local::new(scope, &self.0.brand);
+        object.has_own_property(scope, brand.into())
+    }
+
+    fn write_host_object<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        object: v8::Local<'s, v8::Object>,
+        serializer: &dyn ValueSerializerHelper,
+    ) -> Option<bool> {
+        let copy = v8::Local::new(scope, &self.0.copy);
+        let this = v8::undefined(scope).into();
+        let copy = copy.call(scope, this, &[object.into()])?;
+        let copy = v8::Local::<v8::Object>::try_from(copy).ok()?;
+        let mut copies = self.0.copies.borrow_mut();
+        serializer.write_uint32(u32::try_from(copies.len()).ok()?);
+        copies.push(v8::Global::new(scope, copy));
+        Some(true)
+    }
+
+    // V8 takes no answer to the next two for granted: without an exception it aborts.
+
+    fn get_shared_array_buffer_id<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        _buffer: v8::Local<'s, v8::SharedArrayBuffer>,
+    ) -> Option<u32> {
+        self.refuse(scope, "#<SharedArrayBuffer> could not be cloned.");
+        None
+    }
+
+    fn get_wasm_module_transfer_id(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        _module: v8::Local<v8::WasmModuleObject>,
+    ) -> Option<u32> {
+        self.refuse(scope, "#<Module> could not be cloned.");
+        None
+    }
 }
 
-/// Reads what the serializer wrote: no host objects, so nothing to decide.
-struct Plain;
-
-impl ValueDeserializerImpl for Plain {}
+impl ValueDeserializerImpl for Hosts {
+    fn read_host_object<'s>(
+        &self,
+        scope: &mut v8::PinScope<'s, '_>,
+        deserializer: &dyn ValueDeserializerHelper,
+    ) -> Option<v8::Local<'s, v8::Object>> {
+        let mut index = 0;
+        if !deserializer.read_uint32(&mut index) {
+            return None;
+        }
+        let copies = self.0.copies.borrow();
+        Some(v8::Local::new(scope, copies.get(index as usize)?))
+    }
+}

@@ -38,6 +38,11 @@ pub(crate) fn settled(end: End, settings: &Settings) -> End {
     }
 }
 
+/// The message of the error when a buffer is refused, where the runner makes that error.
+pub(crate) fn refused_buffer(settings: &Settings) -> String {
+    format!("{REFUSED_BUFFER}: the run {}", buffers(settings).replace("used", "would use"))
+}
+
 fn buffers(settings: &Settings) -> String {
     format!("used more than {} in ArrayBuffers", size(settings.buffers))
 }

@@ -31,7 +31,6 @@ pub(crate) fn prepare<'s>(
 
 /// As `Error.prototype.toString` does it.
 fn headline<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Value>) -> String {
-    v8::tc_scope!(let scope, scope);
     let Ok(error) = v8::Local::<v8::Object>::try_from(error) else { return String::new() };
     let name = text_property(scope, error, "name").unwrap_or_else(|| "Error".into());
     let message = text_property(scope, error, "message").unwrap_or_default();
@@ -42,17 +41,28 @@ fn headline<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Value
     }
 }
 
+/// A property as a text; its getter and its `toString` are the handler's.
 fn text_property<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     of: v8::Local<'s, v8::Object>,
     name: &str,
 ) -> Option<String> {
-    let name = v8::String::new(scope, name)?;
-    let value = of.get(scope, name.into())?;
-    if value.is_undefined() {
-        return None;
+    v8::tc_scope!(let tc, scope);
+    let name = v8::String::new(tc, name)?;
+    let value = of.get(tc, name.into()).filter(|value| !value.is_undefined());
+    let text = value.and_then(|value| value.to_string(tc)).map(|text| text.to_rust_string_lossy(tc));
+    keep_termination(tc);
+    text
+}
+
+/// Stops JavaScript again if this scope has caught its termination, which would be over with
+/// the scope: the handler's code would run on. Call it after each call into JavaScript.
+pub(crate) fn keep_termination(scope: &v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>) -> bool {
+    let terminated = scope.has_terminated();
+    if terminated {
+        scope.terminate_execution();
     }
-    Some(value.to_string(scope)?.to_rust_string_lossy(scope))
+    terminated
 }
 
 /// `fn (tasks/x.js:3:9)`, by V8's own call site, which no handler can reach or patch.
@@ -61,11 +71,13 @@ fn site_text<'s>(
     sites: v8::Local<'s, v8::Array>,
     index: u32,
 ) -> Option<String> {
-    v8::tc_scope!(let scope, scope);
-    let site = v8::Local::<v8::Object>::try_from(sites.get_index(scope, index)?).ok()?;
-    let name = v8::String::new(scope, "toString")?;
-    let to_string = v8::Local::<v8::Function>::try_from(site.get(scope, name.into())?).ok()?;
-    Some(to_string.call(scope, site.into(), &[])?.to_rust_string_lossy(scope))
+    v8::tc_scope!(let tc, scope);
+    let site = v8::Local::<v8::Object>::try_from(sites.get_index(tc, index)?).ok()?;
+    let name = v8::String::new(tc, "toString")?;
+    let to_string = v8::Local::<v8::Function>::try_from(site.get(tc, name.into())?).ok()?;
+    let text = to_string.call(tc, site.into(), &[]);
+    keep_termination(tc);
+    Some(text?.to_rust_string_lossy(tc))
 }
 
 fn is_ours(site: &str) -> bool {

@@ -188,14 +188,11 @@ fn a_console_is_an_object_that_a_handler_may_take_apart() {
         "module.exports = () => { console.log = undefined; console.info('still'); return Object.keys(console).includes('warn') }",
         "module.exports = () => { console.log({ get a() { throw new Error('no look') } }); console.log('after') }",
         "module.exports = () => { console.log(new Proxy({}, { get() { throw new Error('trap') } })); console.log('after') }",
-        "module.exports = () => { console.log('%s', { toString() { throw new Error('no text') } }); }",
     ];
-    let [taken, replaced, getter, proxy, text] = run_all(&server, sources);
+    let [taken, replaced, getter, proxy] = run_all(&server, sources);
     assert_eq!(messages(&taken), ["taken", "1 0 [ 1, 2 ]", "2 1 [ 1, 2 ]"]);
     assert_eq!((messages(&replaced), &replaced["result"]), (vec!["still"], &json!(true)));
     assert_eq!(messages(&getter), ["{ a: [Getter] }", "after"]);
     assert_eq!(messages(&proxy).last(), Some(&"after"));
-    // Whether it is thrown or shown: the server does not care.
-    assert!(["completed", "failed"].map(|status| json!(status)).contains(&text["status"]), "{text}");
     server.is_well();
 }

@@ -12,10 +12,11 @@ const PRESENT: &str = "Array ArrayBuffer AggregateError Atomics BigInt BigInt64A
     WeakMap WeakRef WeakSet decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval globalThis \
     isFinite isNaN parseFloat parseInt unescape \
     AbortController AbortSignal DOMException Event EventTarget TextDecoder TextEncoder URL URLSearchParams atob btoa \
-    clearInterval clearTimeout console crypto performance queueMicrotask setInterval setTimeout structuredClone";
+    clearInterval clearTimeout console crypto global performance queueMicrotask self setInterval setTimeout \
+    structuredClone";
 
-const ABSENT: &str = "Deno process global Buffer fetch XMLHttpRequest WebSocket Worker SharedArrayBuffer \
-    WebAssembly importScripts window self document localStorage navigator prompt alert Bun setImmediate \
+const ABSENT: &str = "Deno process Buffer fetch XMLHttpRequest WebSocket Worker SharedArrayBuffer \
+    WebAssembly importScripts window document localStorage navigator prompt alert Bun setImmediate \
     __bootstrap __isochron ops core internals primordials gc print load d8 v8 quit";
 
 #[test]
@@ -92,6 +93,7 @@ fn what_is_there_works() {
           weak: new WeakRef({ a: 1 }).deref()?.a === 1,
           regexp: 'aBc'.replace(/(?<x>b)/i, '$<x>$<x>') === 'aBBc' && /\\p{L}/v.test('ü'),
           groups: Object.groupBy([1, 2, 3], (n) => n % 2 ? 'odd' : 'even').odd.length === 2,
+          root: self === globalThis && global === globalThis && typeof (self || window || global).Array === 'function',
           buffers: new ArrayBuffer(8).slice(2).byteLength === 6 && new Uint8Array([3, 1]).toSorted()[0] === 1,
         };
         return Object.entries(check).filter(([, right]) => right !== true);

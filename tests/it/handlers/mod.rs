@@ -2,6 +2,7 @@
 
 mod console;
 mod context;
+mod corners;
 mod ending;
 mod errors;
 mod exports;
