@@ -39,9 +39,19 @@
   function compile(index) {
     const result = op_isochron_compile(index);
     if (result.length === 1) return result[0];
-    const { 1: error, 2: text } = result;
+    const { 1: error, 2: text, 3: place } = result;
     if (error === undefined || error === null) throw new Error(text);
     if (text !== undefined) ours.explain(error, text);
+    // V8 tells the place only to us; here the handler may catch the error and log it.
+    if (core.isNativeError(error) && place !== undefined) {
+      ObjectDefineProperty(error, "message", {
+        __proto__: null,
+        value: `${error.message} (${place})`,
+        writable: true,
+        enumerable: false,
+        configurable: true,
+      });
+    }
     throw error;
   }
 
@@ -82,6 +92,13 @@
     StringPrototypeStartsWith(specifier, "../") ||
     StringPrototypeStartsWith(specifier, "/");
 
+  /** As in Node, where programs look at the code to do without a file that is optional. */
+  function notFound(message) {
+    const error = new Error(message);
+    ours.put(error, "code", "MODULE_NOT_FOUND");
+    return error;
+  }
+
   function requireFrom(from) {
     const require = (specifier) => {
       if (typeof specifier !== "string") {
@@ -95,18 +112,10 @@
       }
       if (!isPath(specifier)) {
         const shown = StringPrototypeSlice(specifier, 0, LONGEST);
-        const error = new Error(
+        throw notFound(
           `Cannot find module '${shown}': a handler can require './file' and '../file' inside ` +
             `tasks/, JavaScript or JSON` + (systemAllowed ? `, and '${SYSTEM}'` : ""),
         );
-        ObjectDefineProperty(error, "code", {
-          __proto__: null,
-          value: "MODULE_NOT_FOUND",
-          writable: true,
-          enumerable: true,
-          configurable: true,
-        });
-        throw error;
       }
       if (specifier.length > LONGEST) {
         throw new Error(`require: a name of ${specifier.length} characters`);
@@ -115,7 +124,9 @@
       const known = MapPrototypeGet(modules, MapPrototypeGet(resolved, key));
       if (known !== undefined) return known.exports;
       const { index, file, json, error } = op_isochron_module(from, specifier);
-      if (typeof error === "string") throw new Error(error);
+      if (typeof error === "string") {
+        throw StringPrototypeStartsWith(error, "Cannot find module") ? notFound(error) : new Error(error);
+      }
       MapPrototypeSet(resolved, key, file);
       const loaded = MapPrototypeGet(modules, file);
       return (loaded ?? evaluate(index, file, json)).exports;

@@ -10,6 +10,8 @@
     ArrayPrototypeJoin,
     ArrayPrototypeSlice,
     Error,
+    ErrorPrototype,
+    FunctionPrototypeToString,
     JSONParse,
     JSONStringify,
     MapPrototypeGet,
@@ -18,13 +20,19 @@
     NumberPrototypeToString,
     ObjectDefineProperty,
     ObjectFreeze,
+    ObjectHasOwn,
     ObjectKeys,
-    Promise,
+    PromiseResolve,
     ReflectApply,
+    ReflectDefineProperty,
+    ReflectDeleteProperty,
     ReflectGetOwnPropertyDescriptor,
+    ReflectGetPrototypeOf,
     SafeMap,
     StringPrototypeCharCodeAt,
+    StringPrototypeEndsWith,
     StringPrototypeSlice,
+    StringPrototypeStartsWith,
   } = primordials;
   const { op_isochron_end, op_isochron_invocation, op_isochron_signal } = core.ops;
   const ours = global.__isochron;
@@ -110,8 +118,10 @@
 
   function found(exports) {
     if (exports === null) return "null";
+    if (typeof exports === "function") return notCallable(exports);
     if (typeof exports !== "object") return `a ${typeof exports}`;
     if (ArrayIsArray(exports)) return "an array";
+    if (core.isPromise(exports)) return "a promise";
     const keys = ObjectKeys(exports);
     if (keys.length === 0) return "an empty object";
     const own = ReflectGetOwnPropertyDescriptor(exports, "default");
@@ -120,15 +130,37 @@
     return `an object with ${shown}${keys.length > 5 ? ", …" : ""}`;
   }
 
+  const GeneratorPrototype = ReflectGetPrototypeOf(function* () {});
+
+  /** Why calling a function would not run it: its kind. Nothing if it would. */
+  function notCallable(exported) {
+    if (core.isGeneratorFunction(exported)) {
+      return ReflectGetPrototypeOf(exported) === GeneratorPrototype
+        ? "a generator function"
+        : "an async generator function";
+    }
+    // Only of classes, the language's own among them, can `prototype` not be written;
+    // and of functions that somebody froze.
+    const prototype = ReflectGetOwnPropertyDescriptor(exported, "prototype");
+    if (prototype === undefined || prototype.writable !== false) return undefined;
+    const text = FunctionPrototypeToString(exported);
+    return StringPrototypeStartsWith(text, "class") || StringPrototypeEndsWith(text, "{ [native code] }")
+      ? "a class"
+      : undefined;
+  }
+
+  const isHandler = (exported) =>
+    typeof exported === "function" && notCallable(exported) === undefined;
+
   function load(invocation) {
     const { file } = invocation;
     let exports;
     try {
       exports = ours.loadEntry(file, invocation.system);
-      if (typeof exports === "function") return exports;
+      if (isHandler(exports)) return exports;
       if (typeof exports === "object" && exports !== null) {
         const byDefault = exports.default;
-        if (typeof byDefault === "function") return byDefault;
+        if (isHandler(byDefault)) return byDefault;
       }
     } catch (error) {
       let text = ours.describe(error);
@@ -174,10 +206,14 @@
       failed(error);
       return undefined;
     }
-    if (core.isPromise(value)) return (waitedFor = value);
     if (typeof value === "object" && value !== null || typeof value === "function") {
-      // It may be a thenable.
-      return (waitedFor = new Promise((resolve) => resolve(value)));
+      // As `await` does it: a plain promise is itself, of anything else `then` is called.
+      try {
+        return (waitedFor = PromiseResolve(value));
+      } catch (error) {
+        failed(error);
+        return undefined;
+      }
     }
     settled(value);
     return undefined;
@@ -219,6 +255,7 @@
 
   function reportedFailure(value) {
     if (typeof value !== "object" || value === null) return undefined;
+    if (ours.isError(value)) return { error: ours.describe(value), stack: ours.stackOf(value) };
     const own = ReflectGetOwnPropertyDescriptor(value, "success");
     if (own === undefined || value.success !== false) return undefined;
     const error = value.error;
@@ -234,7 +271,7 @@
         stack: ours.stackOf(error),
       };
     }
-    return { error: ours.short(ours.inspect(error)) };
+    return { error: ours.short(ours.inspect(error, { __proto__: null, depth: 2 })) };
   }
 
   function resultText(value) {
@@ -242,9 +279,32 @@
     if (typeof value === "function" || typeof value === "symbol") {
       throw new Error(`it is a ${typeof value}`);
     }
-    const text = JSONStringify(value);
+    if (core.isGeneratorObject(value)) {
+      throw new Error("it is a generator: nothing of it has run");
+    }
+    const text = typeof value === "object" ? stringify(value) : JSONStringify(value);
     if (text === undefined) throw new Error("it has no JSON form");
     return text.length <= resultLimit ? text : shortened(value, text);
+  }
+
+  /** JSON in which an Error keeps its name and message, unless it has a `toJSON`. */
+  function stringify(value) {
+    const added = !ObjectHasOwn(ErrorPrototype, "toJSON") &&
+      ReflectDefineProperty(ErrorPrototype, "toJSON", {
+        __proto__: null,
+        value: errorAsJson,
+        writable: true,
+        enumerable: false,
+        configurable: true,
+      });
+    try {
+      return JSONStringify(value);
+    } finally {
+      if (added) ReflectDeleteProperty(ErrorPrototype, "toJSON");
+    }
+  }
+  function errorAsJson() {
+    return { name: `${this.name}`, message: `${this.message}`, ...this };
   }
 
   function shortened(value, text) {
@@ -311,6 +371,7 @@
   /** After a rehearsal: as if nothing had run. */
   function forget() {
     ours.forgetModules();
+    ours.forgetConsole();
     waitedFor = undefined;
     controller = undefined;
     abortedWith = 0;
@@ -321,11 +382,16 @@
 
   function boot(webAssembly) {
     ours.seal();
+    ours.bootErrors();
     delete global.Deno;
     delete global.__bootstrap;
     delete global.__isochron;
+    const { Atomics, SharedArrayBuffer, WebAssembly } = global;
     delete global.SharedArrayBuffer;
-    const { Atomics, WebAssembly } = global;
+    // A shared memory of WebAssembly has this prototype: without these it leads to no
+    // buffer that the limits do not know.
+    delete SharedArrayBuffer.prototype.constructor;
+    delete SharedArrayBuffer.prototype.grow;
     // deno_core panics when a stream comes that nobody told it how to read.
     delete WebAssembly.compileStreaming;
     delete WebAssembly.instantiateStreaming;

@@ -82,7 +82,9 @@ fn a_stack_shows_the_handlers_own_frames_and_none_of_the_machinery() {
     at module.exports (tasks/case-4.js:3:10)
     ---
     AggregateError: All promises were rejected (one; two)
-    -
+    error 1 of 2: one
+    at module.exports (tasks/case-5.js:1:52)
+    error 2 of 2: two
     ---
     inside
     at module.exports (tasks/case-6.js:1:24)

@@ -202,7 +202,7 @@ fn a_broken_module_shows_its_own_file_and_place() {
             execution["stack"].as_str().unwrap_or("-")
         )
     });
-    assert_snapshot!(told.join("\n---\n"), @"
+    assert_snapshot!(told.join("\n---\n"), @r#"
     SyntaxError: tasks/bad.json: Expected double-quoted property name in JSON at position 14 (line 3 column 3)
     at module.exports (tasks/case-1.js:1:24)
     ---
@@ -217,7 +217,8 @@ fn a_broken_module_shows_its_own_file_and_place() {
     ---
     Cannot find module './nothing' from tasks/case-4.js; looked for tasks/nothing, tasks/nothing.js, tasks/nothing.cjs, tasks/nothing.json, tasks/nothing/index.js
     at module.exports (tasks/case-4.js:1:24)
-    ");
+    with { code: "MODULE_NOT_FOUND" }
+    "#);
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod hostile;
 mod intruders;
 mod limits;
+mod swallowed;
 mod system_calls;
