@@ -11,7 +11,7 @@ use isochron::{
         execution::{Level, Usage},
         facts::Task,
         ids::{ExecutionId, TaskId},
-        schedule::Schedule,
+        schedule::{Schedule, Timetable},
         source::{Source, SourceKind},
         step::{Event, Moment, Policy},
     },
@@ -90,7 +90,7 @@ fn parsed(text: &str) -> Schedule {
 
 fn due(c: &mut Criterion) {
     let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
-    let tasks: Vec<_> = (0..COUNT).map(|i| task(i, expression(&mut numbers))).collect();
+    let tasks: Vec<_> = (0..COUNT).map(|i| task(i, &expression(&mut numbers))).collect();
     let mut group = c.benchmark_group("task");
     group.throughput(Throughput::Elements(COUNT as u64));
     group.bench_function("step due", |b| {
@@ -116,14 +116,14 @@ fn due(c: &mut Criterion) {
     group.finish();
 }
 
-fn task(number: usize, schedule: String) -> Task {
+fn task(number: usize, schedule: &str) -> Task {
     let definition = Definition {
         name: format!("task-{number}"),
         description: "One of many".to_owned(),
         handler: "reports/sales".to_owned(),
         params: params(),
-        schedule,
-        timezone: ZONES[number % ZONES.len()].name().to_owned(),
+        schedule: Timetable::parse(schedule).unwrap_or_else(|error| panic!("{error}")),
+        timezone: ZONES[number % ZONES.len()],
         recurring: true,
         max_retries: 3,
         retry_delay: 60_000,
@@ -135,7 +135,7 @@ fn task(number: usize, schedule: String) -> Task {
         keep_executions: 100,
     };
     let id = TaskId::from_bytes((number as u128).to_be_bytes());
-    Task::new(id, definition, NOW).unwrap_or_else(|error| panic!("{error}"))
+    Task::new(id, definition, NOW)
 }
 
 fn params() -> Map<String, Value> {

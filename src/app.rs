@@ -23,7 +23,7 @@ use crate::{
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock, random_token},
     config::Config,
-    domain::{draft::Defaults, step::Policy},
+    domain::{draft::Defaults, step::Policy, zone::parse_zone},
     events::Events,
     handlers::{catalog::Catalog, files::Files},
     runtime::{
@@ -96,7 +96,7 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
         events,
         token,
         defaults: Defaults {
-            timezone: config.timezone.clone(),
+            timezone: parse_zone(&config.timezone)?,
             keep_executions: u64::from(config.history_keep),
         },
         readiness: parts.clone(),

@@ -61,13 +61,13 @@ fn body(bytes: &[u8]) {
         are_named(problems, bytes.len());
     }
     match Draft::read_new(&object) {
-        Ok(draft) => create(draft),
+        Ok(draft) => create(&draft),
         Err(problems) => are_named(problems, bytes.len()),
     }
     // A change may leave out what a new task must have.
     let changed = read(&sample()).and_then(|task| task.create(&defaults(), NOW)).and_then(|old| {
         let draft = Draft::read(&object)?;
-        let changed = draft.clone().update(&old, NOW)?;
+        let changed = draft.update(&old, NOW)?;
         assert_eq!(draft.update(&changed, NOW).as_ref(), Ok(&changed), "a change made twice");
         Ok(changed)
     });
@@ -77,7 +77,7 @@ fn body(bytes: &[u8]) {
     }
 }
 
-fn create(draft: Draft) {
+fn create(draft: &Draft) {
     match draft.create(&defaults(), NOW) {
         Ok(definition) => comes_back(&definition),
         Err(problems) => are_named(problems, 0),
@@ -108,7 +108,7 @@ fn is_short(error: &ApiError, length: usize) {
 }
 
 fn defaults() -> Defaults {
-    Defaults { timezone: "Europe/Berlin".to_owned(), keep_executions: 100 }
+    Defaults { timezone: chrono_tz::Europe::Berlin, keep_executions: 100 }
 }
 
 fn sample() -> Map<String, Value> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{error::ApiError, json::Strict};
 use crate::domain::{
-    draft::{MOST_PROBLEMS, Problem},
+    draft::{MOST_PROBLEMS, Problem, Problems},
     ids::{ExecutionId, TaskId},
 };
 
@@ -140,7 +140,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
 pub(super) struct Fields {
     given: Vec<(String, String)>,
     known: Vec<&'static str>,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Fields {
@@ -156,7 +156,7 @@ impl Fields {
     pub(super) fn read(uri: &Uri) -> Result<Self, ApiError> {
         let Query(given) = Query::try_from_uri(uri)
             .map_err(|e| ApiError::bad_request(format!("The query cannot be read: {e}")))?;
-        Ok(Self { given, known: Vec::new(), problems: Vec::new() })
+        Ok(Self { given, known: Vec::new(), problems: Problems::default() })
     }
 
     pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
@@ -170,7 +170,7 @@ impl Fields {
     }
 
     pub(super) fn report(&mut self, name: &str, problem: impl Into<String>) {
-        self.problems.push(Problem::new(name, problem));
+        self.problems.report(name, problem);
     }
 
     /// A whole number in a range.
@@ -193,26 +193,14 @@ impl Fields {
 
     /// One of a list of words.
     pub(super) fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.text(name)?;
-        let found = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-            self.report(name, format!("must be one of {}, not \"{text}\"", words.join(", ")));
-        }
-        found
+        let word = self.text(name)?;
+        self.problems.choose(name, &word, choices)
     }
 
-    /// Nothing unknown was given and everything was right.
+    /// Checks that nothing unknown was given and that everything was right.
     pub(super) fn finish(mut self) -> Result<(), ApiError> {
-        let known = match self.known.as_slice() {
-            [] => "none is".to_owned(),
-            known => format!("known are {}", known.join(", ")),
-        };
-        let unknown = self.given.iter().filter(|(key, _)| !self.known.contains(&key.as_str()));
-        let unknown = unknown.take(MOST_PROBLEMS);
-        self.problems
-            .extend(unknown.map(|(key, _)| Problem::new(key, format!("is not known here; {known}"))));
-        if self.problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.problems)) }
+        self.problems.report_unknown(self.given.iter().map(|(name, _)| name.as_str()), &self.known);
+        self.problems.finish().map_err(ApiError::invalid)
     }
 }
 

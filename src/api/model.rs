@@ -29,13 +29,12 @@ pub(super) fn task(store: &dyn Store, task: &Task, now: Millis) -> Result<Value,
     }
     let facts = &task.facts;
     let next_run = task.next_run();
-    // A stored schedule that no longer parses is shown without what follows from it.
-    let timetable = task.definition.timetable(facts.anchor).ok();
+    let plan = task.plan();
     let after = next_run.map_or(now, |next| next.saturating_sub(1));
     let derived = json!({
-        "scheduleType": timetable.as_ref().map(|t| t.schedule.schedule_type()),
+        "scheduleType": plan.schedule.schedule_type(),
         "nextRun": next_run,
-        "period": timetable.as_ref().map(|t| t.schedule.period(after, t.anchor, t.zone)),
+        "period": plan.schedule.period(after, plan.anchor, plan.zone),
         "retryCount": facts.retry_count,
         "lastRetry": facts.last_retry,
         "status": task.status(),

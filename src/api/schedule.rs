@@ -15,13 +15,14 @@ pub(super) async fn preview(
     mut fields: Fields,
 ) -> Result<Json<Value>, ApiError> {
     let schedule = fields.text("schedule");
-    let timezone = fields.text("timezone").unwrap_or_else(|| api.defaults.timezone.clone());
+    let timezone = fields.text("timezone");
     let after = fields.number("after", 0, LATEST, api.clock.now());
     let count = fields.number("count", 1, 100, 5);
     if schedule.is_none() {
         fields.report("schedule", "is required");
     }
-    let zone = parse_zone(&timezone).map_err(|error| fields.report("timezone", error.to_string())).ok();
+    let zone = timezone.map_or(Ok(api.defaults.timezone), |name| parse_zone(&name));
+    let zone = zone.map_err(|error| fields.report("timezone", error.to_string())).ok();
     fields.finish()?;
     let (Some(schedule), Some(zone)) = (schedule, zone) else {
         return Err(ApiError::internal("a missing field was not reported"));

@@ -6,8 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Millis,
-    schedule::{Schedule, ScheduleError},
-    zone::parse_zone,
+    schedule::{Plan, Timetable},
 };
 
 /// The growth of the wait between attempts.
@@ -68,10 +67,11 @@ pub struct Definition {
     pub handler: String,
     /// What the handler is called with.
     pub params: Map<String, Value>,
-    /// The schedule as it was written; it parses.
-    pub schedule: String,
-    /// An IANA time zone name.
-    pub timezone: String,
+    /// When it runs.
+    pub schedule: Timetable,
+    /// The zone whose clocks the schedule follows.
+    #[serde(with = "zone_name")]
+    pub timezone: Tz,
     /// Whether it goes on after its first run.
     pub recurring: bool,
     /// Attempts after the first.
@@ -92,42 +92,33 @@ pub struct Definition {
     pub keep_executions: u64,
 }
 
-/// A definition's schedule, ready to be asked.
-#[derive(Debug, Clone)]
-pub struct Timetable {
-    /// When it runs.
-    pub schedule: Schedule,
-    /// Whose clocks it follows.
-    pub zone: Tz,
-    /// Where intervals count from.
-    pub anchor: Millis,
-}
-
-impl Timetable {
-    /// The first planned time after `after`.
-    #[must_use]
-    pub fn next_after(&self, after: Millis) -> Option<Millis> {
-        self.schedule.next_after(after, self.anchor, self.zone)
-    }
-}
-
 impl Definition {
-    /// The schedule with its zone, counting intervals from `anchor`.
-    ///
-    /// # Errors
-    /// When the stored text is no schedule or names no zone: it was valid when it was
-    /// accepted, so this means that the rules or the zone data have changed since.
-    pub fn timetable(&self, anchor: Millis) -> Result<Timetable, ScheduleError> {
-        Ok(Timetable {
-            schedule: Schedule::parse(&self.schedule)?,
-            zone: parse_zone(&self.timezone).unwrap_or(Tz::UTC),
-            anchor,
-        })
+    /// Its planned times, with intervals counted from `anchor`.
+    #[must_use]
+    pub fn plan(&self, anchor: Millis) -> Plan<'_> {
+        Plan { schedule: &self.schedule, zone: self.timezone, anchor }
     }
 
     /// Attempts that one occurrence may have.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.max_retries.saturating_add(1)
+    }
+}
+
+/// A time zone as its IANA name.
+mod zone_name {
+    use chrono_tz::Tz;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::domain::zone::parse_zone;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+    pub(super) fn serialize<S: Serializer>(zone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(zone.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+        parse_zone(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }

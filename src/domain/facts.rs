@@ -8,6 +8,7 @@ use super::{
     definition::{Definition, Overlap},
     execution::{ExecutionStatus, Trigger},
     ids::{ExecutionId, TaskId},
+    schedule::Plan,
 };
 
 /// How many runs of one task that allows overlap may be in progress, those that wait for a runner
@@ -229,6 +230,12 @@ impl Task {
         } else {
             TaskStatus::Active
         }
+    }
+
+    /// Its planned times.
+    #[must_use]
+    pub fn plan(&self) -> Plan<'_> {
+        self.definition.plan(self.facts.anchor)
     }
 
     /// When it runs next, as far as is known now; nothing while it is paused.

@@ -52,7 +52,7 @@ impl Scheduler {
         asker: &Asker,
     ) -> Result<Task, ControlError> {
         let now = self.clock.now();
-        let task = Task::new(self.ids.task(now), definition, now).map_err(StoreError::Refused)?;
+        let task = Task::new(self.ids.task(now), definition, now);
         let audit = audit("create", &task, asker, now);
         let scheduler = self.clone();
         self.to_the_end(async move {

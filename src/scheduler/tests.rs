@@ -76,7 +76,7 @@ impl Scene {
         let body = json!({ "name": name, "description": "", "handler": "h", "schedule": schedule });
         let Value::Object(body) = body else { unreachable!("an object is written there") };
         let draft = Draft::read_new(&body).expect("valid");
-        let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
+        let defaults = Defaults { timezone: chrono_tz::UTC, keep_executions: 100 };
         let definition = draft.create(&defaults, SystemClock.now()).expect("valid");
         self.scheduler.create(definition, &self.actor).await.expect("created").id
     }

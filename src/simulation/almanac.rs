@@ -210,7 +210,7 @@ fn hour(zone: Tz, moment: Millis) -> NaiveDateTime {
 #[derive(Default)]
 pub(super) struct Almanacs {
     rules: BTreeMap<String, Rule>,
-    cron: BTreeMap<(String, String), Almanac>,
+    cron: BTreeMap<(String, &'static str), Almanac>,
 }
 
 impl Almanacs {
@@ -219,7 +219,7 @@ impl Almanacs {
     }
 
     pub(super) fn rule(&self, definition: &Definition) -> &Rule {
-        self.rules.get(&definition.schedule).expect("every schedule here was made from a rule")
+        self.rules.get(definition.schedule.as_str()).expect("every schedule here was made from a rule")
     }
 
     /// The first planned time after `after`.
@@ -263,10 +263,7 @@ impl Almanacs {
     fn almanac(&mut self, definition: &Definition, moment: Millis) -> &mut Almanac {
         let Rule::Cron(cron) = self.rule(definition) else { unreachable!("asked of cron rules only") };
         let cron = cron.clone();
-        let key = (definition.schedule.clone(), definition.timezone.clone());
-        self.cron.entry(key).or_insert_with(|| {
-            let zone = definition.timezone.parse().expect("a zone");
-            Almanac::new(*cron, zone, moment)
-        })
+        let key = (definition.schedule.to_string(), definition.timezone.name());
+        self.cron.entry(key).or_insert_with(|| Almanac::new(*cron, definition.timezone, moment))
     }
 }

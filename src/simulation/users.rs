@@ -111,7 +111,10 @@ impl User {
         body.insert("description".to_owned(), json!(""));
         body.insert("handler".to_owned(), json!("sample"));
         self.schedule(&mut body);
-        let defaults = Defaults { timezone: plans::zone(&world.chance).to_owned(), keep_executions: 10_000 };
+        let defaults = Defaults {
+            timezone: plans::zone(&world.chance).parse().expect("a zone"),
+            keep_executions: 10_000,
+        };
         let draft = Draft::read_new(&body).expect("a valid body");
         // Some of the days that are asked for never come.
         let Ok(definition) = draft.create(&defaults, self.process.clock.now()) else { return };
@@ -169,9 +172,7 @@ impl User {
             let right = match answer {
                 Ok(()) => true,
                 Err(ControlError::Stopping) => process.stopping.load(Relaxed),
-                Err(ControlError::Store(StoreError::Refused(Refused::NotYet | Refused::Schedule(_)))) => {
-                    false
-                }
+                Err(ControlError::Store(StoreError::Refused(Refused::NotYet))) => false,
                 Err(ControlError::Store(StoreError::Closed)) => process.is_dead(),
                 Err(ControlError::Store(_)) => true,
             };

@@ -1,161 +1,70 @@
-//! Draft: a create or update body, read field by field; every problem is named at once.
+//! Draft: the fields of a create or update body, each checked by itself; every problem is named
+//! at once.
+//!
+//! [`fields`] is the table by which a body is read. A draft becomes a [`Definition`] on top of
+//! another one: the defaults for a new task ([`Draft::create`]), the task's own for a change
+//! ([`Draft::update`]). Only then can fields be compared that do not go together.
 
-mod reader;
+pub mod fields;
+mod params;
+mod problem;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use self::reader::{Place, Reader, check_object, unknown_keys};
+use self::fields::FIELDS;
+pub(super) use self::params::params_bytes;
+pub use self::{
+    params::{MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params},
+    problem::{MOST_PROBLEMS, Problem, Problems},
+};
 use super::{
     Millis,
     definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
-    schedule::Schedule,
-    zone::parse_zone,
+    schedule::Timetable,
 };
 
-/// What is wrong with one field, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Problem {
-    /// The field, with a path inside `params`.
-    pub field: String,
-    /// A phrase for people.
-    pub problem: String,
-}
-
-impl Problem {
-    /// A problem with `field`, whose name is cut if nobody would read it to its end, and is two quotes
-    /// if it has none.
-    #[must_use]
-    pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        let mut field = field.into();
-        if let Some((end, _)) = field.char_indices().nth(LONGEST_FIELD) {
-            field.replace_range(end.., "…");
-        }
-        if field.is_empty() {
-            field.push_str("\"\"");
-        }
-        Self { field, problem: problem.into() }
-    }
-}
-
-/// Of the names in a body and of what is wrong with it, so much is told: an answer that grew with
-/// them could be many times as long as the body.
-pub const MOST_PROBLEMS: usize = 20;
-/// Characters.
-const LONGEST_FIELD: usize = 200;
-
-/// What a body may leave out, from the server's settings.
+/// The defaults that are settings of the server.
 #[derive(Debug, Clone)]
 pub struct Defaults {
-    /// An IANA time zone name.
-    pub timezone: String,
-    /// How many executions a task keeps.
+    /// The zone of tasks without their own.
+    pub timezone: Tz,
+    /// The number of executions that a task keeps.
     pub keep_executions: u64,
 }
 
 /// The fields that a body gives, each valid by itself.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    name: Option<String>,
-    description: Option<String>,
-    handler: Option<String>,
-    params: Option<Map<String, Value>>,
-    schedule: Option<String>,
-    timezone: Option<String>,
-    recurring: Option<bool>,
-    max_retries: Option<u64>,
-    retry_delay: Option<u64>,
-    retry_backoff: Option<Backoff>,
-    timeout: Option<u64>,
-    overlap: Option<Overlap>,
-    misfire: Option<Misfire>,
-    on_exhausted: Option<OnExhausted>,
-    keep_executions: Option<u64>,
+    given: Map<String, Value>,
 }
-
-const FIELDS: [&str; 16] = [
-    "name",
-    "description",
-    "type",
-    "handler",
-    "params",
-    "schedule",
-    "timezone",
-    "recurring",
-    "maxRetries",
-    "retryDelay",
-    "retryBackoff",
-    "timeout",
-    "overlap",
-    "misfire",
-    "onExhausted",
-    "keepExecutions",
-];
-
-const REQUIRED: [&str; 4] = ["name", "description", "handler", "schedule"];
-
-/// Parameters are at most this many bytes of JSON.
-pub const MAX_PARAMS_BYTES: usize = 256 * 1024;
-/// And at most this many levels deep.
-pub const MAX_PARAMS_DEPTH: usize = 32;
 
 impl Draft {
     /// Reads a body.
     ///
     /// # Errors
-    /// Every problem with it: unknown keys, wrong types, values out of range.
+    /// Every problem with it: unknown names, wrong types, values out of range.
     pub fn read(body: &Map<String, Value>) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader { body, problems: unknown_keys(body, &FIELDS) };
-        if let Some(kind) = reader.string("type", 0, 50)
-            && kind != "script"
-        {
-            reader.report("type", format!("\"{kind}\" is not supported: only \"script\" is"));
-        }
-        let draft = Self {
-            name: reader.name(),
-            description: reader.string("description", 0, 200),
-            handler: reader.checked("handler", |text| handler_name(text).map(|()| text.to_owned())),
-            params: reader.params(),
-            schedule: reader.checked("schedule", |text| {
-                Schedule::parse(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
-            }),
-            timezone: reader.checked("timezone", |text| {
-                parse_zone(text).map(|zone| zone.name().to_owned()).map_err(|e| e.to_string())
-            }),
-            recurring: reader.boolean("recurring"),
-            max_retries: reader.integer("maxRetries", 0, 10),
-            retry_delay: reader.integer("retryDelay", 1000, 3_600_000),
-            retry_backoff: reader
-                .choice("retryBackoff", &[("fixed", Backoff::Fixed), ("exponential", Backoff::Exponential)]),
-            timeout: reader.integer("timeout", 100, 86_400_000),
-            overlap: reader.choice(
-                "overlap",
-                &[
-                    ("skip", Overlap::Skip),
-                    ("queue", Overlap::Queue),
-                    ("allow", Overlap::Allow),
-                    ("replace", Overlap::Replace),
-                ],
-            ),
-            misfire: reader.choice(
-                "misfire",
-                &[("once", Misfire::Once), ("skip", Misfire::Skip), ("all", Misfire::All)],
-            ),
-            on_exhausted: reader
-                .choice("onExhausted", &[("continue", OnExhausted::Continue), ("stop", OnExhausted::Stop)]),
-            keep_executions: reader.integer("keepExecutions", 1, 10_000),
-        };
-        if reader.problems.is_empty() { Ok(draft) } else { Err(reader.problems) }
+        let draft = Self { given: body.clone() };
+        let mut problems = Problems::default();
+        let known: Vec<_> = FIELDS.iter().map(|field| field.name).collect();
+        problems.report_unknown(body.keys().map(String::as_str), &known);
+        draft.put_into(
+            &mut Definition::defaults(&Defaults { timezone: Tz::UTC, keep_executions: 1 }),
+            &mut problems,
+        );
+        problems.finish().map(|()| draft)
     }
 
     /// Reads the body of a new task.
     ///
     /// # Errors
-    /// Those of [`Draft::read`], and required fields that are missing.
+    /// Required fields that are missing, and those of [`Draft::read`].
     pub fn read_new(body: &Map<String, Value>) -> Result<Self, Vec<Problem>> {
-        let missing = REQUIRED.into_iter().filter(|field| !body.contains_key(*field));
-        let mut problems: Vec<_> = missing.map(|field| Problem::new(field, "is required")).collect();
+        let missing = FIELDS.iter().filter(|field| field.is_required() && !body.contains_key(field.name));
+        let mut problems: Vec<_> = missing.map(|field| Problem::new(field.name, "is required")).collect();
         match Self::read(body) {
             Ok(draft) if problems.is_empty() => Ok(draft),
             Ok(_) => Err(problems),
@@ -166,111 +75,96 @@ impl Draft {
         }
     }
 
-    /// The handler it names.
+    /// The name of the handler, if it is given.
     #[must_use]
     pub fn handler(&self) -> Option<&str> {
-        self.handler.as_deref()
+        self.given.get("handler")?.as_str()
     }
 
-    /// A new task's definition, created at `now`, of a draft that [`Draft::read_new`] read.
+    /// The definition of a new task, created at `now`, of a draft that [`Draft::read_new`] read.
     ///
     /// # Errors
     /// Fields that do not go together.
-    pub fn create(self, defaults: &Defaults, now: Millis) -> Result<Definition, Vec<Problem>> {
-        let definition = Definition {
-            name: self.name.unwrap_or_default(),
-            description: self.description.unwrap_or_default(),
-            handler: self.handler.unwrap_or_default(),
-            params: self.params.unwrap_or_default(),
-            schedule: self.schedule.unwrap_or_default(),
-            timezone: self.timezone.unwrap_or_else(|| defaults.timezone.clone()),
-            recurring: self.recurring.unwrap_or(false),
-            max_retries: retries(self.max_retries, 0),
-            retry_delay: self.retry_delay.map_or(60_000, u64::cast_signed),
-            retry_backoff: self.retry_backoff.unwrap_or(Backoff::Fixed),
-            timeout: self.timeout.unwrap_or(300_000),
-            overlap: self.overlap.unwrap_or(Overlap::Skip),
-            misfire: self.misfire.unwrap_or(Misfire::Once),
-            on_exhausted: self.on_exhausted.unwrap_or(OnExhausted::Continue),
-            keep_executions: self.keep_executions.unwrap_or(defaults.keep_executions),
-        };
-        together(definition, now)
+    pub fn create(&self, defaults: &Defaults, now: Millis) -> Result<Definition, Vec<Problem>> {
+        self.update(&Definition::defaults(defaults), now)
     }
 
-    /// `old` with the fields that are given.
+    /// `old` with the fields that are given, at `now`.
     ///
     /// # Errors
     /// Fields that do not go together.
-    pub fn update(self, old: &Definition, now: Millis) -> Result<Definition, Vec<Problem>> {
-        let old = old.clone();
-        let definition = Definition {
-            name: self.name.unwrap_or(old.name),
-            description: self.description.unwrap_or(old.description),
-            handler: self.handler.unwrap_or(old.handler),
-            params: self.params.unwrap_or(old.params),
-            schedule: self.schedule.unwrap_or(old.schedule),
-            timezone: self.timezone.unwrap_or(old.timezone),
-            recurring: self.recurring.unwrap_or(old.recurring),
-            max_retries: retries(self.max_retries, old.max_retries),
-            retry_delay: self.retry_delay.map_or(old.retry_delay, u64::cast_signed),
-            retry_backoff: self.retry_backoff.unwrap_or(old.retry_backoff),
-            timeout: self.timeout.unwrap_or(old.timeout),
-            overlap: self.overlap.unwrap_or(old.overlap),
-            misfire: self.misfire.unwrap_or(old.misfire),
-            on_exhausted: self.on_exhausted.unwrap_or(old.on_exhausted),
-            keep_executions: self.keep_executions.unwrap_or(old.keep_executions),
-        };
-        together(definition, now)
+    pub fn update(&self, old: &Definition, now: Millis) -> Result<Definition, Vec<Problem>> {
+        let mut definition = old.clone();
+        let mut problems = Problems::default();
+        self.put_into(&mut definition, &mut problems);
+        problems.finish()?;
+        check_combination(&definition, now)?;
+        Ok(definition)
+    }
+
+    fn put_into(&self, definition: &mut Definition, problems: &mut Problems) {
+        for field in FIELDS {
+            if let Some(value) = self.given.get(field.name) {
+                field.put(value, definition, problems);
+            }
+        }
     }
 }
 
-/// Reads the body of a run by hand: `{"params": {…}}` or nothing.
+impl Definition {
+    /// The default of every field that has one. Required fields hold a value that a body replaces.
+    fn defaults(settings: &Defaults) -> Self {
+        Self {
+            name: String::new(),
+            description: String::new(),
+            handler: String::new(),
+            params: Map::new(),
+            schedule: Timetable::now(),
+            timezone: settings.timezone,
+            recurring: false,
+            max_retries: 0,
+            retry_delay: 60_000,
+            retry_backoff: Backoff::Fixed,
+            timeout: 300_000,
+            overlap: Overlap::Skip,
+            misfire: Misfire::Once,
+            on_exhausted: OnExhausted::Continue,
+            keep_executions: settings.keep_executions,
+        }
+    }
+}
+
+/// Reads the body of a manual run: `{"params": {…}}` or nothing.
 ///
 /// # Errors
 /// Every problem with it.
 pub fn read_run(body: &Map<String, Value>) -> Result<Option<Map<String, Value>>, Vec<Problem>> {
-    let mut reader = Reader { body, problems: unknown_keys(body, &["params"]) };
-    let params = reader.params();
-    if reader.problems.is_empty() { Ok(params) } else { Err(reader.problems) }
-}
-
-/// How many bytes parameters take as JSON.
-pub(super) fn params_bytes(params: &Map<String, Value>) -> usize {
-    serde_json::to_string(params).map_or(usize::MAX, |text| text.len())
-}
-
-/// Parameters that came some other way than in a body.
-///
-/// # Errors
-/// Every problem with them.
-pub fn check_params(params: &Map<String, Value>) -> Result<(), Vec<Problem>> {
-    let mut problems = Vec::new();
-    let bytes = params_bytes(params);
-    if bytes > MAX_PARAMS_BYTES {
-        problems.push(Problem::new(
-            "params",
-            format!("takes {bytes} bytes as JSON: at most {MAX_PARAMS_BYTES} are allowed"),
-        ));
+    let mut problems = Problems::default();
+    problems.report_unknown(body.keys().map(String::as_str), &["params"]);
+    let mut run = Definition::defaults(&Defaults { timezone: Tz::UTC, keep_executions: 1 });
+    let given = body.get("params");
+    if let Some((field, params)) = FIELDS.iter().find(|field| field.name == "params").zip(given) {
+        field.put(params, &mut run, &mut problems);
     }
-    check_object(Place::Field("params"), params, 1, &mut problems);
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    problems.finish()?;
+    Ok(given.map(|_| run.params))
 }
 
-/// Whether `text` can name a handler.
+/// Checks that `text` can name a handler.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A phrase that says what is wrong with it.
 pub fn handler_name(text: &str) -> Result<(), String> {
-    let part_is_good = |part: &str| {
+    let is_part = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     if text.is_empty() {
         Err("must not be empty".to_owned())
     } else if text.len() > 200 {
         Err("is longer than 200 characters".to_owned())
-    } else if text.split('/').all(part_is_good) {
+    } else if text.split('/').all(is_part) {
         Ok(())
-    } else if let Some(bare) = text.strip_suffix(".js").filter(|bare| bare.split('/').all(part_is_good)) {
+    } else if let Some(bare) = text.strip_suffix(".js").filter(|bare| bare.split('/').all(is_part)) {
         Err(format!("is a file name: leave the extension out and write \"{bare}\""))
     } else {
         Err(format!(
@@ -280,21 +174,13 @@ pub fn handler_name(text: &str) -> Result<(), String> {
     }
 }
 
-fn retries(given: Option<u64>, otherwise: u32) -> u32 {
-    given.and_then(|n| u32::try_from(n).ok()).unwrap_or(otherwise)
-}
-
-fn together(definition: Definition, now: Millis) -> Result<Definition, Vec<Problem>> {
-    let table = definition.timetable(now).map_err(|e| vec![Problem::new("schedule", e.to_string())])?;
-    if definition.recurring && table.schedule.is_one_time() {
-        return Err(vec![Problem::new(
-            "recurring",
-            format!("must be false with the one-time schedule \"{}\"", definition.schedule),
-        )]);
+fn check_combination(definition: &Definition, now: Millis) -> Result<(), Vec<Problem>> {
+    let schedule = &definition.schedule;
+    if definition.recurring && schedule.is_one_time() {
+        let problem = format!("must be false with the one-time schedule \"{schedule}\"");
+        return Err(vec![Problem::new("recurring", problem)]);
     }
-    table
-        .schedule
-        .check_reachable(now, now, table.zone)
-        .map_err(|e| vec![Problem::new("schedule", e.to_string())])?;
-    Ok(definition)
+    schedule
+        .check_reachable(now, now, definition.timezone)
+        .map_err(|error| vec![Problem::new("schedule", error.to_string())])
 }

@@ -7,8 +7,8 @@ use super::*;
 /// A valid definition for other rooms' tests.
 pub(crate) fn definition(schedule: &str) -> Definition {
     let body = json!({"name": "sample", "description": "", "handler": "sample", "schedule": schedule,
-        "recurring": !Schedule::parse(schedule).expect("a schedule").is_one_time()});
-    let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
+        "recurring": !Timetable::parse(schedule).expect("a schedule").is_one_time()});
+    let defaults = Defaults { timezone: Tz::UTC, keep_executions: 100 };
     read(&body).and_then(|draft| draft.create(&defaults, 0)).expect("a valid body")
 }
 
@@ -57,7 +57,7 @@ fn each_wrong_field_is_named_with_what_would_be_right() {
 
 #[test]
 fn fields_that_do_not_go_together_are_refused() {
-    let defaults = Defaults { timezone: "UTC".to_owned(), keep_executions: 100 };
+    let defaults = Defaults { timezone: Tz::UTC, keep_executions: 100 };
     let base = json!({"name": "sample", "description": "d", "handler": "h"});
     let with = |extra: Value| {
         let mut body = base.as_object().cloned().expect("an object");
@@ -89,5 +89,47 @@ fn an_answer_is_not_many_times_as_long_as_the_body() {
             assert!(words < 20_000, "{words} bytes to say that {} things are wrong", problems.len());
             assert!(problems[0].field.starts_with("key 0") || problems[0].field.starts_with("params."));
         }
+    }
+}
+
+#[test]
+fn the_table_has_the_fields_of_a_definition_and_takes_every_word_that_it_names() {
+    let task = definition("0 9 * * 1");
+    let stored = serde_json::to_value(&task).expect("JSON");
+    let names: Vec<_> = FIELDS.iter().map(|field| field.name).filter(|name| *name != "type").collect();
+    assert_eq!(stored.as_object().expect("an object").keys().collect::<Vec<_>>(), names);
+    for (name, words) in [
+        ("retryBackoff", ["fixed", "exponential"].as_slice()),
+        ("overlap", &["skip", "queue", "allow", "replace"]),
+        ("misfire", &["once", "skip", "all"]),
+        ("onExhausted", &["continue", "stop"]),
+    ] {
+        for word in words {
+            let changed = read(&json!({ name: word })).and_then(|draft| draft.update(&task, 0)).expect(word);
+            assert_eq!(serde_json::to_value(&changed).expect("JSON")[name], *word);
+        }
+    }
+}
+
+#[test]
+fn the_documentation_shows_the_table() {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md")).expect("it reads");
+    let table = fields::reference();
+    assert!(page.contains(&table), "docs/api.md must have this table:\n{table}");
+}
+
+#[test]
+fn a_definition_is_stored_as_it_was_written_and_never_read_when_it_is_wrong() {
+    let mut task = definition(" 0  9 * * 1");
+    task.timezone = chrono_tz::Europe::Berlin;
+    let stored = serde_json::to_value(&task).expect("JSON");
+    assert_eq!((&stored["schedule"], &stored["timezone"]), (&json!(" 0  9 * * 1"), &json!("Europe/Berlin")));
+    assert_eq!(serde_json::from_value::<Definition>(stored.clone()).expect("it reads"), task);
+    for (name, wrong) in [("schedule", "@fortnightly"), ("timezone", "Mars/Olympus")] {
+        let mut stored = stored.clone();
+        stored[name] = json!(wrong);
+        let error = serde_json::from_value::<Definition>(stored).expect_err("wrong").to_string();
+        assert!(error.contains(wrong), "{error}");
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod moment;
 #[cfg(test)]
 mod tests;
+mod timetable;
 mod warnings;
 
 use chrono_tz::Tz;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::ScheduleError;
 pub use self::moment::{IntervalError, MomentError};
 use self::moment::{LATEST, looks_like_date, parse_epoch, parse_interval, parse_moment};
+pub use self::timetable::{Plan, Timetable};
 use super::Millis;
 use super::cron::{CronExpr, Shape};
 

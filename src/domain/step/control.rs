@@ -104,11 +104,11 @@ impl Stepper<'_, '_> {
         }
     }
 
-    pub(super) fn update(&mut self, draft: Draft) -> Result<(), Refused> {
+    pub(super) fn update(&mut self, draft: &Draft) -> Result<(), Refused> {
         let now = self.moment.now;
         let definition = draft.update(&self.step.task.definition, now).map_err(Refused::Invalid)?;
         let (old, new) = (&self.step.task.definition, &definition);
-        let other_zone = old.timezone != new.timezone && matches!(self.timetable.schedule, Schedule::Cron(_));
+        let other_zone = old.timezone != new.timezone && matches!(*old.schedule, Schedule::Cron(_));
         let rescheduled = old.schedule != new.schedule || old.recurring != new.recurring || other_zone;
         if rescheduled {
             // Times that passed under the old schedule are accounted for under the old schedule.
@@ -122,11 +122,10 @@ impl Stepper<'_, '_> {
             } else {
                 now
             };
-            self.timetable = self.step.task.definition.timetable(anchor)?;
-            let next = first_run(&self.timetable, now);
+            self.facts().anchor = anchor;
+            let next = first_run(self.plan(), now);
             let next = next.map(|next| if next == now { self.free_moment(now) } else { next });
             let facts = self.facts();
-            facts.anchor = anchor;
             facts.next = next;
             facts.stopped_after = None;
         }
@@ -144,7 +143,7 @@ impl Stepper<'_, '_> {
         let facts = &self.step.task.facts;
         let taken = |moment: Millis| {
             facts.next == Some(moment)
-                || self.timetable.next_after(moment - 1) == Some(moment)
+                || self.plan().next_after(moment - 1) == Some(moment)
                 || facts.running.iter().any(|r| r.occurrence.scheduled_for == moment)
                 || facts.waiting.iter().any(|w| w.occurrence.scheduled_for == moment)
                 || facts.retries.iter().any(|r| r.occurrence.scheduled_for == moment)

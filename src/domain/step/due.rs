@@ -41,7 +41,7 @@ impl Stepper<'_, '_> {
 
     fn on_time(&mut self, next: Millis) {
         let now = self.moment.now;
-        let trigger = match self.timetable.schedule {
+        let trigger = match *self.plan().schedule {
             Schedule::Now => Trigger::Immediate,
             Schedule::At(moment) if moment < next => Trigger::Immediate,
             _ => Trigger::Schedule,
@@ -82,8 +82,7 @@ impl Stepper<'_, '_> {
             // Not asked of the schedule, which may not know a moment that comes once.
             Some(first).filter(|first| *first >= oldest).into_iter().collect()
         } else {
-            let t = &self.timetable;
-            t.schedule.newest_between(oldest - 1, last, policy.catch_up_max, t.anchor, t.zone)
+            self.plan().newest_between(oldest - 1, last, policy.catch_up_max)
         };
         self.skip(Reason::Misfire, first, count.saturating_sub(times.len() as u64));
         for scheduled_for in times {

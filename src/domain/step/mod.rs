@@ -13,17 +13,16 @@ mod ended;
 #[cfg(test)]
 mod tests;
 
-use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::{
     Millis,
-    definition::{Definition, Timetable},
+    definition::Definition,
     draft::{Draft, Problem},
     execution::{Execution, ExecutionStatus, Reason, Trigger, Verdict},
     facts::{Facts, LastExecution, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Running, Task},
     ids::{ExecutionId, TaskId},
-    schedule::{Passed, Schedule, ScheduleError},
+    schedule::{Passed, Plan, Schedule},
 };
 
 /// Something that happens to a task.
@@ -151,17 +150,12 @@ pub enum Refused {
     /// What a user asks for does not fit what is there.
     #[error("the change does not fit the task")]
     Invalid(Vec<Problem>),
-    /// The stored schedule no longer parses.
-    #[error("the schedule no longer parses: {0}")]
-    Schedule(#[from] ScheduleError),
 }
 
 impl Task {
     /// A new task and its first planned time.
-    ///
-    /// # Errors
-    /// When the definition's schedule does not parse.
-    pub fn new(id: TaskId, definition: Definition, now: Millis) -> Result<Self, Refused> {
+    #[must_use]
+    pub fn new(id: TaskId, definition: Definition, now: Millis) -> Self {
         let mut facts = Facts {
             paused: false,
             anchor: now,
@@ -175,8 +169,8 @@ impl Task {
             last: None,
             last_execution: None,
         };
-        facts.next = first_run(&definition.timetable(now)?, now);
-        Ok(Self { id, definition, facts, created_at: now, updated_at: now })
+        facts.next = first_run(definition.plan(now), now);
+        Self { id, definition, facts, created_at: now, updated_at: now }
     }
 
     /// What follows from `event`.
@@ -184,17 +178,8 @@ impl Task {
     /// # Errors
     /// [`Refused`], when the facts do not allow the event.
     pub fn step(&self, event: Event, moment: &mut Moment<'_>) -> Result<Step, Refused> {
-        let timetable = match (self.definition.timetable(self.facts.anchor), &event) {
-            (Ok(timetable), _) => timetable,
-            // These must be possible whatever became of the schedule, or nobody could put it right.
-            (Err(_), Event::Ended { .. } | Event::Cancel | Event::Pause | Event::Update(_)) => {
-                Timetable { schedule: Schedule::Now, zone: Tz::UTC, anchor: self.facts.anchor }
-            }
-            (Err(error), _) => return Err(error.into()),
-        };
         let mut stepper = Stepper {
             step: Step { task: self.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() },
-            timetable,
             moment,
         };
         match event {
@@ -205,7 +190,7 @@ impl Task {
             Event::Resume => stepper.resume()?,
             Event::ResetRetries => stepper.reset_retries(),
             Event::Cancel => stepper.cancel()?,
-            Event::Update(draft) => stepper.update(*draft)?,
+            Event::Update(draft) => stepper.update(&draft)?,
         }
         let Stepper { mut step, moment, .. } = stepper;
         for waiting in &mut step.task.facts.waiting {
@@ -221,18 +206,17 @@ impl Task {
 }
 
 /// The first planned time of a new schedule: a moment already past is due at once.
-fn first_run(timetable: &Timetable, now: Millis) -> Option<Millis> {
-    match &timetable.schedule {
+fn first_run(plan: Plan<'_>, now: Millis) -> Option<Millis> {
+    match plan.schedule {
         Schedule::Now => Some(now),
         Schedule::At(moment) => Some(now.max(*moment)),
-        _ => timetable.next_after(now),
+        _ => plan.next_after(now),
     }
 }
 
 /// A step in the making.
 struct Stepper<'a, 'b> {
     step: Step,
-    timetable: Timetable,
     moment: &'a mut Moment<'b>,
 }
 
@@ -241,9 +225,13 @@ impl Stepper<'_, '_> {
         &mut self.step.task.facts
     }
 
+    fn plan(&self) -> Plan<'_> {
+        self.step.task.plan()
+    }
+
     /// The next planned time after `after`, for a task that has one.
     fn next_after(&self, after: Millis) -> Option<Millis> {
-        if self.step.task.definition.recurring { self.timetable.next_after(after) } else { None }
+        if self.step.task.definition.recurring { self.plan().next_after(after) } else { None }
     }
 
     /// Plans on after a pause or a stop, with what comes after now and has not been decided about.
@@ -352,8 +340,7 @@ impl Stepper<'_, '_> {
         if !self.step.task.definition.recurring {
             return Passed::default();
         }
-        let Timetable { schedule, zone, anchor } = &self.timetable;
-        schedule.count_between(first, until, *anchor, *zone)
+        self.plan().count_between(first, until)
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn one_that_cannot_be_decided_about_is_held_back_until_it_is_changed(
     let until = START + HOUR;
     let mut due = bench.decision(until, Event::Due);
     let decide: Decision = Box::new(move |task| match task.definition.name.as_str() {
-        "broken" => Err(Refused::Schedule(crate::domain::schedule::ScheduleError::Empty)),
+        "broken" => Err(Refused::Invalid(Vec::new())),
         "idle" => Ok(Step { task: task.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() }),
         _ => due(task),
     });

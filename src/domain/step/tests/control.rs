@@ -439,24 +439,3 @@ fn nothing_else_is_planned_for_the_time_of_a_run_by_hand() {
         assert_eq!(life.task.facts.next, Some(life.now + 1));
     }
 }
-
-#[test]
-fn a_schedule_that_no_longer_parses_can_be_put_right() {
-    let mut life = Life::with("@hourly", |task| task.max_retries = 1);
-    life.at(3600).due();
-    // Such as an upgrade may bring about.
-    life.task.definition.schedule = "@fortnightly".to_owned();
-    let refused = life.at(3700).try_step(Event::Due).expect_err("nobody knows when it is due");
-    assert!(refused.to_string().contains("@fortnightly"), "{refused}");
-    life.step(Event::Cancel);
-    life.fails();
-    life.step(Event::Pause);
-    assert!(matches!(life.try_step(Event::Resume), Err(Refused::Schedule(_))));
-    assert!(matches!(life.try_update(&json!({"description": "d"})), Err(Refused::Invalid(_))));
-    life.at(8000).update(&json!({"schedule": "@hourly"}));
-    life.at(8001).step(Event::Resume);
-    assert_eq!((life.status(), life.next_run()), ("retry-scheduled", Some(8001)));
-    life.due();
-    life.succeeds();
-    assert_eq!(life.next_run(), Some(10_800));
-}

@@ -40,7 +40,7 @@ struct Life {
 
 impl Life {
     fn new(definition: Definition) -> Self {
-        let task = Task::new(TaskId(Ulid(1)), definition, START).expect("a schedule that parses");
+        let task = Task::new(TaskId(Ulid(1)), definition, START);
         Self { task, now: START, roll: 0.0, ids: 1000, rows: BTreeMap::new() }
     }
 

@@ -47,7 +47,7 @@ fn definitions() -> impl Strategy<Value = Definition> {
         let params = json!({"number": number, "text": "\u{0}\u{1f600}"}).as_object().cloned();
         Definition {
             recurring,
-            timezone: "Europe/Berlin".to_owned(),
+            timezone: chrono_tz::Europe::Berlin,
             params: params.unwrap_or_default(),
             max_retries: retries.0,
             retry_delay: retries.1,
@@ -98,8 +98,8 @@ fn waits() -> impl Strategy<Value = Millis> {
 
 /// Planned times in `(after, until]`, one by one.
 fn times(task: &Task, after: Millis, until: Millis) -> u64 {
-    let table = task.definition.timetable(task.facts.anchor).expect("it parses");
-    let times = std::iter::successors(table.next_after(after), |time| table.next_after(*time));
+    let plan = task.plan();
+    let times = std::iter::successors(plan.next_after(after), |time| plan.next_after(*time));
     times.take_while(|time| *time <= until).count() as u64
 }
 
@@ -137,7 +137,8 @@ impl Ledger {
             *since = now;
         }
         let (old, new) = (&before.definition, &after.definition);
-        let follows_clocks = !old.schedule.starts_with("every") && !ONE_TIME.contains(&old.schedule.as_str());
+        let follows_clocks =
+            !old.schedule.as_str().starts_with("every") && !ONE_TIME.contains(&old.schedule.as_str());
         let replanned = old.schedule != new.schedule
             || old.recurring != new.recurring
             || (follows_clocks && old.timezone != new.timezone);

@@ -36,7 +36,7 @@ fn task(number: u128, name: &str) -> Task {
     let mut definition = definition("@hourly");
     name.clone_into(&mut definition.name);
     definition.keep_executions = 3;
-    Task::new(TaskId(Ulid(number)), definition, 0).expect("a schedule that parses")
+    Task::new(TaskId(Ulid(number)), definition, 0)
 }
 
 /// A directory with the store of these tasks, closed.

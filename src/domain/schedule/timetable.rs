@@ -1,0 +1,108 @@
+//! A schedule together with the text it was written in.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{Passed, Schedule, ScheduleError};
+use crate::domain::Millis;
+
+/// A schedule as a user wrote it, read once. It is stored as its text; two of the same text are
+/// equal, two of the same meaning need not be.
+#[derive(Clone)]
+pub struct Timetable {
+    text: String,
+    schedule: Arc<Schedule>,
+}
+
+impl Timetable {
+    /// Reads any form of schedule.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] says what is wrong, where, and what would be right.
+    pub fn parse(text: &str) -> Result<Self, ScheduleError> {
+        Ok(Self { text: text.to_owned(), schedule: Arc::new(Schedule::parse(text)?) })
+    }
+
+    /// `now`.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { text: "now".to_owned(), schedule: Arc::new(Schedule::Now) }
+    }
+
+    /// The text as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Deref for Timetable {
+    type Target = Schedule;
+
+    fn deref(&self) -> &Schedule {
+        &self.schedule
+    }
+}
+
+impl PartialEq for Timetable {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl fmt::Display for Timetable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Timetable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl Serialize for Timetable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timetable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// The planned times of a task: its schedule with all that the schedule asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// When the task runs.
+    pub schedule: &'a Schedule,
+    /// The zone whose clocks a cron expression follows.
+    pub zone: Tz,
+    /// The moment from which intervals are counted.
+    pub anchor: Millis,
+}
+
+impl Plan<'_> {
+    /// The first planned time after `after`.
+    #[must_use]
+    pub fn next_after(&self, after: Millis) -> Option<Millis> {
+        self.schedule.next_after(after, self.anchor, self.zone)
+    }
+
+    /// The planned times in `(after, until]`.
+    #[must_use]
+    pub fn count_between(&self, after: Millis, until: Millis) -> Passed {
+        self.schedule.count_between(after, until, self.anchor, self.zone)
+    }
+
+    /// The newest `limit` planned times in `(after, until]`, oldest first.
+    #[must_use]
+    pub fn newest_between(&self, after: Millis, until: Millis, limit: usize) -> Vec<Millis> {
+        self.schedule.newest_between(after, until, limit, self.anchor, self.zone)
+    }
+}
