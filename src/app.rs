@@ -26,10 +26,7 @@ use crate::{
     domain::{draft::Defaults, step::Policy, zone::parse_zone},
     events::Events,
     handlers::{catalog::Catalog, files::Files},
-    runtime::{
-        host::{Pool, PoolSettings},
-        protocol,
-    },
+    runtime::{Pool, PoolSettings, protocol},
     scheduler::Scheduler,
     store::{Store, sled::SledStore},
     system::System,
@@ -223,7 +220,7 @@ impl Readiness for Parts {
     }
 
     fn cage(&self) -> String {
-        self.pool.cage().to_string()
+        self.pool.sandbox().to_string()
     }
 
     fn backup(&self) -> BackupState {

@@ -15,7 +15,7 @@
 //!                         store       domain: pure values and decisions under all of them
 //!                                     clock: the only source of time and chance
 //!  ═════════════════════ scheduler ═══ Invocation ▼ ▲ Verdict ═══════════
-//!      runtime/host: pool of runners, host calls, hard kills
+//!      runtime: pool of runners, host calls, hard kills
 //!  ───────────────────────── socket pair (runtime/protocol) ─────────────
 //!      runner: one isolate, limits   ·   runtime-js: what it starts with
 //! ```

@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve the admin API and run what is due (the default).
     Serve(Settings),
-    /// Run one handler now, in the same cage, without a server.
+    /// Run one handler now, in the same sandbox, without a server.
     Run(run::Options),
     /// Show the next times of a schedule.
     Next(next::Options),

@@ -12,7 +12,7 @@ use isochron::{
         execution::{Ending, Level, Line, Trigger, Verdict},
     },
     handlers::files::Files,
-    runtime::{Invocation, Runner, host::Pool, protocol::Context},
+    runtime::{Invocation, Pool, PoolSettings, Runner, protocol::Context},
     system::NoSystem,
 };
 use serde_json::{Map, Value};
@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{INTERRUPTED, Settings, USAGE, fail, say, tell};
 
-/// Run one handler now, in the same cage, without a server.
+/// Run one handler now, in the same sandbox, without a server.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// The handler's name: its file in the handlers' folder without .js
@@ -71,20 +71,18 @@ fn read_params(text: &str) -> anyhow::Result<Map<String, Value>> {
 async fn run(
     options: Options,
     params: Map<String, Value>,
-    (settings, files): (isochron::runtime::host::PoolSettings, Files),
+    (settings, files): (PoolSettings, Files),
 ) -> anyhow::Result<ExitCode> {
     let clock = SystemClock;
     let (lines, mut printed) = mpsc::channel(64);
     let (canceller, cancel) = watch::channel(None);
     let pool = Pool::start(settings, files, Arc::new(NoSystem), Arc::new(clock)).await?;
-    #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
-    let scheduled_for = clock.now() as f64;
     let context = Context {
         task_name: options.handler.clone(),
         attempt: 1,
         max_attempts: 1,
         trigger: Trigger::Manual,
-        scheduled_for,
+        scheduled_for: clock.now(),
         ..Context::default()
     };
     let invocation = Invocation {

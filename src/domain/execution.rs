@@ -179,8 +179,20 @@ impl Verdict {
     /// An attempt that failed before or without its handler.
     #[must_use]
     pub fn failed(reason: Reason, error: impl Into<String>) -> Self {
+        Self::of(Ending::Failed { reason, error: error.into(), stack: None, result: None })
+    }
+
+    /// An attempt that `who` cancelled before its handler started.
+    #[must_use]
+    pub fn cancelled(who: impl Into<String>) -> Self {
+        Self::of(Ending::Cancelled { error: who.into() })
+    }
+
+    /// An attempt of which only the ending is known.
+    #[must_use]
+    pub fn of(ending: Ending) -> Self {
         Self {
-            ending: Ending::Failed { reason, error: error.into(), stack: None, result: None },
+            ending,
             started: None,
             duration: None,
             handler_hash: None,

@@ -31,7 +31,7 @@ mod watchdog;
 use std::{io, os::fd::RawFd, process::ExitCode, rc::Rc, sync::Arc, time::Duration};
 
 use deno_core::{JsRuntime, v8};
-use isochron::runtime::protocol::{Cage, FromRunner, Run, Settings};
+use isochron::runtime::protocol::{FromRunner, Run, Sandbox, Settings};
 use rand::{TryRng, rngs::SysRng};
 use tokio::sync::mpsc;
 
@@ -39,7 +39,7 @@ use self::{
     isolate::{fresh::Isolate, heap_anchor, snapshot},
     run::drive::{self, RunContext},
     watchdog::{
-        link::{self, Calls, Outbox, complain},
+        link::{Calls, Inbox, Outbox, complain},
         supervisor::{self, Shared},
         watch::Watch,
     },
@@ -97,7 +97,8 @@ fn serve(fd: RawFd, probe: &probe::Options) -> io::Result<()> {
     let probe = call.map(|call| probe.prepare(call)).transpose()?;
     let snapshot = snapshot::map(&os::adopt(fd))?;
     let outbox = Arc::new(Outbox::new());
-    let settings = Rc::new(link::first_frame(&outbox)?);
+    let mut inbox = Inbox::default();
+    let settings = Rc::new(inbox.settings(outbox.fd())?);
     initialise_v8(Some(&settings));
     let shared = Shared {
         watch: Arc::new(Watch::new(Duration::from_millis(settings.cpu))?),
@@ -107,7 +108,7 @@ fn serve(fd: RawFd, probe: &probe::Options) -> io::Result<()> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     // Room for one: the server sends the next run only after `Ready`.
     let (sender, runs) = mpsc::channel(1);
-    supervisor::start(shared.clone(), sender)?;
+    supervisor::start(shared.clone(), inbox, sender)?;
     heap_anchor::start(snapshot)?;
     let install_seccomp = move || {
         let sandbox = pending.install_seccomp();
@@ -125,7 +126,7 @@ async fn serve_runs(
     settings: &Rc<Settings>,
     shared: &Shared,
     mut runs: mpsc::Receiver<Box<Run>>,
-    install_seccomp: impl FnOnce() -> Cage,
+    install_seccomp: impl FnOnce() -> Sandbox,
 ) {
     let mut install_seccomp = Some(install_seccomp);
     let tag = v8::script_compiler::cached_data_version_tag();
@@ -134,8 +135,8 @@ async fn serve_runs(
         let mut isolate = Isolate::new(snapshot, settings, shared);
         shared.watch.offer(isolate.runtime.v8_isolate().thread_safe_handle());
         // Not before the first isolate: making it takes calls that making the next does not.
-        let cage = install_seccomp.take().map(|install| install());
-        shared.outbox.send(&FromRunner::Ready { engine: engine.clone(), cage });
+        let sandbox = install_seccomp.take().map(|install| install());
+        shared.outbox.send(&FromRunner::Ready { engine: engine.clone(), sandbox });
         let Some(run) = runs.recv().await else { return };
         let Isolate { entries, runtime } = &mut isolate;
         let done = drive::run(RunContext { runtime, entries, shared, settings }, *run).await;

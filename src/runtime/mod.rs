@@ -1,15 +1,27 @@
-//! Runtime: how a handler runs and why it cannot hurt anything.
+//! Runtime: the server's side of the runners.
 //!
 //! The server never starts the JavaScript engine. It keeps a pool of child processes of the
-//! same binary ([`host`]) and talks to each over a socket pair ([`protocol`]); what runs in
-//! such a child is `src/runner`, which belongs to the binary and not to this library,
-//! so that nothing here can even name the engine.
+//! same binary and talks to each over a socket pair ([`protocol`]). The code that runs in such a
+//! child is `src/runner`, which belongs to the binary and not to this library, so that nothing
+//! here can even name the engine.
 //!
-//! A run goes from the scheduler as an [`Invocation`] into the pool and comes back as a
-//! [`Verdict`]; its lines arrive while it runs.
+//! An [`Invocation`] comes from the scheduler. It waits in the [`queue`] until a runner of the
+//! [`pool`] is free, is sent to it as one frame, and a [`conversation`] follows until its end. Its
+//! lines arrive while it runs; the [`Verdict`] goes back to the scheduler.
 
-pub mod host;
+mod caches;
+mod command;
+mod conversation;
+mod lifecycle;
+mod load_check;
+mod pool;
+mod process;
 pub mod protocol;
+mod queue;
+mod result;
+mod snapshot;
+
+pub use self::pool::{Pool, PoolSettings, PoolState};
 
 use std::{future::Future, pin::Pin};
 
@@ -21,33 +33,33 @@ use crate::domain::{
     execution::{Line, Verdict},
 };
 
-/// What a runner is given.
+/// A run that is asked for.
 #[derive(Debug)]
 pub struct Invocation {
     /// The handler's name.
     pub handler: String,
-    /// What it is called with.
+    /// The handler's parameters.
     pub params: Map<String, Value>,
-    /// What it sees as `ctx`.
+    /// The handler's `ctx`.
     pub context: protocol::Context,
-    /// Not before this moment, epoch milliseconds; everything up to the start is done before it.
+    /// The earliest start, epoch milliseconds; everything up to the start is done before it.
     pub not_before: Millis,
-    /// Wall-clock milliseconds.
+    /// Wall-clock milliseconds for the whole run.
     pub timeout: u64,
-    /// Where its lines go. When the receiver is slow the handler waits: bounded, never dropped.
+    /// Takes the run's lines. When the receiver is slow the handler waits: no line is dropped.
     pub lines: mpsc::Sender<Line>,
-    /// Says who wants the run to end, once somebody does.
+    /// Carries the name of the one who cancels the run, once there is one.
     pub cancel: watch::Receiver<Option<String>>,
 }
 
-/// Something that comes later.
+/// A value that comes later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Runs handlers.
 pub trait Runner: Send + Sync + 'static {
-    /// Runs one; every failure is a verdict.
+    /// Runs a handler; every failure is a verdict.
     fn run(&self, invocation: Invocation) -> Later<'_, Verdict>;
-    /// How many may run at once.
+    /// The most runs at a time.
     fn capacity(&self) -> usize;
 }
 

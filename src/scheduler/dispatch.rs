@@ -33,7 +33,7 @@ impl Scheduler {
         self: Arc<Self>,
         start: Start,
         cancel: watch::Receiver<Option<String>>,
-        place: Option<OwnedSemaphorePermit>,
+        permit: Option<OwnedSemaphorePermit>,
         _under_way: InFlight,
     ) {
         let (task, execution) = (start.task, start.execution);
@@ -41,7 +41,7 @@ impl Scheduler {
         let run = self.runner.run(invocation(start, lines, cancel));
         let (verdict, rest) = tokio::join!(run, self.collect(execution, received));
         // The runner is free: the next claim may share a commit with this end.
-        drop(place);
+        drop(permit);
         match self.record_end(task, execution, verdict, rest).await {
             Ok(step) => {
                 self.in_progress.leave(execution);
@@ -138,15 +138,13 @@ fn invocation(
     cancel: watch::Receiver<Option<String>>,
 ) -> Invocation {
     let Start { execution, task, definition, attempt, trigger, occurrence, not_before } = start;
-    #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
-    let scheduled_for = occurrence.scheduled_for as f64;
     let context = Context {
         task_id: task.to_string(),
         execution_id: execution.to_string(),
         attempt,
         max_attempts: definition.max_attempts(),
         trigger,
-        scheduled_for,
+        scheduled_for: occurrence.scheduled_for,
         task_name: definition.name,
     };
     Invocation {

@@ -72,7 +72,7 @@ pub struct Scheduler {
     events: Events,
     policy: Policy,
     nudge: Notify,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     in_progress: InProgress,
     stopping: watch::Sender<bool>,
 }
@@ -87,7 +87,7 @@ impl Scheduler {
         events: Events,
         policy: Policy,
     ) -> Arc<Self> {
-        let places = Arc::new(Semaphore::new(runner.capacity()));
+        let permits = Arc::new(Semaphore::new(runner.capacity()));
         let ids = Arc::new(Ids::new(clock.clone()));
         Arc::new(Self {
             store,
@@ -97,7 +97,7 @@ impl Scheduler {
             events,
             policy,
             nudge: Notify::new(),
-            places,
+            permits,
             in_progress: InProgress::default(),
             stopping: watch::channel(false).0,
         })
@@ -128,9 +128,9 @@ impl Scheduler {
                     tokio::select! {
                         biased;
                         _ = stopping.changed() => {}
-                        places = self.places() => {
+                        permits = self.permits() => {
                             let until = self.clock.now() + AHEAD;
-                            self.claim(until, places).await?;
+                            self.claim(until, permits).await?;
                             asked = until;
                         }
                     }
@@ -158,27 +158,27 @@ impl Scheduler {
         }
     }
 
-    /// At least one place for a run, and as many more as are free.
-    async fn places(&self) -> Vec<OwnedSemaphorePermit> {
-        let mut places = Vec::new();
+    /// At least one permit for a run, and as many more as are free, up to [`CLAIMED_AT_ONCE`].
+    async fn permits(&self) -> Vec<OwnedSemaphorePermit> {
+        let mut permits = Vec::new();
         // The semaphore is never closed.
-        places.extend(self.places.clone().acquire_owned().await);
-        while places.len() < CLAIMED_AT_ONCE
-            && let Ok(place) = self.places.clone().try_acquire_owned()
+        permits.extend(self.permits.clone().acquire_owned().await);
+        while permits.len() < CLAIMED_AT_ONCE
+            && let Ok(permit) = self.permits.clone().try_acquire_owned()
         {
-            places.push(place);
+            permits.push(permit);
         }
-        places
+        permits
     }
 
     async fn claim(
         self: &Arc<Self>,
         until: Millis,
-        mut places: Vec<OwnedSemaphorePermit>,
+        mut permits: Vec<OwnedSemaphorePermit>,
     ) -> Result<(), StoreError> {
-        let steps = self.store.claim(until, places.len(), self.decision(|| Event::Due)).await?;
+        let steps = self.store.claim(until, permits.len(), self.decision(|| Event::Due)).await?;
         for step in steps {
-            self.carry_out(step, REPLACED, &mut places);
+            self.carry_out(step, REPLACED, &mut permits);
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Scheduler {
     }
 
     /// Does what follows from a step, which is durable by now; `who` cancels what it cancels.
-    fn carry_out(self: &Arc<Self>, step: Step, who: &str, places: &mut Vec<OwnedSemaphorePermit>) {
+    fn carry_out(self: &Arc<Self>, step: Step, who: &str, permits: &mut Vec<OwnedSemaphorePermit>) {
         let task = step.task.id;
         for row in step.rows.iter().filter(|row| row.status != ExecutionStatus::Running) {
             self.events.publish(Happened::Ended { task, execution: row.id });
@@ -212,11 +212,11 @@ impl Scheduler {
             self.cancel_execution(task, execution, who);
         }
         for start in step.start {
-            let place = places.pop();
+            let permit = permits.pop();
             let cancel = self.in_progress.enter(start.execution);
             // The one place where attempts are spawned; a stop waits for the guard.
             let under_way = InFlight::new(self);
-            tokio::spawn(self.clone().dispatch(start, cancel, place, under_way));
+            tokio::spawn(self.clone().dispatch(start, cancel, permit, under_way));
         }
         self.nudge.notify_one();
     }

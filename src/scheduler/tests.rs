@@ -8,7 +8,7 @@ use crate::{
     clock::SystemClock,
     domain::{
         draft::{Defaults, Draft},
-        execution::{Ending, Execution, Reason, Verdict},
+        execution::{Ending, Execution, Verdict},
     },
     runtime::{Invocation, Later},
     store::memory::{MemoryStore, disk::Disk},
@@ -36,7 +36,7 @@ impl Runner for OneSlot {
                     Ending::Cancelled { error: who.clone().unwrap_or_default() }
                 }
             };
-            Verdict { ending, ..Verdict::failed(Reason::Lost, "") }
+            Verdict::of(ending)
         })
     }
 

@@ -31,12 +31,12 @@ const FARTHEST: Millis = 1000;
 /// Runs what chance writes.
 pub(super) struct Script {
     process: Arc<Process>,
-    places: Semaphore,
+    slots: Semaphore,
 }
 
 impl Script {
     pub(super) fn new(process: &Arc<Process>) -> Self {
-        Self { process: process.clone(), places: Semaphore::new(process.world.weather.capacity) }
+        Self { process: process.clone(), slots: Semaphore::new(process.world.weather.capacity) }
     }
 
     async fn play(&self, invocation: Invocation) -> Verdict {
@@ -51,7 +51,7 @@ impl Script {
         });
         self.enter(execution);
         // The semaphore is never closed.
-        let place = self.places.acquire().await;
+        let slot = self.slots.acquire().await;
         while (1..=FARTHEST).contains(&(not_before - process.clock.now())) {
             process.clock.sleep_until(not_before).await;
         }
@@ -87,11 +87,10 @@ impl Script {
             }
             None => ending,
         };
-        drop(place);
+        drop(slot);
         process.alive().await;
         let duration = Some(process.clock.elapsed() - began);
-        let verdict =
-            Verdict { ending, started: Some(started), duration, ..Verdict::failed(Reason::Lost, "") };
+        let verdict = Verdict { started: Some(started), duration, ..Verdict::of(ending) };
         process.tell(format_args!("{} {execution} ends: {:?}", context.task_name, verdict.ending));
         world.record().verdicts.insert(execution, verdict.clone());
         process.runs().remove(&execution);

@@ -72,9 +72,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("handlers", &["domain"]),
-    ("runtime", &["runtime/protocol", "domain"]),
+    ("runtime", &["runtime/protocol", "domain", "handlers", "clock"]),
     ("runtime/protocol", &["domain"]),
-    ("runtime/host", &["runtime", "runtime/protocol", "domain", "handlers", "clock"]),
     ("runner", &["runtime/protocol", "domain"]),
     ("scheduler", &["domain", "store", "runtime", "runtime/protocol", "events", "clock"]),
     ("backup", &["domain", "store", "clock"]),
@@ -90,7 +89,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain",
             "events",
             "handlers",
-            "runtime/host",
+            "runtime",
             "runtime/protocol",
             "scheduler",
             "store",
@@ -112,7 +111,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain",
             "handlers",
             "runtime",
-            "runtime/host",
             "runtime/protocol",
             "runner",
             "store",
@@ -153,7 +151,6 @@ const CRATES: &[(&str, &[&str])] = &[
             "events",
             "handlers",
             "runtime",
-            "runtime/host",
             "runner",
             "scheduler",
             "simulation",
@@ -319,7 +316,7 @@ fn resolve(path: Vec<String>, module: &[String]) -> Vec<String> {
 fn paths_are_found_wherever_they_stand() {
     let text = r#"
         use crate::{store::{sled::SledStore, Store}, domain};
-        use super::host::{self, Pool};
+        use super::queue::{self, RunQueue};
         // crate::comment::Is::not
         fn f() { let x: crate::api::Api = json!({ "a": isochron::clock::now() }); ::axum::serve("crate::text::no") }
         mod inner { use super::super::events::Bus; }
@@ -332,8 +329,8 @@ fn paths_are_found_wherever_they_stand() {
         "crate::clock::now",
         "crate::domain",
         "crate::runtime::events::Bus",
-        "crate::runtime::host::Pool",
-        "crate::runtime::host::self",
+        "crate::runtime::queue::RunQueue",
+        "crate::runtime::queue::self",
         "crate::store::Store",
         "crate::store::sled::SledStore",
     ];

@@ -16,7 +16,7 @@ use crate::runner::{
 };
 use deno_core::{OpState, op2, v8};
 use isochron::{
-    domain::execution::{Level, Reason},
+    domain::execution::{Level, Reason, Trigger},
     runtime::protocol::{Answer, Context, End, FromRunner, Mode, SourceKind, Want},
 };
 use rand::{TryRng, rngs::SysRng};
@@ -53,7 +53,35 @@ struct Invocation {
     file: String,
     params: String,
     result_limit: f64,
-    context: Context,
+    context: HandlerContext,
+}
+
+/// The handler's `ctx`, in numbers that JavaScript has.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HandlerContext {
+    task_id: String,
+    task_name: String,
+    execution_id: String,
+    attempt: u32,
+    max_attempts: u32,
+    trigger: Trigger,
+    scheduled_for: f64,
+}
+
+impl From<&Context> for HandlerContext {
+    #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
+    fn from(context: &Context) -> Self {
+        Self {
+            task_id: context.task_id.clone(),
+            task_name: context.task_name.clone(),
+            execution_id: context.execution_id.clone(),
+            attempt: context.attempt,
+            max_attempts: context.max_attempts,
+            trigger: context.trigger,
+            scheduled_for: context.scheduled_for as f64,
+        }
+    }
 }
 
 #[op2]
@@ -67,7 +95,7 @@ fn op_isochron_invocation(state: &mut OpState) -> Option<Invocation> {
         file: run.task.entry.file.clone(),
         params: std::mem::take(&mut run.task.params),
         result_limit: session.settings.result.min(LARGEST_RESULT) as f64,
-        context: run.task.context.clone(),
+        context: (&run.task.context).into(),
     })
 }
 

@@ -13,7 +13,7 @@ mod world;
 
 use std::{io, sync::mpsc, thread};
 
-use isochron::runtime::protocol::Cage;
+use isochron::runtime::protocol::Sandbox;
 
 use crate::runner::{os, sandbox::Layers};
 
@@ -88,7 +88,7 @@ pub(crate) enum Probe {
 
 impl Probe {
     /// Prints the layers that hold, makes the call, says what came of it, and leaves.
-    pub(crate) fn make(self, cage: &Cage) -> ! {
+    pub(crate) fn make(self, cage: &Sandbox) -> ! {
         println!("{cage}");
         let outcome = match self {
             Self::Here(call) => call.make(),

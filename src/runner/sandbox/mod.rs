@@ -33,7 +33,7 @@ mod seccomp;
 use std::os::fd::RawFd;
 
 use crate::runner::os;
-use isochron::runtime::protocol::{Cage, CageLevel};
+use isochron::runtime::protocol::{Sandbox, SandboxLevel};
 use rustix::process::{self, Resource, Rlimit};
 
 /// Descriptors a runner may have open: it needs five.
@@ -110,7 +110,7 @@ pub(crate) struct PendingSeccomp {
 impl PendingSeccomp {
     /// Leaves all threads of the process only the system calls that a run needs; the layers that
     /// hold now.
-    pub(crate) fn install_seccomp(self) -> Cage {
+    pub(crate) fn install_seccomp(self) -> Sandbox {
         let calls = match self.layers {
             Layers::All | Layers::Seccomp => install_filters(),
             Layers::Landlock | Layers::None => Layer::Missing("no seccomp (left out)".to_owned()),
@@ -119,16 +119,16 @@ impl PendingSeccomp {
     }
 }
 
-fn summarise(files: Layer, calls: Layer) -> Cage {
+fn summarise(files: Layer, calls: Layer) -> Sandbox {
     let level = match (&files, &calls) {
-        (Layer::Full(_), Layer::Full(_)) => CageLevel::Full,
-        (Layer::Missing(_), Layer::Missing(_)) => CageLevel::ProcessBoundary,
-        _ => CageLevel::Partial,
+        (Layer::Full(_), Layer::Full(_)) => SandboxLevel::Full,
+        (Layer::Missing(_), Layer::Missing(_)) => SandboxLevel::ProcessBoundary,
+        _ => SandboxLevel::Partial,
     };
     let [files, calls] = [files, calls].map(|layer| match layer {
         Layer::Full(text) | Layer::Partial(text) | Layer::Missing(text) => text,
     });
-    Cage { level, text: format!("{files}, {calls}") }
+    Sandbox { level, text: format!("{files}, {calls}") }
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! The runner's half of the socket: frames out, frames in, answers to their askers.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     io::{self, Stdin, Write},
     os::fd::{AsFd, BorrowedFd},
     sync::{
@@ -16,7 +16,7 @@ use std::{
 use crate::runner::os;
 use isochron::{
     domain::execution::Reason,
-    runtime::protocol::{self, Answer, FromRunner, ToRunner},
+    runtime::protocol::{self, Answer, FrameBuffer, FromRunner, ToRunner},
 };
 use rustix::{
     io::Errno,
@@ -106,42 +106,49 @@ impl Outbox {
 
 /// The reading side: collects bytes without ever waiting for the rest of a frame.
 #[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    bytes: VecDeque<u8>,
-}
+pub(crate) struct Inbox(FrameBuffer);
 
 impl Inbox {
-    /// Takes what the socket holds and returns the frames that are now complete.
+    /// Takes the bytes that the socket holds, and returns the frames that are complete now.
     ///
     /// # Errors
     /// At the end of the stream and on bytes that are no frame.
     pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<Vec<ToRunner>> {
-        let mut chunk = [0; 64 * 1024];
-        match recv(socket, &mut chunk, RecvFlags::DONTWAIT) {
-            Ok((_, 0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok((_, n)) => self.bytes.extend(&chunk[..n]),
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+        self.read(socket, RecvFlags::DONTWAIT)?;
         let mut frames = Vec::new();
-        while let Some(frame) = self.next()? {
+        while let Some(frame) = self.0.next_frame()? {
             frames.push(frame);
         }
         Ok(frames)
     }
 
-    fn next(&mut self) -> io::Result<Option<ToRunner>> {
-        if self.bytes.len() < 4 {
-            return Ok(None);
+    /// Waits for the first frame, on the main thread, before any other thread exists.
+    ///
+    /// # Errors
+    /// When the stream ends or does not start with [`ToRunner::Start`].
+    pub(crate) fn settings(&mut self, socket: BorrowedFd<'_>) -> io::Result<protocol::Settings> {
+        loop {
+            match self.0.next_frame()? {
+                Some(ToRunner::Start(settings)) => return Ok(settings),
+                Some(_) => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame is not Start"));
+                }
+                None => self.read(socket, RecvFlags::empty())?,
+            }
         }
-        let head = [self.bytes[0], self.bytes[1], self.bytes[2], self.bytes[3]];
-        let length = protocol::frame_length(head)?;
-        if self.bytes.len() < 4 + length {
-            return Ok(None);
+    }
+
+    fn read(&mut self, socket: BorrowedFd<'_>, flags: RecvFlags) -> io::Result<()> {
+        let mut chunk = [0; 64 * 1024];
+        match recv(socket, &mut chunk, flags) {
+            Ok((_, 0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok((_, n)) => {
+                self.0.room().extend_from_slice(&chunk[..n]);
+                Ok(())
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        self.bytes.drain(..4);
-        let body: Vec<u8> = self.bytes.drain(..length).collect();
-        protocol::decode(&body).map(Some)
     }
 }
 
@@ -195,28 +202,6 @@ impl Calls {
     /// Forgets every question, which wakes whoever is blocked on one.
     pub(crate) fn abandon(&self) {
         lock(&self.waiting).clear();
-    }
-}
-
-/// Reads the first frame, on the main thread, before anything else exists.
-///
-/// # Errors
-/// When the stream ends or does not start with [`ToRunner::Start`].
-pub(crate) fn first_frame(socket: &Outbox) -> io::Result<protocol::Settings> {
-    let mut reader = FrameByFrame(socket.fd());
-    match protocol::read_frame(&mut reader)? {
-        Some(ToRunner::Start(settings)) => Ok(settings),
-        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame is not Start")),
-        None => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
-}
-
-/// Standard input without std's buffer, which would swallow the frames that follow.
-struct FrameByFrame<'a>(BorrowedFd<'a>);
-
-impl io::Read for FrameByFrame<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(recv(self.0, into, RecvFlags::empty())?.1)
     }
 }
 

@@ -30,14 +30,14 @@ pub(crate) struct Shared {
     pub(crate) calls: Arc<Calls>,
 }
 
-/// Starts the thread. Runs arrive in `runs`, which needs room for one: the server
+/// Starts the thread, which reads on from `inbox`. Runs arrive in `runs`, which needs room for one: the server
 /// sends the next only after `Ready`.
 ///
 /// # Errors
 /// When the system gives no thread.
-pub(crate) fn start(shared: Shared, runs: mpsc::Sender<Box<Run>>) -> io::Result<()> {
+pub(crate) fn start(shared: Shared, mut inbox: Inbox, runs: mpsc::Sender<Box<Run>>) -> io::Result<()> {
     thread::Builder::new().name("supervisor".into()).spawn(move || {
-        let error = supervise(&shared, &runs);
+        let error = supervise(&shared, &mut inbox, &runs);
         if error.kind() != io::ErrorKind::UnexpectedEof {
             complain(&format!("the server's frames: {error}"));
         }
@@ -46,8 +46,7 @@ pub(crate) fn start(shared: Shared, runs: mpsc::Sender<Box<Run>>) -> io::Result<
     Ok(())
 }
 
-fn supervise(shared: &Shared, runs: &mpsc::Sender<Box<Run>>) -> io::Error {
-    let mut inbox = Inbox::default();
+fn supervise(shared: &Shared, inbox: &mut Inbox, runs: &mpsc::Sender<Box<Run>>) -> io::Error {
     loop {
         let tick = shared.watch.tick();
         if let Some(usage) = tick.report {

@@ -182,7 +182,7 @@ impl Bench {
 
     fn end(&mut self, task: TaskId, execution: ExecutionId, now: Millis) {
         let ending = Ending::Completed { result: json!(1) };
-        let verdict = Box::new(Verdict { ending, ..Verdict::failed(Reason::Lost, "") });
+        let verdict = Box::new(Verdict::of(ending));
         self.happens(task, now, Event::Ended { execution, verdict }).expect("it is in progress");
     }
 

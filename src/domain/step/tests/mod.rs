@@ -163,10 +163,10 @@ fn told(row: &Execution) -> String {
 
 fn completed() -> Verdict {
     let ending = Ending::Completed { result: json!({"sum": 3}) };
-    Verdict { ending, ..Verdict::failed(Reason::Lost, "") }
+    Verdict::of(ending)
 }
 
 fn cancelled() -> Verdict {
     let ending = Ending::Cancelled { error: "by a user".to_owned() };
-    Verdict { ending, ..Verdict::failed(Reason::Lost, "") }
+    Verdict::of(ending)
 }

@@ -1,8 +1,8 @@
-//! The cage, seen from inside: what a handler could do that had broken out of V8.
+//! The sandbox, seen from inside: what a handler could do that had broken out of V8.
 //!
 //! A probe (`isochron runner --probe CALL`) is a runner that makes one raw system call where it
-//! would say `Ready`. Every call is made twice: in the cage, where it has to fail, and without
-//! it, where it has to work, so that a failure means the cage and not a mistake in the probe.
+//! would say `Ready`. Every call is made twice: in the sandbox, where it has to fail, and without
+//! it, where it has to work, so that a failure means the sandbox and not a mistake in the probe.
 
 mod probe;
 
@@ -21,10 +21,10 @@ const EPERM: i32 = 1;
 const EACCES: i32 = 13;
 const ENOSYS: i32 = 38;
 /// What the server logs when the level is not full.
-const UNCAGED: &str = "does not cage the runners wholly";
+const NOT_FULL: &str = "this system has no full sandbox for the runners";
 
-/// Every call that has to fail in the cage, and that an ordinary process may make.
-const CAGED: [(&str, Outcome); 32] = [
+/// Every call that has to fail in the sandbox, and that an ordinary process may make.
+const REFUSED: [(&str, Outcome); 32] = [
     ("open-read", Errno(EACCES)),
     ("open-write", Killed),
     ("stat", Errno(EACCES)),
@@ -60,8 +60,8 @@ const CAGED: [(&str, Outcome); 32] = [
 ];
 
 /// Calls that need rights, an argument or a kernel that not everybody has (containers often
-/// have a filter of their own): without the cage they need not succeed, but nobody is killed.
-const CAGED_ANYWAY: [(&str, Outcome); 13] = [
+/// have a filter of their own): without the sandbox they need not succeed, but nobody is killed.
+const REFUSED_ANYWAY: [(&str, Outcome); 13] = [
     ("accept", Killed),
     ("handle", Killed),
     ("chroot", Killed),
@@ -81,14 +81,14 @@ const CAGED_ANYWAY: [(&str, Outcome); 13] = [
 const FREE: [&str; 4] = ["nothing", "map-code", "thread", "signal-self"];
 
 #[test]
-fn in_the_cage_every_call_of_an_intruder_fails() {
-    for (call, expected) in CAGED.into_iter().chain(CAGED_ANYWAY) {
+fn in_the_sandbox_every_call_of_an_intruder_fails() {
+    for (call, expected) in REFUSED.into_iter().chain(REFUSED_ANYWAY) {
         assert_eq!(probe(call, &[]).outcome, expected, "{call}");
     }
 }
 
 #[test]
-fn the_cage_holds_the_threads_that_were_there_before_it() {
+fn the_sandbox_holds_the_threads_that_were_there_before_it() {
     for call in
         ["open-read", "open-write", "socket", "connect-tcp", "fork", "exec", "signal-parent", "io-uring"]
     {
@@ -99,17 +99,17 @@ fn the_cage_holds_the_threads_that_were_there_before_it() {
 }
 
 #[test]
-fn without_the_cage_the_same_calls_succeed() {
-    for (call, _) in CAGED {
+fn without_the_sandbox_the_same_calls_succeed() {
+    for (call, _) in REFUSED {
         assert_eq!(probe(call, &["--layers", "none"]).outcome, Succeeded, "{call}");
     }
-    for (call, _) in CAGED_ANYWAY {
+    for (call, _) in REFUSED_ANYWAY {
         assert_ne!(probe(call, &["--layers", "none"]).outcome, Killed, "{call}");
     }
 }
 
 #[test]
-fn what_a_run_needs_works_in_the_cage() {
+fn what_a_run_needs_works_in_the_sandbox() {
     for call in FREE {
         assert_eq!(probe(call, &[]).outcome, Succeeded, "{call}");
     }
@@ -120,9 +120,9 @@ fn what_a_run_needs_works_in_the_cage() {
 fn the_first_wall_holds_alone() {
     let landlock = ["--layers", "landlock"];
     let first = probe("open-read", &landlock);
-    let abi = first.cage.split("Landlock ABI ").nth(1).and_then(|rest| rest.split([',', ' ']).next());
+    let abi = first.sandbox.split("Landlock ABI ").nth(1).and_then(|rest| rest.split([',', ' ']).next());
     let abi: u32 = abi.and_then(|abi| abi.parse().ok()).unwrap_or(0);
-    eprintln!("{}", first.cage);
+    eprintln!("{}", first.sandbox);
     let since = [
         (1, "open-read", EACCES),
         (1, "open-write", EACCES),
@@ -144,7 +144,7 @@ fn the_first_wall_holds_alone() {
 /// seccomp alone: what is left where the kernel has no Landlock.
 #[test]
 fn the_second_wall_holds_alone() {
-    for (call, expected) in CAGED {
+    for (call, expected) in REFUSED {
         assert_eq!(probe(call, &["--layers", "seccomp"]).outcome, expected, "{call}");
     }
 }
@@ -163,12 +163,12 @@ fn what_was_left_open_by_whoever_started_the_server_is_closed() {
 }
 
 #[test]
-fn every_thread_of_a_runner_is_caged_and_the_server_says_how() {
+fn every_thread_of_a_runner_is_in_the_sandbox_and_the_server_says_how() {
     let server = Server::start();
-    let said = cage_of(&server);
-    assert_eq!(said, probe("nothing", &[]).cage);
+    let said = sandbox_of(&server);
+    assert_eq!(said, probe("nothing", &[]).sandbox);
     assert!(said.ends_with(", seccomp"), "{said}");
-    assert_eq!(said.starts_with("full: "), !server.log().contains(UNCAGED), "{}", server.log());
+    assert_eq!(said.starts_with("full: "), !server.log().contains(NOT_FULL), "{}", server.log());
 
     let runners = server.runners();
     assert!(!runners.is_empty());
@@ -200,7 +200,7 @@ fn a_kernel_that_lacks_a_wall_is_no_obstacle_but_is_spoken_of() {
             "process boundary only: no Landlock (not in this kernel), no seccomp: Function not implemented (os error 38)",
         ),
     ];
-    for (missing, cage) in cases {
+    for (missing, sandbox) in cases {
         // A filter holds its thread and what that starts: here a server on an older kernel.
         let server = thread::spawn(move || {
             let rules = missing.into_iter().map(|call| (call, Vec::new())).collect();
@@ -216,16 +216,16 @@ fn a_kernel_that_lacks_a_wall_is_no_obstacle_but_is_spoken_of() {
             Options::default().start()
         });
         let server = server.join().expect("a server");
-        assert_eq!(cage_of(&server), cage);
-        assert_eq!(server.log().matches(UNCAGED).count(), 1, "{}", server.log());
+        assert_eq!(sandbox_of(&server), sandbox);
+        assert_eq!(server.log().matches(NOT_FULL).count(), 1, "{}", server.log());
         server.home.write("works", "module.exports = () => 'still'");
         let id = server.create(&task("works", "works", "now", &json!({})));
         assert_eq!(server.until_status(&id, "completed")["lastExecution"]["status"], "completed");
     }
 }
 
-/// How the server says its runners are caged.
-fn cage_of(server: &Server) -> String {
+/// The server's description of its runners' sandbox.
+fn sandbox_of(server: &Server) -> String {
     let ready = until("the server is ready", || {
         let answer = server.client().get("/ready");
         (answer.status == 200).then_some(answer.body)

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fs::File,
+    io::Write,
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::{net::UnixStream, process::ExitStatusExt},
@@ -11,7 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
-use isochron::runtime::protocol::{Settings, ToRunner, write_frame};
+use isochron::runtime::protocol::{Settings, ToRunner, encode};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use tempfile::TempDir;
 
@@ -30,8 +31,8 @@ use Outcome::{Errno, Killed, Succeeded};
 
 /// What a probe said.
 pub(super) struct Probed {
-    /// How it was caged.
-    pub(super) cage: String,
+    /// How its sandbox was described.
+    pub(super) sandbox: String,
     pub(super) outcome: Outcome,
     /// All that it wrote.
     pub(super) lines: HashSet<String>,
@@ -41,7 +42,7 @@ pub(super) struct Probed {
 pub(super) fn probe(call: &str, options: &[&str]) -> Probed {
     let folder = TempDir::new().expect("a folder");
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
-    write_frame(&mut &ours, &ToRunner::Start(settings())).expect("room for a frame");
+    (&ours).write_all(&encode(&ToRunner::Start(settings())).expect("a frame")).expect("room for a frame");
     let number = snapshot().as_raw_fd().to_string();
     let output = Command::new(BINARY)
         .args(["runner", "--snapshot-fd", &number, "--probe", call])
@@ -53,14 +54,14 @@ pub(super) fn probe(call: &str, options: &[&str]) -> Probed {
         .expect("a probe");
     let text = String::from_utf8_lossy(&output.stdout);
     let lines: HashSet<String> = text.lines().map(str::to_owned).collect();
-    let cage = text.lines().next().unwrap_or_default().to_owned();
+    let sandbox = text.lines().next().unwrap_or_default().to_owned();
     let outcome = match (output.status.signal(), text.lines().last().unwrap_or_default()) {
         (Some(SIGSYS), _) => Killed,
         (None, "SUCCEEDED") => Succeeded,
         (None, last) if last.starts_with("errno ") => Errno(last[6..].parse().expect("a number")),
         _ => panic!("{call} {options:?}: {output:?}"),
     };
-    Probed { cage, outcome, lines }
+    Probed { sandbox, outcome, lines }
 }
 
 fn settings() -> Settings {

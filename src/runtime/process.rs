@@ -15,24 +15,27 @@ use tokio::{
     time::timeout,
 };
 
-use super::{command::command, inbox::Inbox, snapshot::Snapshot};
-use crate::runtime::protocol::{self, Cage, FromRunner, Settings, ToRunner};
+use super::{
+    command::command,
+    protocol::{self, FrameBuffer, FromRunner, Sandbox, Settings, ToRunner},
+    snapshot::Snapshot,
+};
 
-/// How much of what a runner writes to its standard error is kept: the engine's last words.
+/// Bytes that are kept of a runner's standard error: the engine's last words.
 const LAST_WORDS: usize = 4096;
-/// How long making an isolate may take; it takes milliseconds on a machine that is not overwhelmed.
+/// The time for making an isolate; it takes milliseconds on a machine that is not overwhelmed.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A runner.
 pub(super) struct Process {
     child: Child,
     socket: UnixStream,
-    unread: Inbox,
+    unread: FrameBuffer,
     last_words: Arc<Mutex<String>>,
     /// The engine's name, from its last `Ready`.
     pub(super) engine: String,
-    /// How well it is caged, as it said before it had run anything.
-    pub(super) cage: Option<Cage>,
+    /// Its sandbox, as it described it before its first run.
+    pub(super) sandbox: Option<Sandbox>,
     /// Runs so far.
     pub(super) runs: u64,
 }
@@ -54,10 +57,10 @@ impl Process {
         let mut process = Self {
             child,
             socket,
-            unread: Inbox::default(),
+            unread: FrameBuffer::default(),
             last_words,
             engine: String::new(),
-            cage: None,
+            sandbox: None,
             runs: 0,
         };
         process.send(&ToRunner::Start(settings.clone())).await?;
@@ -65,12 +68,12 @@ impl Process {
         Ok(process)
     }
 
-    /// Waits until it says that its next isolate stands.
+    /// Waits for its `Ready`: its next isolate stands.
     pub(super) async fn ready(&mut self) -> io::Result<()> {
         let next = async {
             loop {
                 match self.receive().await? {
-                    // What the last run still had to say is of no use any more.
+                    // Frames of the last run, after its end.
                     Some(FromRunner::Usage(_) | FromRunner::Line { .. }) => {}
                     frame => return Ok::<_, io::Error>(frame),
                 }
@@ -80,11 +83,11 @@ impl Process {
             .await
             .map_err(|_| io::Error::other("it did not get ready in time"))??;
         match frame {
-            Some(FromRunner::Ready { engine, cage }) => {
+            Some(FromRunner::Ready { engine, sandbox }) => {
                 // Once a handler has run in it, it is not believed any more.
                 if self.runs == 0 {
                     self.engine = engine;
-                    self.cage = self.cage.take().or(cage);
+                    self.sandbox = self.sandbox.take().or(sandbox);
                 }
                 Ok(())
             }
@@ -106,7 +109,7 @@ impl Process {
     /// The next frame, or nothing when the runner is gone. May be dropped and called again.
     pub(super) async fn receive(&mut self) -> io::Result<Option<FromRunner>> {
         loop {
-            if let Some(frame) = self.unread.next()? {
+            if let Some(frame) = self.unread.next_frame()? {
                 return Ok(Some(frame));
             }
             match self.socket.read_buf(self.unread.room()).await {
@@ -118,7 +121,7 @@ impl Process {
         }
     }
 
-    /// Resolves when it has died by itself, or said something unasked.
+    /// Resolves when it has died by itself, or sent a frame unasked.
     pub(super) async fn gone(&mut self) {
         // An idle runner says nothing, so whatever can be read is its end.
         let _ = self.receive().await;
@@ -132,7 +135,7 @@ impl Process {
     }
 
     pub(super) fn kill(&mut self) {
-        // One that is dead already is as good as killed.
+        // A dead process is as good as a killed one.
         let _ = self.child.start_kill();
     }
 
@@ -155,10 +158,10 @@ impl Process {
         Ok(Self {
             child: tokio::process::Command::new("sleep").arg("60").kill_on_drop(true).spawn()?,
             socket: UnixStream::from_std(socket)?,
-            unread: Inbox::default(),
+            unread: FrameBuffer::default(),
             last_words: Arc::default(),
             engine: String::new(),
-            cage: None,
+            sandbox: None,
             runs: 0,
         })
     }

@@ -1,4 +1,7 @@
 //! The conversation about one run, from the frame that starts it to the one that ends it.
+//!
+//! Misuse to avoid: believing a runner. A frame is a claim of code that a handler may have taken
+//! over, so everything in it is bounded here; at worst a runner spoils its own run.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -8,9 +11,11 @@ use tokio::{
 };
 
 use super::{
+    SystemCalls,
     caches::Caches,
     process::Process,
-    result::{failed, held, kept},
+    protocol::{Answer, Done, End, FromRunner, Run, ToRunner, Want},
+    result::{enforce_limits, failed, parse_result},
 };
 use crate::{
     clock::{Clock, Stopwatch},
@@ -20,28 +25,24 @@ use crate::{
         source::Source,
     },
     handlers::files::{Files, hex},
-    runtime::{
-        SystemCalls,
-        protocol::{Answer, Done, End, FromRunner, Run, ToRunner, Want},
-    },
 };
 
-/// How long a runner has after its limit to report it itself.
+/// The time that a runner has after a run's timeout to report the end itself.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a handler has that listens for its cancellation; the runner counts it too.
+/// The time that a handler has to react to its cancellation; the runner counts it too.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
 /// Host calls under way at once; the runner keeps to it too.
 const CALLS: usize = 32;
 
-/// How often a runner's memory is looked at while it runs.
+/// Between two looks at a runner's resident memory.
 const LOOK: Duration = Duration::from_millis(100);
-/// The farthest that a claim is made durable ahead of its moment, in milliseconds.
+/// The most that a claim is made durable ahead of its time, in milliseconds.
 const FARTHEST: Millis = 1000;
-/// Bytes of the line that says that the output limit was reached, and more.
+/// Bytes of the line that says that the output limit was reached, at most.
 const MARKER: u64 = 1024;
 
-/// What a conversation needs besides the process.
-pub(super) struct Context<'a> {
+/// The parts of the server that a conversation uses.
+pub(super) struct Resources<'a> {
     pub(super) files: &'a Files,
     pub(super) caches: &'a Caches,
     pub(super) system: Option<Arc<dyn SystemCalls>>,
@@ -49,7 +50,7 @@ pub(super) struct Context<'a> {
     pub(super) limits: Limits,
 }
 
-/// What the server itself holds a runner to, in case it no longer holds itself to anything.
+/// Limits that the server holds a runner to, in case it no longer keeps them itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Bytes of memory that the process may have resident.
@@ -58,36 +59,37 @@ pub(super) struct Limits {
     pub(super) output_bytes: u64,
     /// Lines of output of one run.
     pub(super) output_lines: u64,
-    /// Characters of a result.
+    /// Characters of a result's JSON text.
     pub(super) result: u64,
 }
 
-/// A run, and who follows it.
-pub(super) struct Talk {
+/// A run that a runner is asked for.
+pub(super) struct RunRequest {
     pub(super) run: Run,
+    /// The earliest start, epoch milliseconds.
     pub(super) not_before: Millis,
     pub(super) lines: mpsc::Sender<Line>,
     pub(super) cancel: watch::Receiver<Option<String>>,
 }
 
-/// How a conversation ended.
-pub(super) struct Told {
+/// The outcome of a conversation.
+pub(super) struct RunReport {
     pub(super) verdict: Verdict,
-    /// The files that the handler required, as they are shown, with their hashes.
+    /// The files that the run required: as they are shown, with their hashes.
     pub(super) modules: Vec<(String, [u8; 32])>,
-    /// Whether the process can take another run.
+    /// Whether the process can be used again.
     pub(super) alive: bool,
 }
 
-/// Who ended the run from this side, which decides how a death is read.
-enum Pressed {
-    No,
+/// Why the server ends a run.
+enum KillReason {
     Cancelled(String),
     TimedOut,
+    /// Bytes of resident memory.
     TooLarge(u64),
 }
 
-/// Resolves with who cancelled; never when nobody can any more.
+/// Resolves with the name of the one who cancels; never once all senders are gone.
 pub(super) async fn cancelled(cancel: &mut watch::Receiver<Option<String>>) -> String {
     let who = cancel.wait_for(Option::is_some).await.map(|who| who.clone().unwrap_or_default());
     match who {
@@ -96,49 +98,43 @@ pub(super) async fn cancelled(cancel: &mut watch::Receiver<Option<String>>) -> S
     }
 }
 
-/// Waits until a moment that is at most a little ahead. When the clock is set meanwhile the
-/// moment may be far away again: it was claimed, so it starts at once.
-async fn hold(clock: &dyn Clock, until: Millis) {
-    while (1..=FARTHEST).contains(&(until - clock.now())) {
-        clock.sleep_until(until).await;
+/// Waits until a time that is at most [`FARTHEST`] ahead. When the clock is set meanwhile, the
+/// time may be far away again: the run is claimed, so it starts at once.
+async fn wait_for_start(clock: &dyn Clock, not_before: Millis) {
+    while (1..=FARTHEST).contains(&(not_before - clock.now())) {
+        clock.sleep_until(not_before).await;
     }
 }
 
-/// Sends the run and listens until its end.
-pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Talk) -> Told {
-    let Talk { mut run, not_before, lines, mut cancel } = talk;
+/// Has a runner do a run, and listens until its end.
+pub(super) async fn converse(
+    process: &mut Process,
+    resources: &Resources<'_>,
+    request: RunRequest,
+) -> RunReport {
+    let RunRequest { mut run, not_before, lines, mut cancel } = request;
     let entry = run.entry.hash;
-    run.entry.cache = context.caches.get(&process.engine, &run.entry.hash);
+    run.entry.cache = resources.caches.get(&process.engine, &run.entry.hash);
     let (number, limit) = (run.run, Duration::from_millis(run.timeout));
-    hold(context.clock, not_before).await;
-    let started = context.clock.now();
+    wait_for_start(resources.clock, not_before).await;
+    let started = resources.clock.now();
     let stopwatch = Stopwatch::start();
-    let mut told = Listening {
-        modules: Vec::new(),
-        usage: None,
-        dying: None,
-        truncated: false,
-        pressed: Pressed::No,
-        calls: 0,
-        // The runner's own last line says that there is no more.
-        lines_left: context.limits.output_lines + 1,
-        bytes_left: context.limits.output_bytes + MARKER,
-    };
+    let mut conversation = Conversation::new(resources);
     let end = match process.send(&ToRunner::Run(Box::new(run))).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
-            told.listen(process, context, number, deadline, &lines, &mut cancel).await
+            conversation.listen(process, number, deadline, &lines, &mut cancel).await
         }
         Err(error) => Err(error),
     };
     let (ending, alive) = match end {
         Ok(Some(done)) => {
-            told.usage = Some(done.usage);
-            let given: Vec<_> = told.modules.iter().map(|(_, hash)| *hash).chain([entry]).collect();
-            context.caches.put(&process.engine, done.caches, &given);
-            (told.reported(held(done.end, context.limits.result)), true)
+            conversation.usage = Some(done.usage);
+            let given: Vec<_> = conversation.modules.iter().map(|(_, hash)| *hash).chain([entry]).collect();
+            resources.caches.put(&process.engine, done.caches, &given);
+            (conversation.judge(enforce_limits(done.end, resources.limits.result)), true)
         }
-        Ok(None) => (told.died(process).await, false),
+        Ok(None) => (conversation.explain_death(process).await, false),
         Err(error) => {
             process.kill();
             process.reap().await;
@@ -146,33 +142,49 @@ pub(super) async fn talk(process: &mut Process, context: &Context<'_>, talk: Tal
         }
     };
     let verdict = Verdict {
-        ending,
         started: Some(started),
         duration: Some(stopwatch.millis()),
         handler_hash: Some(hex(&entry)),
-        output_truncated: told.truncated,
-        usage: told.usage,
+        output_truncated: conversation.truncated,
+        usage: conversation.usage,
+        ..Verdict::of(ending)
     };
-    Told { verdict, modules: told.modules, alive }
+    RunReport { verdict, modules: conversation.modules, alive }
 }
 
-struct Listening {
+struct Conversation<'a> {
+    resources: &'a Resources<'a>,
     modules: Vec<(String, [u8; 32])>,
     usage: Option<Usage>,
+    /// The limit that the runner says it may die of.
     dying: Option<Reason>,
     truncated: bool,
-    pressed: Pressed,
+    kill: Option<KillReason>,
     calls: usize,
     lines_left: u64,
     bytes_left: u64,
 }
 
-impl Listening {
-    /// Until `Done` (which is returned) or the process's end.
+impl<'a> Conversation<'a> {
+    fn new(resources: &'a Resources<'a>) -> Self {
+        Self {
+            resources,
+            modules: Vec::new(),
+            usage: None,
+            dying: None,
+            truncated: false,
+            kill: None,
+            calls: 0,
+            // The runner's own last line says that there is no more.
+            lines_left: resources.limits.output_lines + 1,
+            bytes_left: resources.limits.output_bytes + MARKER,
+        }
+    }
+
+    /// Listens until `Done` (which is returned) or the process's end.
     async fn listen(
         &mut self,
         process: &mut Process,
-        context: &Context<'_>,
         run: u64,
         mut deadline: Instant,
         lines: &mpsc::Sender<Line>,
@@ -187,19 +199,13 @@ impl Listening {
                     None => return Ok(None),
                     Some(FromRunner::Done(done)) if done.run == run => return Ok(Some(done)),
                     Some(FromRunner::Line { time, level, message }) => {
-                        if self.has_room(&message) {
-                            // Nobody may be listening any more; the handler need not care.
+                        if self.count_line(&message) {
+                            // The receiver may be gone; the handler need not care.
                             let _ = lines.send(Line { time, level, message }).await;
                         }
                     }
-                    Some(FromRunner::OutputCut) => self.truncated = true,
-                    Some(FromRunner::Usage(usage)) => self.usage = Some(usage),
-                    Some(FromRunner::Dying(reason)) => self.dying = Some(reason),
-                    Some(FromRunner::Call { call, want }) => self.serve(context, &process.engine, call, want, &answered),
-                    Some(other) => {
-                        let error = format!("it sent the frame {}, which has no business in this run", other.name());
-                        return Err(io::Error::other(error));
-                    }
+                    Some(FromRunner::Call { call, want }) => self.serve(&process.engine, call, want, &answered),
+                    Some(frame) => self.note(&frame)?,
                 },
                 Some(reply) = answers.recv() => {
                     self.calls -= 1;
@@ -207,20 +213,18 @@ impl Listening {
                 }
                 _ = look.tick() => {
                     let resident = process.resident().unwrap_or_default();
-                    if resident > context.limits.resident && matches!(self.pressed, Pressed::No) {
-                        self.pressed = Pressed::TooLarge(resident);
+                    if resident > self.resources.limits.resident && self.kill.is_none() {
+                        self.kill = Some(KillReason::TooLarge(resident));
                         process.kill();
                     }
                 }
-                who = cancelled(cancel), if matches!(self.pressed, Pressed::No) => {
-                    self.pressed = Pressed::Cancelled(who);
+                who = cancelled(cancel), if self.kill.is_none() => {
+                    self.kill = Some(KillReason::Cancelled(who));
                     deadline = deadline.min(Instant::now() + CANCEL_GRACE + PATIENCE);
                     process.send(&ToRunner::Cancel { run }).await?;
                 },
                 () = sleep_until(deadline) => {
-                    if matches!(self.pressed, Pressed::No) {
-                        self.pressed = Pressed::TimedOut;
-                    }
+                    self.kill.get_or_insert(KillReason::TimedOut);
                     process.kill();
                     deadline = Instant::now() + Duration::from_secs(3600);
                 }
@@ -228,8 +232,22 @@ impl Listening {
         }
     }
 
-    /// Counts a line; one beyond what a runner may send is dropped.
-    fn has_room(&mut self, message: &str) -> bool {
+    /// Keeps the content of a frame that asks for nothing.
+    fn note(&mut self, frame: &FromRunner) -> io::Result<()> {
+        match frame {
+            FromRunner::OutputCut => self.truncated = true,
+            FromRunner::Usage(usage) => self.usage = Some(*usage),
+            FromRunner::Dying(reason) => self.dying = Some(*reason),
+            other => {
+                let error = format!("it sent the frame {}, which has no business in this run", other.name());
+                return Err(io::Error::other(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a line; `false` for a line beyond the limits, which is dropped.
+    fn count_line(&mut self, message: &str) -> bool {
         let bytes = message.len() as u64;
         if self.lines_left == 0 || bytes > self.bytes_left {
             self.truncated = true;
@@ -240,14 +258,7 @@ impl Listening {
         true
     }
 
-    fn serve(
-        &mut self,
-        context: &Context<'_>,
-        engine: &str,
-        call: u32,
-        want: Want,
-        answered: &mpsc::Sender<ToRunner>,
-    ) {
+    fn serve(&mut self, engine: &str, call: u32, want: Want, answered: &mpsc::Sender<ToRunner>) {
         let answered = answered.clone();
         self.calls += 1;
         if self.calls > CALLS {
@@ -257,15 +268,15 @@ impl Listening {
         }
         match want {
             Want::Module { from, specifier } => {
-                let answer = context.files.require(&from, &specifier).map(|source| {
+                let answer = self.resources.files.require(&from, &specifier).map(|source| {
                     self.modules.push((source.file.clone(), source.hash));
-                    let cache = context.caches.get(engine, &source.hash);
+                    let cache = self.resources.caches.get(engine, &source.hash);
                     Answer::Module(Source { cache, ..source })
                 });
                 tokio::spawn(async move { answered.send(ToRunner::Reply { call, answer }).await });
             }
             Want::System { method, argument } => {
-                let system = context.system.clone();
+                let system = self.resources.system.clone();
                 tokio::spawn(async move {
                     let answer = match system {
                         Some(system) => system.call(&method, &argument).await.map(Answer::Json),
@@ -277,28 +288,30 @@ impl Listening {
         }
     }
 
-    fn reported(&self, end: End) -> Ending {
+    /// The ending of a run whose runner reports its end.
+    fn judge(&self, end: End) -> Ending {
         match end {
             End::Loaded => Ending::Completed { result: serde_json::Value::Null },
             End::Returned { result } => {
-                kept(&result).map_or_else(|end| end, |result| Ending::Completed { result })
+                parse_result(&result).map_or_else(|end| end, |result| Ending::Completed { result })
             }
             End::Failed { reason: Reason::Cancelled, error, .. } => {
-                let error = match &self.pressed {
-                    Pressed::Cancelled(who) => who.clone(),
+                let error = match &self.kill {
+                    Some(KillReason::Cancelled(who)) => who.clone(),
                     _ => error,
                 };
                 Ending::Cancelled { error }
             }
             End::Failed { reason, error, stack, result } => {
-                let result = result.and_then(|text| kept(&text).ok());
+                let result = result.and_then(|text| parse_result(&text).ok());
                 Ending::Failed { reason, error, stack, result }
             }
         }
     }
 
-    /// What a death means depends on what went before it.
-    async fn died(&self, process: &mut Process) -> Ending {
+    /// The ending of a run whose runner has died. The meaning of a death depends on what went
+    /// before it.
+    async fn explain_death(&self, process: &mut Process) -> Ending {
         let status = match timeout(PATIENCE, process.reap()).await {
             Ok(status) => status.map_or_else(|| "an unknown status".to_owned(), |status| status.to_string()),
             Err(_) => {
@@ -306,20 +319,18 @@ impl Listening {
                 "its socket closed".to_owned()
             }
         };
-        match (&self.pressed, self.dying) {
-            (Pressed::Cancelled(who), _) => Ending::Cancelled { error: who.clone() },
-            (Pressed::TimedOut, _) => failed(
+        match (&self.kill, self.dying) {
+            (Some(KillReason::Cancelled(who)), _) => Ending::Cancelled { error: who.clone() },
+            (Some(KillReason::TimedOut), _) => failed(
                 Reason::Timeout,
                 "the handler did not end by its timeout and its runner did not answer, so it was killed",
             ),
-            (Pressed::TooLarge(bytes), _) => failed(
+            (Some(KillReason::TooLarge(bytes)), _) => failed(
                 Reason::MemoryLimit,
                 format!("the runner had {} MiB of memory resident and was killed", bytes >> 20),
             ),
-            (Pressed::No, Some(reason)) => {
-                failed(reason, "the run used up its memory and its runner with it")
-            }
-            (Pressed::No, None) => {
+            (None, Some(reason)) => failed(reason, "the run used up its memory and its runner with it"),
+            (None, None) => {
                 let words = process.last_words();
                 let words = words.lines().rev().find(|line| !line.trim().is_empty());
                 let said = words.map_or_else(String::new, |words| format!("; it said: {}", words.trim()));
@@ -336,7 +347,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::SystemClock,
-        runtime::protocol::{self, Mode, encode},
+        runtime::protocol::{self, Mode, SourceKind, encode},
     };
 
     /// The verdict on a run whose runner sends `frames` and then nothing more.
@@ -345,15 +356,10 @@ mod tests {
         let mut process = Process::played_by(ours).expect("a process");
         let (files, caches) = (Files::new("nowhere"), Caches::default());
         let limits = Limits { resident: u64::MAX, output_bytes: 1 << 20, output_lines: 100, result: 1000 };
-        let context = Context { files: &files, caches: &caches, system: None, clock: &SystemClock, limits };
+        let resources =
+            Resources { files: &files, caches: &caches, system: None, clock: &SystemClock, limits };
         let text = String::new();
-        let entry = Source {
-            file: text.clone(),
-            kind: protocol::SourceKind::Script,
-            text,
-            hash: [0; 32],
-            cache: None,
-        };
+        let entry = Source { file: text.clone(), kind: SourceKind::Script, text, hash: [0; 32], cache: None };
         let run = Run {
             run: 7,
             mode: Mode::Call,
@@ -372,16 +378,17 @@ mod tests {
             }
             theirs
         });
-        let told = talk(&mut process, &context, Talk { run, not_before: 0, lines, cancel }).await;
+        let report =
+            converse(&mut process, &resources, RunRequest { run, not_before: 0, lines, cancel }).await;
         drop(process);
         played.join().expect("it has written");
-        told.verdict
+        report.verdict
     }
 
     #[tokio::test]
     async fn a_frame_that_has_no_business_in_a_run_ends_it_with_a_short_error() {
         let engine = "x".repeat(20 << 20);
-        let verdict = verdict_on(vec![FromRunner::Ready { engine, cage: None }]).await;
+        let verdict = verdict_on(vec![FromRunner::Ready { engine, sandbox: None }]).await;
         let Ending::Failed { reason: Reason::Crashed, error, .. } = verdict.ending else {
             panic!("{verdict:?}")
         };

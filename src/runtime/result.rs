@@ -1,4 +1,4 @@
-//! From what a runner reports to what is kept.
+//! The end that a runner reports, and the ending that is kept of it.
 
 use serde_json::{Value, json};
 
@@ -7,11 +7,11 @@ use crate::{
     runtime::protocol::End,
 };
 
-/// Characters of a result that is kept as a summary.
+/// Characters of a result in its summary.
 const PREVIEW: usize = 1000;
 /// The longest error or stack that is kept, in bytes; a runner cuts them at half of it.
 const LONGEST: usize = 16 * 1024;
-/// Bytes of JSON around a preview, and more.
+/// Bytes that the JSON around a preview takes at most.
 const SUMMARY: u64 = 8 * 1024;
 
 /// An attempt that failed without a stack; parts of `error` may come from a runner.
@@ -19,9 +19,9 @@ pub(super) fn failed(reason: Reason, error: impl Into<String>) -> Ending {
     Ending::Failed { reason, error: cut(error.into()), stack: None, result: None }
 }
 
-/// What a runner reports, held to what it may report: it cuts results at so many characters, and
-/// texts, by itself, but one that a handler has broken out into may not.
-pub(super) fn held(end: End, characters: u64) -> End {
+/// Cuts a report to the limits of results and texts. A runner keeps to them by itself, unless a
+/// handler has broken out into it.
+pub(super) fn enforce_limits(end: End, characters: u64) -> End {
     // A character takes three bytes at most; those with four count as two.
     let most = characters.saturating_mul(3).saturating_add(SUMMARY);
     let too_long = |text: &str| text.len() as u64 > most;
@@ -47,10 +47,10 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// A result as it is kept. JSON of the engine may hold what our JSON does not: half of a
-/// character (kept as U+FFFD) and any number of levels (kept as a summary).
-pub(super) fn kept(text: &str) -> Result<Value, Ending> {
-    let parsed = serde_json::from_str(text).or_else(|_| serde_json::from_str(&without_halves(text)));
+/// A result from its JSON text. The engine's JSON may hold two things that ours does not: half of
+/// a character (kept as U+FFFD) and more than 127 levels (kept as a summary).
+pub(super) fn parse_result(text: &str) -> Result<Value, Ending> {
+    let parsed = serde_json::from_str(text).or_else(|_| serde_json::from_str(&replace_halves(text)));
     parsed.or_else(|error| {
         if error.to_string().starts_with("recursion limit") {
             let preview: String = text.chars().take(PREVIEW).collect();
@@ -61,8 +61,8 @@ pub(super) fn kept(text: &str) -> Result<Value, Ending> {
     })
 }
 
-/// With U+FFFD for every escaped half of a surrogate pair; whole pairs are never escaped.
-fn without_halves(text: &str) -> String {
+/// Replaces every escaped half of a surrogate pair by U+FFFD; whole pairs are never escaped.
+fn replace_halves(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -94,31 +94,31 @@ mod tests {
         };
         let fits = [End::Loaded, End::Returned { result: "東".repeat(10_000) }, failed("no", "{}")];
         for end in fits {
-            assert_eq!(held(end.clone(), 10_000), end);
+            assert_eq!(enforce_limits(end.clone(), 10_000), end);
         }
         let long = "東".repeat(20_000);
-        let returned = held(End::Returned { result: long.clone() }, 10_000);
+        let returned = enforce_limits(End::Returned { result: long.clone() }, 10_000);
         assert!(
             matches!(returned, End::Failed { reason: Reason::BadResult, result: None, .. }),
             "{returned:?}"
         );
-        let End::Failed { error, stack, result, .. } = held(failed(&long, &long), 10_000) else {
+        let End::Failed { error, stack, result, .. } = enforce_limits(failed(&long, &long), 10_000) else {
             panic!("it failed");
         };
         assert_eq!((error.len(), stack, result), (LONGEST - 1, Some(error), None));
     }
 
     #[test]
-    fn a_result_with_half_a_character_or_very_many_levels_is_kept() {
+    fn a_result_with_half_a_character_or_very_many_levels_is_parse_result() {
         let cases = [
             (r#"{"a":"\ud83d","b":"\\ud83d"}"#, json!({"a": "\u{fffd}", "b": "\\ud83d"})),
             (r#"["\uDFFF\n","💥"]"#, json!(["\u{fffd}\n", "💥"])),
         ];
         for (text, expected) in cases {
-            assert_eq!(kept(text), Ok(expected), "{text}");
+            assert_eq!(parse_result(text), Ok(expected), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
-        assert_eq!(kept(&deep).map(|value| value["truncated"].clone()), Ok(json!(true)));
-        assert!(kept("{").is_err());
+        assert_eq!(parse_result(&deep).map(|value| value["truncated"].clone()), Ok(json!(true)));
+        assert!(parse_result("{").is_err());
     }
 }

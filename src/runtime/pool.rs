@@ -1,0 +1,293 @@
+//! The pool: a queue of runs, and the runners that take them from it.
+//!
+//! Every runner has a task of its own ([`super::lifecycle`]). A run that finds no runner idle
+//! starts another one, up to the largest number.
+
+use std::{
+    collections::HashSet,
+    io,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Mutex, oneshot, watch},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{
+    Invocation, Later, Runner, SystemCalls,
+    caches::Caches,
+    conversation::{Limits, Resources, RunReport, RunRequest, cancelled, converse},
+    process::Process,
+    protocol::{Mode, Run, Sandbox, SandboxLevel, Settings},
+    queue::RunQueue,
+    snapshot::Snapshot,
+};
+use crate::{
+    clock::Clock,
+    domain::{
+        execution::{Reason, Verdict},
+        source::Source,
+    },
+    handlers::files::Files,
+};
+
+/// The time that runs in progress have to end when the pool closes, after their cancellation.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+
+/// The pool's part of the configuration.
+#[derive(Debug, Clone)]
+pub struct PoolSettings {
+    /// The least number of runners.
+    pub min: usize,
+    /// The largest number of runners.
+    pub max: usize,
+    /// Runs after which a runner is replaced.
+    pub recycle_after: u64,
+    /// Bytes that a runner may have resident.
+    pub resident: u64,
+    /// Settings of each runner.
+    pub runner: Settings,
+    /// Handlers that may require `isochron:system`.
+    pub system_handlers: HashSet<String>,
+}
+
+/// The runners of a server.
+pub struct Pool {
+    pub(super) shared: Arc<Shared>,
+    sandbox: Sandbox,
+    runners: Mutex<JoinSet<()>>,
+}
+
+/// The part of a pool that its runners' tasks use.
+pub(super) struct Shared {
+    pub(super) settings: PoolSettings,
+    pub(super) snapshot: Snapshot,
+    files: Files,
+    caches: Caches,
+    system: Arc<dyn SystemCalls>,
+    clock: Arc<dyn Clock>,
+    /// Its length is bounded by the scheduler.
+    pub(super) queue: RunQueue<QueuedRun>,
+    /// Runners whose process is ready or runs.
+    pub(super) alive: AtomicUsize,
+    /// Runners that wait for a run.
+    pub(super) idle: AtomicUsize,
+    /// Runners whose task has been spawned and goes on.
+    pub(super) started: AtomicUsize,
+    /// Runs that wait for a runner.
+    pub(super) queued: AtomicUsize,
+    numbers: AtomicU64,
+    pub(super) closing: watch::Sender<bool>,
+}
+
+/// A verdict, and the files that the run required.
+pub(super) type Ended = (Verdict, Vec<(String, [u8; 32])>);
+
+/// A run in the queue.
+pub(super) struct QueuedRun {
+    pub(super) request: Arc<Slot>,
+    pub(super) reply: oneshot::Sender<Ended>,
+}
+
+/// A request until a runner takes it or its cancellation does: whoever is first has it alone.
+pub(super) struct Slot(std::sync::Mutex<Option<RunRequest>>);
+
+impl Slot {
+    pub(super) fn take(&self) -> Option<RunRequest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The number of runners, and of runs that wait for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct PoolState {
+    /// Runners that are ready or run.
+    pub alive: usize,
+    /// Runners that are ready.
+    pub idle: usize,
+    /// Runs that wait.
+    pub waiting: usize,
+}
+
+impl Pool {
+    /// Makes the snapshot and starts the smallest number of runners.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be made or a first runner does not start.
+    pub async fn start(
+        settings: PoolSettings,
+        files: Files,
+        system: Arc<dyn SystemCalls>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Arc<Self>> {
+        let snapshot = Snapshot::build()
+            .await
+            .map_err(|e| io::Error::new(e.kind(), format!("make the runners' startup snapshot: {e}")))?;
+        let shared = Arc::new(Shared {
+            settings,
+            snapshot,
+            files,
+            caches: Caches::default(),
+            system,
+            clock,
+            queue: RunQueue::default(),
+            alive: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
+            numbers: AtomicU64::new(0),
+            closing: watch::channel(false).0,
+        });
+        let first = Process::start(&shared.snapshot, &shared.settings.runner)
+            .await
+            .map_err(|e| io::Error::new(e.kind(), format!("start a runner: {e}")))?;
+        let sandbox = first
+            .sandbox
+            .clone()
+            .ok_or_else(|| io::Error::other("the first runner did not describe its sandbox"))?;
+        if sandbox.level != SandboxLevel::Full {
+            tracing::warn!(%sandbox, "this system has no full sandbox for the runners");
+        }
+        let pool = Arc::new(Self { shared, sandbox, runners: Mutex::default() });
+        pool.add(Some(first)).await;
+        for _ in 1..pool.shared.settings.min {
+            pool.add(None).await;
+        }
+        Ok(pool)
+    }
+
+    /// The number of runners and of waiting runs at the moment.
+    #[must_use]
+    pub fn state(&self) -> PoolState {
+        PoolState {
+            alive: self.shared.alive.load(Ordering::Relaxed),
+            idle: self.shared.idle.load(Ordering::Relaxed),
+            waiting: self.shared.queued.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The sandbox that runners have on this system.
+    #[must_use]
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// Ends every runner and waits for that.
+    pub async fn close(&self) {
+        self.shared.closing.send_replace(true);
+        let mut runners = self.runners.lock().await;
+        let all_ended = async { while runners.join_next().await.is_some() {} };
+        if timeout(CLOSED_WITHIN, all_ended).await.is_err() {
+            // Dropping a runner's task kills its process.
+            runners.shutdown().await;
+        }
+    }
+
+    async fn add(&self, process: Option<Process>) {
+        let mut runners = self.runners.lock().await;
+        while runners.try_join_next().is_some() {}
+        if *self.shared.closing.borrow() {
+            return;
+        }
+        self.shared.started.fetch_add(1, Ordering::Relaxed);
+        self.shared.alive.fetch_add(usize::from(process.is_some()), Ordering::Relaxed);
+        runners.spawn(self.shared.clone().keep_runner(process));
+    }
+
+    /// Puts a run into the queue and waits for its end.
+    pub(super) async fn submit(&self, mode: Mode, source: Source, invocation: Invocation) -> Ended {
+        let request = self.shared.request(mode, source, invocation);
+        let mut cancel = request.cancel.clone();
+        let slot = Arc::new(Slot(std::sync::Mutex::new(Some(request))));
+        let (reply, mut answer) = oneshot::channel();
+        self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        let taken = self.shared.queue.put(QueuedRun { request: slot.clone(), reply });
+        if !taken && self.shared.started.load(Ordering::Relaxed) < self.shared.settings.max {
+            self.add(None).await;
+        }
+        let ended = tokio::select! {
+            ended = &mut answer => ended,
+            who = cancelled(&mut cancel) => match slot.take() {
+                Some(_) => {
+                    self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+                    Ok((Verdict::cancelled(who), Vec::new()))
+                }
+                // A runner has it: the conversation hears the cancellation too.
+                None => answer.await,
+            }
+        };
+        ended.unwrap_or_else(|_| (Verdict::failed(Reason::Crashed, "the server is stopping"), Vec::new()))
+    }
+}
+
+impl Shared {
+    /// A request for a run with the rights of the invocation's handler.
+    fn request(&self, mode: Mode, entry: Source, invocation: Invocation) -> RunRequest {
+        let system = self.settings.system_handlers.contains(&invocation.handler);
+        let Invocation { params, context, not_before, timeout, lines, cancel, .. } = invocation;
+        let params = serde_json::Value::Object(params).to_string();
+        let run = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let run = Run { run, mode, entry, params, context, timeout, system };
+        RunRequest { run, not_before, lines, cancel }
+    }
+
+    /// Has a runner do a run.
+    pub(super) async fn converse(&self, process: &mut Process, request: RunRequest) -> RunReport {
+        let limits = Limits {
+            resident: self.settings.resident,
+            output_bytes: self.settings.runner.output_bytes,
+            output_lines: self.settings.runner.output_lines,
+            result: self.settings.runner.result,
+        };
+        let system = request.run.system.then(|| self.system.clone());
+        let resources = Resources {
+            files: &self.files,
+            caches: &self.caches,
+            system,
+            clock: self.clock.as_ref(),
+            limits,
+        };
+        converse(process, &resources, request).await
+    }
+
+    /// Does one run in a process of its own, beside the pool.
+    pub(super) async fn run_apart(
+        &self,
+        mode: Mode,
+        entry: Source,
+        invocation: Invocation,
+    ) -> io::Result<Ended> {
+        let started = Process::start(&self.snapshot, &self.settings.runner).await;
+        let mut process = started.map_err(|error| io::Error::other(format!("no runner starts: {error}")))?;
+        let request = self.request(mode, entry, invocation);
+        let RunReport { verdict, modules, .. } = self.converse(&mut process, request).await;
+        process.kill();
+        process.reap().await;
+        Ok((verdict, modules))
+    }
+}
+
+impl Runner for Pool {
+    fn run(&self, invocation: Invocation) -> Later<'_, Verdict> {
+        Box::pin(async move {
+            let (files, handler) = (self.shared.files.clone(), invocation.handler.clone());
+            match tokio::task::spawn_blocking(move || files.entry(&handler)).await {
+                Ok(Ok(source)) => self.submit(Mode::Call, source, invocation).await.0,
+                Ok(Err(problem)) => Verdict::failed(Reason::LoadError, problem),
+                Err(error) => {
+                    Verdict::failed(Reason::LoadError, format!("reading the handler failed: {error}"))
+                }
+            }
+        })
+    }
+
+    fn capacity(&self) -> usize {
+        self.shared.settings.max
+    }
+}

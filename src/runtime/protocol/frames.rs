@@ -1,0 +1,248 @@
+//! The frames, in both directions.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Millis,
+    execution::{Level, Reason, Trigger, Usage},
+    source::Source,
+};
+
+/// A frame of the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToRunner {
+    /// The first frame, sent once: settings that hold for the life of the process.
+    Start(Settings),
+    /// Run, or only load, one handler.
+    Run(Box<Run>),
+    /// End the run with this id, if it is still the one running.
+    Cancel {
+        /// The `run` of the [`Run`] meant.
+        run: u64,
+    },
+    /// The answer to a [`FromRunner::Call`].
+    Reply {
+        /// The `call` of the [`FromRunner::Call`].
+        call: u32,
+        /// An error is a sentence for the handler's author.
+        answer: Result<Answer, String>,
+    },
+}
+
+/// A frame of a runner.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FromRunner {
+    /// An isolate stands and waits for a [`ToRunner::Run`].
+    Ready {
+        /// Names the engine's version and flags; code caches are valid for one engine only.
+        engine: String,
+        /// The runner's sandbox; in the first `Ready` only.
+        sandbox: Option<Sandbox>,
+    },
+    /// One call of the console.
+    Line {
+        /// Epoch milliseconds.
+        time: i64,
+        /// The level of the console's method.
+        level: Level,
+        /// The formatted text, without its final newline.
+        message: String,
+    },
+    /// The output limit was reached: the lines after this one are not sent.
+    OutputCut,
+    /// The run's usage so far.
+    Usage(Usage),
+    /// A question of the handler to the server.
+    Call {
+        /// Chosen by the runner, unique within a run.
+        call: u32,
+        /// The question.
+        want: Want,
+    },
+    /// A limit was reached that the process may not survive: the reason holds if it dies now.
+    Dying(Reason),
+    /// The run is over.
+    Done(Box<Done>),
+}
+
+impl FromRunner {
+    /// Its name, for people. The rest of it is of any length and of a handler's making.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ready { .. } => "Ready",
+            Self::Line { .. } => "Line",
+            Self::OutputCut => "OutputCut",
+            Self::Usage(_) => "Usage",
+            Self::Call { .. } => "Call",
+            Self::Dying(_) => "Dying",
+            Self::Done(_) => "Done",
+        }
+    }
+}
+
+/// The means that hold a runner besides its isolates and its process. Shown as
+/// `full: Landlock ABI 7, seccomp`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// The part of it that this system has.
+    pub level: SandboxLevel,
+    /// For people: the parts, and why one lacks.
+    pub text: String,
+}
+
+/// The part of the sandbox that a system has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SandboxLevel {
+    /// All of it.
+    Full,
+    /// A part of it.
+    Partial,
+    /// None: a handler is held by its isolate and its process alone.
+    ProcessBoundary,
+}
+
+impl fmt::Display for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            SandboxLevel::Full => "full",
+            SandboxLevel::Partial => "partial",
+            SandboxLevel::ProcessBoundary => "process boundary only",
+        };
+        write!(f, "{level}: {}", self.text)
+    }
+}
+
+/// Settings of one runner process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// JS heap in bytes.
+    pub heap: u64,
+    /// All ArrayBuffers of a run together, in bytes.
+    pub buffers: u64,
+    /// CPU milliseconds of one run.
+    pub cpu: u64,
+    /// Bytes of console output of one run.
+    pub output_bytes: u64,
+    /// Lines (console calls) of one run.
+    pub output_lines: u64,
+    /// Characters of the JSON text of a result that are kept whole.
+    pub result: u64,
+    /// Whether handlers see `WebAssembly`.
+    pub web_assembly: bool,
+    /// Whether `eval` and `new Function` work.
+    pub eval: bool,
+}
+
+/// How far a run goes with its handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// Loads it, calls it and waits for its result.
+    Call,
+    /// Loads it and looks at its exports.
+    Load,
+}
+
+/// One run.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Tells this run from earlier ones of the same process.
+    pub run: u64,
+    /// How far it goes.
+    pub mode: Mode,
+    /// The handler's own file.
+    pub entry: Source,
+    /// The parameters as JSON text.
+    pub params: String,
+    /// What the handler sees as `ctx`.
+    pub context: Context,
+    /// Wall-clock milliseconds for the whole run.
+    pub timeout: u64,
+    /// Whether `require('isochron:system')` works.
+    pub system: bool,
+}
+
+/// The handler's `ctx`, without its signal.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Context {
+    /// `task-…`
+    pub task_id: String,
+    /// The task's name.
+    pub task_name: String,
+    /// `exec-…`
+    pub execution_id: String,
+    /// 1-based.
+    pub attempt: u32,
+    /// 1 + `maxRetries`.
+    pub max_attempts: u32,
+    /// Why it runs.
+    pub trigger: Trigger,
+    /// The planned time.
+    pub scheduled_for: Millis,
+}
+
+/// A question of a handler to the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Want {
+    /// `require(specifier)` from the file `from` (a [`Source::file`]).
+    Module {
+        /// The requiring file.
+        from: String,
+        /// The argument of `require`.
+        specifier: String,
+    },
+    /// A function of `isochron:system`.
+    System {
+        /// Its name.
+        method: String,
+        /// Its one argument, as JSON text.
+        argument: String,
+    },
+}
+
+/// The answer to a [`Want`].
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// The file of a module.
+    Module(Source),
+    /// A value as JSON text.
+    Json(String),
+}
+
+/// How a run ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// The `run` of the [`Run`].
+    pub run: u64,
+    /// Its end.
+    pub end: End,
+    /// Its usage.
+    pub usage: Usage,
+    /// Code caches made by this run: hash of the source, bytes.
+    pub caches: Vec<([u8; 32], Vec<u8>)>,
+}
+
+/// The end of a run, as its runner reports it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum End {
+    /// The handler loaded and exports a function ([`Mode::Load`] only).
+    Loaded,
+    /// The handler returned.
+    Returned {
+        /// JSON text, already cut to size.
+        result: String,
+    },
+    /// The handler failed.
+    Failed {
+        /// The kind of failure.
+        reason: Reason,
+        /// A text for people.
+        error: String,
+        /// Frames in the handler's own files, one per line, or nothing.
+        stack: Option<String>,
+        /// The returned value, if there is one: JSON text, already cut to size.
+        result: Option<String>,
+    },
+}

@@ -1,0 +1,21 @@
+//! The frames that server and runner exchange over their socket pair.
+//!
+//! A frame is a four-byte little-endian length followed by that many bytes of postcard
+//! ([`buffer`]). Both directions are capped at [`MAX_FRAME`]; a longer frame, or one that does
+//! not decode, ends the connection, and with it the runner.
+//!
+//! A conversation ([`frames`]): the server sends [`ToRunner::Start`] once; the runner answers
+//! [`FromRunner::Ready`] when its next isolate stands; then, once per run, [`ToRunner::Run`], any
+//! number of [`FromRunner::Line`], [`FromRunner::Usage`] and [`FromRunner::Call`] (each answered
+//! by [`ToRunner::Reply`]), one [`FromRunner::Done`], and `Ready` again.
+
+mod buffer;
+mod frames;
+
+pub use self::{
+    buffer::{FrameBuffer, MAX_FRAME, decode, encode},
+    frames::{
+        Answer, Context, Done, End, FromRunner, Mode, Run, Sandbox, SandboxLevel, Settings, ToRunner, Want,
+    },
+};
+pub use crate::domain::source::{Source, SourceKind};
