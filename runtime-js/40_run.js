@@ -368,7 +368,7 @@
     return "";
   }
 
-  /** After a rehearsal: as if nothing had run. */
+  /** After a warm-up: as if nothing had run. */
   function forget() {
     ours.forgetModules();
     ours.forgetConsole();

@@ -41,7 +41,7 @@ export interface Context {
 
 /**
  * What a handler may return. An object whose own `success` is `false` makes the run
- * fail with its `error`; `undefined` is kept as null.
+ * fail with its `error`, and so does an Error; `undefined` is kept as null.
  */
 export type Result = { success: false; error?: unknown } | Json | object | void;
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod quick_start;
+mod reports;
 mod stopping;
 mod store_tools;
 mod terminal;
