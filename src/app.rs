@@ -153,10 +153,11 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
 }
 
 fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    let store = SledStore::open(&config.store.path, config.store.cache)?;
+    let store = SledStore::open(&config.store.path, config.store.cache, Arc::new(|| SystemClock.now()))?;
+    let store: Arc<dyn Store> = Arc::new(store);
     let report = store.report();
     tracing::info!(epoch = report.epoch, tasks = report.tasks, "the store is open");
-    Ok(Arc::new(store))
+    Ok(store)
 }
 
 fn policy(config: &Config) -> Policy {

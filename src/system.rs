@@ -74,13 +74,11 @@ impl System {
             }
             "statistics" => {
                 let Statistics { detailed } = read(argument)?;
-                let store = self.store.clone();
-                let measured = tokio::task::spawn_blocking(move || store.statistics(detailed)).await;
-                measured.map_err(failed)?.map(Value::Object).map_err(failed)
+                self.store.statistics(detailed).await.map(Value::Object).map_err(failed)
             }
             "get" => {
                 let Key { key } = read(argument)?;
-                let value = self.store.get(&format!("{PREFIX}{key}")).map_err(failed)?;
+                let value = self.store.get(format!("{PREFIX}{key}")).await.map_err(failed)?;
                 Ok(value.unwrap_or(Value::Null))
             }
             "put" => {

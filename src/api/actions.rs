@@ -33,8 +33,10 @@ pub(super) async fn run(
     });
     if wait {
         api.scheduler.ended(events, id, execution).await;
-        let row = api.store.execution(id, execution)?;
-        answer["execution"] = row.map(|row| model::whole(&*api.store, &row)).transpose()?.unwrap_or_default();
+        answer["execution"] = match api.store.execution(id, execution).await? {
+            Some(row) => model::whole(&*api.store, &row).await?,
+            None => Value::Null,
+        };
     }
     answer["meta"] = info.meta_saying(&format!("Task \"{}\" execution started", task.definition.name));
     Ok(Json(answer))
@@ -50,7 +52,7 @@ pub(super) async fn pause(
     takes_nothing(fields, &body)?;
     let task = api.scheduler.pause(id, &info.asker()).await?;
     let message = format!("Task \"{}\" paused successfully", task.definition.name);
-    changed(&api, &info, &task, &message)
+    changed(&api, &info, task, &message).await
 }
 
 pub(super) async fn resume(
@@ -63,7 +65,7 @@ pub(super) async fn resume(
     takes_nothing(fields, &body)?;
     let task = api.scheduler.resume(id, &info.asker()).await?;
     let message = format!("Task \"{}\" resumed successfully", task.definition.name);
-    changed(&api, &info, &task, &message)
+    changed(&api, &info, task, &message).await
 }
 
 pub(super) async fn reset_retries(
@@ -76,7 +78,7 @@ pub(super) async fn reset_retries(
     takes_nothing(fields, &body)?;
     let task = api.scheduler.reset_retries(id, &info.asker()).await?;
     let message = format!("Retry count for task \"{}\" has been reset", task.definition.name);
-    changed(&api, &info, &task, &message)
+    changed(&api, &info, task, &message).await
 }
 
 pub(super) async fn cancel(
@@ -97,10 +99,15 @@ fn takes_nothing(fields: Fields, body: &OptionalBody) -> Result<(), ApiError> {
     body.refuse_keys()
 }
 
-fn changed(api: &Shared, info: &RequestInfo, task: &Task, message: &str) -> Result<Json<Value>, ApiError> {
+async fn changed(
+    api: &Shared,
+    info: &RequestInfo,
+    task: Task,
+    message: &str,
+) -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({
         "success": true,
-        "task": model::task(&*api.store, task, api.clock.now())?,
+        "task": model::changed(&*api.store, task, api.clock.now()).await?,
         "meta": info.meta_saying(message),
     })))
 }

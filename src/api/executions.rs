@@ -46,10 +46,9 @@ pub(super) async fn list(
         ),
     };
     fields.finish()?;
-    let task = api.store.task(id)?.ok_or(StoreError::NotFound)?;
-    let page = api.store.executions(id, &query)?;
-    let executions: Vec<_> =
-        page.items.iter().map(|row| model::listed(&*api.store, row)).collect::<Result<_, _>>()?;
+    let task = api.store.task(id).await?.ok_or(StoreError::NotFound)?;
+    let page = api.store.executions(id, query).await?;
+    let executions = model::listed(&*api.store, &page.items).await?;
     Ok(Json(json!({
         "taskId": task.id,
         "taskName": task.definition.name,
@@ -68,9 +67,10 @@ pub(super) async fn read(
     fields: Fields,
 ) -> Result<Json<Value>, ApiError> {
     fields.finish()?;
-    if api.store.task(task)?.is_none() {
+    if api.store.task(task).await?.is_none() {
         return Err(StoreError::NotFound.into());
     }
-    let row = api.store.execution(task, id)?.ok_or_else(|| ApiError::not_found("Execution not found"))?;
-    Ok(Json(json!({ "execution": model::whole(&*api.store, &row)?, "meta": info.meta() })))
+    let row =
+        api.store.execution(task, id).await?.ok_or_else(|| ApiError::not_found("Execution not found"))?;
+    Ok(Json(json!({ "execution": model::whole(&*api.store, &row).await?, "meta": info.meta() })))
 }

@@ -40,7 +40,7 @@ pub(super) async fn health() -> Json<Value> {
 }
 
 pub(super) async fn ready(State(api): State<Shared>) -> Response {
-    let store = api.store.next_due();
+    let store = api.store.next_due().await;
     let (runners, scheduler) = (api.readiness.runners(), api.readiness.scheduler());
     let ready = store.is_ok() && scheduler && runners.alive > 0 && !api.scheduler.is_stopping();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -5,19 +5,18 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use crate::{
     domain::{Millis, execution::Execution, facts::Task},
-    store::{ExecutionQuery, Store},
+    store::{ExecutionQuery, Store, TaskView},
 };
 
 /// Executions shown inside a task.
-const NEWEST: usize = 10;
+pub(super) const NEWEST: usize = 10;
 /// In lists an execution shows this many bytes of its output's end.
 const TAIL: usize = 8 * 1024;
 
 /// The document of a task.
-pub(super) fn task(store: &dyn Store, task: &Task, now: Millis) -> Result<Value, ApiError> {
-    let newest = ExecutionQuery { limit: NEWEST, ..ExecutionQuery::default() };
-    let rows = store.executions(task.id, &newest)?.items;
-    let executions = rows.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn task(view: &TaskView, now: Millis) -> Result<Value, ApiError> {
+    let TaskView { task, newest } = view;
+    let executions = newest.iter().take(NEWEST).map(row).collect::<Result<Vec<_>, _>>()?;
     let mut document = Map::new();
     document.insert("_key".to_owned(), json!(task.id));
     let definition = object(json_of(&task.definition)?);
@@ -52,20 +51,36 @@ fn row(execution: &Execution) -> Result<Value, ApiError> {
     json_of(execution)
 }
 
-/// The document of an execution as lists show it: with the end of its output.
-pub(super) fn listed(store: &dyn Store, execution: &Execution) -> Result<Value, ApiError> {
-    with_output(store, execution, Some(TAIL))
+/// The documents of executions as lists show them: each with the end of its output.
+pub(super) async fn listed(store: &dyn Store, executions: &[Execution]) -> Result<Vec<Value>, ApiError> {
+    with_output(store, executions, Some(TAIL)).await
 }
 
 /// The document of an execution with its whole output.
-pub(super) fn whole(store: &dyn Store, execution: &Execution) -> Result<Value, ApiError> {
-    with_output(store, execution, None)
+pub(super) async fn whole(store: &dyn Store, execution: &Execution) -> Result<Value, ApiError> {
+    let documents = with_output(store, std::slice::from_ref(execution), None).await?;
+    Ok(documents.into_iter().next().unwrap_or_default())
 }
 
-fn with_output(store: &dyn Store, execution: &Execution, tail: Option<usize>) -> Result<Value, ApiError> {
-    let mut document = row(execution)?;
-    document["output"] = json!(store.output(execution.id, tail)?);
-    Ok(document)
+async fn with_output(
+    store: &dyn Store,
+    executions: &[Execution],
+    tail: Option<usize>,
+) -> Result<Vec<Value>, ApiError> {
+    let outputs = store.outputs(executions.iter().map(|row| row.id).collect(), tail).await?;
+    let documents = executions.iter().zip(outputs).map(|(execution, output)| {
+        let mut document = row(execution)?;
+        document["output"] = json!(output);
+        Ok(document)
+    });
+    documents.collect()
+}
+
+/// The document of a task that a change has just made, with its newest executions.
+pub(super) async fn changed(store: &dyn Store, task: Task, now: Millis) -> Result<Value, ApiError> {
+    let query = ExecutionQuery { limit: NEWEST, ..ExecutionQuery::default() };
+    let newest = store.executions(task.id, query).await?.items;
+    self::task(&TaskView { task, newest }, now)
 }
 
 fn json_of<T: serde::Serialize>(value: &T) -> Result<Value, ApiError> {

@@ -21,7 +21,7 @@ use crate::{
         facts::TaskStatus,
     },
     handlers::catalog::HandlerError,
-    store::{Direction, ExecutionQuery, StoreError, TaskQuery, TaskSort},
+    store::{Direction, StoreError, TaskQuery, TaskSort},
 };
 
 /// Executions shown beside a task.
@@ -53,20 +53,18 @@ pub(super) async fn list(
         direction: fields
             .choice("sortOrder", &[("asc", Direction::Ascending), ("desc", Direction::Descending)])
             .unwrap_or(Direction::Ascending),
+        newest: model::NEWEST,
     };
     fields.finish()?;
-    // Some lists look at every name there is, while other requests go on.
-    let (store, asked) = (api.store.clone(), query.clone());
-    let listed = tokio::task::spawn_blocking(move || store.tasks(&asked)).await;
-    let page = listed.map_err(|error| ApiError::internal(error.to_string()))??;
+    let (skip, limit) = (query.skip, query.limit);
+    let page = api.store.tasks(query).await?;
     let now = api.clock.now();
-    let tasks: Vec<_> =
-        page.items.iter().map(|task| model::task(&*api.store, task, now)).collect::<Result<_, _>>()?;
+    let tasks: Vec<_> = page.items.iter().map(|view| model::task(view, now)).collect::<Result<_, _>>()?;
     Ok(Json(json!({
         "tasks": tasks,
         "total": page.total,
-        "skip": query.skip,
-        "limit": query.limit,
+        "skip": skip,
+        "limit": limit,
         "meta": info.meta(),
     })))
 }
@@ -85,7 +83,7 @@ pub(super) async fn create(
     let task = api.scheduler.create(definition, &info.asker()).await?;
     let location = format!("/admin/scheduler/{}", task.id);
     let body = json!({
-        "task": model::task(&*api.store, &task, now)?,
+        "task": model::changed(&*api.store, task, now).await?,
         "meta": info.meta_saying("Task created successfully"),
     });
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
@@ -102,13 +100,11 @@ pub(super) async fn read(
     fields: Fields,
 ) -> Result<Json<Value>, ApiError> {
     fields.finish()?;
-    let task = api.store.task(id)?.ok_or(StoreError::NotFound)?;
-    let newest = ExecutionQuery { limit: NEWEST, ..ExecutionQuery::default() };
-    let rows = api.store.executions(id, &newest)?.items;
-    let executions: Vec<_> =
-        rows.iter().map(|row| model::listed(&*api.store, row)).collect::<Result<_, _>>()?;
+    let view = api.store.task_view(id, model::NEWEST).await?.ok_or(StoreError::NotFound)?;
+    let newest = &view.newest[..view.newest.len().min(NEWEST)];
+    let executions = model::listed(&*api.store, newest).await?;
     Ok(Json(json!({
-        "task": model::task(&*api.store, &task, api.clock.now())?,
+        "task": model::task(&view, api.clock.now())?,
         "executions": executions,
         "meta": info.meta(),
     })))
@@ -122,8 +118,8 @@ pub(super) async fn update(
     Body(mut body): Body,
 ) -> Result<Json<Value>, ApiError> {
     fields.finish()?;
-    let task = api.store.task(id)?.ok_or(StoreError::NotFound)?;
-    let document = model::task(&*api.store, &task, api.clock.now())?;
+    let view = api.store.task_view(id, model::NEWEST).await?.ok_or(StoreError::NotFound)?;
+    let document = model::task(&view, api.clock.now())?;
     let mut problems = read_only::take_out(&mut body, &document);
     let draft = match Draft::read(&body) {
         Ok(draft) if problems.is_empty() => draft,
@@ -137,7 +133,7 @@ pub(super) async fn update(
     }
     let task = api.scheduler.update(id, draft, &info.asker()).await?;
     Ok(Json(json!({
-        "task": model::task(&*api.store, &task, api.clock.now())?,
+        "task": model::changed(&*api.store, task, api.clock.now()).await?,
         "meta": info.meta_saying("Task updated successfully"),
     })))
 }

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::ensure;
@@ -121,7 +122,7 @@ fn with_store(
     work: impl AsyncFnOnce(&dyn Store) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let store = SledStore::open(&config.store.path, config.store.cache)?;
+    let store = SledStore::open(&config.store.path, config.store.cache, Arc::new(|| SystemClock.now()))?;
     runtime.block_on(async {
         let done = work(&store).await;
         store.close().await?;

@@ -139,7 +139,7 @@ impl Scheduler {
         let _under_way = self.enter()?;
         let mut tries = 0;
         loop {
-            let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
+            let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
             let audit = audit("delete", &found, asker, self.clock.now());
             match self.store.delete(task, Some(audit)).await {
                 Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
@@ -164,7 +164,7 @@ impl Scheduler {
         asker: &Asker,
         event: impl Fn() -> Event + Send + 'static,
     ) -> Result<Task, ControlError> {
-        let found = self.store.task(task)?.ok_or(StoreError::NotFound)?;
+        let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
         let audit = audit(action, &found, asker, self.clock.now());
         let who = match event() {
             Event::Cancel => "cancelled by a user",
@@ -203,9 +203,7 @@ impl Scheduler {
     /// Asks executions to end and waits until their ends are recorded.
     async fn end(&self, task: TaskId, executions: &[ExecutionId], who: &str) {
         let events = self.events.listen();
-        for execution in executions {
-            self.cancel_execution(task, *execution, who);
-        }
+        self.cancel_executions(task, executions, who).await;
         self.ended_all(events, task, executions).await;
     }
 
@@ -216,12 +214,12 @@ impl Scheduler {
         task: TaskId,
         executions: &[ExecutionId],
     ) {
-        let still_running = || {
-            let found = self.store.task(task).ok().flatten();
+        let still_running = async || {
+            let found = self.store.task(task).await.ok().flatten();
             found.is_some_and(|task| task.facts.running.iter().any(|r| executions.contains(&r.execution)))
         };
         let ended = async {
-            while still_running() {
+            while still_running().await {
                 if let Err(broadcast::error::RecvError::Closed) = events.recv().await {
                     return;
                 }
@@ -245,7 +243,7 @@ impl Scheduler {
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => {
                     // Its end may be among what was missed.
-                    let row = self.store.execution(task, execution).ok().flatten();
+                    let row = self.store.execution(task, execution).await.ok().flatten();
                     if row.is_some_and(|row| row.duration.is_some()) {
                         return;
                     }

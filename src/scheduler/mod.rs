@@ -123,15 +123,13 @@ impl Scheduler {
                 return Ok(());
             }
             let now = self.clock.now();
-            match self.store.next_due()? {
+            match self.store.next_due().await? {
                 Some(due) if due <= now || due <= now + AHEAD && due > asked => {
                     tokio::select! {
                         biased;
                         _ = stopping.changed() => {}
                         permits = self.permits() => {
-                            let until = self.clock.now() + AHEAD;
-                            self.claim(until, permits).await?;
-                            asked = until;
+                            asked = self.claim(permits).await?;
                         }
                     }
                 }
@@ -171,25 +169,22 @@ impl Scheduler {
         permits
     }
 
-    async fn claim(
-        self: &Arc<Self>,
-        until: Millis,
-        mut permits: Vec<OwnedSemaphorePermit>,
-    ) -> Result<(), StoreError> {
-        let steps = self.store.claim(until, permits.len(), self.decision(|| Event::Due)).await?;
-        for step in steps {
+    /// Claims what is due, one task for each permit; the latest due time that was looked at.
+    async fn claim(self: &Arc<Self>, mut permits: Vec<OwnedSemaphorePermit>) -> Result<Millis, StoreError> {
+        let claimed = self.store.claim(AHEAD, permits.len(), self.decision(|| Event::Due)).await?;
+        for step in claimed.steps {
             self.carry_out(step, REPLACED, &mut permits);
         }
-        Ok(())
+        Ok(claimed.until)
     }
 
-    /// What a store asks about a task: `event` happening to it at the moment of the question,
-    /// or, for a due time a little ahead, at that time. A task that is busy may not be by then,
+    /// The decision that a store asks for about a task: `event` happens to it at the store's now or,
+    /// for a due time a little ahead, at that time. A task that is busy may not be by then,
     /// so nothing is decided about it before.
     fn decision(&self, event: impl Fn() -> Event + Send + 'static) -> Decision {
         let (clock, ids, policy) = (self.clock.clone(), self.ids.clone(), self.policy);
-        Box::new(move |task: &Task| -> Result<Step, Refused> {
-            let (event, mut now) = (event(), clock.now());
+        Box::new(move |task: &Task, mut now: Millis| -> Result<Step, Refused> {
+            let event = event();
             if let (Event::Due, Some(due)) = (&event, task.due().filter(|due| *due > now)) {
                 if !task.facts.running.is_empty() {
                     return Err(Refused::NotYet);
@@ -208,9 +203,8 @@ impl Scheduler {
         for row in step.rows.iter().filter(|row| row.status != ExecutionStatus::Running) {
             self.events.publish(Happened::Ended { task, execution: row.id });
         }
-        for execution in step.cancel {
-            self.cancel_execution(task, execution, who);
-        }
+        let entered: Vec<_> =
+            step.cancel.into_iter().filter(|execution| self.in_progress.cancel(*execution, who)).collect();
         for start in step.start {
             let permit = permits.pop();
             let cancel = self.in_progress.enter(start.execution);
@@ -219,21 +213,32 @@ impl Scheduler {
             tokio::spawn(self.clone().dispatch(start, cancel, permit, under_way));
         }
         self.nudge.notify_one();
+        if !entered.is_empty() {
+            let scheduler = self.clone();
+            tokio::spawn(async move { scheduler.leave_ended(task, entered).await });
+        }
     }
 
-    /// Asks an execution to end. A claim is durable a moment before its attempt is dispatched, so
-    /// the execution may not be entered yet: then the request waits for the dispatch. An execution
-    /// that has ended is never dispatched, so a request for it is removed again.
-    fn cancel_execution(&self, task: TaskId, execution: ExecutionId, who: &str) {
-        let entered = self.in_progress.cancel(execution, who);
-        if entered && !self.is_running(task, execution) {
-            self.in_progress.leave(execution);
+    /// Asks executions to end. A claim is durable a moment before its attempt is dispatched, so an
+    /// execution may not be entered yet: then the request waits for the dispatch.
+    async fn cancel_executions(&self, task: TaskId, executions: &[ExecutionId], who: &str) {
+        let entered = executions.iter().copied().filter(|execution| self.in_progress.cancel(*execution, who));
+        let entered = entered.collect();
+        self.leave_ended(task, entered).await;
+    }
+
+    /// Removes the requests for executions that have ended: those are never dispatched.
+    async fn leave_ended(&self, task: TaskId, entered: Vec<ExecutionId>) {
+        for execution in entered {
+            if !self.is_running(task, execution).await {
+                self.in_progress.leave(execution);
+            }
         }
     }
 
     /// Whether an execution is in progress by the store's account, or may be.
-    fn is_running(&self, task: TaskId, execution: ExecutionId) -> bool {
-        let found = self.store.task(task).map(|task| {
+    async fn is_running(&self, task: TaskId, execution: ExecutionId) -> bool {
+        let found = self.store.task(task).await.map(|task| {
             task.is_some_and(|task| task.facts.running.iter().any(|running| running.execution == execution))
         });
         // A request must not get lost because the store cannot be read.

@@ -17,7 +17,7 @@ impl Scheduler {
     /// # Errors
     /// When the store fails.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        let left = self.store.running()?;
+        let left = self.store.running().await?;
         if !left.is_empty() {
             tracing::warn!(
                 executions = left.len(),

@@ -59,7 +59,8 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::open(&Arc::new(Disk::default())));
+        let store: Arc<dyn Store> =
+            Arc::new(MemoryStore::open(&Arc::new(Disk::default()), Arc::new(|| SystemClock.now())));
         let [slot, started, ends] = [1, 0, 0].map(Semaphore::new);
         let runner = Arc::new(OneSlot { slot, started, ends });
         let scheduler = Scheduler::new(
@@ -85,8 +86,8 @@ impl Scene {
         self.scheduler.run_by_hand(task, None, &self.actor).await.expect("it may run").1
     }
 
-    fn row(&self, task: TaskId, execution: ExecutionId) -> Execution {
-        self.store.execution(task, execution).expect("it reads").expect("it is there")
+    async fn row(&self, task: TaskId, execution: ExecutionId) -> Execution {
+        self.store.execution(task, execution).await.expect("it reads").expect("it is there")
     }
 
     /// Waits until no attempt and no change is under way.
@@ -105,13 +106,13 @@ async fn an_execution_that_waits_for_a_slot_is_cancelled_without_starting() {
     take(&scene.runner.started).await;
     let waits = scene.run_by_hand(second).await;
     scene.scheduler.cancel(second, &scene.actor).await.expect("it is in progress");
-    let row = scene.row(second, waits);
+    let row = scene.row(second, waits).await;
     let ended = (row.status, row.error.as_deref());
     assert_eq!(ended, (ExecutionStatus::Cancelled, Some("cancelled by a user")));
     assert_eq!(scene.runner.started.available_permits(), 0, "its handler never started");
     scene.runner.ends.add_permits(1);
     scene.is_idle().await;
-    assert_eq!(scene.row(first, runs).status, ExecutionStatus::Completed);
+    assert_eq!(scene.row(first, runs).await.status, ExecutionStatus::Completed);
     assert_eq!(scene.scheduler.in_progress.executions(), []);
 }
 
@@ -122,9 +123,9 @@ async fn a_cancellation_that_comes_after_the_end_leaves_nothing_behind() {
     scene.runner.ends.add_permits(1);
     let ended = scene.run_by_hand(task).await;
     scene.is_idle().await;
-    scene.scheduler.cancel_execution(task, ended, REPLACED);
+    scene.scheduler.cancel_executions(task, &[ended], REPLACED).await;
     assert_eq!(scene.scheduler.in_progress.executions(), []);
-    assert_eq!(scene.row(task, ended).status, ExecutionStatus::Completed);
+    assert_eq!(scene.row(task, ended).await.status, ExecutionStatus::Completed);
 }
 
 #[tokio::test]
@@ -134,10 +135,10 @@ async fn a_cancellation_between_a_claim_and_its_dispatch_is_heard() {
     let execution = scene.scheduler.ids.execution(0);
     let decision = scene.scheduler.decision(move || Event::RunByHand { execution, params: None });
     let step = scene.store.change(task, decision, None, None).await.expect("it may run");
-    scene.scheduler.cancel_execution(task, execution, "too late for that");
+    scene.scheduler.cancel_executions(task, &[execution], "too late for that").await;
     scene.scheduler.carry_out(step, REPLACED, &mut Vec::new());
     scene.is_idle().await;
-    let row = scene.row(task, execution);
+    let row = scene.row(task, execution).await;
     assert_eq!((row.status, row.error.as_deref()), (ExecutionStatus::Cancelled, Some("too late for that")));
     assert_eq!(scene.scheduler.in_progress.executions(), []);
 }
@@ -152,13 +153,13 @@ async fn a_due_task_is_claimed_when_there_is_a_permit_for_its_run() {
     });
     for _ in tasks {
         take(&scene.runner.started).await;
-        let claimed = scene.store.running().expect("it reads").len();
+        let claimed = scene.store.running().await.expect("it reads").len();
         assert_eq!((claimed, scene.runner.started.available_permits()), (1, 0));
         scene.runner.ends.add_permits(1);
     }
     scene.scheduler.stop(Duration::from_secs(30)).await;
     running.await.expect("no panic").expect("the store works");
-    assert_eq!(scene.store.running().expect("it reads"), []);
+    assert_eq!(scene.store.running().await.expect("it reads"), []);
 }
 
 #[tokio::test]
@@ -168,7 +169,7 @@ async fn a_stop_cancels_the_runs_that_do_not_end_within_its_grace() {
     let execution = scene.run_by_hand(task).await;
     take(&scene.runner.started).await;
     scene.scheduler.stop(Duration::ZERO).await;
-    let row = scene.row(task, execution);
+    let row = scene.row(task, execution).await;
     assert_eq!((row.status, row.error.as_deref()), (ExecutionStatus::Cancelled, Some("the server stopped")));
     assert!(scene.scheduler.pause(task, &scene.actor).await.is_err(), "nothing is changed any more");
 }

@@ -19,7 +19,7 @@ use crate::{
     domain::{Millis, step::Policy},
     events::Events,
     scheduler::Scheduler,
-    store::Store,
+    store::Upkeep,
 };
 
 /// How long something may be due while there is room for it. The slowest store, with many

@@ -23,12 +23,14 @@ use crate::{
         step::{Policy, Refused, Step},
     },
     store::{
-        Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
+        Answer, Audit, Claimed, Copies, Decision, ExecutionQuery, History, Now, Output, Page, Removal,
+        Report, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
         copy::{Cursor, Import, Part},
         memory::{
             MemoryStore,
             prepare::{self, Operation, Prepared},
         },
+        ready,
     },
 };
 
@@ -54,7 +56,8 @@ struct Shared {
 impl FrailStore {
     /// Opens the world's disk.
     pub(super) fn open(process: &Arc<Process>) -> Self {
-        let memory = MemoryStore::open(&process.world.disk);
+        let clock = process.clock.clone();
+        let memory = MemoryStore::open(&process.world.disk, Arc::new(move || clock.now()));
         Self(Arc::new(Shared {
             process: process.clone(),
             memory,
@@ -72,7 +75,7 @@ impl FrailStore {
         by_user: bool,
         operation: Operation<T>,
         noted: impl FnOnce(&Shared, u64, &T) + Send + 'static,
-    ) -> Commit<T> {
+    ) -> Answer<T> {
         let shared = self.0.clone();
         Box::pin(async move {
             let served = tokio::spawn(async move {
@@ -88,15 +91,21 @@ impl FrailStore {
     /// Notes what becomes of each task that is asked about.
     fn watched(&self, why: Why, mut decide: Decision) -> Decision {
         let (shared, steps) = (self.0.clone(), self.0.process.clock.steps());
-        Box::new(move |task| {
-            let result = decide(task);
-            shared.decided(&why, task, &result, steps);
+        Box::new(move |task, now| {
+            let result = decide(task, now);
+            shared.decided(&why, task, &result, steps, now);
             result
         })
     }
 }
 
 impl Shared {
+    /// The time of the process's clock.
+    fn now(&self) -> Now {
+        let clock = self.process.clock.clone();
+        Arc::new(move || clock.now())
+    }
+
     async fn serve<T>(
         &self,
         name: &'static str,
@@ -165,10 +174,10 @@ impl Shared {
 
     /// What the scheduler has decided about a task; `steps` is how often the clock had been set
     /// when it asked.
-    fn decided(&self, why: &Why, task: &Task, result: &Result<Step, Refused>, steps: u64) {
+    fn decided(&self, why: &Why, task: &Task, result: &Result<Step, Refused>, steps: u64, now: Millis) {
         let process = &self.process;
         let circumstances = Circumstances {
-            now: process.clock.now(),
+            now,
             roll: process.clock.last_roll(),
             policy: Policy::default(),
             recovering: process.recovering.load(Relaxed),
@@ -223,8 +232,8 @@ fn brief(row: &Execution) -> String {
     format!("{:?} {:?} #{} for {}{count}", row.trigger, row.status, row.attempt, row.scheduled_for)
 }
 
-impl Store for FrailStore {
-    fn create(&self, task: Task, audit: Option<Audit>) -> Commit<()> {
+impl Tasks for FrailStore {
+    fn create(&self, task: Task, audit: Option<Audit>) -> Answer<()> {
         let request = audit.as_ref().map(|audit| audit.request_id.clone());
         let new = task.clone();
         self.perform("create", true, prepare::create(task, audit), move |shared, number, ()| {
@@ -250,31 +259,32 @@ impl Store for FrailStore {
         decide: Decision,
         output: Option<Output>,
         audit: Option<Audit>,
-    ) -> Commit<Step> {
+    ) -> Answer<Step> {
         let by_user = audit.is_some();
         let why = match &audit {
             Some(audit) => Why::Request(audit.request_id.clone()),
             None => Why::Ended,
         };
         let decide = self.watched(why, decide);
-        self.perform("change", by_user, prepare::change(task, decide, output, audit), |_, _, _| {})
+        self.perform(
+            "change",
+            by_user,
+            prepare::change(self.0.now(), task, decide, output, audit),
+            |_, _, _| {},
+        )
     }
 
-    fn claim(&self, until: Millis, most: usize, decide: Decision) -> Commit<Vec<Step>> {
+    fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed> {
         let process = &self.0.process;
         process.hold(|| {
             assert!(!process.stopping.load(Relaxed), "it claims although it stops");
             assert!(most > 0, "it claims without room");
         });
         let decide = self.watched(Why::Due, decide);
-        self.perform("claim", false, prepare::claim(until, most, decide), |_, _, _| {})
+        self.perform("claim", false, prepare::claim(self.0.now(), ahead, most, decide), |_, _, _| {})
     }
 
-    fn append(&self, output: Output) -> Commit<()> {
-        self.perform("append", false, prepare::append(output), |_, _, ()| {})
-    }
-
-    fn delete(&self, task: TaskId, audit: Option<Audit>) -> Commit<Task> {
+    fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
         let request = audit.as_ref().map(|audit| audit.request_id.clone());
         self.perform("delete", true, prepare::delete(task, audit), |shared, number, task| {
             shared.process.tell(format_args!("#{number} {} is deleted", task.definition.name));
@@ -282,47 +292,19 @@ impl Store for FrailStore {
         })
     }
 
-    fn remove_history(&self, before: Millis, only_count: bool) -> Commit<Removal> {
-        self.0.memory.remove_history(before, only_count)
-    }
-
-    fn put(&self, key: String, value: Value) -> Commit<()> {
-        self.perform("put", false, prepare::put(key, value), |_, _, ()| {})
-    }
-
-    fn export(&self, from: Cursor) -> Commit<Part> {
-        self.0.memory.export(from)
-    }
-
-    fn import(&self, import: Import) -> Commit<()> {
-        self.0.memory.import(import)
-    }
-
-    fn close(&self) -> Commit<()> {
-        self.0.memory.close()
-    }
-
-    fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
+    fn task(&self, id: TaskId) -> Answer<Option<Task>> {
         self.0.memory.task(id)
     }
 
-    fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+    fn task_view(&self, id: TaskId, newest: usize) -> Answer<Option<TaskView>> {
+        self.0.memory.task_view(id, newest)
+    }
+
+    fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
         self.0.memory.tasks(query)
     }
 
-    fn execution(&self, task: TaskId, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        self.0.memory.execution(task, id)
-    }
-
-    fn executions(&self, task: TaskId, query: &ExecutionQuery) -> Result<Page<Execution>, StoreError> {
-        self.0.memory.executions(task, query)
-    }
-
-    fn output(&self, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
-        self.0.memory.output(id, tail)
-    }
-
-    fn next_due(&self) -> Result<Option<Millis>, StoreError> {
+    fn next_due(&self) -> Answer<Option<Millis>> {
         let Shared { process, looks: (moment, count), .. } = &*self.0;
         let now = process.clock.elapsed().unsigned_abs();
         let looks = if moment.swap(now, Relaxed) == now { count.fetch_add(1, Relaxed) } else { 0 };
@@ -330,29 +312,73 @@ impl Store for FrailStore {
             count.store(1, Relaxed);
         }
         if process.is_dead() {
-            return Err(StoreError::Closed);
+            return ready(Err(StoreError::Closed));
         }
-        let next = self.0.memory.next_due()?;
+        let next = process.world.disk.data().due().map(|(due, _)| due).min();
         process.hold(|| {
             assert!(looks < LOOKS, "the loop goes round and round");
             invariants::check_next_due(&process.world.disk.data(), next);
         });
-        Ok(next)
+        ready(Ok(next))
+    }
+}
+
+impl History for FrailStore {
+    fn append(&self, output: Output) -> Answer<()> {
+        self.perform("append", false, prepare::append(output), |_, _, ()| {})
     }
 
-    fn running(&self) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
+    fn remove_history(&self, before: Millis, only_count: bool) -> Answer<Removal> {
+        self.0.memory.remove_history(before, only_count)
+    }
+
+    fn execution(&self, task: TaskId, id: ExecutionId) -> Answer<Option<Execution>> {
+        self.0.memory.execution(task, id)
+    }
+
+    fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>> {
+        self.0.memory.executions(task, query)
+    }
+
+    fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>> {
+        self.0.memory.outputs(ids, tail)
+    }
+
+    fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>> {
         self.0.memory.running()
     }
+}
 
-    fn get(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        self.0.memory.get(key)
+impl Values for FrailStore {
+    fn put(&self, key: String, value: Value) -> Answer<()> {
+        self.perform("put", false, prepare::put(key, value), |_, _, ()| {})
     }
 
-    fn statistics(&self, detailed: bool) -> Result<Map<String, Value>, StoreError> {
+    fn get(&self, key: String) -> Answer<Option<Value>> {
+        self.0.memory.get(key)
+    }
+}
+
+impl Copies for FrailStore {
+    fn export(&self, from: Cursor) -> Answer<Part> {
+        self.0.memory.export(from)
+    }
+
+    fn import(&self, import: Import) -> Answer<()> {
+        self.0.memory.import(import)
+    }
+}
+
+impl Upkeep for FrailStore {
+    fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>> {
         self.0.memory.statistics(detailed)
     }
 
     fn report(&self) -> Report {
         self.0.memory.report()
+    }
+
+    fn close(&self) -> Answer<()> {
+        self.0.memory.close()
     }
 }

@@ -1,12 +1,12 @@
 //! Store: where tasks and executions are kept.
 //!
-//! Everything that changes something resolves only when the change would survive the
-//! loss of power; reads never wait for writers. A store decides nothing about tasks: it
-//! applies the function it is given to the task as it stands, and writes what that says
-//! (the task, its rows, their places in every index) as one change or not at all.
+//! A change resolves only when it would survive the loss of power; reads never wait for
+//! writers. A store decides nothing about tasks: it gives the task as it stands, and its own
+//! time, to the decision that it was handed, and writes the step that comes of it (the task,
+//! its rows, their entries in every index) as one change or not at all.
 //!
 //! Misuse to avoid: answering a user, starting a handler or publishing an event before
-//! the [`Commit`] has resolved.
+//! the [`Answer`] has resolved.
 
 #[cfg(test)]
 pub(crate) mod contract;
@@ -16,7 +16,7 @@ pub(crate) mod memory;
 pub mod sled;
 pub mod space;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,10 +30,32 @@ use crate::domain::{
     step::{Refused, Step},
 };
 
-/// A change on its way to the disk; resolves when it is durable.
-pub type Commit<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
-/// Says what becomes of a task.
-pub type Decision = Box<dyn FnMut(&Task) -> Result<Step, Refused> + Send>;
+/// An answer on its way. A read may wait for the network or the disk; a change resolves when it is
+/// durable.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+/// Decides what becomes of a task at the store's now, in epoch milliseconds. A store may ask more than
+/// once about the same change, and only the last decision counts: asking must have no effect.
+pub type Decision = Box<dyn FnMut(&Task, Millis) -> Result<Step, Refused> + Send>;
+/// The time of a store: epoch milliseconds.
+pub type Now = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// What a claim has changed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Claimed {
+    /// The decisions, in the order of the due times.
+    pub steps: Vec<Step>,
+    /// The latest due time that was looked at.
+    pub until: Millis,
+}
+
+/// A task with its newest executions, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskView {
+    /// The task.
+    pub task: Task,
+    /// At most as many as were asked for.
+    pub newest: Vec<Execution>,
+}
 
 /// What can go wrong.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -141,6 +163,8 @@ pub struct TaskQuery {
     pub skip: usize,
     /// How many to return.
     pub limit: usize,
+    /// How many executions to return with each.
+    pub newest: usize,
 }
 
 /// Which executions of a task, newest first, which part of them.
@@ -207,81 +231,81 @@ pub struct Report {
     pub missing: Vec<String>,
 }
 
-/// Where tasks and executions are kept. See the module for the rules.
-pub trait Store: Send + Sync + 'static {
+/// Tasks: each with its facts, changed by decisions.
+pub trait Tasks {
     /// Adds a task.
-    fn create(&self, task: Task, audit: Option<Audit>) -> Commit<()>;
-    /// Lets `decide` say what becomes of a task, and writes that, with some more output.
+    fn create(&self, task: Task, audit: Option<Audit>) -> Answer<()>;
+    /// Changes a task as `decide` says, and writes that with some more output.
     fn change(
         &self,
         task: TaskId,
         decide: Decision,
         output: Option<Output>,
         audit: Option<Audit>,
-    ) -> Commit<Step>;
-    /// Lets `decide` say what becomes of each task due by `until`, earliest first, `most` at most.
-    /// One that it refuses with [`Refused::NotYet`] stays as it is.
-    fn claim(&self, until: Millis, most: usize, decide: Decision) -> Commit<Vec<Step>>;
-    /// Adds output of an execution in progress.
-    fn append(&self, output: Output) -> Commit<()>;
+    ) -> Answer<Step>;
+    /// Changes each task that is due within `ahead` milliseconds from the store's now as `decide` says,
+    /// earliest first, `most` at most. A task refused with [`Refused::NotYet`] stays as it is.
+    fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed>;
     /// Removes a task that has no execution in progress, its history with it.
-    fn delete(&self, task: TaskId, audit: Option<Audit>) -> Commit<Task>;
-    /// Removes (or only counts) executions and audit records from before a moment.
-    fn remove_history(&self, before: Millis, only_count: bool) -> Commit<Removal>;
-    /// Sets a value.
-    fn put(&self, key: String, value: Value) -> Commit<()>;
-    /// Reads a part of everything there is. A task and its executions are of one moment in it.
-    fn export(&self, from: Cursor) -> Commit<Part>;
-    /// Takes a part of such a copy into a store in which nothing is yet.
-    fn import(&self, import: Import) -> Commit<()>;
-    /// Finishes what is under way; everything after it fails with [`StoreError::Closed`].
-    fn close(&self) -> Commit<()>;
-
+    fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task>;
     /// A task.
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError>;
-    /// Some tasks.
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError>;
+    fn task(&self, id: TaskId) -> Answer<Option<Task>>;
+    /// A task with its `newest` executions.
+    fn task_view(&self, id: TaskId, newest: usize) -> Answer<Option<TaskView>>;
+    /// A page of tasks, each with its newest executions.
+    fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>>;
+    /// The earliest due time.
+    fn next_due(&self) -> Answer<Option<Millis>>;
+}
+
+/// History: executions with their output.
+pub trait History {
+    /// Adds output of an execution in progress.
+    fn append(&self, output: Output) -> Answer<()>;
+    /// Removes (or only counts) executions and audit records from before a moment.
+    fn remove_history(&self, before: Millis, only_count: bool) -> Answer<Removal>;
     /// An execution of a task.
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn execution(&self, task: TaskId, id: ExecutionId) -> Result<Option<Execution>, StoreError>;
-    /// Some executions of a task.
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn executions(&self, task: TaskId, query: &ExecutionQuery) -> Result<Page<Execution>, StoreError>;
-    /// An execution's output: all of it, or the last `tail` bytes of text.
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn output(&self, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError>;
-    /// When the next thing is due.
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn next_due(&self) -> Result<Option<Millis>, StoreError>;
+    fn execution(&self, task: TaskId, id: ExecutionId) -> Answer<Option<Execution>>;
+    /// A page of a task's executions.
+    fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>>;
+    /// The output of each of these executions: all of it, or the last `tail` bytes of its text.
+    fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>>;
     /// Every execution in progress.
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn running(&self) -> Result<Vec<(TaskId, ExecutionId)>, StoreError>;
-    /// A value set by [`Store::put`].
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn get(&self, key: &str) -> Result<Option<Value>, StoreError>;
+    fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>>;
+}
+
+/// Values by key.
+pub trait Values {
+    /// Sets a value.
+    fn put(&self, key: String, value: Value) -> Answer<()>;
+    /// Reads a value.
+    fn get(&self, key: String) -> Answer<Option<Value>>;
+}
+
+/// Copies of everything, for exports and imports.
+pub trait Copies {
+    /// Reads a part of everything there is. A task and its executions are of one moment in it.
+    fn export(&self, from: Cursor) -> Answer<Part>;
+    /// Takes a part of such a copy into an empty store.
+    fn import(&self, import: Import) -> Answer<()>;
+}
+
+/// Upkeep: figures, the scrub's report, the end.
+pub trait Upkeep {
     /// Records and bytes of each kind; an object for people and their handlers.
-    ///
-    /// # Errors
-    /// When the backend fails.
-    fn statistics(&self, detailed: bool) -> Result<Map<String, Value>, StoreError>;
-    /// What the check that a start begins has found so far.
+    fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>>;
+    /// What the scrub that a start begins has found so far.
     fn report(&self) -> Report;
+    /// Finishes the operations under way; every later one fails with [`StoreError::Closed`].
+    fn close(&self) -> Answer<()>;
+}
+
+/// A store, whole. See the module for the rules.
+pub trait Store: Tasks + History + Values + Copies + Upkeep + Send + Sync + 'static {}
+
+impl<S: Tasks + History + Values + Copies + Upkeep + Send + Sync + 'static> Store for S {}
+
+/// An answer that is there already.
+pub(crate) fn ready<T: Send + 'static>(result: Result<T, StoreError>) -> Answer<T> {
+    Box::pin(std::future::ready(result))
 }

@@ -57,8 +57,9 @@ impl Scene {
         let directory = tempfile::tempdir().expect("a directory");
         let clock = Arc::new(SetClock::default());
         clock.now.store(START, Ordering::SeqCst);
-        let store: Arc<dyn Store> =
-            Arc::new(SledStore::open(&directory.path().join("store"), 8 << 20).expect("it opens"));
+        let store: Arc<dyn Store> = Arc::new(
+            SledStore::open(&directory.path().join("store"), 8 << 20, Arc::new(|| 0)).expect("it opens"),
+        );
         let backups = Arc::new(Backups {
             store: store.clone(),
             clock: clock.clone(),
@@ -128,8 +129,9 @@ fn one_is_made_at_the_start_and_every_day_and_the_newest_seven_are_kept() {
         ("isochron-20261127T100000Z.jsonl", "isochron-20261203T100000Z.jsonl")
     );
     // And each is a copy.
-    let other: Arc<dyn Store> =
-        Arc::new(SledStore::open(&scene.directory.path().join("other"), 8 << 20).expect("it opens"));
+    let other: Arc<dyn Store> = Arc::new(
+        SledStore::open(&scene.directory.path().join("other"), 8 << 20, Arc::new(|| 0)).expect("it opens"),
+    );
     scene.runtime.block_on(file::import(&*other, &folder.join(&names[6]))).expect("it is whole");
     scene.runtime.block_on(other.close()).expect("it closes");
     scene.stop();

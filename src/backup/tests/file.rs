@@ -40,7 +40,7 @@ impl Scene {
     }
 
     fn open(&self, name: &str) -> Arc<dyn Store> {
-        Arc::new(SledStore::open(&self.path(name), 8 << 20).expect("it opens"))
+        Arc::new(SledStore::open(&self.path(name), 8 << 20, Arc::new(|| 0)).expect("it opens"))
     }
 
     fn close(&self, store: &Arc<dyn Store>) {
@@ -230,6 +230,8 @@ fn an_import_that_was_interrupted_is_not_served() {
     scene.runtime.block_on(store.import(import)).expect("it is empty");
     scene.close(&store);
     drop(store);
-    let Err(error) = SledStore::open(&scene.path("store"), 8 << 20) else { panic!("it is served") };
+    let Err(error) = SledStore::open(&scene.path("store"), 8 << 20, Arc::new(|| 0)) else {
+        panic!("it is served")
+    };
     assert!(error.to_string().contains("interrupted"), "{error}");
 }

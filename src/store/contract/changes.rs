@@ -13,7 +13,7 @@ pub(crate) fn a_task_is_kept_until_it_is_deleted(bench: &mut Bench) {
     assert_eq!(bench.found(task.id), task);
 
     assert_eq!(bench.wait(bench.store().delete(task.id, None)).expect("it goes"), task);
-    assert_eq!(bench.store().task(task.id).expect("it reads"), None);
+    assert_eq!(bench.wait(bench.store().task(task.id)).expect("it reads"), None);
     assert_eq!(bench.names(), ["other"]);
     let gone = bench.happens(task.id, START, Event::Pause);
     assert!(matches!(gone, Err(StoreError::NotFound)), "{gone:?}");
@@ -36,7 +36,7 @@ pub(crate) fn a_name_belongs_to_one_task(bench: &mut Bench) {
     let second = bench.hourly("second");
     let again = bench.task("first", definition("@daily"));
     assert_eq!(taken(bench.wait(bench.store().create(again.clone(), None))), "first");
-    assert_eq!(bench.store().task(again.id).expect("it reads"), None);
+    assert_eq!(bench.wait(bench.store().task(again.id)).expect("it reads"), None);
     assert_eq!(taken(rename(bench, &second, "first")), "first");
     assert_eq!(bench.found(second.id), second, "nothing of it is changed");
 
@@ -57,7 +57,7 @@ pub(crate) fn a_refused_change_leaves_nothing_behind(bench: &mut Bench) {
     let refused = bench.wait(bench.store().change(task.id, decide, output, Some(audit(&task, START))));
     assert!(matches!(refused, Err(StoreError::Refused(Refused::NotPaused))), "{refused:?}");
     assert_eq!((bench.found(task.id), bench.all_executions(task.id)), before);
-    assert_eq!(bench.store().output(execution, None).expect("it reads"), []);
+    assert_eq!(bench.wait(bench.store().outputs(vec![execution], None)).expect("it reads").remove(0), []);
     let counted = bench.wait(bench.store().remove_history(START + HOUR, true)).expect("it counts");
     assert_eq!(counted, Removal { executions: 0, audit: 0 });
 }
@@ -79,7 +79,7 @@ pub(crate) fn a_change_sees_what_the_one_before_it_did(bench: &mut Bench) {
         }
     });
     assert_eq!(bench.found(task.id).facts.running.len(), 300);
-    assert_eq!(bench.store().running().expect("it reads").len(), 300);
+    assert_eq!(bench.wait(bench.store().running()).expect("it reads").len(), 300);
     // As many as are kept, and those in progress.
     assert_eq!(bench.all_executions(task.id).total, 300);
 }
@@ -113,8 +113,8 @@ pub(crate) fn a_deleted_task_takes_its_history_with_it(bench: &mut Bench) {
         bench.wait(bench.store().put("tick".to_owned(), n.into())).expect("it is kept");
     }
     for row in &all.items {
-        assert_eq!(bench.store().execution(task.id, row.id).expect("it reads"), None);
-        assert_eq!(bench.store().output(row.id, None).expect("it reads"), []);
+        assert_eq!(bench.wait(bench.store().execution(task.id, row.id)).expect("it reads"), None);
+        assert_eq!(bench.wait(bench.store().outputs(vec![row.id], None)).expect("it reads").remove(0), []);
     }
     assert_eq!(bench.all_executions(task.id), Page { items: vec![], total: 0 });
     let counted = bench.wait(bench.store().remove_history(START + HOUR, true)).expect("it counts");
@@ -122,8 +122,9 @@ pub(crate) fn a_deleted_task_takes_its_history_with_it(bench: &mut Bench) {
 }
 
 pub(crate) fn the_next_due_time_and_what_runs_follow_every_change(bench: &mut Bench) {
-    let next_due = |bench: &Bench| bench.store().next_due().expect("it reads").map(|due| due - START);
-    let running = |bench: &Bench| bench.store().running().expect("it reads");
+    let next_due =
+        |bench: &Bench| bench.wait(bench.store().next_due()).expect("it reads").map(|due| due - START);
+    let running = |bench: &Bench| bench.wait(bench.store().running()).expect("it reads");
     assert_eq!(next_due(bench), None);
     let daily = bench.created("daily", definition("@daily"));
     assert_eq!(next_due(bench), Some(14 * HOUR));

@@ -4,7 +4,7 @@ use super::*;
 
 fn claim(bench: &mut Bench, until: Millis, most: usize) -> Vec<Step> {
     let decide = bench.decision(until, Event::Due);
-    bench.wait(bench.store().claim(until, most, decide)).expect("it claims")
+    bench.claim(until, most, decide).expect("it claims")
 }
 
 fn names(steps: &[Step]) -> Vec<&str> {
@@ -27,7 +27,7 @@ pub(crate) fn what_is_due_is_decided_about_earliest_first_and_no_more_than_asked
     assert_eq!(names(&claim(bench, until, 0)), [""; 0]);
     assert_eq!(names(&claim(bench, until, 10)), ["third", "fourth"]);
     assert_eq!(claim(bench, until, 10), []);
-    assert_eq!(bench.store().next_due().expect("it reads"), Some(START + 50 * 60_000));
+    assert_eq!(bench.wait(bench.store().next_due()).expect("it reads"), Some(START + 50 * 60_000));
 }
 
 pub(crate) fn a_claim_writes_what_each_decision_says(bench: &mut Bench) {
@@ -37,13 +37,13 @@ pub(crate) fn a_claim_writes_what_each_decision_says(bench: &mut Bench) {
     let found = bench.found(task.id);
     assert_eq!((&found, found.facts.running.len()), (&step.task, 1));
     let id = step.start[0].execution;
-    let row = bench.store().execution(task.id, id).expect("it reads").expect("its row");
+    let row = bench.wait(bench.store().execution(task.id, id)).expect("it reads").expect("its row");
     assert_eq!((&row, row.status), (&step.rows[0], ExecutionStatus::Running));
-    assert_eq!(bench.store().running().expect("it reads"), [(task.id, id)]);
-    assert_eq!(bench.store().next_due().expect("it reads"), Some(START + 2 * HOUR));
+    assert_eq!(bench.wait(bench.store().running()).expect("it reads"), [(task.id, id)]);
+    assert_eq!(bench.wait(bench.store().next_due()).expect("it reads"), Some(START + 2 * HOUR));
     bench.reopen();
     assert_eq!(bench.found(task.id), found);
-    assert_eq!(bench.store().running().expect("it reads"), [(task.id, id)]);
+    assert_eq!(bench.wait(bench.store().running()).expect("it reads"), [(task.id, id)]);
 }
 
 pub(crate) fn one_that_is_not_due_yet_by_its_own_account_stays(bench: &mut Bench) {
@@ -52,8 +52,8 @@ pub(crate) fn one_that_is_not_due_yet_by_its_own_account_stays(bench: &mut Bench
     let until = START + HOUR;
     let mut due = bench.decision(until, Event::Due);
     let decide: Decision =
-        Box::new(move |task| if task.id == early.id { Err(Refused::NotYet) } else { due(task) });
-    let steps = bench.wait(bench.store().claim(until, 10, decide)).expect("it claims");
+        Box::new(move |task, now| if task.id == early.id { Err(Refused::NotYet) } else { due(task, now) });
+    let steps = bench.claim(until, 10, decide).expect("it claims");
     assert_eq!(names(&steps), ["due"]);
     assert_eq!(names(&claim(bench, until, 10)), ["early"]);
 }
@@ -64,23 +64,23 @@ pub(crate) fn one_that_cannot_be_decided_about_is_held_back_until_it_is_changed(
     due_after(bench, "sound", 12);
     let until = START + HOUR;
     let mut due = bench.decision(until, Event::Due);
-    let decide: Decision = Box::new(move |task| match task.definition.name.as_str() {
+    let decide: Decision = Box::new(move |task, now| match task.definition.name.as_str() {
         "broken" => Err(Refused::Invalid(Vec::new())),
         "idle" => Ok(Step { task: task.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() }),
-        _ => due(task),
+        _ => due(task, now),
     });
-    let steps = bench.wait(bench.store().claim(until, 10, decide)).expect("it claims");
+    let steps = bench.claim(until, 10, decide).expect("it claims");
     assert_eq!(names(&steps), ["sound"], "the others go on");
-    assert_eq!(bench.store().next_due().expect("it reads"), None, "nobody asks again and again");
+    assert_eq!(bench.wait(bench.store().next_due()).expect("it reads"), None, "nobody asks again and again");
     assert_eq!((bench.found(broken.id), bench.found(idle.id)), (broken.clone(), idle.clone()));
 
     for task in [broken, idle] {
         let changed = Task { updated_at: START + 1, ..task.clone() };
-        let decide: Decision = Box::new(move |_| {
+        let decide: Decision = Box::new(move |_, _| {
             Ok(Step { task: changed.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
         });
         bench.wait(bench.store().change(task.id, decide, None, None)).expect("it changes");
-        assert_eq!(bench.store().next_due().expect("it reads"), task.due());
+        assert_eq!(bench.wait(bench.store().next_due()).expect("it reads"), task.due());
         assert_eq!(claim(bench, until, 10).len(), 1);
     }
 }
@@ -93,18 +93,51 @@ pub(crate) fn claims_that_are_made_together_get_one_task_each(bench: &mut Bench)
     let claims: Vec<_> = (0..20)
         .map(|_| {
             let decide = bench.decision(until, Event::Due);
-            bench.store().claim(until, 1, decide)
+            bench.store().claim(HOUR, 1, decide)
         })
         .collect();
     let mut claimed = bench.runtime.block_on(async {
         let asked: Vec<_> = claims.into_iter().map(|claim| bench.runtime.spawn(claim)).collect();
         let mut claimed = Vec::new();
         for claim in asked {
-            let steps = claim.await.expect("it ends").expect("it claims");
+            let steps = claim.await.expect("it ends").expect("it claims").steps;
             claimed.extend(steps.into_iter().map(|step| step.task.definition.name));
         }
         claimed
     });
     claimed.sort();
     assert_eq!(claimed, bench.names());
+}
+
+pub(crate) fn a_decision_is_given_the_time_of_the_store(bench: &mut Bench) {
+    let task = bench.hourly("task");
+    let seen = Arc::new(AtomicI64::new(0));
+    let decide = |bench: &mut Bench, now, event| {
+        let (seen, mut decide) = (seen.clone(), bench.decision(now, event));
+        let decision: Decision = Box::new(move |task, now| {
+            seen.store(now, Ordering::Relaxed);
+            decide(task, now)
+        });
+        decision
+    };
+    bench.now.store(START + 7, Ordering::Relaxed);
+    let pause = decide(bench, START + 7, Event::Pause);
+    bench.wait(bench.store().change(task.id, pause, None, None)).expect("it is allowed");
+    assert_eq!(seen.load(Ordering::Relaxed), START + 7);
+    let resume = decide(bench, START + 7, Event::Resume);
+    bench.wait(bench.store().change(task.id, resume, None, None)).expect("it is allowed");
+
+    let due = decide(bench, START + HOUR, Event::Due);
+    bench.now.store(START + HOUR - 20, Ordering::Relaxed);
+    let claimed = bench.wait(bench.store().claim(20, 1, due)).expect("it claims");
+    assert_eq!((claimed.until, claimed.steps.len()), (START + HOUR, 1), "it is due 20 ms ahead");
+    assert_eq!(seen.load(Ordering::Relaxed), START + HOUR - 20);
+}
+
+pub(crate) fn a_task_that_is_due_later_than_asked_for_is_not_claimed(bench: &mut Bench) {
+    bench.hourly("task");
+    let due = bench.decision(START + HOUR, Event::Due);
+    bench.now.store(START + HOUR - 20, Ordering::Relaxed);
+    let claimed = bench.wait(bench.store().claim(19, 1, due)).expect("it claims");
+    assert_eq!(claimed.steps, []);
 }

@@ -75,16 +75,26 @@ pub(crate) fn a_copy_has_everything_and_an_empty_store_takes_it_in(bench: &mut B
         assert_eq!(copied(&mut other, |_| {}), records);
         let all = |bench: &Bench| {
             let store = bench.store();
-            let page = store.tasks(&everything()).expect("it reads");
+            let page = bench.wait(store.tasks(everything())).expect("it reads");
             let outputs: Vec<_> = bench
                 .all_executions(task.id)
                 .items
                 .iter()
-                .map(|row| store.output(row.id, None).expect("it reads"))
+                .map(|row| bench.wait(store.outputs(vec![row.id], None)).expect("it reads").remove(0))
                 .collect();
             let removal = bench.wait(store.remove_history(START + HOUR, true)).expect("it counts");
-            let due = (store.next_due().expect("it reads"), store.running().expect("it reads"));
-            (page, bench.all_executions(task.id), outputs, removal, due, store.get("key").expect("it reads"))
+            let due = (
+                bench.wait(store.next_due()).expect("it reads"),
+                bench.wait(store.running()).expect("it reads"),
+            );
+            (
+                page,
+                bench.all_executions(task.id),
+                outputs,
+                removal,
+                due,
+                bench.wait(store.get("key".to_owned())).expect("it reads"),
+            )
         };
         assert_eq!(all(&other), all(bench));
     }
@@ -116,7 +126,7 @@ pub(crate) fn a_copy_that_is_given_up_leaves_an_empty_store(bench: &mut Bench) {
     wait(&other, Import::Records(records[..1].to_vec())).expect_err("it is there twice");
     wait(&other, Import::Abandon).expect("it is given up");
     assert_eq!(copied(&mut other, |_| {}), []);
-    assert_eq!((other.names(), other.store().next_due().expect("it reads")), (Vec::new(), None));
+    assert_eq!((other.names(), other.wait(other.store().next_due()).expect("it reads")), (Vec::new(), None));
     take_in(&other, &records).expect("it is empty");
     assert_eq!(copied(&mut other, |_| {}), records);
 }

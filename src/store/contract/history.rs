@@ -14,8 +14,15 @@ pub(crate) fn rows_are_listed_newest_first_and_replaced_by_their_id(bench: &mut 
     let listed: Vec<_> = page.items.iter().map(|row| (row.id, row.status)).collect();
     let expected = [(second, ExecutionStatus::Running), (first, ExecutionStatus::Completed)];
     assert_eq!((&listed[..], page.total), (&expected[..], 2));
-    assert_eq!(bench.store().execution(task.id, second).expect("it reads").as_ref(), page.items.first());
-    assert_eq!(bench.store().execution(other.id, second).expect("it reads"), None, "it is not of that task");
+    assert_eq!(
+        bench.wait(bench.store().execution(task.id, second)).expect("it reads").as_ref(),
+        page.items.first()
+    );
+    assert_eq!(
+        bench.wait(bench.store().execution(other.id, second)).expect("it reads"),
+        None,
+        "it is not of that task"
+    );
 }
 
 pub(crate) fn only_as_many_rows_as_the_task_keeps_stay(bench: &mut Bench) {
@@ -38,7 +45,7 @@ pub(crate) fn only_as_many_rows_as_the_task_keeps_stay(bench: &mut Bench) {
     let newest: Vec<_> = ended.iter().rev().take(4).copied().chain([in_progress]).collect();
     assert_eq!(left, newest);
     for id in ended {
-        let output = bench.store().output(id, None).expect("it reads");
+        let output = bench.wait(bench.store().outputs(vec![id], None)).expect("it reads").remove(0);
         assert_eq!(output.len(), usize::from(left.contains(&id)), "output goes with its row");
     }
 }
@@ -52,8 +59,8 @@ pub(crate) fn an_end_that_does_not_stay_leaves_no_output(bench: &mut Bench) {
     let output = Output { execution: all[0], chunk: 0, lines: vec![line("its last words")] };
     bench.wait(bench.store().change(task.id, decide, Some(output), None)).expect("it is in progress");
     // The newer ones are still in progress, and more than the task keeps.
-    assert_eq!(bench.store().execution(task.id, all[0]).expect("it reads"), None);
-    assert_eq!(bench.store().output(all[0], None).expect("it reads"), []);
+    assert_eq!(bench.wait(bench.store().execution(task.id, all[0])).expect("it reads"), None);
+    assert_eq!(bench.wait(bench.store().outputs(vec![all[0]], None)).expect("it reads").remove(0), []);
 }
 
 pub(crate) fn lists_of_executions_agree_with_a_naive_model(bench: &mut Bench) {
@@ -85,7 +92,7 @@ pub(crate) fn lists_of_executions_agree_with_a_naive_model(bench: &mut Bench) {
             .collect();
         let total = chosen.len() as u64;
         let items = chosen.into_iter().skip(query.skip).take(query.limit).collect();
-        let found = bench.store().executions(task.id, &query).expect("it reads");
+        let found = bench.wait(bench.store().executions(task.id, query)).expect("it reads");
         assert_eq!(found, Page { items, total }, "{query:?}");
     }
 }
@@ -116,10 +123,10 @@ pub(crate) fn old_history_is_counted_and_then_removed(bench: &mut Bench) {
     assert_eq!(remove(bench, START, true), Removal::default());
     assert_eq!(remove(bench, before, true), expected);
     assert_eq!(bench.all_executions(task.id).total, 100, "it was only counted");
-    assert_eq!(bench.store().output(said, None).expect("it reads").len(), 1);
+    assert_eq!(bench.wait(bench.store().outputs(vec![said], None)).expect("it reads").remove(0).len(), 1);
     assert_eq!(remove(bench, before, false), expected);
     assert_eq!(remove(bench, before, false), Removal::default());
-    assert_eq!(bench.store().output(said, None).expect("it reads"), []);
+    assert_eq!(bench.wait(bench.store().outputs(vec![said], None)).expect("it reads").remove(0), []);
     for task in [&task, &other] {
         let page = bench.all_executions(task.id);
         assert_eq!((page.total, page.items.len()), (55, 55), "those in progress stay");

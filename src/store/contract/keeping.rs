@@ -6,7 +6,7 @@ pub(crate) fn values_are_kept_under_their_keys(bench: &mut Bench) {
     let put = |bench: &Bench, key: &str, value: Value| {
         bench.wait(bench.store().put(key.to_owned(), value)).expect("it is kept");
     };
-    let get = |bench: &Bench, key: &str| bench.store().get(key).expect("it reads");
+    let get = |bench: &Bench, key: &str| bench.wait(bench.store().get(key.to_owned())).expect("it reads");
     assert_eq!(get(bench, "a"), None);
     put(bench, "a", json!({"list": [1, null, "ä"]}));
     put(bench, "ab", json!("other"));
@@ -36,11 +36,11 @@ pub(crate) fn everything_is_still_there_after_reopening(bench: &mut Bench) {
     let all = |bench: &Bench| {
         let store = bench.store();
         (
-            store.tasks(&everything()).expect("it reads"),
+            bench.wait(store.tasks(everything())).expect("it reads"),
             bench.all_executions(task.id),
-            store.output(ended, None).expect("it reads"),
-            (store.next_due().expect("it reads"), store.running().expect("it reads")),
-            store.get("key").expect("it reads"),
+            bench.wait(store.outputs(vec![ended], None)).expect("it reads").remove(0),
+            (bench.wait(store.next_due()).expect("it reads"), bench.wait(store.running()).expect("it reads")),
+            bench.wait(store.get("key".to_owned())).expect("it reads"),
         )
     };
     let before = all(bench);
@@ -104,7 +104,10 @@ pub(crate) fn what_many_ask_for_at_once_is_all_done(bench: &mut Bench) {
                         match runtime.block_on(store.create(task.clone(), None)) {
                             Ok(()) => {
                                 // Whoever is told so can read it.
-                                assert_eq!(store.task(task.id).expect("it reads").as_ref(), Some(&task));
+                                assert_eq!(
+                                    runtime.block_on(store.task(task.id)).expect("it reads").as_ref(),
+                                    Some(&task)
+                                );
                                 created.push(task);
                             }
                             Err(error) => assert!(matches!(error, StoreError::NameTaken(_)), "{error}"),
@@ -135,8 +138,8 @@ pub(crate) fn statistics_count_what_there_is(bench: &mut Bench) {
     bench.happens(paused.id, START + 1, Event::Pause).expect("it is not paused");
     bench.run_by_hand(task.id, START + 1);
     bench.wait(bench.store().put("key".to_owned(), json!(1))).expect("it is kept");
-    let brief = bench.store().statistics(false).expect("it counts");
-    let detailed = bench.store().statistics(true).expect("it counts");
+    let brief = bench.wait(bench.store().statistics(false)).expect("it counts");
+    let detailed = bench.wait(bench.store().statistics(true)).expect("it counts");
     for statistics in [&brief, &detailed] {
         let count = |kind: &str| statistics["collections"][kind]["count"].clone();
         assert_eq!((count("tasks"), count("executions"), count("output")), (json!(2), json!(1), json!(0)));

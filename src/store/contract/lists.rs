@@ -64,7 +64,7 @@ pub(crate) fn lists_of_tasks_agree_with_a_naive_model(bench: &mut Bench) {
         let mut changed = task.clone();
         scramble(&mut changed, &mut numbers);
         *task = changed.clone();
-        let decide: Decision = Box::new(move |_| {
+        let decide: Decision = Box::new(move |_, _| {
             Ok(Step { task: changed.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
         });
         bench.wait(bench.store().change(task.id, decide, None, None)).expect("it changes");
@@ -94,10 +94,27 @@ fn agree(bench: &Bench, tasks: &[Task], numbers: &mut Numbers) {
                     direction,
                     skip: numbers.among(&[0, 0, 1, 5, 40, 79, usize::MAX]),
                     limit: numbers.among(&[1, 10, 100]),
+                    newest: 0,
                 };
-                let found = bench.store().tasks(&query).expect("it reads");
-                assert_eq!(found, naive(tasks, &query), "{query:?}");
+                let found = bench.wait(bench.store().tasks(query.clone())).expect("it reads");
+                let items = found.items.into_iter().map(|view| view.task).collect();
+                assert_eq!(Page { items, total: found.total }, naive(tasks, &query), "{query:?}");
             }
         }
     }
+}
+
+pub(crate) fn a_page_of_tasks_has_the_newest_executions_of_each(bench: &mut Bench) {
+    let (busy, idle) = (bench.hourly("busy"), bench.hourly("idle"));
+    let rows: Vec<_> = (0..4).map(|n| bench.row(&busy, ExecutionStatus::Completed, START + n)).collect();
+    bench.write_rows(busy.id, rows.clone());
+    let newest: Vec<_> = rows.into_iter().rev().take(3).collect();
+    let page = bench.wait(bench.store().tasks(TaskQuery { newest: 3, ..everything() })).expect("it reads");
+    let views =
+        [TaskView { task: busy.clone(), newest: newest.clone() }, TaskView { task: idle, newest: vec![] }];
+    assert_eq!(page, Page { items: views.to_vec(), total: 2 });
+    let view = bench.wait(bench.store().task_view(busy.id, 2)).expect("it reads").expect("it is there");
+    assert_eq!(view, TaskView { task: busy, newest: newest[..2].to_vec() });
+    let none = bench.wait(bench.store().task_view(TaskId(Ulid(1)), 2)).expect("it reads");
+    assert_eq!(none, None);
 }

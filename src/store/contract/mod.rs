@@ -3,7 +3,13 @@
 //! A backend passes them by calling [`passes`] with a function that opens it in a directory,
 //! an empty one or one that it has written before.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -26,8 +32,8 @@ pub(crate) mod keeping;
 pub(crate) mod lists;
 pub(crate) mod output;
 
-/// Opens a backend's store in a directory.
-pub(crate) type Open = fn(&Path) -> Arc<dyn Store>;
+/// Opens a backend's store in a directory, with a time of its own.
+pub(crate) type Open = fn(&Path, Now) -> Arc<dyn Store>;
 
 /// Makes a test of each story for the backend that `$open` opens. The tests are in modules of
 /// their own, so it is a path from within one: `super::open`.
@@ -49,6 +55,8 @@ macro_rules! passes {
                 a_claim_writes_what_each_decision_says,
                 one_that_cannot_be_decided_about_is_held_back_until_it_is_changed,
                 one_that_is_not_due_yet_by_its_own_account_stays,
+                a_decision_is_given_the_time_of_the_store,
+                a_task_that_is_due_later_than_asked_for_is_not_claimed,
             ];
             history: [
                 rows_are_listed_newest_first_and_replaced_by_their_id,
@@ -66,7 +74,10 @@ macro_rules! passes {
                 what_many_ask_for_at_once_is_all_done,
                 statistics_count_what_there_is,
             ];
-            lists: [lists_of_tasks_agree_with_a_naive_model];
+            lists: [
+                lists_of_tasks_agree_with_a_naive_model,
+                a_page_of_tasks_has_the_newest_executions_of_each,
+            ];
             output: [
                 lines_come_back_in_the_order_they_were_written,
                 long_lines_come_back_whole,
@@ -102,15 +113,18 @@ pub(crate) struct Bench {
     directory: TempDir,
     store: Option<Arc<dyn Store>>,
     runtime: Runtime,
+    /// The store's time.
+    now: Arc<AtomicI64>,
     ids: u128,
 }
 
 impl Bench {
     pub(crate) fn new(open: Open) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let store = Some(open(directory.path()));
+        let now = Arc::new(AtomicI64::new(START));
+        let store = Some(open(directory.path(), now_of(&now)));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Self { open, directory, store, runtime, ids: 0 }
+        Self { open, directory, store, runtime, now, ids: 0 }
     }
 
     fn store(&self) -> &dyn Store {
@@ -120,11 +134,11 @@ impl Bench {
     fn reopen(&mut self) {
         self.wait(self.store().close()).expect("it closes");
         self.store = None;
-        self.store = Some((self.open)(self.directory.path()));
+        self.store = Some((self.open)(self.directory.path(), now_of(&self.now)));
     }
 
-    fn wait<T>(&self, commit: Commit<T>) -> Result<T, StoreError> {
-        self.runtime.block_on(commit)
+    fn wait<T>(&self, answer: Answer<T>) -> Result<T, StoreError> {
+        self.runtime.block_on(answer)
     }
 
     fn next_id(&mut self) -> Ulid {
@@ -149,7 +163,7 @@ impl Bench {
     }
 
     fn found(&self, id: TaskId) -> Task {
-        self.store().task(id).expect("it reads").expect("it is there")
+        self.wait(self.store().task(id)).expect("it reads").expect("it is there")
     }
 
     /// Lets something happen to a task at a moment.
@@ -162,7 +176,7 @@ impl Bench {
         // Every decision has ids of its own, in the order of the decisions.
         self.ids += 1;
         let mut next = self.ids << 32;
-        Box::new(move |task| {
+        Box::new(move |task, _| {
             let mut new_id = || {
                 next += 1;
                 ExecutionId(Ulid::from_parts(START.unsigned_abs(), next))
@@ -170,6 +184,12 @@ impl Bench {
             let policy = Policy::default();
             task.step(event.clone(), &mut Moment { now, roll: 0.0, new_id: &mut new_id, policy })
         })
+    }
+
+    /// What becomes of the tasks that are due by a moment, to which the store's time is set.
+    fn claim(&self, until: Millis, most: usize, decide: Decision) -> Result<Vec<Step>, StoreError> {
+        self.now.store(until, Ordering::Relaxed);
+        self.wait(self.store().claim(0, most, decide)).map(|claimed| claimed.steps)
     }
 
     fn run_by_hand(&mut self, task: TaskId, now: Millis) -> ExecutionId {
@@ -188,7 +208,7 @@ impl Bench {
 
     /// Writes rows of a task, whatever its facts say.
     fn write_rows(&mut self, task: TaskId, rows: Vec<Execution>) {
-        let decide: Decision = Box::new(move |task| {
+        let decide: Decision = Box::new(move |task, _| {
             Ok(Step { task: task.clone(), rows: rows.clone(), start: Vec::new(), cancel: Vec::new() })
         });
         self.wait(self.store().change(task, decide, None, None)).expect("they are written");
@@ -200,13 +220,13 @@ impl Bench {
 
     fn all_executions(&self, task: TaskId) -> Page<Execution> {
         let query = ExecutionQuery { limit: 20_000, ..ExecutionQuery::default() };
-        self.store().executions(task, &query).expect("it reads")
+        self.wait(self.store().executions(task, query)).expect("it reads")
     }
 
     fn names(&self) -> Vec<String> {
-        let page = self.store().tasks(&everything()).expect("it reads");
+        let page = self.wait(self.store().tasks(everything())).expect("it reads");
         assert_eq!(page.total, page.items.len() as u64);
-        page.items.into_iter().map(|task| task.definition.name).collect()
+        page.items.into_iter().map(|view| view.task.definition.name).collect()
     }
 }
 
@@ -219,6 +239,11 @@ impl Drop for Bench {
     }
 }
 
+fn now_of(now: &Arc<AtomicI64>) -> Now {
+    let now = now.clone();
+    Arc::new(move || now.load(Ordering::Relaxed))
+}
+
 /// All tasks by name.
 fn everything() -> TaskQuery {
     TaskQuery {
@@ -229,6 +254,7 @@ fn everything() -> TaskQuery {
         direction: Direction::Ascending,
         skip: 0,
         limit: 10_000,
+        newest: 0,
     }
 }
 
@@ -273,10 +299,10 @@ fn audit(task: &Task, time: Millis) -> Audit {
 }
 
 /// Numbers that look random and are the same in every run (the xorshift of Marsaglia, 2003).
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

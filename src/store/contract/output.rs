@@ -7,7 +7,7 @@ fn append(bench: &Bench, execution: ExecutionId, chunk: u32, lines: Vec<Line>) {
 }
 
 fn messages(bench: &Bench, execution: ExecutionId, tail: Option<usize>) -> Vec<String> {
-    let lines = bench.store().output(execution, tail).expect("it reads");
+    let lines = bench.wait(bench.store().outputs(vec![execution], tail)).expect("it reads").remove(0);
     lines.into_iter().map(|line| line.message).collect()
 }
 
@@ -26,9 +26,9 @@ pub(crate) fn lines_come_back_in_the_order_they_were_written(bench: &mut Bench) 
         append(bench, execution, chunk, lines.to_vec());
         append(bench, other, chunk, vec![line("of another")]);
     }
-    assert_eq!(bench.store().output(execution, None).expect("it reads"), lines);
+    assert_eq!(bench.wait(bench.store().outputs(vec![execution], None)).expect("it reads").remove(0), lines);
     bench.reopen();
-    assert_eq!(bench.store().output(execution, None).expect("it reads"), lines);
+    assert_eq!(bench.wait(bench.store().outputs(vec![execution], None)).expect("it reads").remove(0), lines);
     assert_eq!(messages(bench, other, None).len(), 43);
     assert_eq!(messages(bench, ExecutionId(Ulid(9)), None), [""; 0]);
 }
@@ -43,7 +43,7 @@ pub(crate) fn long_lines_come_back_whole(bench: &mut Bench) {
         all.extend(lines.clone());
         append(bench, execution, chunk, lines);
     }
-    assert_eq!(bench.store().output(execution, None).expect("it reads"), all);
+    assert_eq!(bench.wait(bench.store().outputs(vec![execution], None)).expect("it reads").remove(0), all);
     let last: usize = 1_000_000 / 3 * 3;
     let tail = messages(bench, execution, Some(last + 11));
     assert_eq!(tail.iter().map(String::len).sum::<usize>(), last + 10, "a letter is not cut in two");

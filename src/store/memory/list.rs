@@ -7,10 +7,15 @@ use crate::{
         facts::Task,
         ids::{ExecutionId, TaskId},
     },
-    store::{Direction, ExecutionQuery, Page, TaskQuery, TaskSort},
+    store::{Direction, ExecutionQuery, Page, TaskQuery, TaskSort, TaskView},
 };
 
-pub(super) fn tasks(data: &Data, query: &TaskQuery) -> Page<Task> {
+pub(super) fn view(data: &Data, task: Task, newest: usize) -> TaskView {
+    let newest = data.rows_of(task.id).rev().take(newest).cloned().collect();
+    TaskView { task, newest }
+}
+
+pub(super) fn tasks(data: &Data, query: &TaskQuery) -> Page<TaskView> {
     let part = query.name.as_ref().map(|part| part.to_lowercase());
     let mut chosen: Vec<_> = data
         .tasks
@@ -32,7 +37,8 @@ pub(super) fn tasks(data: &Data, query: &TaskQuery) -> Page<Task> {
         // Those without a next run are last in either direction.
         chosen.sort_by_key(|task| task.next_run().is_none());
     }
-    page(chosen.into_iter(), query.skip, query.limit)
+    let Page { items, total } = page(chosen.into_iter(), query.skip, query.limit);
+    Page { items: items.into_iter().map(|task| view(data, task, query.newest)).collect(), total }
 }
 
 pub(super) fn executions(data: &Data, task: TaskId, query: &ExecutionQuery) -> Page<Execution> {

@@ -15,7 +15,7 @@ pub(crate) mod prepare;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use serde_json::{Map, Value, json};
@@ -25,8 +25,11 @@ use self::{
     prepare::{Operation, Prepared},
 };
 use super::{
-    Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
+    Answer, Audit, Claimed, Copies, Decision, ExecutionQuery, History, Now, Output, Page, Removal, Report,
+    StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    contract::Numbers,
     copy::{Cursor, Import, Part},
+    ready,
 };
 use crate::domain::{
     Millis,
@@ -40,22 +43,24 @@ use crate::domain::{
 #[derive(Clone)]
 pub(crate) struct MemoryStore {
     disk: Arc<Disk>,
+    now: Now,
     closed: Arc<AtomicBool>,
+    questions: Arc<AtomicU64>,
     report: Report,
 }
 
 impl MemoryStore {
     /// Opens a disk, an empty one or one that was written before.
-    pub(crate) fn open(disk: &Arc<Disk>) -> Self {
+    pub(crate) fn open(disk: &Arc<Disk>, now: Now) -> Self {
         let mut data = disk.data();
         data.epoch += 1;
         data.held_back.clear();
         let report = Report { epoch: data.epoch, tasks: data.tasks.len() as u64, ..Report::default() };
         drop(data);
-        Self { disk: disk.clone(), closed: Arc::default(), report }
+        Self { disk: disk.clone(), now, closed: Arc::default(), questions: Arc::default(), report }
     }
 
-    fn perform<T: Send + 'static>(&self, operation: Operation<T>) -> Commit<T> {
+    fn perform<T: Send + 'static>(&self, operation: Operation<T>) -> Answer<T> {
         let store = self.clone();
         Box::pin(async move {
             store.is_open()?;
@@ -67,13 +72,25 @@ impl MemoryStore {
         })
     }
 
+    /// Asks some questions twice, as a backend may whose commit has to be made anew.
+    fn asked_twice_at_random(&self, mut decide: Decision) -> Decision {
+        let questions = self.questions.clone();
+        Box::new(move |task, now| {
+            let question = questions.fetch_add(1, Ordering::Relaxed);
+            if Numbers(question.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1).below(2) == 0 {
+                let _ = decide(task, now);
+            }
+            decide(task, now)
+        })
+    }
+
     fn is_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(()) }
     }
 }
 
-impl Store for MemoryStore {
-    fn create(&self, task: Task, audit: Option<Audit>) -> Commit<()> {
+impl Tasks for MemoryStore {
+    fn create(&self, task: Task, audit: Option<Audit>) -> Answer<()> {
         self.perform(prepare::create(task, audit))
     }
 
@@ -83,23 +100,44 @@ impl Store for MemoryStore {
         decide: Decision,
         output: Option<Output>,
         audit: Option<Audit>,
-    ) -> Commit<Step> {
-        self.perform(prepare::change(task, decide, output, audit))
+    ) -> Answer<Step> {
+        let decide = self.asked_twice_at_random(decide);
+        self.perform(prepare::change(self.now.clone(), task, decide, output, audit))
     }
 
-    fn claim(&self, until: Millis, most: usize, decide: Decision) -> Commit<Vec<Step>> {
-        self.perform(prepare::claim(until, most, decide))
+    fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed> {
+        let decide = self.asked_twice_at_random(decide);
+        self.perform(prepare::claim(self.now.clone(), ahead, most, decide))
     }
 
-    fn append(&self, output: Output) -> Commit<()> {
-        self.perform(prepare::append(output))
-    }
-
-    fn delete(&self, task: TaskId, audit: Option<Audit>) -> Commit<Task> {
+    fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
         self.perform(prepare::delete(task, audit))
     }
 
-    fn remove_history(&self, before: Millis, only_count: bool) -> Commit<Removal> {
+    fn task(&self, id: TaskId) -> Answer<Option<Task>> {
+        ready(Ok(self.disk.data().tasks.get(&id).cloned()))
+    }
+
+    fn task_view(&self, id: TaskId, newest: usize) -> Answer<Option<TaskView>> {
+        let data = self.disk.data();
+        ready(Ok(data.tasks.get(&id).map(|task| list::view(&data, task.clone(), newest))))
+    }
+
+    fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
+        ready(Ok(list::tasks(&self.disk.data(), &query)))
+    }
+
+    fn next_due(&self) -> Answer<Option<Millis>> {
+        ready(Ok(self.disk.data().due().map(|(due, _)| due).min()))
+    }
+}
+
+impl History for MemoryStore {
+    fn append(&self, output: Output) -> Answer<()> {
+        self.perform(prepare::append(output))
+    }
+
+    fn remove_history(&self, before: Millis, only_count: bool) -> Answer<Removal> {
         let store = self.clone();
         Box::pin(async move {
             if only_count {
@@ -118,64 +156,52 @@ impl Store for MemoryStore {
         })
     }
 
-    fn put(&self, key: String, value: Value) -> Commit<()> {
-        self.perform(prepare::put(key, value))
+    fn execution(&self, task: TaskId, id: ExecutionId) -> Answer<Option<Execution>> {
+        ready(Ok(self.disk.data().rows.get(&(task, id)).cloned()))
     }
 
-    fn export(&self, from: Cursor) -> Commit<Part> {
-        self.perform(copy::export(from))
+    fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>> {
+        ready(Ok(list::executions(&self.disk.data(), task, &query)))
     }
 
-    fn import(&self, import: Import) -> Commit<()> {
-        self.perform(copy::import(import))
+    fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>> {
+        let data = self.disk.data();
+        ready(Ok(ids.into_iter().map(|id| list::output(&data, id, tail)).collect()))
     }
 
-    fn close(&self) -> Commit<()> {
-        let store = self.clone();
-        Box::pin(async move {
-            if store.closed.swap(true, Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(()) }
-        })
-    }
-
-    fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
-        Ok(self.disk.data().tasks.get(&id).cloned())
-    }
-
-    fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-        Ok(list::tasks(&self.disk.data(), query))
-    }
-
-    fn execution(&self, task: TaskId, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        Ok(self.disk.data().rows.get(&(task, id)).cloned())
-    }
-
-    fn executions(&self, task: TaskId, query: &ExecutionQuery) -> Result<Page<Execution>, StoreError> {
-        Ok(list::executions(&self.disk.data(), task, query))
-    }
-
-    fn output(&self, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
-        Ok(list::output(&self.disk.data(), id, tail))
-    }
-
-    fn next_due(&self) -> Result<Option<Millis>, StoreError> {
-        Ok(self.disk.data().due().map(|(due, _)| due).min())
-    }
-
-    fn running(&self) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
+    fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>> {
         let data = self.disk.data();
         let running = data.tasks.values().flat_map(|task| {
             let mut running: Vec<_> = task.facts.running.iter().map(|r| (task.id, r.execution)).collect();
             running.sort_unstable();
             running
         });
-        Ok(running.collect())
+        ready(Ok(running.collect()))
+    }
+}
+
+impl Values for MemoryStore {
+    fn put(&self, key: String, value: Value) -> Answer<()> {
+        self.perform(prepare::put(key, value))
     }
 
-    fn get(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        Ok(self.disk.data().values.get(key).cloned())
+    fn get(&self, key: String) -> Answer<Option<Value>> {
+        ready(Ok(self.disk.data().values.get(&key).cloned()))
+    }
+}
+
+impl Copies for MemoryStore {
+    fn export(&self, from: Cursor) -> Answer<Part> {
+        self.perform(copy::export(from))
     }
 
-    fn statistics(&self, detailed: bool) -> Result<Map<String, Value>, StoreError> {
+    fn import(&self, import: Import) -> Answer<()> {
+        self.perform(copy::import(import))
+    }
+}
+
+impl Upkeep for MemoryStore {
+    fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>> {
         let data = self.disk.data();
         let kinds = [
             ("tasks", data.tasks.len()),
@@ -196,11 +222,18 @@ impl Store for MemoryStore {
             });
             answer.insert("taskStatus".to_owned(), Value::Object(statuses.collect()));
         }
-        Ok(answer)
+        ready(Ok(answer))
     }
 
     fn report(&self) -> Report {
         self.report.clone()
+    }
+
+    fn close(&self) -> Answer<()> {
+        let store = self.clone();
+        Box::pin(async move {
+            if store.closed.swap(true, Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(()) }
+        })
     }
 }
 
@@ -212,13 +245,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::contract::passes;
+    use crate::store::{Store, contract::passes};
 
     /// The disk that "lies in" a directory.
-    fn open(directory: &Path) -> Arc<dyn Store> {
+    fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
         static DISKS: Mutex<BTreeMap<PathBuf, Arc<Disk>>> = Mutex::new(BTreeMap::new());
         let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::new(MemoryStore::open(disks.entry(directory.to_owned()).or_default()))
+        Arc::new(MemoryStore::open(disks.entry(directory.to_owned()).or_default(), now))
     }
 
     passes!(super::open);

@@ -11,7 +11,7 @@ use crate::{
         ids::TaskId,
         step::{Refused, Step},
     },
-    store::{Audit, Decision, Output, Removal, StoreError},
+    store::{Audit, Claimed, Decision, Now, Output, Removal, StoreError},
 };
 
 /// How many rows one step of a removal takes.
@@ -35,6 +35,7 @@ pub(crate) fn create(task: Task, audit: Option<Audit>) -> Operation<()> {
 }
 
 pub(crate) fn change(
+    now: Now,
     task: TaskId,
     mut decide: Decision,
     output: Option<Output>,
@@ -42,7 +43,7 @@ pub(crate) fn change(
 ) -> Operation<Step> {
     Box::new(move |data| {
         let old = data.tasks.get(&task).ok_or(StoreError::NotFound)?;
-        let step = decide(old)?;
+        let step = decide(old, now())?;
         if old.definition.name != step.task.definition.name {
             is_free(data, &step.task.definition.name)?;
         }
@@ -54,15 +55,16 @@ pub(crate) fn change(
     })
 }
 
-pub(crate) fn claim(until: Millis, most: usize, mut decide: Decision) -> Operation<Vec<Step>> {
+pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) -> Operation<Claimed> {
     Box::new(move |data| {
+        let until = now().saturating_add(ahead);
         let mut due: Vec<_> = data.due().filter(|(due, _)| *due <= until).collect();
         due.sort_unstable();
         let mut steps = Vec::new();
         let mut writes = Vec::new();
         for (due, id) in due.into_iter().take(most) {
             let Some(old) = data.tasks.get(&id) else { continue };
-            match decide(old) {
+            match decide(old, now()) {
                 // Deciding changed nothing: asking again would be a hot loop.
                 Ok(step) if step.task.due() == Some(due) && step.start.is_empty() => {
                     writes.push(Write::HoldBack(id));
@@ -75,7 +77,7 @@ pub(crate) fn claim(until: Millis, most: usize, mut decide: Decision) -> Operati
                 Err(_) => writes.push(Write::HoldBack(id)),
             }
         }
-        Ok(Prepared { answer: steps, writes })
+        Ok(Prepared { answer: Claimed { steps, until }, writes })
     })
 }
 

@@ -35,8 +35,10 @@ use self::{
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Audit, Commit, Decision, ExecutionQuery, Output, Page, Removal, Report, Store, StoreError, TaskQuery,
+    Answer, Audit, Claimed, Copies, Decision, ExecutionQuery, History, Now, Output, Page, Removal, Report,
+    StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
+    ready,
 };
 use crate::{
     allocator,
@@ -71,17 +73,18 @@ pub struct SledStore {
 
 impl SledStore {
     /// Opens the store in `directory` (made if it is missing) with some `cache` bytes of page cache
-    /// and starts its writer. A small store is checked at once, a large one beside the work.
+    /// and starts its writer, which reads the time from `now`. A small store is checked at once, a large one beside the work.
     ///
     /// # Errors
     /// When another process has it open, or the files cannot be read or have lost something.
-    pub fn open(directory: &Path, cache: u64) -> Result<Self, OpenError> {
-        Self::open_checking(directory, cache, CHECKED_AT_ONCE, scrub_thread::PAUSE)
+    pub fn open(directory: &Path, cache: u64, now: Now) -> Result<Self, OpenError> {
+        Self::open_checking(directory, cache, now, CHECKED_AT_ONCE, scrub_thread::PAUSE)
     }
 
     fn open_checking(
         directory: &Path,
         cache: u64,
+        now: Now,
         at_once: usize,
         pause: Duration,
     ) -> Result<Self, OpenError> {
@@ -92,7 +95,7 @@ impl SledStore {
         let pending = Arc::new(Pending::default());
         let tree = Records::new(&db);
         let view = View::new(tree.clone(), pending.clone(), ops.downgrade());
-        let writer = Writer::new(tree, pending, directory, committer, report.clone()).map_err(failed)?;
+        let writer = Writer::new(tree, pending, directory, committer, report.clone(), now).map_err(failed)?;
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer::run_or_stop(writer, received))
@@ -122,7 +125,15 @@ impl SledStore {
         verify::verify(directory, cache)
     }
 
-    fn ask<T: Send + 'static>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Commit<T> {
+    /// Hands an operation to the writer; see [`writer::operation`] for `work`.
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Writer) -> Result<Option<T>, StoreError> + Send + 'static,
+    ) -> Answer<T> {
+        self.send(|reply| writer::operation(reply, work))
+    }
+
+    fn send<T: Send + 'static>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Answer<T> {
         let (reply, answer) = oneshot::channel();
         let (ops, op) = (self.ops.clone(), op(reply));
         Box::pin(async move {
@@ -130,94 +141,132 @@ impl SledStore {
             answer.await.map_err(|_| StoreError::Closed)?
         })
     }
+
+    /// Reads much, on a thread that may block.
+    fn read_much<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&View) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<T> {
+        let view = self.view.clone();
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || read(&view)).await;
+            read.unwrap_or_else(|panic| {
+                Err(StoreError::Backend { doing: "read the store", why: panic.to_string() })
+            })
+        })
+    }
 }
 
-impl Store for SledStore {
-    fn create(&self, task: Task, audit: Option<Audit>) -> Commit<()> {
-        self.ask(|reply| Op::Create { task: Box::new(task), audit, reply })
+impl Tasks for SledStore {
+    fn create(&self, task: Task, audit: Option<Audit>) -> Answer<()> {
+        let task = Box::new(task);
+        self.ask(move |writer| writer.create(&task, audit.as_ref()).map(Some))
     }
 
     fn change(
         &self,
         task: TaskId,
-        decide: Decision,
+        mut decide: Decision,
         output: Option<Output>,
         audit: Option<Audit>,
-    ) -> Commit<Step> {
-        self.ask(|reply| Op::Change { task, decide, output, audit, reply })
+    ) -> Answer<Step> {
+        self.ask(move |writer| writer.change(task, &mut decide, output.as_ref(), audit.as_ref()).map(Some))
     }
 
-    fn claim(&self, until: Millis, most: usize, decide: Decision) -> Commit<Vec<Step>> {
-        self.ask(|reply| Op::Claim { until, most, decide, reply })
+    fn claim(&self, ahead: Millis, most: usize, mut decide: Decision) -> Answer<Claimed> {
+        self.ask(move |writer| writer.claim(ahead, most, &mut decide).map(Some))
     }
 
-    fn append(&self, output: Output) -> Commit<()> {
-        self.ask(|reply| Op::Append { output, reply })
+    fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
+        self.ask(move |writer| writer.delete(task, audit.as_ref()).map(Some))
     }
 
-    fn delete(&self, task: TaskId, audit: Option<Audit>) -> Commit<Task> {
-        self.ask(|reply| Op::Delete { task, audit, reply })
+    fn task(&self, id: TaskId) -> Answer<Option<Task>> {
+        ready(records::get(&self.view, &keys::task(id)))
     }
 
-    fn remove_history(&self, before: Millis, only_count: bool) -> Commit<Removal> {
-        let (sofar, passed) = (Removal::default(), BTreeSet::new());
-        self.ask(|reply| Op::RemoveHistory { before, only_count, sofar, passed, reply })
+    fn task_view(&self, id: TaskId, newest: usize) -> Answer<Option<TaskView>> {
+        let read = || {
+            let task = records::get(&self.view, &keys::task(id))?;
+            task.map(|task| records::view(&self.view, task, newest)).transpose()
+        };
+        ready(read())
     }
 
-    fn put(&self, key: String, value: Value) -> Commit<()> {
-        self.ask(|reply| Op::Put { key, value, reply })
+    fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
+        // Some lists look at every name there is, while other requests go on.
+        self.read_much(move |view| list::tasks(view, &query))
     }
 
-    fn export(&self, from: Cursor) -> Commit<Part> {
-        self.ask(|reply| Op::Export { from, reply })
+    fn next_due(&self) -> Answer<Option<Millis>> {
+        ready(records::next_due(&self.view))
+    }
+}
+
+impl History for SledStore {
+    fn append(&self, output: Output) -> Answer<()> {
+        self.ask(move |writer| writer.append(&output).map(Some))
     }
 
-    fn import(&self, import: Import) -> Commit<()> {
-        self.ask(|reply| Op::Import { import, reply })
+    fn remove_history(&self, before: Millis, only_count: bool) -> Answer<Removal> {
+        if only_count {
+            return self.ask(move |writer| writer.count_history(before).map(Some));
+        }
+        let (mut removed, mut passed) = (Removal::default(), BTreeSet::new());
+        self.ask(move |writer| writer.remove_history(before, &mut removed, &mut passed))
     }
 
-    fn close(&self) -> Commit<()> {
-        self.ask(|reply| Op::Close { reply })
+    fn execution(&self, task: TaskId, id: ExecutionId) -> Answer<Option<Execution>> {
+        ready(records::get(&self.view, &keys::execution(task, id)))
     }
 
-    fn task(&self, id: TaskId) -> Result<Option<Task>, StoreError> {
-        records::get(&self.view, &keys::task(id))
+    fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>> {
+        ready(records::executions(&self.view, task, &query))
     }
 
-    fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-        list::tasks(&self.view, query)
+    fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>> {
+        ready(ids.into_iter().map(|id| records::output(&self.view, id, tail)).collect())
     }
 
-    fn execution(&self, task: TaskId, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        records::get(&self.view, &keys::execution(task, id))
+    fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>> {
+        ready(records::running(&self.view))
+    }
+}
+
+impl Values for SledStore {
+    fn put(&self, key: String, value: Value) -> Answer<()> {
+        self.ask(move |writer| writer.put(&key, &value).map(Some))
     }
 
-    fn executions(&self, task: TaskId, query: &ExecutionQuery) -> Result<Page<Execution>, StoreError> {
-        records::executions(&self.view, task, query)
+    fn get(&self, key: String) -> Answer<Option<Value>> {
+        ready(records::get(&self.view, &keys::value(&key)))
+    }
+}
+
+impl Copies for SledStore {
+    fn export(&self, from: Cursor) -> Answer<Part> {
+        self.ask(move |writer| writer.export(from.clone()).map(Some))
     }
 
-    fn output(&self, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
-        records::output(&self.view, id, tail)
+    fn import(&self, import: Import) -> Answer<()> {
+        self.ask(move |writer| writer.import(&import))
     }
+}
 
-    fn next_due(&self) -> Result<Option<Millis>, StoreError> {
-        records::next_due(&self.view)
-    }
-
-    fn running(&self) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {
-        records::running(&self.view)
-    }
-
-    fn get(&self, key: &str) -> Result<Option<Value>, StoreError> {
-        records::get(&self.view, &keys::value(key))
-    }
-
-    fn statistics(&self, detailed: bool) -> Result<Map<String, Value>, StoreError> {
-        let bytes = self.db.size_on_disk().map_err(txn::backend("measure the store"))?;
-        records::statistics(&self.view, bytes, detailed)
+impl Upkeep for SledStore {
+    fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>> {
+        let db = self.db.clone();
+        self.read_much(move |view| {
+            let bytes = db.size_on_disk().map_err(txn::backend("measure the store"))?;
+            records::statistics(view, bytes, detailed)
+        })
     }
 
     fn report(&self) -> Report {
         self.report.get()
+    }
+
+    fn close(&self) -> Answer<()> {
+        self.send(writer::closing)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         ids::TaskId,
     },
     store::{
-        Direction, Page, StoreError, TaskQuery, TaskSort,
+        Direction, Page, StoreError, TaskQuery, TaskSort, TaskView,
         sled::{
             engine::{Bytes, EngineResult, keys, txn::backend},
             read::{records, view::View},
@@ -29,7 +29,14 @@ const LOOKED_AT: usize = if cfg!(test) { 30 } else { 4000 };
 
 type Ids<'a> = Box<dyn Iterator<Item = Result<TaskId, StoreError>> + 'a>;
 
-pub(crate) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+/// A page of tasks with their newest executions.
+pub(crate) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<TaskView>, StoreError> {
+    let Page { items, total } = page(tree, query)?;
+    let items = items.into_iter().map(|task| records::view(tree, task, query.newest));
+    Ok(Page { items: items.collect::<Result<_, _>>()?, total })
+}
+
+fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
     let filtered = query.status.is_some() || query.handler.is_some();
     if query.name.is_none() {
         let total = count(tree, query)?;

@@ -5,11 +5,11 @@ use crate::{
     domain::{
         Millis,
         execution::{Execution, Line},
-        facts::TaskStatus,
+        facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId},
     },
     store::{
-        ExecutionQuery, Page, StoreError,
+        ExecutionQuery, Page, StoreError, TaskView,
         sled::{
             engine::{
                 Bytes, EngineResult, keys, record,
@@ -78,6 +78,13 @@ pub(crate) fn executions(
         page.total = counter(tree, &keys::history_count(task))?;
     }
     Ok(page)
+}
+
+/// A task with its newest executions.
+pub(crate) fn view(tree: &View, task: Task, newest: usize) -> Result<TaskView, StoreError> {
+    let query = ExecutionQuery { limit: newest, ..ExecutionQuery::default() };
+    let newest = if newest == 0 { Vec::new() } else { executions(tree, task.id, &query)?.items };
+    Ok(TaskView { task, newest })
 }
 
 pub(crate) fn counter(tree: &View, key: &[u8]) -> Result<u64, StoreError> {

@@ -20,7 +20,7 @@ use crate::store::{
             overflow::Records,
             txn::{Writes, backend},
         },
-        write::writer::Op,
+        write::writer::{Op, operation},
     },
 };
 
@@ -66,8 +66,10 @@ impl View {
     /// A reader has met a record that does not verify: the writer is asked to set it aside.
     pub(crate) fn damaged(&self, key: &[u8]) {
         if let Some(ops) = self.ops.upgrade() {
-            // Nobody waits for it, and if the writer is busy the next reader asks again.
-            let _ = ops.try_send(Op::Quarantine { key: key.to_vec(), reply: oneshot::channel().0 });
+            // No reader waits for the answer; if the writer is busy, the next reader asks again.
+            let key = key.to_vec();
+            let _ = ops
+                .try_send(operation(oneshot::channel().0, move |writer| writer.quarantine(&key).map(Some)));
         }
     }
 

@@ -5,7 +5,10 @@ use std::{thread, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{allocator, store::sled::write::writer::Op};
+use crate::{
+    allocator,
+    store::sled::write::writer::{Op, operation},
+};
 
 /// Between two parts, which take some two milliseconds each.
 pub(crate) const PAUSE: Duration = Duration::from_millis(150);
@@ -15,7 +18,7 @@ pub(crate) fn check(ops: &mpsc::WeakSender<Op>, pause: Duration) {
     // Whoever holds the store alone keeps it open.
     while let Some(asked) = ops.upgrade() {
         let (reply, answer) = oneshot::channel();
-        if asked.blocking_send(Op::Check { reply }).is_err() {
+        if asked.blocking_send(operation(reply, |writer| writer.scrub().map(Some))).is_err() {
             return;
         }
         drop(asked);

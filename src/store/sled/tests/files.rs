@@ -108,7 +108,7 @@ fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_d
         let most =
             files.iter().filter(|file| file.ends_with("db")).cycle().take(6).cloned().collect::<Vec<_>>();
         let what = damage(&[files, most].concat(), number);
-        let outcome = match SledStore::open(directory.path(), CACHE) {
+        let outcome = match SledStore::open(directory.path(), CACHE, clock()) {
             Ok(store) => {
                 let report = store.report();
                 let after = everything(&store);
@@ -161,7 +161,7 @@ fn a_store_that_lacks_what_was_acknowledged_last_is_refused() {
     // Everything as it was before, but for what was acknowledged.
     let mark = fs::read(directory.path().join("mark")).expect("the mark");
     fs::write(earlier.path().join("mark"), mark).expect("written");
-    let Err(error) = SledStore::open(earlier.path(), CACHE) else { panic!("it is served") };
+    let Err(error) = SledStore::open(earlier.path(), CACHE, clock()) else { panic!("it is served") };
     let error = error.to_string();
     assert!(error.contains("lost something") && error.contains("isochron store import"), "{error}");
     let found = SledStore::verify(earlier.path(), CACHE).expect("it can be looked at");
@@ -194,7 +194,7 @@ fn a_record_that_has_gone_or_come_back_without_a_word_is_noticed() {
         wait(store.close());
         drop(store);
         mangle(&directory, change);
-        let Err(error) = SledStore::open(directory.path(), CACHE) else { panic!("{expected}") };
+        let Err(error) = SledStore::open(directory.path(), CACHE, clock()) else { panic!("{expected}") };
         assert!(error.to_string().contains(expected), "{error}");
         let found = SledStore::verify(directory.path(), CACHE).expect("it can be looked at");
         assert!(found.problems.iter().any(|problem| problem == expected), "{:?}", found.problems);

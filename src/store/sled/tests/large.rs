@@ -15,7 +15,7 @@ fn put(store: &Arc<dyn Store>, key: &str, value: &Value) {
 }
 
 fn read(store: &Arc<dyn Store>, key: &str) -> Option<Value> {
-    store.get(key).expect("it reads")
+    wait(store.get(key.to_owned()))
 }
 
 /// The pieces that there are, by the key of their value and their number.
@@ -28,7 +28,7 @@ fn values_of_any_size_take_each_others_place() {
     const PIECE: usize = 32 * 1024;
     let sizes = [8, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 5 * PIECE + 3, 3 << 20, 40, 3 * PIECE, PIECE];
     let directory = tempfile::tempdir().expect("a directory");
-    let sled = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let sled = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     let db = sled.db.clone();
     let store: Arc<dyn Store> = Arc::new(sled);
     put(&store, "neighbour", &value(100_000, "n"));
@@ -56,10 +56,10 @@ fn a_large_task_goes_with_all_its_pieces() {
     let mut large = task(1, "large");
     large.definition.params.insert("text".to_owned(), json!("x".repeat(700_000)));
     let directory = written(&[large.clone(), task(2, "small")]);
-    let sled = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let sled = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     let db = sled.db.clone();
     let store: Arc<dyn Store> = Arc::new(sled);
-    assert_eq!(store.task(large.id).expect("it reads").as_ref(), Some(&large));
+    assert_eq!(wait(store.task(large.id)).as_ref(), Some(&large));
     assert_ne!(pieces(&db), Vec::<Vec<u8>>::new());
     wait(store.delete(large.id, None));
     assert_eq!(pieces(&db), Vec::<Vec<u8>>::new());
@@ -149,11 +149,11 @@ fn pieces_whose_value_is_gone_are_set_aside_and_take_no_part_in_a_new_one() {
     assert!(found.problems[0].contains("a piece of value \"gone\""), "{:?}", found.problems);
 
     // Not checked yet, and written anew before it is.
-    let store =
-        SledStore::open_checking(directory.path(), CACHE, 0, Duration::from_secs(3600)).expect("it opens");
+    let store = SledStore::open_checking(directory.path(), CACHE, clock(), 0, Duration::from_secs(3600))
+        .expect("it opens");
     wait(store.put("gone".to_owned(), value(50_000, "n")));
-    while wait(store.ask(|reply| Op::Check { reply })) {}
-    assert_eq!(store.get("gone").expect("it reads"), Some(value(50_000, "n")));
+    while wait(store.ask(|writer| writer.scrub().map(Some))) {}
+    assert_eq!(wait(store.get("gone".to_owned())), Some(value(50_000, "n")));
     assert_eq!(store.report().quarantined, Vec::<String>::new());
     store.db.remove(keys::value("gone")).expect("it writes");
     wait(store.close());
@@ -216,7 +216,7 @@ fn readers_see_one_value_or_the_other_while_they_change() {
 fn a_copy_that_is_given_up_leaves_no_pieces() {
     use crate::store::copy::{Import, Record};
     let directory = tempfile::tempdir().expect("a directory");
-    let sled = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let sled = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     let db = sled.db.clone();
     let store: Arc<dyn Store> = Arc::new(sled);
     let mut task = task(1, "large");

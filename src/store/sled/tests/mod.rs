@@ -14,7 +14,7 @@ use ulid::Ulid;
 use crate::{
     domain::{draft::tests::definition, execution::ExecutionStatus},
     store::{
-        Direction, TaskSort, contract,
+        Direction, Store, TaskSort, contract,
         sled::{open::opening::open_tree, *},
     },
 };
@@ -22,12 +22,21 @@ use crate::{
 const CACHE: u64 = 8 * 1024 * 1024;
 
 fn open(directory: &Path) -> Arc<dyn Store> {
-    Arc::new(SledStore::open(directory, CACHE).expect("it opens"))
+    open_at(directory, clock())
 }
 
-contract::passes!(super::open);
+fn open_at(directory: &Path, now: Now) -> Arc<dyn Store> {
+    Arc::new(SledStore::open(directory, CACHE, now).expect("it opens"))
+}
 
-fn wait<T>(commit: Commit<T>) -> T {
+/// A time that stands still.
+fn clock() -> Now {
+    Arc::new(|| 0)
+}
+
+contract::passes!(super::open_at);
+
+fn wait<T>(commit: Answer<T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(commit).expect("it is done")
 }
@@ -66,15 +75,24 @@ fn flip_a_bit(db: &Engine, key: &[u8]) {
 
 fn names(store: &Arc<dyn Store>) -> Vec<String> {
     let (sort, direction) = (TaskSort::Name, Direction::Ascending);
-    let query = TaskQuery { status: None, handler: None, name: None, sort, direction, skip: 0, limit: 100 };
-    let page = store.tasks(&query).expect("it reads");
+    let query = TaskQuery {
+        status: None,
+        handler: None,
+        name: None,
+        sort,
+        direction,
+        skip: 0,
+        limit: 100,
+        newest: 0,
+    };
+    let page = wait(store.tasks(query));
     assert_eq!(page.total, page.items.len() as u64);
-    page.items.into_iter().map(|task| task.definition.name).collect()
+    page.items.into_iter().map(|view| view.task.definition.name).collect()
 }
 
 fn write_row(store: &(impl Store + ?Sized), task: &Task, number: u128) {
     let rows = vec![contract::row(task, ExecutionId(Ulid(number)), ExecutionStatus::Completed, 5)];
-    let decide: Decision = Box::new(move |task| {
+    let decide: Decision = Box::new(move |task, _| {
         Ok(Step { task: task.clone(), rows: rows.clone(), start: Vec::new(), cancel: Vec::new() })
     });
     wait(store.change(task.id, decide, None, None));
@@ -91,11 +109,11 @@ fn a_damaged_task_is_set_aside_and_the_others_go_on() {
     assert!(quarantined.contains(&tasks[1].id.to_string()), "it is named: {quarantined}");
     assert!(quarantined.contains("checksum"), "and so is the reason: {quarantined}");
     assert_eq!((names(&store), store.report().tasks), (vec!["first".to_owned(), "third".to_owned()], 2));
-    assert_eq!(store.task(tasks[1].id).expect("it reads"), None);
-    assert_eq!(store.task(tasks[2].id).expect("it reads").as_ref(), Some(&tasks[2]));
+    assert_eq!(wait(store.task(tasks[1].id)), None);
+    assert_eq!(wait(store.task(tasks[2].id)).as_ref(), Some(&tasks[2]));
     // Its name is free, its record is kept for whoever can read it, and the next start is clean.
     wait(store.create(task(4, "damaged"), None));
-    assert_eq!(store.statistics(false).expect("it counts")["collections"]["setAside"]["count"], 1);
+    assert_eq!(wait(store.statistics(false))["collections"]["setAside"]["count"], 1);
     wait(store.close());
     drop(store);
     let store = open(directory.path());
@@ -143,10 +161,10 @@ fn a_damaged_index_is_made_anew() {
     let store = open(directory.path());
     assert_eq!(store.report().rebuilt, ["names", "due", "running", "counters"]);
     assert_eq!(
-        (names(&store), store.running().expect("it reads")),
+        (names(&store), wait(store.running())),
         (vec!["first".to_owned(), "second".to_owned()], vec![])
     );
-    assert_eq!(store.next_due().expect("it reads"), tasks[0].due());
+    assert_eq!(wait(store.next_due()), tasks[0].due());
     wait(store.close());
     drop(store);
     assert_eq!(whole(&directory), before);
@@ -156,20 +174,20 @@ fn a_damaged_index_is_made_anew() {
 fn a_task_damaged_while_the_store_is_open_stops_no_other() {
     let tasks = [task(1, "damaged"), task(2, "sound")];
     let directory = tempfile::tempdir().expect("a directory");
-    let store = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let store = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     for task in &tasks {
         wait(store.create(task.clone(), None));
     }
     flip_a_bit(&store.db, &keys::task(tasks[0].id));
-    assert_eq!(store.task(tasks[0].id).expect("it reads"), None);
-    let decide: Decision = Box::new(|task| {
+    assert_eq!(wait(store.task(tasks[0].id)), None);
+    let decide: Decision = Box::new(|task, _| {
         let mut task = task.clone();
         task.facts.next = None;
         Ok(Step { task, rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
     });
     let steps = wait(store.claim(Millis::MAX - 1, 10, decide));
-    assert_eq!(steps.iter().map(|step| step.task.id).collect::<Vec<_>>(), [tasks[1].id]);
-    assert_eq!(store.next_due().expect("it reads"), None, "nobody asks about it again and again");
+    assert_eq!(steps.steps.iter().map(|step| step.task.id).collect::<Vec<_>>(), [tasks[1].id]);
+    assert_eq!(wait(store.next_due()), None, "nobody asks about it again and again");
     wait(store.close());
 }
 
@@ -188,7 +206,7 @@ fn the_history_of_a_deleted_task_goes_after_a_restart_too() {
     for tick in 0..10 {
         wait(store.put("tick".to_owned(), tick.into()));
     }
-    let statistics = store.statistics(true).expect("it counts");
+    let statistics = wait(store.statistics(true));
     assert_eq!(statistics["collections"]["executions"]["count"], 0);
     assert_eq!(statistics["indexes"]["retention"]["count"], 0);
     wait(store.close());
@@ -198,7 +216,7 @@ fn the_history_of_a_deleted_task_goes_after_a_restart_too() {
 fn a_second_store_on_the_directory_is_told_who_has_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
-    let refused = match SledStore::open(directory.path(), CACHE) {
+    let refused = match SledStore::open(directory.path(), CACHE, clock()) {
         Err(OpenError::Locked(error)) => error.to_string(),
         Err(other) => panic!("another error: {other}"),
         Ok(_) => panic!("it opens twice"),

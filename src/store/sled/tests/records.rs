@@ -38,12 +38,12 @@ fn furnished(tasks: &[Task]) -> TempDir {
 
 fn rows(store: &Arc<dyn Store>, task: &Task) -> (Vec<u128>, u64) {
     let query = ExecutionQuery { limit: 10, ..ExecutionQuery::default() };
-    let page = store.executions(task.id, &query).expect("it reads");
+    let page = wait(store.executions(task.id, query));
     (page.items.iter().map(|row| row.id.0.0).collect(), page.total)
 }
 
 fn texts(store: &Arc<dyn Store>, number: u128) -> Vec<usize> {
-    let lines = store.output(ExecutionId(Ulid(number)), None).expect("it reads");
+    let lines = wait(store.outputs(vec![ExecutionId(Ulid(number))], None)).remove(0);
     lines.iter().map(|line| line.message.len()).collect()
 }
 
@@ -90,7 +90,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         assert_eq!(report.missing, Vec::<String>::new(), "{kind}");
 
         let expected = |damaged: &str, without: bool| !(kind == damaged && without);
-        assert_eq!(store.task(tasks[1].id).expect("it reads").is_some(), expected("task", true), "{kind}");
+        assert_eq!(wait(store.task(tasks[1].id)).is_some(), expected("task", true), "{kind}");
         let all = if kind == "execution" { (vec![2], 1) } else { (vec![2, 1], 2) };
         assert_eq!(rows(&store, &tasks[0]), all, "{kind}");
         // A chunk that is not whole is left out, the others are there.
@@ -100,8 +100,8 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
             _ => vec![40_000, 1],
         };
         assert_eq!(texts(&store, 1), output, "{kind}");
-        assert_eq!(store.get("first").expect("it reads").is_some(), expected("value", true), "{kind}");
-        assert_eq!(store.get("second").expect("it reads"), Some(json!(2)), "{kind}");
+        assert_eq!(wait(store.get("first".to_owned())).is_some(), expected("value", true), "{kind}");
+        assert_eq!(wait(store.get("second".to_owned())), Some(json!(2)), "{kind}");
         let audit = wait(store.remove_history(100, true)).audit;
         assert_eq!(audit, if kind == "audit" { 1 } else { 2 }, "{kind}");
         wait(store.close());
@@ -126,7 +126,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
 fn a_record_damaged_while_the_store_is_open_is_set_aside_when_it_is_read() {
     let tasks = [task(1, "first"), task(2, "second")];
     let directory = furnished(&tasks);
-    let store = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let store = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     let execution = ExecutionId(Ulid(1));
     flip_a_bit(&store.db, &keys::execution(tasks[0].id, execution));
     flip_a_bit(&store.db, &keys::value("first"));
@@ -134,7 +134,7 @@ fn a_record_damaged_while_the_store_is_open_is_set_aside_when_it_is_read() {
     let store: Arc<dyn Store> = Arc::new(store);
     assert_eq!(texts(&store, 1), [40_000]);
     assert_eq!(rows(&store, &tasks[0]).0, [2]);
-    assert_eq!(store.get("first").expect("it reads"), None);
+    assert_eq!(wait(store.get("first".to_owned())), None);
     // What was asked for before this is done by now.
     wait(store.put("tick".to_owned(), json!(1)));
     let report = store.report();
@@ -151,13 +151,13 @@ fn a_record_damaged_while_the_store_is_open_is_set_aside_when_it_is_read() {
 fn a_damaged_value_that_is_written_anew_is_as_good_as_any() {
     let tasks = [task(1, "first")];
     let directory = furnished(&tasks);
-    let store = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let store = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     flip_a_bit(&store.db, &keys::value("first"));
     wait(store.put("first".to_owned(), json!("new")));
     wait(store.close());
     drop(store);
     let store = open(directory.path());
-    assert_eq!(store.get("first").expect("it reads"), Some(json!("new")));
+    assert_eq!(wait(store.get("first".to_owned())), Some(json!("new")));
     assert_eq!((store.report().quarantined, store.report().missing), (vec![], vec![]));
     wait(store.close());
 }
@@ -167,7 +167,7 @@ fn what_does_not_verify_is_in_a_copy_as_it_was_found() {
     use crate::store::copy::{Cursor, Import, Record};
     let tasks = [task(1, "first"), task(2, "second")];
     let directory = furnished(&tasks);
-    let store = SledStore::open(directory.path(), CACHE).expect("it opens");
+    let store = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     // Not set aside yet: nobody has read them.
     flip_a_bit(&store.db, &keys::task(tasks[0].id));
     flip_a_bit(&store.db, &keys::value("first"));

@@ -5,37 +5,27 @@
 //! which leaves the device's own cache alone, hence the second sync.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    domain::{
-        Millis,
-        facts::Task,
-        ids::TaskId,
-        panic::line_of,
-        step::{Refused, Step},
-    },
+    domain::panic::line_of,
     store::{
-        Audit, Decision, Output, Removal, StoreError,
-        copy::{Cursor, Import, Part},
+        Now, StoreError,
         sled::{
-            copy::{export, import},
             engine::{
-                keys,
                 overflow::Records,
                 txn::{Txn, Writes},
             },
             open::files::Files,
             read::view::Pending,
-            scrub::{repair, report::Shared},
+            scrub::report::Shared,
             write::{apply, commit::Committer},
         },
         space::{LEAST_FREE, free_bytes},
@@ -50,93 +40,68 @@ const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// The free space is looked at once in so many commits, and before each while there is too little.
 const LOOK: u32 = 16;
 
+/// Where the answer to an operation goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+/// An operation: does a part of its work, and says whether there is more to do in the next commit.
+pub(crate) type Op = Box<dyn FnMut(&mut Writer) -> Progress + Send>;
 
-/// What the writer is asked to do, and where the answer goes.
-pub(crate) enum Op {
-    Create {
-        task: Box<Task>,
-        audit: Option<Audit>,
-        reply: Reply<()>,
-    },
-    Change {
-        task: TaskId,
-        decide: Decision,
-        output: Option<Output>,
-        audit: Option<Audit>,
-        reply: Reply<Step>,
-    },
-    Claim {
-        until: Millis,
-        most: usize,
-        decide: Decision,
-        reply: Reply<Vec<Step>>,
-    },
-    Append {
-        output: Output,
-        reply: Reply<()>,
-    },
-    Delete {
-        task: TaskId,
-        audit: Option<Audit>,
-        reply: Reply<Task>,
-    },
-    RemoveHistory {
-        before: Millis,
-        only_count: bool,
-        sofar: Removal,
-        passed: BTreeSet<Vec<u8>>,
-        reply: Reply<Removal>,
-    },
-    Put {
-        key: String,
-        value: Value,
-        reply: Reply<()>,
-    },
-    Export {
-        from: Cursor,
-        reply: Reply<Part>,
-    },
-    Import {
-        import: Import,
-        reply: Reply<()>,
-    },
-    /// A part of the check; whether there is more.
-    Check {
-        reply: Reply<bool>,
-    },
-    /// If it does not verify.
-    Quarantine {
-        key: Vec<u8>,
-        reply: Reply<()>,
-    },
-    Close {
-        reply: Reply<()>,
-    },
+/// Whether an operation is too long for a single commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It waits for its commit.
+    Done,
+    /// It is to be called again, in the next commit.
+    More,
+}
+
+/// An operation that answers `reply` once its commit is durable. `work` returns nothing as long as it
+/// is to be called again in the next commit.
+pub(crate) fn operation<T: Send + 'static>(
+    reply: Reply<T>,
+    mut work: impl FnMut(&mut Writer) -> Result<Option<T>, StoreError> + Send + 'static,
+) -> Op {
+    let mut reply = Some(reply);
+    Box::new(move |writer| {
+        let Some(result) = work(writer).transpose() else { return Progress::More };
+        writer.answers.extend(reply.take().map(|reply| answer(reply, result)));
+        Progress::Done
+    })
+}
+
+/// The operation after which the writer serves no other.
+pub(crate) fn closing(reply: Reply<()>) -> Op {
+    let mut reply = Some(reply);
+    Box::new(move |writer| {
+        writer.closing = reply.take();
+        Progress::Done
+    })
 }
 
 /// An answer that waits for its commit.
 type Answer = Box<dyn FnOnce() + Send>;
 
-fn later<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Answer {
+fn answer<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Answer {
     Box::new(move || {
-        // Whoever asked may be gone; the change stands all the same.
+        // The asker may be gone; the change stands all the same.
         let _ = reply.send(result);
     })
 }
 
 pub(crate) struct Writer {
-    tree: Records,
+    pub(super) tree: Records,
     pending: Arc<Pending>,
     files: Files,
     directory: PathBuf,
-    committer: Committer,
-    report: Shared,
+    pub(super) committer: Committer,
+    pub(super) report: Shared,
+    pub(super) now: Now,
     /// What the operations since the last commit write.
-    group: Writes,
+    pub(super) group: Writes,
     group_bytes: usize,
     answers: Vec<Answer>,
-    garbage: bool,
+    /// The asker for an end; no operation is taken after it.
+    closing: Option<Reply<()>>,
+    pub(super) garbage: bool,
     low_space: bool,
     commits: u32,
 }
@@ -148,6 +113,7 @@ impl Writer {
         directory: &Path,
         committer: Committer,
         report: Shared,
+        now: Now,
     ) -> io::Result<Self> {
         Ok(Self {
             tree,
@@ -156,9 +122,11 @@ impl Writer {
             directory: directory.to_owned(),
             committer,
             report,
+            now,
             group: BTreeMap::new(),
             group_bytes: 0,
             answers: Vec::new(),
+            closing: None,
             garbage: true,
             low_space: false,
             commits: 0,
@@ -167,11 +135,10 @@ impl Writer {
 
     /// Serves until it is told to close or everybody who could ask is gone.
     pub(crate) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
-        // Too long for one commit: a part of one of them is in each, beside what others ask for.
-        let mut unfinished = VecDeque::new();
-        let mut closing = None;
-        while closing.is_none() || !unfinished.is_empty() {
-            let mut next = match closing {
+        // Operations too long for one commit: each commit has a part of one of them, beside what others ask for.
+        let mut unfinished: VecDeque<Op> = VecDeque::new();
+        while self.closing.is_none() || !unfinished.is_empty() {
+            let mut next = match self.closing {
                 Some(_) => None,
                 None if self.garbage || !unfinished.is_empty() => ops.try_recv().ok(),
                 None => match ops.blocking_recv() {
@@ -180,17 +147,19 @@ impl Writer {
                 },
             };
             self.look_at_space();
-            if let Some(op) = unfinished.pop_front() {
-                unfinished.extend(self.perform(op));
+            let goes_on = |op: &mut Op, writer: &mut Self| op(writer) == Progress::More;
+            if let Some(mut op) = unfinished.pop_front()
+                && goes_on(&mut op, &mut self)
+            {
+                unfinished.push_back(op);
             }
             let mut taken = 0;
-            while let Some(op) = next.take() {
+            while let Some(mut op) = next.take() {
                 taken += 1;
-                match op {
-                    Op::Close { reply } => closing = Some(reply),
-                    op => unfinished.extend(self.perform(op)),
+                if goes_on(&mut op, &mut self) {
+                    unfinished.push_back(op);
                 }
-                if taken < GROUP && self.group_bytes < GROUP_BYTES && closing.is_none() {
+                if taken < GROUP && self.group_bytes < GROUP_BYTES && self.closing.is_none() {
                     next = ops.try_recv().ok();
                 }
             }
@@ -202,161 +171,15 @@ impl Writer {
         if let Err(error) = self.committer.settled() {
             tracing::warn!(%error, "the mark of the store could not be synced");
         }
-        // Whoever is told that the store is closed may open the directory again.
+        // Once the store is said to be closed, its directory may be opened again.
+        let closing = self.closing.take();
         drop(self);
         if let Some(reply) = closing {
             let _ = reply.send(Ok(()));
         }
     }
 
-    /// Does one operation; one that is too long for a single commit comes back with its rest.
-    fn perform(&mut self, op: Op) -> Option<Op> {
-        match op {
-            Op::Create { task, audit, reply } => {
-                let result = self.room().and_then(|()| {
-                    self.in_txn(|txn| {
-                        apply::create(txn, &task)?;
-                        audit.as_ref().map_or(Ok(()), |audit| apply::audit(txn, audit))
-                    })
-                });
-                self.answers.push(later(reply, result));
-            }
-            Op::Change { task, mut decide, output, audit, reply } => {
-                let room = if audit.is_some() { self.room() } else { Ok(()) };
-                let result = room.and_then(|()| {
-                    self.in_txn(|txn| {
-                        let old = apply::read_task(txn, task)?;
-                        let step = decide(&old)?;
-                        // Before the step, which may remove the row that it belongs to.
-                        output.as_ref().map_or(Ok(()), |output| apply::append(txn, output))?;
-                        apply::step(txn, &old, &step)?;
-                        audit.as_ref().map_or(Ok(()), |audit| apply::audit(txn, audit))?;
-                        Ok(step)
-                    })
-                });
-                self.answers.push(later(reply, result));
-            }
-            Op::Claim { until, most, decide, reply } => {
-                let result = self.claim(until, most, decide);
-                self.answers.push(later(reply, result));
-            }
-            Op::Append { output, reply } => {
-                let result = self.in_txn(|txn| apply::append(txn, &output));
-                self.answers.push(later(reply, result));
-            }
-            Op::Delete { task, audit, reply } => {
-                let result = self.in_txn(|txn| {
-                    let task = apply::delete(txn, task)?;
-                    audit.as_ref().map_or(Ok(()), |audit| apply::audit(txn, audit))?;
-                    Ok(task)
-                });
-                self.garbage |= result.is_ok();
-                self.answers.push(later(reply, result));
-            }
-            Op::RemoveHistory { before, only_count: true, reply, .. } => {
-                let result = self.in_txn(|txn| apply::count_history(txn, before));
-                self.answers.push(later(reply, result));
-            }
-            Op::RemoveHistory { before, only_count, mut sofar, mut passed, reply } => {
-                match self.in_txn(|txn| apply::remove_history(txn, before, &mut passed)) {
-                    Ok(None) => self.answers.push(later(reply, Ok(sofar))),
-                    Ok(Some(part)) => {
-                        sofar.executions += part.executions;
-                        sofar.audit += part.audit;
-                        return Some(Op::RemoveHistory { before, only_count, sofar, passed, reply });
-                    }
-                    Err(error) => self.answers.push(later(reply, Err(error))),
-                }
-            }
-            Op::Put { key, value, reply } => {
-                let result = self.in_txn(|txn| txn.put_record(keys::value(&key), &value));
-                self.answers.push(later(reply, result));
-            }
-            Op::Export { from, reply } => {
-                // Nothing is under way between two commits, so the tree is what is durable.
-                let result = export::part(&self.tree, from);
-                self.answers.push(later(reply, result));
-            }
-            Op::Import { import, reply } => {
-                let result = match import {
-                    Import::Records(records) => {
-                        self.room().and_then(|()| self.in_txn(|txn| import::records(txn, &records)))
-                    }
-                    Import::Complete => self.in_txn(import::complete),
-                    Import::Abandon => match self.in_txn(import::abandon) {
-                        Ok(true) => return Some(Op::Import { import: Import::Abandon, reply }),
-                        other => other.map(drop),
-                    },
-                };
-                self.answers.push(later(reply, result));
-            }
-            Op::Check { reply } => {
-                let result = self.check();
-                self.answers.push(later(reply, result));
-            }
-            Op::Quarantine { key, reply } => {
-                let result = self.quarantine(&key);
-                self.answers.push(later(reply, result));
-            }
-            Op::Close { reply } => self.answers.push(later(reply, Ok(()))),
-        }
-        None
-    }
-
-    fn check(&mut self) -> Result<bool, StoreError> {
-        let mut txn = Txn::new(&self.tree, &self.group);
-        let more = self.committer.check(&mut txn)?;
-        let writes = txn.into_writes();
-        self.join(writes);
-        Ok(more.is_some())
-    }
-
-    fn quarantine(&mut self, key: &[u8]) -> Result<(), StoreError> {
-        let Some(why) = repair::problem(&Txn::new(&self.tree, &self.group), key)? else { return Ok(()) };
-        self.report.quarantine(key, &why);
-        self.in_txn(|txn| {
-            let bytes = txn.get(key)?.unwrap_or_default();
-            repair::quarantine(txn, key, &bytes)
-        })
-    }
-
-    fn claim(&mut self, until: Millis, most: usize, mut decide: Decision) -> Result<Vec<Step>, StoreError> {
-        let due = Txn::new(&self.tree, &self.group).keys(keys::due_until(until), most)?;
-        let mut steps = Vec::new();
-        for key in due {
-            let Some(id) = keys::last_task(&key) else { continue };
-            let result = self.in_txn(|txn| {
-                let old = apply::read_task(txn, id)?;
-                let step = decide(&old)?;
-                apply::step(txn, &old, &step)?;
-                Ok(step)
-            });
-            match result {
-                Ok(step)
-                    if step.task.due().is_some_and(|due| keys::due(due, id) == key)
-                        && step.start.is_empty() =>
-                {
-                    // Deciding changed nothing: asking again would be a hot loop.
-                    self.hold_back(key, id, "it is due but nothing follows from that");
-                }
-                Ok(step) => steps.push(step),
-                Err(StoreError::Refused(Refused::NotYet)) => {}
-                Err(error) => {
-                    self.hold_back(key, id, &error.to_string());
-                    self.quarantine(&keys::task(id))?;
-                }
-            }
-        }
-        Ok(steps)
-    }
-
-    /// Takes a task that cannot be decided about out of the due index, so that the others go on.
-    fn hold_back(&mut self, key: Vec<u8>, task: TaskId, why: &str) {
-        tracing::error!(%task, why, "a due task cannot be decided about and is held back until it is changed");
-        self.group.insert(key, None);
-    }
-
-    fn in_txn<T>(
+    pub(super) fn in_txn<T>(
         &mut self,
         operation: impl FnOnce(&mut Txn<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -367,7 +190,7 @@ impl Writer {
         Ok(value)
     }
 
-    fn join(&mut self, writes: Writes) {
+    pub(super) fn join(&mut self, writes: Writes) {
         self.group_bytes += writes.values().flatten().map(Vec::len).sum::<usize>();
         self.group.extend(writes);
     }
@@ -380,7 +203,8 @@ impl Writer {
         self.commits = self.commits.wrapping_add(1);
     }
 
-    fn room(&self) -> Result<(), StoreError> {
+    /// Refuses a change that adds something while the disk is nearly full.
+    pub(super) fn room(&self) -> Result<(), StoreError> {
         if self.low_space {
             let path = self.directory.display().to_string();
             return Err(StoreError::NoSpace { path, least: LEAST_FREE });

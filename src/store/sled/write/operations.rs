@@ -1,0 +1,174 @@
+//! Operations: each a question to the writer, done within its commit.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    domain::{
+        Millis,
+        facts::Task,
+        ids::TaskId,
+        step::{Refused, Step},
+    },
+    store::{
+        Audit, Claimed, Decision, Output, Removal, StoreError,
+        copy::{Cursor, Import, Part},
+        sled::{
+            copy::{export, import},
+            engine::{keys, txn::Txn},
+            scrub::repair,
+            write::{apply, writer::Writer},
+        },
+    },
+};
+
+impl Writer {
+    pub(crate) fn create(&mut self, task: &Task, audit: Option<&Audit>) -> Result<(), StoreError> {
+        self.room()?;
+        self.in_txn(|txn| {
+            apply::create(txn, task)?;
+            audit.map_or(Ok(()), |audit| apply::audit(txn, audit))
+        })
+    }
+
+    pub(crate) fn change(
+        &mut self,
+        task: TaskId,
+        decide: &mut Decision,
+        output: Option<&Output>,
+        audit: Option<&Audit>,
+    ) -> Result<Step, StoreError> {
+        if audit.is_some() {
+            self.room()?;
+        }
+        let now = (self.now)();
+        self.in_txn(|txn| {
+            let old = apply::read_task(txn, task)?;
+            let step = decide(&old, now)?;
+            // Before the step, which may remove the row that the output belongs to.
+            output.map_or(Ok(()), |output| apply::append(txn, output))?;
+            apply::step(txn, &old, &step)?;
+            audit.map_or(Ok(()), |audit| apply::audit(txn, audit))?;
+            Ok(step)
+        })
+    }
+
+    /// Decides about the tasks due within `ahead` milliseconds from now, `most` at most.
+    pub(crate) fn claim(
+        &mut self,
+        ahead: Millis,
+        most: usize,
+        decide: &mut Decision,
+    ) -> Result<Claimed, StoreError> {
+        let until = (self.now)().saturating_add(ahead);
+        let due = Txn::new(&self.tree, &self.group).keys(keys::due_until(until), most)?;
+        let mut steps = Vec::new();
+        for key in due {
+            let Some(id) = keys::last_task(&key) else { continue };
+            let now = (self.now)();
+            let result = self.in_txn(|txn| {
+                let old = apply::read_task(txn, id)?;
+                let step = decide(&old, now)?;
+                apply::step(txn, &old, &step)?;
+                Ok(step)
+            });
+            match result {
+                Ok(step)
+                    if step.task.due().is_some_and(|due| keys::due(due, id) == key)
+                        && step.start.is_empty() =>
+                {
+                    // Deciding changed nothing: asking again would be a hot loop.
+                    self.hold_back(key, id, "it is due but nothing follows from that");
+                }
+                Ok(step) => steps.push(step),
+                Err(StoreError::Refused(Refused::NotYet)) => {}
+                Err(error) => {
+                    self.hold_back(key, id, &error.to_string());
+                    self.quarantine(&keys::task(id))?;
+                }
+            }
+        }
+        Ok(Claimed { steps, until })
+    }
+
+    /// Takes a task that cannot be decided about out of the due index, so that the others go on.
+    fn hold_back(&mut self, key: Vec<u8>, task: TaskId, why: &str) {
+        tracing::error!(%task, why, "a due task cannot be decided about and is held back until it is changed");
+        self.group.insert(key, None);
+    }
+
+    pub(crate) fn append(&mut self, output: &Output) -> Result<(), StoreError> {
+        self.in_txn(|txn| apply::append(txn, output))
+    }
+
+    pub(crate) fn delete(&mut self, task: TaskId, audit: Option<&Audit>) -> Result<Task, StoreError> {
+        let task = self.in_txn(|txn| {
+            let task = apply::delete(txn, task)?;
+            audit.map_or(Ok(()), |audit| apply::audit(txn, audit))?;
+            Ok(task)
+        })?;
+        self.garbage = true;
+        Ok(task)
+    }
+
+    pub(crate) fn count_history(&mut self, before: Millis) -> Result<Removal, StoreError> {
+        self.in_txn(|txn| apply::count_history(txn, before))
+    }
+
+    /// Removes a part of the history from before a moment and adds it to `removed`; nothing once all
+    /// of it is gone. `passed` are the records that stay although they are older.
+    pub(crate) fn remove_history(
+        &mut self,
+        before: Millis,
+        removed: &mut Removal,
+        passed: &mut BTreeSet<Vec<u8>>,
+    ) -> Result<Option<Removal>, StoreError> {
+        let Some(part) = self.in_txn(|txn| apply::remove_history(txn, before, passed))? else {
+            return Ok(Some(*removed));
+        };
+        removed.executions += part.executions;
+        removed.audit += part.audit;
+        Ok(None)
+    }
+
+    pub(crate) fn put(&mut self, key: &str, value: &Value) -> Result<(), StoreError> {
+        self.in_txn(|txn| txn.put_record(keys::value(key), value))
+    }
+
+    /// Reads a part of a copy. Nothing is under way between two commits, so the tree is durable.
+    pub(crate) fn export(&mut self, from: Cursor) -> Result<Part, StoreError> {
+        export::part(&self.tree, from)
+    }
+
+    /// Takes a part of a copy in; nothing as long as the store is still being emptied.
+    pub(crate) fn import(&mut self, import: &Import) -> Result<Option<()>, StoreError> {
+        match import {
+            Import::Records(records) => {
+                self.room()?;
+                self.in_txn(|txn| import::records(txn, records)).map(Some)
+            }
+            Import::Complete => self.in_txn(import::complete).map(Some),
+            Import::Abandon => Ok((!self.in_txn(import::abandon)?).then_some(())),
+        }
+    }
+
+    /// Scrubs a part of the store; whether there is more.
+    pub(crate) fn scrub(&mut self) -> Result<bool, StoreError> {
+        let mut txn = Txn::new(&self.tree, &self.group);
+        let more = self.committer.check(&mut txn)?;
+        let writes = txn.into_writes();
+        self.join(writes);
+        Ok(more.is_some())
+    }
+
+    /// Puts a record into quarantine if it does not verify.
+    pub(crate) fn quarantine(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        let Some(why) = repair::problem(&Txn::new(&self.tree, &self.group), key)? else { return Ok(()) };
+        self.report.quarantine(key, &why);
+        self.in_txn(|txn| {
+            let bytes = txn.get(key)?.unwrap_or_default();
+            repair::quarantine(txn, key, &bytes)
+        })
+    }
+}
