@@ -13,7 +13,7 @@ use isochron::{
     clock::{Clock, SystemClock},
     config::Config,
     store::{
-        Store,
+        Store, Upkeep,
         sled::{SledStore, Verified},
     },
 };
