@@ -7,18 +7,16 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{
-    invariants, plans,
-    runner::Script,
-    store::FrailStore,
-    users::User,
-    world::{Process, World, pass},
-};
 use crate::{
     clock::Clock,
     domain::{Millis, step::Policy},
     events::Events,
     scheduler::Scheduler,
+    simulation::{
+        actors::{plans, runner::Script, store::FaultyStore, users::User},
+        oracle::invariants,
+        world::{Process, World, pass},
+    },
     store::Upkeep,
 };
 
@@ -27,16 +25,16 @@ use crate::{
 const PATIENCE: Millis = 60_000;
 
 /// What a life leaves behind.
-pub(super) struct End {
+pub(crate) struct End {
     /// What the wall clock shows.
-    pub(super) wall: Millis,
+    pub(crate) wall: Millis,
     /// How long it lasted.
-    pub(super) lasted: Millis,
+    pub(crate) lasted: Millis,
 }
 
 /// One process after the other on the same disk, until `length` has passed or the operations
 /// that a seed has are used up. Returns how much time has passed.
-pub(super) fn lives(world: &Arc<World>, length: Millis) -> Millis {
+pub(crate) fn lives(world: &Arc<World>, length: Millis) -> Millis {
     let chance = &world.chance;
     let mut wall = plans::beginning(chance, length);
     let mut passed = 0;
@@ -86,7 +84,7 @@ async fn serve(process: &Arc<Process>, most: Millis) {
     let world = &process.world;
     process.hold(|| world.record().reopened(&world.disk.data()));
     process.alive().await;
-    let store = Arc::new(FrailStore::open(process));
+    let store = Arc::new(FaultyStore::open(process));
     process.tell(format_args!("process {} starts", store.report().epoch));
     let runner = Arc::new(Script::new(process));
     let clock = process.clock.clone();

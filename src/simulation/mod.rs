@@ -1,15 +1,13 @@
 //! Simulation: years of a server's life in milliseconds, the same again for the same seed.
 //!
-//! The scheduler here is the real one, and so are the decisions of `domain::step`. Around it
-//! everything is simulated, in one thread and under one seed: time, which stands still until
-//! nobody has anything left to do; a wall clock that is set forward and back ([`clock`]); a
-//! store that is slow, fails, and dies with its process between any two operations
-//! ([`store`]); handlers that end in every way ([`runner`]); users who ask for anything
-//! ([`users`]). A seed is a chain of processes on one disk ([`life`]).
+//! The scheduler is the real one, and so are the decisions of `domain::step`. Everything around
+//! them is simulated, in one thread and under one seed: time, which stands still until nothing is
+//! left to do; a wall clock that is set forward and back ([`world`]); a store that is slow, fails,
+//! and dies with its process between any two operations; handlers that end in every way; users who
+//! ask for anything ([`actors`]). A seed is a chain of processes on one disk ([`life`]).
 //!
-//! [`invariants`] says what must be true all the while. It takes nothing from the code that it
-//! checks: planned times come from an almanac that knows no shortcut ([`almanac`]), and what
-//! was promised to whom is kept beside the store ([`record`]).
+//! The [`oracle`] knows the invariants. It takes nothing from the code that it checks: planned times
+//! come from an almanac that knows no shortcut, and each promise is kept beside the store.
 //!
 //! `cargo test --lib simulation` runs some hundred seeds. Any number, from any first one:
 //!
@@ -21,18 +19,10 @@
 //! Misuse to avoid: anything in here that asks the machine for time or chance, or whose order
 //! depends on addresses or hashes; a seed that fails must fail again.
 
-mod almanac;
-mod chance;
-mod clock;
-mod history;
-mod invariants;
+mod actors;
 mod life;
-mod plans;
-mod record;
-mod runner;
-mod store;
+mod oracle;
 mod stories;
-mod users;
 mod world;
 
 use std::{
@@ -43,8 +33,10 @@ use std::{
     thread,
 };
 
-use self::{chance::Chance, world::World};
-use crate::domain::Millis;
+use crate::{
+    domain::Millis,
+    simulation::world::{World, chance::Chance},
+};
 
 /// How many seeds a plain test runs.
 const SEEDS: u64 = 300;

@@ -7,17 +7,15 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{
-    almanac::Rule,
-    record::Asked,
-    runner::Script,
-    store::FrailStore,
-    world::{Process, Weather, World, pass},
-};
 use crate::{
     domain::{draft::tests::definition, execution::ExecutionStatus, step::Policy},
     events::Events,
     scheduler::{Asker, Scheduler},
+    simulation::{
+        actors::{runner::Script, store::FaultyStore},
+        oracle::{almanac::Rule, change::Asked},
+        world::{Process, Weather, World, pass},
+    },
 };
 
 const START: i64 = 1_772_445_600_000;
@@ -31,7 +29,7 @@ fn server() -> (Arc<Process>, Arc<Scheduler>) {
     let world = Arc::new(world);
     let process = Arc::new(Process::new(&world, START));
     process.recovering.store(false, Relaxed);
-    let store = Arc::new(FrailStore::open(&process));
+    let store = Arc::new(FaultyStore::open(&process));
     let runner = Arc::new(Script::new(&process));
     let clock = process.clock.clone();
     let scheduler = Scheduler::new(store, runner, clock, Events::default(), Policy::default());

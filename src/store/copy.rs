@@ -1,8 +1,8 @@
 //! Copies: everything a store holds, as records that know no backend.
 //!
-//! A store is asked for a copy in parts, one after the other ([`Store::export`](super::Store::export)),
+//! A store is asked for a copy in parts, one after the other ([`Copies::export`](super::Copies::export)),
 //! so that others are served in between; an empty store takes the parts in the same way
-//! ([`Store::import`](super::Store::import)). Indexes and counters follow from the records and are
+//! ([`Copies::import`](super::Copies::import)). Indexes and counters follow from the records and are
 //! not in a copy: the importing store makes its own.
 //!
 //! A task, the executions that it counts as running and their rows are read together, so they agree

@@ -3,11 +3,13 @@
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
-use super::{
-    almanac::{Cron, Field, Rule, Special},
-    chance::Chance,
+use crate::{
+    domain::Millis,
+    simulation::{
+        oracle::almanac::{Cron, Field, Rule, Special},
+        world::chance::Chance,
+    },
 };
-use crate::domain::Millis;
 
 const SECOND: Millis = 1000;
 const MINUTE: Millis = 60 * SECOND;
@@ -16,7 +18,7 @@ const DAY: Millis = 24 * HOUR;
 
 /// How fast the tasks of a seed go, and so how long it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     Seconds,
     Minutes,
     Hours,
@@ -25,10 +27,10 @@ pub(super) enum Pace {
 }
 
 impl Pace {
-    pub(super) const ALL: [Self; 5] = [Self::Seconds, Self::Minutes, Self::Hours, Self::Days, Self::Months];
+    pub(crate) const ALL: [Self; 5] = [Self::Seconds, Self::Minutes, Self::Hours, Self::Days, Self::Months];
 
     /// What is typical between two runs.
-    pub(super) fn unit(self) -> Millis {
+    pub(crate) fn unit(self) -> Millis {
         match self {
             Self::Seconds => 5 * SECOND,
             Self::Minutes => 5 * MINUTE,
@@ -71,7 +73,7 @@ const JUMPS: [&str; 14] = [
 ];
 
 /// When a seed begins.
-pub(super) fn beginning(chance: &Chance, length: Millis) -> Millis {
+pub(crate) fn beginning(chance: &Chance, length: Millis) -> Millis {
     let moment = |text: &str| DateTime::parse_from_rfc3339(text).expect("a moment").timestamp_millis();
     if chance.one_in(3) {
         chance.between(moment("2012-01-01T00:00:00Z"), moment("2036-01-01T00:00:00Z"))
@@ -80,12 +82,12 @@ pub(super) fn beginning(chance: &Chance, length: Millis) -> Millis {
     }
 }
 
-pub(super) fn zone(chance: &Chance) -> &'static str {
+pub(crate) fn zone(chance: &Chance) -> &'static str {
     chance.among(&ZONES)
 }
 
 /// A schedule and its text.
-pub(super) fn schedule(chance: &Chance, pace: Pace, now: Millis) -> (String, Rule) {
+pub(crate) fn schedule(chance: &Chance, pace: Pace, now: Millis) -> (String, Rule) {
     match chance.between(0, 9) {
         0 => ("now".to_owned(), Rule::Now),
         1 => {
@@ -224,7 +226,7 @@ fn among(chance: &Chance, from: u32, to: u32, most: i64) -> Field {
 }
 
 /// A body with some of the fields that a task may have besides its schedule.
-pub(super) fn fields(chance: &Chance, pace: Pace) -> Map<String, Value> {
+pub(crate) fn fields(chance: &Chance, pace: Pace) -> Map<String, Value> {
     let mut body = Map::new();
     let mut maybe = |name: &str, value: Value| {
         if !chance.one_in(3) {

@@ -10,7 +10,7 @@ const TAIL: usize = 60;
 
 /// What has happened.
 #[derive(Default)]
-pub(super) struct History(Mutex<Lines>);
+pub(crate) struct History(Mutex<Lines>);
 
 #[derive(Default)]
 struct Lines {
@@ -21,7 +21,7 @@ struct Lines {
 
 impl History {
     /// Adds a line.
-    pub(super) fn tell(&self, line: String) {
+    pub(crate) fn tell(&self, line: String) {
         let mut lines = self.lines();
         // FNV-1a, over the lines and their ends.
         for byte in line.bytes().chain([b'\n']) {
@@ -35,17 +35,17 @@ impl History {
     }
 
     /// The same for the same history.
-    pub(super) fn digest(&self) -> u64 {
+    pub(crate) fn digest(&self) -> u64 {
         self.lines().digest
     }
 
     /// How many lines there are.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.lines().count
     }
 
     /// The last lines.
-    pub(super) fn tail(&self) -> String {
+    pub(crate) fn tail(&self) -> String {
         self.lines().tail.iter().map(|line| format!("  {line}\n")).collect()
     }
 

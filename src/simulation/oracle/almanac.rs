@@ -17,7 +17,7 @@ const FARTHEST: u64 = 8 * 366 + 10;
 
 /// A schedule that knows its values.
 #[derive(Debug, Clone)]
-pub(super) enum Rule {
+pub(crate) enum Rule {
     Now,
     At(Millis),
     Every(Millis),
@@ -26,23 +26,23 @@ pub(super) enum Rule {
 
 /// A cron rule.
 #[derive(Debug, Clone)]
-pub(super) struct Cron {
+pub(crate) struct Cron {
     /// Seconds, minutes, hours, days, months, weekdays.
-    pub(super) fields: [Field; 6],
+    pub(crate) fields: [Field; 6],
 }
 
 /// A field: which values match, and whether it starts with a star.
 #[derive(Debug, Clone)]
-pub(super) struct Field {
-    pub(super) text: String,
-    pub(super) values: Vec<u32>,
-    pub(super) star: bool,
-    pub(super) special: Option<Special>,
+pub(crate) struct Field {
+    pub(crate) text: String,
+    pub(crate) values: Vec<u32>,
+    pub(crate) star: bool,
+    pub(crate) special: Option<Special>,
 }
 
 /// What only day fields may be.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Special {
+pub(crate) enum Special {
     /// `L`
     LastDay,
     /// `LW`
@@ -208,22 +208,22 @@ fn hour(zone: Tz, moment: Millis) -> NaiveDateTime {
 
 /// Every rule that is in use, by its text, and the planned times of each.
 #[derive(Default)]
-pub(super) struct Almanacs {
+pub(crate) struct Almanacs {
     rules: BTreeMap<String, Rule>,
     cron: BTreeMap<(String, &'static str), Almanac>,
 }
 
 impl Almanacs {
-    pub(super) fn learn(&mut self, text: &str, rule: Rule) {
+    pub(crate) fn learn(&mut self, text: &str, rule: Rule) {
         self.rules.insert(text.to_owned(), rule);
     }
 
-    pub(super) fn rule(&self, definition: &Definition) -> &Rule {
+    pub(crate) fn rule(&self, definition: &Definition) -> &Rule {
         self.rules.get(definition.schedule.as_str()).expect("every schedule here was made from a rule")
     }
 
     /// The first planned time after `after`.
-    pub(super) fn next(&mut self, definition: &Definition, anchor: Millis, after: Millis) -> Option<Millis> {
+    pub(crate) fn next(&mut self, definition: &Definition, anchor: Millis, after: Millis) -> Option<Millis> {
         match *self.rule(definition) {
             Rule::Now => None,
             Rule::At(moment) => Some(moment).filter(|moment| *moment > after),
@@ -236,7 +236,7 @@ impl Almanacs {
     }
 
     /// How many planned times lie in `from..to`.
-    pub(super) fn count(&mut self, definition: &Definition, anchor: Millis, from: Millis, to: Millis) -> u64 {
+    pub(crate) fn count(&mut self, definition: &Definition, anchor: Millis, from: Millis, to: Millis) -> u64 {
         if to <= from {
             return 0;
         }
@@ -252,7 +252,7 @@ impl Almanacs {
     }
 
     /// The planned time of a new plan.
-    pub(super) fn first(&mut self, definition: &Definition, anchor: Millis, now: Millis) -> Option<Millis> {
+    pub(crate) fn first(&mut self, definition: &Definition, anchor: Millis, now: Millis) -> Option<Millis> {
         match *self.rule(definition) {
             Rule::Now => Some(now),
             Rule::At(moment) => Some(now.max(moment)),

@@ -11,10 +11,6 @@ use tokio::{
     time::timeout,
 };
 
-use super::{
-    invariants,
-    world::{Process, pass},
-};
 use crate::{
     clock::Clock,
     domain::{
@@ -23,19 +19,23 @@ use crate::{
         ids::{ExecutionId, TaskId},
     },
     runtime::{Invocation, Later, Runner},
+    simulation::{
+        oracle::invariants,
+        world::{Process, pass},
+    },
 };
 
 /// A claim is made so many milliseconds ahead at most.
 const FARTHEST: Millis = 1000;
 
 /// Runs what chance writes.
-pub(super) struct Script {
+pub(crate) struct Script {
     process: Arc<Process>,
     slots: Semaphore,
 }
 
 impl Script {
-    pub(super) fn new(process: &Arc<Process>) -> Self {
+    pub(crate) fn new(process: &Arc<Process>) -> Self {
         Self { process: process.clone(), slots: Semaphore::new(process.world.weather.capacity) }
     }
 

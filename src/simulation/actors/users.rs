@@ -9,11 +9,6 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 use ulid::Ulid;
 
-use super::{
-    plans,
-    record::Asked,
-    world::{Process, pass},
-};
 use crate::{
     clock::Clock,
     domain::{
@@ -24,6 +19,11 @@ use crate::{
         step::Refused,
     },
     scheduler::{Asker, ControlError, Scheduler},
+    simulation::{
+        actors::plans,
+        oracle::change::Asked,
+        world::{Process, pass},
+    },
     store::StoreError,
 };
 
@@ -31,14 +31,14 @@ use crate::{
 const TASKS: usize = 8;
 
 /// Somebody who uses a server.
-pub(super) struct User {
-    pub(super) process: Arc<Process>,
-    pub(super) scheduler: Arc<Scheduler>,
+pub(crate) struct User {
+    pub(crate) process: Arc<Process>,
+    pub(crate) scheduler: Arc<Scheduler>,
 }
 
 impl User {
     /// Asks for something every now and then, `thinks` milliseconds apart at most.
-    pub(super) async fn live(self, thinks: Millis) {
+    pub(crate) async fn live(self, thinks: Millis) {
         loop {
             let chance = &self.process.world.chance;
             pass(chance.spread(1, thinks)).await;
@@ -95,7 +95,10 @@ impl User {
     fn schedule(&self, body: &mut Map<String, Value>) {
         let world = &self.process.world;
         let (text, rule) = plans::schedule(&world.chance, world.pace, self.process.clock.now());
-        let repeats = !matches!(rule, super::almanac::Rule::Now | super::almanac::Rule::At(_));
+        let repeats = !matches!(
+            rule,
+            crate::simulation::oracle::almanac::Rule::Now | crate::simulation::oracle::almanac::Rule::At(_)
+        );
         world.record().almanacs.learn(&text, rule);
         body.insert("recurring".to_owned(), json!(repeats && !world.chance.one_in(10)));
         body.insert("schedule".to_owned(), json!(text));

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A stream of numbers (the SplitMix64 of Steele, Lea and Flood, 2014).
-pub(super) struct Chance(AtomicU64);
+pub(crate) struct Chance(AtomicU64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(AtomicU64::new(seed))
     }
 
-    pub(super) fn bits(&self) -> u64 {
+    pub(crate) fn bits(&self) -> u64 {
         const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.0.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,23 +19,23 @@ impl Chance {
     }
 
     /// In `low..=high`.
-    pub(super) fn between(&self, low: i64, high: i64) -> i64 {
+    pub(crate) fn between(&self, low: i64, high: i64) -> i64 {
         let width = u64::try_from(high - low).expect("low is not above high") + 1;
         low + (self.bits() % width).cast_signed()
     }
 
     /// In `low..=high`, small ones as likely as large ones.
-    pub(super) fn spread(&self, low: i64, high: i64) -> i64 {
+    pub(crate) fn spread(&self, low: i64, high: i64) -> i64 {
         let doublings = (high / low.max(1)).max(1).ilog2();
         let top = low.max(1) << self.between(0, i64::from(doublings) + 1).min(40);
         self.between(low, top.clamp(low, high))
     }
 
-    pub(super) fn one_in(&self, n: i64) -> bool {
+    pub(crate) fn one_in(&self, n: i64) -> bool {
         self.between(1, n) == 1
     }
 
-    pub(super) fn among<T: Clone>(&self, choices: &[T]) -> T {
+    pub(crate) fn among<T: Clone>(&self, choices: &[T]) -> T {
         let last = i64::try_from(choices.len()).expect("few") - 1;
         choices[usize::try_from(self.between(0, last)).expect("it is not negative")].clone()
     }

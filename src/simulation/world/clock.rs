@@ -13,14 +13,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::chance::Chance;
 use crate::{
     clock::{Clock, Sleep},
     domain::Millis,
+    simulation::world::chance::Chance,
 };
 
 /// A wall clock.
-pub(super) struct WallClock {
+pub(crate) struct WallClock {
     chance: Arc<Chance>,
     began: Instant,
     /// What it would show at the beginning, as it is set now.
@@ -32,7 +32,7 @@ pub(super) struct WallClock {
 
 impl WallClock {
     /// Shows `start` now. Within a runtime.
-    pub(super) fn new(start: Millis, chance: Arc<Chance>) -> Self {
+    pub(crate) fn new(start: Millis, chance: Arc<Chance>) -> Self {
         Self {
             chance,
             began: Instant::now(),
@@ -44,12 +44,12 @@ impl WallClock {
     }
 
     /// Milliseconds since the process began, whatever the clock shows.
-    pub(super) fn elapsed(&self) -> Millis {
+    pub(crate) fn elapsed(&self) -> Millis {
         Millis::try_from(self.began.elapsed().as_millis()).expect("fewer than a million years")
     }
 
     /// Sets it forward, or back.
-    pub(super) fn step(&self, by: Millis) {
+    pub(crate) fn step(&self, by: Millis) {
         self.origin.fetch_add(by, Ordering::Relaxed);
         self.steps.fetch_add(1, Ordering::Relaxed);
         // Whoever waits for a moment is woken, as by the kernel.
@@ -57,12 +57,12 @@ impl WallClock {
     }
 
     /// How often it has been set.
-    pub(super) fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.steps.load(Ordering::Relaxed)
     }
 
     /// The last roll that was asked for.
-    pub(super) fn last_roll(&self) -> f64 {
+    pub(crate) fn last_roll(&self) -> f64 {
         f64::from_bits(self.last_roll.load(Ordering::Relaxed))
     }
 }

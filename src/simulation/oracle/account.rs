@@ -1,4 +1,4 @@
-//! Invariants: what is true of every task at every moment, whatever happens to the server.
+//! Account of a task: what is true of every task at every moment, whatever happens to the server.
 //!
 //! Of occurrences, checked at every step ([`Account::follow`]):
 //! 1. `next` is what the independent almanac says, and moves over no planned time that is still
@@ -19,34 +19,33 @@
 //! 9. `nextRun` and the executions in progress are what rows and retries say.
 //!
 //! That facts are the fold of their events, and that nothing that was answered is lost, is held
-//! by [`super::record`]; what must be true of a running process (nothing due waits while there
+//! by [`crate::simulation::oracle::record`]; what must be true of a running process (nothing due waits while there
 //! is room, nothing starts before it is durable, nothing is left running after a recovery) by
-//! [`check_start`] and the functions after it.
+//! [`crate::simulation::oracle::invariants`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    almanac::{Almanacs, Rule},
-    record::{Change, Record},
-};
 use crate::{
     domain::{
         Millis,
         definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
         execution::{Execution, ExecutionStatus, Reason, Trigger},
-        facts::{Facts, LastOutcome, PendingRetry, Task, Waiting},
-        ids::{ExecutionId, TaskId},
+        facts::{LastOutcome, PendingRetry, Task},
+        ids::ExecutionId,
         step::{Event, Start},
     },
-    store::memory::disk::Data,
+    simulation::oracle::{
+        almanac::{Almanacs, Rule},
+        change::Change,
+    },
 };
 
 const DAY: Millis = 86_400_000;
 
 /// A task, every row that was ever written for it, and what became of its planned times.
-pub(super) struct Account {
-    pub(super) task: Task,
-    pub(super) rows: BTreeMap<ExecutionId, Execution>,
+pub(crate) struct Account {
+    pub(crate) task: Task,
+    pub(crate) rows: BTreeMap<ExecutionId, Execution>,
     /// Planned times that had to be decided about.
     came: u64,
     /// Those that rows stand for.
@@ -60,11 +59,11 @@ pub(super) struct Account {
     rewound: bool,
     /// The latest that the clock has shown at a step, and what it showed at the last one.
     latest: Millis,
-    changed: Millis,
+    pub(crate) changed: Millis,
 }
 
 impl Account {
-    pub(super) fn new(task: Task, almanacs: &mut Almanacs) -> Self {
+    pub(crate) fn new(task: Task, almanacs: &mut Almanacs) -> Self {
         let (created, facts) = (task.created_at, &task.facts);
         assert_eq!(facts.next, almanacs.first(&task.definition, created, created), "the first run");
         assert_eq!(facts.anchor, created);
@@ -82,7 +81,7 @@ impl Account {
     }
 
     /// Follows a step.
-    pub(super) fn follow(&mut self, change: &Change, almanacs: &mut Almanacs) {
+    pub(crate) fn follow(&mut self, change: &Change, almanacs: &mut Almanacs) {
         assert_eq!(self.task, change.before);
         let passed = self.plan(change, almanacs);
         self.came += passed;
@@ -300,7 +299,7 @@ fn is_replanned(change: &Change, almanacs: &Almanacs) -> bool {
 }
 
 /// Whether what waits may start: nothing runs, or nothing but what may be overlapped.
-fn has_turns(task: &Task) -> bool {
+pub(crate) fn has_turns(task: &Task) -> bool {
     let running = &task.facts.running;
     let allows = task.definition.overlap == Overlap::Allow;
     running.is_empty() || allows && running.iter().all(|running| running.trigger != Trigger::CatchUp)
@@ -383,86 +382,5 @@ fn check_wait(definition: &Definition, attempt: u32, wait: Millis) {
             let jitter = base / 10 + 1;
             assert!((base - jitter..=base + jitter).contains(&wait) && wait <= DAY, "{wait} after {attempt}");
         }
-    }
-}
-
-/// A runner is given `execution`. It is durable, it is in progress, and nobody has had it before.
-pub(super) fn check_start(
-    record: &mut Record,
-    data: &Data,
-    task: TaskId,
-    execution: ExecutionId,
-    attempt: u32,
-) {
-    assert!(record.started.insert(execution), "{execution} is started twice");
-    let row = data.rows.get(&(task, execution)).expect("it starts before it is durable");
-    assert_eq!(
-        (row.status, row.attempt),
-        (ExecutionStatus::Running, attempt),
-        "{execution} is not in progress"
-    );
-    let promised = record.accounts.get(&task).and_then(|account| account.rows.get(&execution));
-    assert_eq!(promised, Some(row), "it starts before its claim was answered");
-}
-
-/// What an earlier process left behind is settled.
-pub(super) fn check_recovered(data: &Data) {
-    let left: Vec<_> = data.rows.values().filter(|row| row.status == ExecutionStatus::Running).collect();
-    assert!(left.is_empty(), "left in progress after a recovery: {left:#?}");
-    assert!(data.tasks.values().all(|task| task.facts.running.is_empty()));
-}
-
-/// What the store says is due next is the earliest that any task says.
-pub(super) fn check_next_due(data: &Data, said: Option<Millis>) {
-    assert!(data.held_back.is_empty(), "held back although it is sound: {:?}", data.held_back);
-    assert_eq!(said, data.tasks.values().filter_map(Task::due).min());
-}
-
-/// Something that is to be done now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ToDo {
-    /// It waits for its task to be idle, and that is so.
-    Start(TaskId, ExecutionId),
-    /// Its time has come.
-    Decide(TaskId, Millis),
-    /// It is in progress, but no runner has it.
-    End(TaskId, ExecutionId),
-}
-
-/// What is to be done. Nothing of it may stay for long while there is room.
-pub(super) fn check_waiting(
-    record: &Record,
-    data: &Data,
-    runs: &BTreeSet<ExecutionId>,
-    now: Millis,
-) -> Vec<ToDo> {
-    let to_do = |task: &Task| {
-        let Facts { waiting, running, retries, paused, .. } = &task.facts;
-        let nobodys = running.iter().find(|running| !runs.contains(&running.execution));
-        if let Some(running) = nobodys {
-            return Some(ToDo::End(task.id, running.execution));
-        }
-        // Those who wait for the task to be idle wait for no moment, wherever the clock stands;
-        // unless it was set back in the very moment between the end and the start.
-        let between = record.accounts.get(&task.id).is_none_or(|account| account.changed > now);
-        let free = |waiting: &&Waiting| waiting.occurrence.by_hand || !paused && retries.is_empty();
-        if let Some(waiting) = waiting.iter().find(free).filter(|_| has_turns(task) && !between) {
-            return Some(ToDo::Start(task.id, waiting.execution));
-        }
-        Some(ToDo::Decide(task.id, task.due().filter(|due| *due <= now)?))
-    };
-    data.tasks.values().filter_map(to_do).collect()
-}
-
-/// What a handler said is there once its end is; of one that was lost, the first part of it.
-pub(super) fn check_output(record: &Record, data: &Data, complete: bool) {
-    for (execution, said) in &record.said {
-        let Some(row) = data.rows.values().find(|row| row.id == *execution) else { continue };
-        let chunks = data.output.range((*execution, 0)..=(*execution, u32::MAX));
-        let found: Vec<_> = chunks.flat_map(|(_, lines)| lines).collect();
-        let ended = row.status != ExecutionStatus::Running && row.reason != Some(Reason::Lost);
-        let whole = !complete || !ended || found.len() == said.len();
-        let none_made_up = found.iter().all(|line| said.contains(line));
-        assert!(whole && none_made_up, "{execution} said {said:?}, and what is kept is {found:?}");
     }
 }

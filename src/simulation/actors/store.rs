@@ -8,11 +8,6 @@ use std::sync::{
 
 use serde_json::{Map, Value};
 
-use super::{
-    invariants,
-    record::{Circumstances, Why},
-    world::{Process, pass},
-};
 use crate::{
     clock::Clock,
     domain::{
@@ -21,6 +16,10 @@ use crate::{
         facts::Task,
         ids::{ExecutionId, TaskId},
         step::{Policy, Refused, Step},
+    },
+    simulation::{
+        oracle::{change::Why, invariants, record::Circumstances},
+        world::{Process, pass},
     },
     store::{
         Answer, Audit, Claimed, Copies, Decision, ExecutionQuery, History, Now, Output, Page, Removal,
@@ -39,7 +38,7 @@ const LOOKS: u64 = 20_000;
 
 /// A store in front of the disk.
 #[derive(Clone)]
-pub(super) struct FrailStore(Arc<Shared>);
+pub(crate) struct FaultyStore(Arc<Shared>);
 
 struct Shared {
     process: Arc<Process>,
@@ -53,9 +52,9 @@ struct Shared {
     looks: (AtomicU64, AtomicU64),
 }
 
-impl FrailStore {
+impl FaultyStore {
     /// Opens the world's disk.
-    pub(super) fn open(process: &Arc<Process>) -> Self {
+    pub(crate) fn open(process: &Arc<Process>) -> Self {
         let clock = process.clock.clone();
         let memory = MemoryStore::open(&process.world.disk, Arc::new(move || clock.now()));
         Self(Arc::new(Shared {
@@ -232,7 +231,7 @@ fn brief(row: &Execution) -> String {
     format!("{:?} {:?} #{} for {}{count}", row.trigger, row.status, row.attempt, row.scheduled_for)
 }
 
-impl Tasks for FrailStore {
+impl Tasks for FaultyStore {
     fn create(&self, task: Task, audit: Option<Audit>) -> Answer<()> {
         let request = audit.as_ref().map(|audit| audit.request_id.clone());
         let new = task.clone();
@@ -323,7 +322,7 @@ impl Tasks for FrailStore {
     }
 }
 
-impl History for FrailStore {
+impl History for FaultyStore {
     fn append(&self, output: Output) -> Answer<()> {
         self.perform("append", false, prepare::append(output), |_, _, ()| {})
     }
@@ -349,7 +348,7 @@ impl History for FrailStore {
     }
 }
 
-impl Values for FrailStore {
+impl Values for FaultyStore {
     fn put(&self, key: String, value: Value) -> Answer<()> {
         self.perform("put", false, prepare::put(key, value), |_, _, ()| {})
     }
@@ -359,7 +358,7 @@ impl Values for FrailStore {
     }
 }
 
-impl Copies for FrailStore {
+impl Copies for FaultyStore {
     fn export(&self, from: Cursor) -> Answer<Part> {
         self.0.memory.export(from)
     }
@@ -369,7 +368,7 @@ impl Copies for FrailStore {
     }
 }
 
-impl Upkeep for FrailStore {
+impl Upkeep for FaultyStore {
     fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>> {
         self.0.memory.statistics(detailed)
     }

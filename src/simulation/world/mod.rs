@@ -1,5 +1,9 @@
 //! What outlives a process (the disk, the record, the history), and a process.
 
+pub(crate) mod chance;
+pub(crate) mod clock;
+pub(crate) mod history;
+
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,43 +16,47 @@ use std::{
 
 use tokio::{sync::Notify, time::sleep};
 
-use super::{chance::Chance, clock::WallClock, history::History, plans::Pace, record::Record};
 use crate::{
     clock::Clock,
     domain::{Millis, ids::ExecutionId, panic::text_of},
+    simulation::{
+        actors::plans::Pace,
+        oracle::record::Record,
+        world::{chance::Chance, clock::WallClock, history::History},
+    },
     store::memory::disk::Disk,
 };
 
 /// What is unkind about a seed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Weather {
+pub(crate) struct Weather {
     /// The longest that the store takes for a part of an operation, milliseconds.
-    pub(super) delay: Millis,
+    pub(crate) delay: Millis,
     /// One in so many operations of the store fails; 0 is none.
-    pub(super) failures: i64,
+    pub(crate) failures: i64,
     /// In one of so many operations the process dies; 0 is none.
-    pub(super) crashes: i64,
+    pub(crate) crashes: i64,
     /// How many operations of the store there are, after which everything ends.
-    pub(super) operations: u64,
+    pub(crate) operations: u64,
     /// How many runs there is room for.
-    pub(super) capacity: usize,
+    pub(crate) capacity: usize,
 }
 
 /// What outlives a process.
-pub(super) struct World {
-    pub(super) chance: Arc<Chance>,
-    pub(super) history: History,
-    pub(super) disk: Arc<Disk>,
-    pub(super) pace: Pace,
-    pub(super) weather: Weather,
-    pub(super) operations: AtomicU64,
-    pub(super) requests: AtomicU64,
+pub(crate) struct World {
+    pub(crate) chance: Arc<Chance>,
+    pub(crate) history: History,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) pace: Pace,
+    pub(crate) weather: Weather,
+    pub(crate) operations: AtomicU64,
+    pub(crate) requests: AtomicU64,
     record: Mutex<Record>,
     broken: Mutex<Option<String>>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let chance = Arc::new(Chance::new(seed));
         let weather = Weather {
             delay: chance.among(&[0, 2, 20, 300]),
@@ -70,12 +78,12 @@ impl World {
         }
     }
 
-    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+    pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs checks. If one fails the seed is over.
-    pub(super) fn hold<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
+    pub(crate) fn hold<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
         match catch_unwind(AssertUnwindSafe(checks)) {
             Ok(value) => Some(value),
             Err(panic) => {
@@ -85,43 +93,43 @@ impl World {
         }
     }
 
-    pub(super) fn breaks(&self, text: String) {
+    pub(crate) fn breaks(&self, text: String) {
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         broken.get_or_insert(text);
     }
 
     /// Whether it has used up its operations, or something did not hold.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.operations.load(Relaxed) >= self.weather.operations || self.broken().is_some()
     }
 
     /// What did not hold.
-    pub(super) fn broken(&self) -> Option<String> {
+    pub(crate) fn broken(&self) -> Option<String> {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// A process, from its start to its end.
-pub(super) struct Process {
-    pub(super) world: Arc<World>,
-    pub(super) clock: Arc<WallClock>,
-    pub(super) recovering: AtomicBool,
-    pub(super) stopping: AtomicBool,
+pub(crate) struct Process {
+    pub(crate) world: Arc<World>,
+    pub(crate) clock: Arc<WallClock>,
+    pub(crate) recovering: AtomicBool,
+    pub(crate) stopping: AtomicBool,
     /// How many operations of the store have failed.
-    pub(super) failures: AtomicU64,
+    pub(crate) failures: AtomicU64,
     /// Operations of the store under way.
-    pub(super) busy: AtomicUsize,
+    pub(crate) busy: AtomicUsize,
     /// Runs under way.
-    pub(super) runs: Mutex<BTreeSet<ExecutionId>>,
+    pub(crate) runs: Mutex<BTreeSet<ExecutionId>>,
     /// How often there was no room for another run.
-    pub(super) full: AtomicU64,
+    pub(crate) full: AtomicU64,
     dead: AtomicBool,
     died: Notify,
 }
 
 impl Process {
     /// Starts with its clock at `wall`. Within a runtime.
-    pub(super) fn new(world: &Arc<World>, wall: Millis) -> Self {
+    pub(crate) fn new(world: &Arc<World>, wall: Millis) -> Self {
         Self {
             clock: Arc::new(WallClock::new(wall, world.chance.clone())),
             world: world.clone(),
@@ -137,29 +145,29 @@ impl Process {
     }
 
     /// It is killed: whatever it still does reaches nothing.
-    pub(super) fn die(&self) {
+    pub(crate) fn die(&self) {
         self.dead.store(true, Relaxed);
         self.died.notify_one();
     }
 
-    pub(super) fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Relaxed)
     }
 
     /// Once it is killed.
-    pub(super) async fn death(&self) {
+    pub(crate) async fn death(&self) {
         self.died.notified().await;
     }
 
     /// Goes no further once it is dead.
-    pub(super) async fn alive(&self) {
+    pub(crate) async fn alive(&self) {
         if self.is_dead() {
             std::future::pending::<()>().await;
         }
     }
 
     /// As [`World::hold`]; the process ends if a check fails.
-    pub(super) fn hold<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
+    pub(crate) fn hold<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
         let value = self.world.hold(checks);
         if value.is_none() {
             self.die();
@@ -168,7 +176,7 @@ impl Process {
     }
 
     /// Adds a line to the history, with what the clock shows.
-    pub(super) fn tell(&self, text: impl std::fmt::Display) {
+    pub(crate) fn tell(&self, text: impl std::fmt::Display) {
         if self.is_dead() {
             return;
         }
@@ -178,13 +186,13 @@ impl Process {
         self.world.history.tell(format!("{shown} {text}"));
     }
 
-    pub(super) fn runs(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
+    pub(crate) fn runs(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Lets simulated time pass.
-pub(super) async fn pass(millis: Millis) {
+pub(crate) async fn pass(millis: Millis) {
     if millis > 0 {
         sleep(Duration::from_millis(millis.unsigned_abs())).await;
     }

@@ -8,51 +8,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde_json::{Map, Value};
-
-use super::{almanac::Almanacs, invariants::Account};
 use crate::{
     domain::{
         Millis,
-        draft::Draft,
         execution::{Execution, Line, Reason, Verdict},
         facts::Task,
         ids::{ExecutionId, TaskId},
         step::{Event, Moment, Policy, Refused, Step},
     },
+    simulation::oracle::{
+        account::Account,
+        almanac::Almanacs,
+        change::{Asked, Change, Why},
+    },
     store::memory::disk::Data,
 };
-
-/// What a user asks for, besides new tasks and their ends.
-#[derive(Debug, Clone)]
-pub(super) enum Asked {
-    Pause,
-    Resume,
-    ResetRetries,
-    Cancel,
-    Update(Draft),
-    RunByHand(Option<Map<String, Value>>),
-}
-
-/// Why the store asks what becomes of a task.
-#[derive(Debug, Clone)]
-pub(super) enum Why {
-    /// It is claimed.
-    Due,
-    /// The request with this id wants something.
-    Request(String),
-    /// One of its executions is over.
-    Ended,
-}
-
-/// A step that was taken.
-#[derive(Debug, Clone)]
-pub(super) struct Change {
-    pub(super) before: Task,
-    pub(super) event: Event,
-    pub(super) now: Millis,
-    pub(super) step: Step,
-}
 
 #[derive(Debug, Clone)]
 enum What {
@@ -81,34 +51,34 @@ impl Entry {
 
 /// When a decision is taken, and what is not a function of the task.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Circumstances {
-    pub(super) now: Millis,
-    pub(super) roll: f64,
-    pub(super) policy: Policy,
+pub(crate) struct Circumstances {
+    pub(crate) now: Millis,
+    pub(crate) roll: f64,
+    pub(crate) policy: Policy,
     /// Whether what an earlier process left behind is being settled.
-    pub(super) recovering: bool,
+    pub(crate) recovering: bool,
     /// Whether the clock was set between the question and the decision.
-    pub(super) set_meanwhile: bool,
+    pub(crate) set_meanwhile: bool,
 }
 
 /// What was promised.
 #[derive(Default)]
-pub(super) struct Record {
-    pub(super) almanacs: Almanacs,
+pub(crate) struct Record {
+    pub(crate) almanacs: Almanacs,
     /// Every task that there is, and what became of its occurrences.
-    pub(super) accounts: BTreeMap<TaskId, Account>,
+    pub(crate) accounts: BTreeMap<TaskId, Account>,
     /// Decisions that have not been answered yet, in order.
     pending: VecDeque<Entry>,
     /// What was asked for, by request.
-    pub(super) requests: BTreeMap<String, Asked>,
+    pub(crate) requests: BTreeMap<String, Asked>,
     /// Requests whose changes count.
-    pub(super) done: BTreeSet<String>,
+    pub(crate) done: BTreeSet<String>,
     /// What the runner said.
-    pub(super) verdicts: BTreeMap<ExecutionId, Verdict>,
+    pub(crate) verdicts: BTreeMap<ExecutionId, Verdict>,
     /// What handlers said.
-    pub(super) said: BTreeMap<ExecutionId, Vec<Line>>,
+    pub(crate) said: BTreeMap<ExecutionId, Vec<Line>>,
     /// Executions that the runner was given, ever.
-    pub(super) started: BTreeSet<ExecutionId>,
+    pub(crate) started: BTreeSet<ExecutionId>,
 }
 
 impl Record {
@@ -120,7 +90,7 @@ impl Record {
         }
     }
 
-    pub(super) fn created(&mut self, operation: u64, request: Option<String>, task: Task) {
+    pub(crate) fn created(&mut self, operation: u64, request: Option<String>, task: Task) {
         self.pending.push_back(Entry {
             operation,
             request,
@@ -129,12 +99,12 @@ impl Record {
         });
     }
 
-    pub(super) fn deleted(&mut self, operation: u64, request: Option<String>, task: TaskId) {
+    pub(crate) fn deleted(&mut self, operation: u64, request: Option<String>, task: TaskId) {
         self.pending.push_back(Entry { operation, request, task, what: What::Deleted });
     }
 
     /// The store has asked what becomes of `before` and was told `result`.
-    pub(super) fn decided(
+    pub(crate) fn decided(
         &mut self,
         operation: u64,
         why: &Why,
@@ -215,12 +185,12 @@ impl Record {
     }
 
     /// An operation failed although its decision was taken.
-    pub(super) fn failed(&mut self, operation: u64) {
+    pub(crate) fn failed(&mut self, operation: u64) {
         self.pending.retain(|entry| entry.operation != operation);
     }
 
     /// An operation was answered: it and everything before it is there for good.
-    pub(super) fn answered(&mut self, operation: u64) {
+    pub(crate) fn answered(&mut self, operation: u64) {
         while self.pending.front().is_some_and(|entry| entry.operation <= operation) {
             self.count();
         }
@@ -246,7 +216,7 @@ impl Record {
 
     /// A new process finds this on the disk. What was answered is there; of what was not, the
     /// first so many.
-    pub(super) fn reopened(&mut self, data: &Data) {
+    pub(crate) fn reopened(&mut self, data: &Data) {
         let mut expected: BTreeMap<TaskId, Task> =
             self.accounts.iter().map(|(id, account)| (*id, account.task.clone())).collect();
         let mut reached = (expected == data.tasks).then_some(0);
@@ -268,7 +238,7 @@ impl Record {
     }
 
     /// What the disk holds is what was promised, to the row.
-    pub(super) fn compare_rows(&self, data: &Data) {
+    pub(crate) fn compare_rows(&self, data: &Data) {
         let expected: BTreeMap<(TaskId, ExecutionId), &Execution> = self
             .accounts
             .iter()
