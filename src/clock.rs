@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,6 +12,7 @@ use ulid::Ulid;
 use crate::domain::{
     Millis,
     ids::{ExecutionId, TaskId},
+    lock::lock,
 };
 
 /// A wait that is over at a moment, or earlier.
@@ -139,7 +140,7 @@ impl Ids {
     }
 
     fn next(&self, now: Millis) -> Ulid {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         let time = now.max(0).unsigned_abs();
         let fresh = Ulid::from_parts(time, self.clock.bits());
         let next = match *last {

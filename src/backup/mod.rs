@@ -7,7 +7,7 @@ use std::{
     fs, io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use chrono::{DateTime, NaiveDateTime};
@@ -21,7 +21,7 @@ mod order;
 use self::file::{TransferError, UNFINISHED};
 use crate::{
     clock::Clock,
-    domain::Millis,
+    domain::{Millis, lock::lock},
     store::{
         Store,
         space::{LEAST_FREE, free_bytes},
@@ -68,7 +68,7 @@ impl Backups {
     #[must_use]
     pub fn state(&self) -> BackupState {
         let newest = self.complete().pop();
-        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let error = lock(&self.error).clone();
         BackupState {
             time: newest.as_ref().map(|(time, _)| *time),
             file: newest.and_then(|(_, path)| Some(path.file_name()?.to_str()?.to_owned())),
@@ -96,7 +96,7 @@ impl Backups {
                 tracing::error!(error, "the backup failed and is tried again in an hour");
                 not_before = now + AGAIN;
             }
-            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
+            *lock(&self.error) = outcome;
         }
     }
 

@@ -1,6 +1,8 @@
 //! Names of settings: how each origin writes them, and which known one an unknown one
 //! resembles.
 
+use strsim::levenshtein;
+
 use super::{
     Origin,
     keys::{KEYS, Key},
@@ -87,9 +89,9 @@ pub(super) fn nearest(name: &str, origin: &Origin) -> Option<&'static Key> {
         .filter(|key| key.flag || *origin != Origin::Flag)
         .filter_map(|key| {
             let known = letters(key.name);
-            let by_whole = distance(&whole, &known);
+            let by_whole = levenshtein(&whole, &known);
             // The right name in the wrong table, or in none.
-            let by_leaf = 1 + distance(&leaf, &letters(last(key.name)));
+            let by_leaf = 1 + levenshtein(&leaf, &letters(last(key.name)));
             let (far, most) = (by_whole.min(by_leaf), 1 + known.len().min(whole.len()) / 4);
             (far <= most).then_some((far, key))
         })
@@ -105,20 +107,4 @@ fn last(name: &str) -> &str {
 /// What is left when case and separators do not count.
 fn letters(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// Levenshtein's distance in characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -16,6 +16,7 @@ pub mod draft;
 pub mod execution;
 pub mod facts;
 pub mod ids;
+pub mod lock;
 pub mod panic;
 pub mod preview;
 pub mod retry;

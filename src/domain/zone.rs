@@ -66,28 +66,11 @@ fn nearest(name: &str) -> Option<&'static str> {
             names()
                 // A letter more or less is an error each.
                 .filter(|known| known.len().abs_diff(length) <= allowed)
-                .map(|known| (edits(&wanted, &known.to_lowercase()), known))
+                .map(|known| (strsim::levenshtein(&wanted, &known.to_lowercase()), known))
                 .filter(|(distance, _)| *distance <= allowed)
                 .min()
                 .map(|(_, known)| known)
         })
-}
-
-/// How many letters must be put in, taken out or exchanged to make `left` into `right` (Levenshtein).
-fn edits(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
-    for (line, from) in left.chars().enumerate() {
-        let mut diagonal = line;
-        let mut before = line + 1;
-        let mut next = vec![before];
-        for (to, above) in right.chars().zip(row.iter().skip(1)) {
-            before = (diagonal + usize::from(from != to)).min(above + 1).min(before + 1);
-            diagonal = *above;
-            next.push(before);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use super::{
     LoadCheck, Loader,
     files::{Files, HandlerFile},
 };
-use crate::domain::source::Source;
+use crate::domain::{lock::lock, source::Source};
 
 /// How long a list waits for the checks of new files.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -162,7 +162,7 @@ impl Kept {
 
 impl Checks {
     fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     fn kept(&self, source: &Source) -> Option<Kept> {

@@ -7,6 +7,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
@@ -144,7 +145,7 @@ impl Files {
             name: name.to_owned(),
             file: format!("{SHOWN}{path}"),
             description: source.as_ref().map(|s| description(&s.text)).unwrap_or_default(),
-            hash: source.as_ref().map(|s| hex(&s.hash)).unwrap_or_default(),
+            hash: source.as_ref().map(|s| HEXLOWER.encode(&s.hash)).unwrap_or_default(),
             size: metadata.len(),
             modified_at: modified.map_or(0, |since| Millis::try_from(since.as_millis()).unwrap_or(0)),
             source,
@@ -281,17 +282,6 @@ fn description(text: &str) -> String {
     };
     let mut lines = comment.lines().map(|line| line.trim().trim_start_matches('*').trim());
     lines.find(|line| !line.is_empty()).unwrap_or_default().to_owned()
-}
-
-/// Bytes in hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! V8's code caches, by source and engine.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Mutex};
+
+use crate::domain::lock::lock;
 
 /// All caches together take at most this many bytes; beyond, all are dropped and made anew.
 const MOST: usize = 64 * 1024 * 1024;
@@ -26,7 +25,7 @@ struct Known {
 
 impl Caches {
     pub(super) fn get(&self, engine: &str, hash: &[u8; 32]) -> Option<Vec<u8>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.known);
         if known.engine == engine { known.by_hash.get(hash).cloned() } else { None }
     }
 
@@ -37,7 +36,7 @@ impl Caches {
         if made.is_empty() {
             return;
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         let new: usize = made.iter().map(|(_, bytes)| bytes.len()).sum();
         if known.engine != engine || known.bytes + new > MOST {
             *known = Known { engine: engine.to_owned(), ..Known::default() };

@@ -5,6 +5,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use data_encoding::HEXLOWER;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
@@ -24,7 +25,7 @@ use crate::{
         execution::{Ending, Line, Reason, Usage, Verdict},
         source::Source,
     },
-    handlers::files::{Files, hex},
+    handlers::files::Files,
 };
 
 /// The time that a runner has after a run's timeout to report the end itself.
@@ -144,7 +145,7 @@ pub(super) async fn converse(
     let verdict = Verdict {
         started: Some(started),
         duration: Some(stopwatch.millis()),
-        handler_hash: Some(hex(&entry)),
+        handler_hash: Some(HEXLOWER.encode(&entry)),
         output_truncated: conversation.truncated,
         usage: conversation.usage,
         ..Verdict::of(ending)

@@ -7,7 +7,7 @@ use std::{
     collections::HashSet,
     io,
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -32,6 +32,7 @@ use crate::{
     clock::Clock,
     domain::{
         execution::{Reason, Verdict},
+        lock::lock,
         source::Source,
     },
     handlers::files::Files,
@@ -100,7 +101,7 @@ pub(super) struct Slot(std::sync::Mutex<Option<RunRequest>>);
 
 impl Slot {
     pub(super) fn take(&self) -> Option<RunRequest> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,6 +14,8 @@ use tokio::{
     process::Child,
     time::timeout,
 };
+
+use crate::domain::lock::lock;
 
 use super::{
     command::command,
@@ -146,7 +148,7 @@ impl Process {
 
     /// The end of what it wrote to its standard error.
     pub(super) fn last_words(&self) -> String {
-        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned()
+        lock(&self.last_words).trim().to_owned()
     }
 }
 
@@ -183,7 +185,7 @@ async fn listen(
         }
         let text = String::from_utf8_lossy(&line);
         tracing::debug!(runner, "{}", text.trim_end());
-        let mut kept = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&last_words);
         kept.push_str(&text);
         if kept.len() > LAST_WORDS {
             let mut cut = kept.len() - LAST_WORDS;

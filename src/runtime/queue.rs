@@ -6,10 +6,12 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use tokio::sync::Notify;
+
+use crate::domain::lock::lock;
 
 /// A queue of runs of the type `R`.
 #[derive(Debug)]
@@ -67,7 +69,7 @@ impl<R> RunQueue<R> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -78,7 +80,7 @@ impl<R> State<R> {
             return false;
         }
         let Some(waiter) = self.free.pop() else { return false };
-        *waiter.run.lock().unwrap_or_else(PoisonError::into_inner) = self.runs.pop_front();
+        *lock(&waiter.run) = self.runs.pop_front();
         waiter.wake.notify_one();
         true
     }
@@ -86,7 +88,7 @@ impl<R> State<R> {
 
 impl<R> Waiter<R> {
     fn take(&self) -> Option<R> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.run).take()
     }
 }
 

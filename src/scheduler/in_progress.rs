@@ -2,13 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
 use tokio::{sync::watch, time::timeout};
 
-use crate::domain::ids::ExecutionId;
+use crate::domain::{ids::ExecutionId, lock::lock};
 
 /// Carries who wants an execution to end, once somebody does.
 type Cancel = watch::Sender<Option<String>>;
@@ -66,6 +66,6 @@ impl InProgress {
     }
 
     fn cancels(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Cancel>> {
-        self.cancels.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.cancels)
     }
 }

@@ -5,7 +5,8 @@ use std::{cell::RefCell, ffi::c_void, sync::Mutex};
 
 use deno_core::v8;
 
-use crate::runner::{run::stack, watchdog::link::lock};
+use crate::runner::run::stack;
+use isochron::domain::lock::lock;
 
 /// The answer, until the main thread takes it. One run at a time, so one place.
 static PLACE: Mutex<Option<String>> = Mutex::new(None);

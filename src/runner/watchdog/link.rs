@@ -5,7 +5,7 @@ use std::{
     io::{self, Stdin, Write},
     os::fd::{AsFd, BorrowedFd},
     sync::{
-        Mutex, MutexGuard, PoisonError, TryLockError,
+        Mutex, TryLockError,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
@@ -15,7 +15,7 @@ use std::{
 
 use crate::runner::os;
 use isochron::{
-    domain::execution::Reason,
+    domain::{execution::Reason, lock::lock},
     runtime::protocol::{self, Answer, FrameBuffer, FromRunner, ToRunner},
 };
 use rustix::{
@@ -23,11 +23,6 @@ use rustix::{
     net::{RecvFlags, SendFlags, recv, send},
 };
 use tokio::sync::oneshot;
-
-/// A panic elsewhere leaves no state worth refusing to look at: the process ends soon.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The writing side. The main thread writes and may block when the server reads
 /// slowly; the supervisor only ever tries.

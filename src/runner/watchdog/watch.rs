@@ -14,13 +14,13 @@ use std::{
     time::Duration,
 };
 
-use crate::runner::{
-    os::{self, ThreadClock},
-    watchdog::link::lock,
-};
+use crate::runner::os::{self, ThreadClock};
 use deno_core::v8::IsolateHandle;
 use isochron::{
-    domain::execution::{Reason, Usage},
+    domain::{
+        execution::{Reason, Usage},
+        lock::lock,
+    },
     runtime::protocol::Run,
 };
 use rustix::event::{EventfdFlags, eventfd};

@@ -1,9 +1,8 @@
 //! History: everything that happens, as lines; a digest of all of them and the last few.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Mutex};
+
+use crate::domain::lock::lock;
 
 /// How many lines a failure shows.
 const TAIL: usize = 60;
@@ -50,6 +49,6 @@ impl History {
     }
 
     fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -18,7 +18,7 @@ use tokio::{sync::Notify, time::sleep};
 
 use crate::{
     clock::Clock,
-    domain::{Millis, ids::ExecutionId, panic::text_of},
+    domain::{Millis, ids::ExecutionId, lock::lock, panic::text_of},
     simulation::{
         actors::plans::Pace,
         oracle::record::Record,
@@ -79,7 +79,7 @@ impl World {
     }
 
     pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.record)
     }
 
     /// Runs checks. If one fails the seed is over.
@@ -94,7 +94,7 @@ impl World {
     }
 
     pub(crate) fn breaks(&self, text: String) {
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut broken = lock(&self.broken);
         broken.get_or_insert(text);
     }
 
@@ -105,7 +105,7 @@ impl World {
 
     /// What did not hold.
     pub(crate) fn broken(&self) -> Option<String> {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.broken).clone()
     }
 }
 
@@ -187,7 +187,7 @@ impl Process {
     }
 
     pub(crate) fn runs(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.runs)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use serde_json::Value;
@@ -13,6 +13,7 @@ use crate::{
         execution::{Execution, ExecutionStatus, Line},
         facts::Task,
         ids::{ExecutionId, TaskId},
+        lock::lock,
     },
     store::{
         Audit, Output,
@@ -63,7 +64,7 @@ pub(crate) enum Write {
 
 impl Disk {
     pub(crate) fn data(&self) -> MutexGuard<'_, Data> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -241,16 +241,19 @@ mod tests {
     use std::{
         collections::BTreeMap,
         path::{Path, PathBuf},
-        sync::{Mutex, PoisonError},
+        sync::Mutex,
     };
 
     use super::*;
-    use crate::store::{Store, contract::passes};
+    use crate::{
+        domain::lock::lock,
+        store::{Store, contract::passes},
+    };
 
     /// The disk that "lies in" a directory.
     fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
         static DISKS: Mutex<BTreeMap<PathBuf, Arc<Disk>>> = Mutex::new(BTreeMap::new());
-        let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut disks = lock(&DISKS);
         Arc::new(MemoryStore::open(disks.entry(directory.to_owned()).or_default(), now))
     }
 

@@ -1,8 +1,11 @@
 //! What the check has found so far, for whoever asks, and in the log at once.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::store::{Checked, Report, StoreError, sled::engine::keys};
+use crate::{
+    domain::lock::lock,
+    store::{Checked, Report, StoreError, sled::engine::keys},
+};
 
 /// Problems of a kind that are told one by one.
 const TOLD: usize = 1000;
@@ -12,7 +15,7 @@ pub(crate) struct Shared(Arc<Mutex<Report>>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Report> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     pub(crate) fn get(&self) -> Report {
