@@ -46,7 +46,7 @@
   // Causes of causes.
   const DEEPEST = 5;
   const cut = (text, longest) =>
-    text.length > longest ? StringPrototypeSlice(text, 0, longest - 1) + "…" : text;
+    text.length > longest ? StringPrototypeSlice(text, 0, longest - 1) + "\u2026" : text;
   const short = (text) => cut(text, LONGEST);
 
   const isError = (value) =>
@@ -134,7 +134,7 @@
     const known = explanation(thrown);
     if (known !== undefined) return known;
     if (isError(thrown)) {
-      if (depth > 3) return "…";
+      if (depth > 3) return "\u2026";
       depth++;
       try {
         return textOfError(thrown);

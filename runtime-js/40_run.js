@@ -127,7 +127,7 @@
     const own = ReflectGetOwnPropertyDescriptor(exports, "default");
     if (own !== undefined) return `an object whose default is ${found(own.value)}`;
     const shown = ArrayPrototypeJoin(ArrayPrototypeSlice(keys, 0, 5), ", ");
-    return `an object with ${shown}${keys.length > 5 ? ", …" : ""}`;
+    return `an object with ${shown}${keys.length > 5 ? ", \u2026" : ""}`;
   }
 
   const GeneratorPrototype = ReflectGetPrototypeOf(function* () {});
@@ -183,7 +183,7 @@
     end(
       LOAD_ERROR,
       `${file} exports ${what}; a handler exports a function: ` +
-        "module.exports = async (params, ctx) => { … }",
+        "module.exports = async (params, ctx) => { \u2026 }",
     );
     return undefined;
   }
