@@ -160,8 +160,11 @@
 
   function structuredClone(value, options) {
     webidl.requiredArguments(arguments.length, 1, PREFIX);
-    const { transfer } = toOptions(options, PREFIX, "Argument 2");
-    checkTransfer(transfer);
+    let transfer = [];
+    if (options !== undefined && options !== null) {
+      ({ transfer } = toOptions(options, PREFIX, "Argument 2"));
+      checkTransfer(transfer);
+    }
     const result = op_isochron_clone(value, transfer, webidl.brand, copyOf);
     if (result.length === 2) throw uncloneable(result[1]);
     return result[0];

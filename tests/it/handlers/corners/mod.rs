@@ -4,6 +4,7 @@ mod awaiting;
 mod causes;
 mod cloning;
 mod lines;
+mod patched;
 mod tables;
 
 use serde_json::{Value, json};
