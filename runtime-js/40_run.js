@@ -31,6 +31,7 @@
     SafeMap,
     StringPrototypeCharCodeAt,
     StringPrototypeEndsWith,
+    StringPrototypeIncludes,
     StringPrototypeSlice,
     StringPrototypeStartsWith,
   } = primordials;
@@ -249,7 +250,7 @@
   }
 
   function badResult(error, value) {
-    const at = value === undefined ? "" : placeOf(value);
+    const at = value === undefined ? "" : placeOf(value, (inner) => typeof inner === "bigint");
     end(BAD_RESULT, `the result is not JSON${at}: ${ours.describe(error)}`, ours.stackOf(error));
   }
 
@@ -284,7 +285,21 @@
     }
     const text = typeof value === "object" ? stringify(value) : JSONStringify(value);
     if (text === undefined) throw new Error("it has no JSON form");
-    return text.length <= resultLimit ? text : shortened(value, text);
+    if (text.length > resultLimit) return shortened(value, text);
+    if (StringPrototypeIncludes(text, "{}")) warnOfEmpty(value);
+    return text;
+  }
+
+  /** Warns of the first thing in a result that JSON keeps as `{}` though it may hold much. */
+  function warnOfEmpty(value) {
+    let advice = "";
+    const place = placeOf(value, (inner) => {
+      if (core.isPromise(inner)) advice = "a promise, which JSON keeps as {}: await it first";
+      else if (core.isMap(inner)) advice = "a Map, which JSON keeps as {}: use Object.fromEntries(map)";
+      else if (core.isSet(inner)) advice = "a Set, which JSON keeps as {}: use Array.from(set)";
+      return advice !== "";
+    });
+    if (advice !== "") ours.warn(`The result has${place} ${advice}`);
   }
 
   /** JSON in which an Error keeps its name and message, unless it has a `toJSON`. */
@@ -344,8 +359,8 @@
     return rest + text;
   }
 
-  /** Where in the value a BigInt stands: ` at result.items[3].id`. */
-  function placeOf(value) {
+  /** Where in a value the first wanted one stands: ` at result.items[3].id`. */
+  function placeOf(value, isWanted) {
     const paths = new SafeMap();
     let place = "";
     try {
@@ -357,7 +372,7 @@
           ? `${path}[${key}]`
           : `${path}.${key}`;
         place = here;
-        if (typeof inner === "bigint") throw new Error("here");
+        if (isWanted(inner)) throw new Error("here");
         place = "?";
         if (typeof inner === "object" && inner !== null) MapPrototypeSet(paths, inner, here);
         return inner;

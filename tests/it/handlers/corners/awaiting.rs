@@ -93,6 +93,38 @@ fn a_generator_that_is_returned_has_not_run_and_says_so() {
 }
 
 #[test]
+fn a_result_that_json_would_empty_is_warned_of() {
+    let server = Server::start();
+    let cases = [
+        ("({ data: { rows: [1, Promise.resolve(2)] } })", "The result has at result.data.rows[1] a promise"),
+        ("({ byName: new Map([['a', 1]]) })", "The result has at result.byName a Map"),
+        ("new Set([1])", "The result has at result a Set"),
+    ];
+    for (execution, (result, words)) in run_all(
+        &server,
+        cases.map(|(result, _)| format!("module.exports = () => {result}")).each_ref().map(String::as_str),
+    )
+    .iter()
+    .zip(cases)
+    {
+        assert_eq!(field(execution, ["status"]), [json!("completed")], "{result}");
+        assert_eq!(execution["output"][0]["level"], "warn", "{result}");
+        assert!(
+            messages(execution)[0].starts_with(&format!("{words}, which JSON keeps as {{}}: ")),
+            "{execution}"
+        );
+    }
+    let silent = [
+        "module.exports = () => ({ a: {}, b: [{}], c: '{}' })",
+        "module.exports = () => ({ a: Object.assign(new Map(), { toJSON: () => ({}) }) })",
+        "module.exports = () => ({ then: 1, a: [] })",
+    ];
+    for (execution, source) in run_all(&Server::start(), silent).iter().zip(silent) {
+        assert_eq!(field(execution, ["status", "output"]), [json!("completed"), json!([])], "{source}");
+    }
+}
+
+#[test]
 fn timers_wait_as_long_as_they_are_asked_to() {
     let server = Server::start();
     let fired = result_of(
