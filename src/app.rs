@@ -26,10 +26,10 @@ use crate::{
     domain::{draft::Defaults, step::Policy, zone::parse_zone},
     events::Events,
     handlers::{catalog::Catalog, files::Files},
+    hostcalls::ServerCalls,
     runtime::{Pool, PoolSettings, protocol},
     scheduler::Scheduler,
     store::{Store, sled::SledStore},
-    system::System,
 };
 
 /// How long open connections have at a stop, once everything else has stopped.
@@ -77,8 +77,8 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let events = Events::default();
     let files = Files::new(&config.tasks);
-    let system = Arc::new(System::new(store.clone(), clock.clone()));
-    let pool = Pool::start(pool_settings(config), files.clone(), system, clock.clone()).await?;
+    let host_calls = Arc::new(ServerCalls::new(files.clone(), store.clone(), clock.clone()));
+    let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?;
     let scheduler =
         Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
     scheduler.recover().await.context("close what an earlier process left in progress")?;

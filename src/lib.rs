@@ -15,14 +15,14 @@
 //!                         store       domain: pure values and decisions under all of them
 //!                                     clock: the only source of time and chance
 //!  ═════════════════════ scheduler ═══ Invocation ▼ ▲ Verdict ═══════════
-//!      runtime: pool of runners, host calls, hard kills
+//!      runtime: pool of runners, conversations, hard kills   ·   hostcalls: answers to handlers
 //!  ───────────────────────── socket pair (runtime/protocol) ─────────────
 //!      runner: one isolate, limits   ·   runtime-js: what it starts with
 //! ```
 //!
 //! Reading order: [`domain`] (what is true and what follows from what), [`store`] (where it is
-//! kept), [`scheduler`] (what makes it happen), [`runtime`] (how a handler runs), [`handlers`],
-//! [`api`], [`backup`], then [`app`], which puts them together. A test holds who may use whom.
+//! kept), [`scheduler`] (what makes it happen), [`runtime`] (how a handler runs), [`hostcalls`],
+//! [`handlers`], [`api`], [`backup`], then [`app`], which puts them together. A test holds who may use whom.
 //!
 //! One scheduled run, hop by hop: the scheduler sleeps until the store's earliest due time and
 //! has what is due claimed; inside the store's transaction `domain::step` decides what becomes
@@ -42,9 +42,9 @@ pub mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod handlers;
+pub mod hostcalls;
 pub mod runtime;
 pub mod scheduler;
 #[cfg(test)]
 mod simulation;
 pub mod store;
-pub mod system;

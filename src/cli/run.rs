@@ -12,8 +12,8 @@ use isochron::{
         execution::{Ending, Level, Line, Trigger, Verdict},
     },
     handlers::files::Files,
+    hostcalls::ServerCalls,
     runtime::{Invocation, Pool, PoolSettings, Runner, protocol::Context},
-    system::NoSystem,
 };
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
@@ -76,7 +76,8 @@ async fn run(
     let clock = SystemClock;
     let (lines, mut printed) = mpsc::channel(64);
     let (canceller, cancel) = watch::channel(None);
-    let pool = Pool::start(settings, files, Arc::new(NoSystem), Arc::new(clock)).await?;
+    let host_calls = Arc::new(ServerCalls::without_store(files.clone()));
+    let pool = Pool::start(settings, files, host_calls, Arc::new(clock)).await?;
     let context = Context {
         task_name: options.handler.clone(),
         attempt: 1,
@@ -87,6 +88,7 @@ async fn run(
     };
     let invocation = Invocation {
         handler: options.handler,
+        attempt: None,
         params,
         context,
         not_before: 0,

@@ -26,6 +26,7 @@ impl Pool {
         let (_never_cancelled, cancel) = watch::channel(None);
         let invocation = Invocation {
             handler: name.to_owned(),
+            attempt: None,
             params: serde_json::Map::new(),
             context: Context::default(),
             not_before: 0,

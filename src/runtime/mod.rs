@@ -28,9 +28,11 @@ use std::{future::Future, pin::Pin};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
+use self::protocol::{Answer, HostCall};
 use crate::domain::{
     Millis,
     execution::{Line, Verdict},
+    ids::{ExecutionId, TaskId},
 };
 
 /// A run that is asked for.
@@ -38,6 +40,8 @@ use crate::domain::{
 pub struct Invocation {
     /// The handler's name.
     pub handler: String,
+    /// `None` for `isochron run` and for load checks.
+    pub attempt: Option<Attempt>,
     /// The handler's parameters.
     pub params: Map<String, Value>,
     /// The handler's `ctx`.
@@ -63,8 +67,40 @@ pub trait Runner: Send + Sync + 'static {
     fn capacity(&self) -> usize;
 }
 
-/// What `isochron:system` offers to the handlers that may require it.
-pub trait SystemCalls: Send + Sync + 'static {
-    /// Calls `method` with a JSON text; answers with one, or with a sentence for the author.
-    fn call<'a>(&'a self, method: &'a str, argument: &'a str) -> Later<'a, Result<String, String>>;
+/// The attempt that a run is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its task.
+    pub task: TaskId,
+    /// Its execution.
+    pub execution: ExecutionId,
+    /// 1-based.
+    pub number: u32,
+}
+
+/// The run that makes a host call, as the server knows it: nothing in it comes from the runner.
+#[derive(Debug)]
+pub struct Caller {
+    /// The handler's name.
+    pub handler: String,
+    /// `None` for `isochron run` and for load checks.
+    pub attempt: Option<Attempt>,
+    /// The rights of the handler.
+    pub grants: Grants,
+}
+
+/// The rights of a handler beyond its own run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Whether it may use `isochron:system`.
+    pub system: bool,
+}
+
+/// Answers host calls. The number of a run's calls is bounded before they come here.
+pub trait HostCalls: Send + Sync + 'static {
+    /// Answers a call. The future is dropped when the caller's run ends.
+    ///
+    /// # Errors
+    /// A sentence for the handler's author.
+    fn answer<'a>(&'a self, caller: &'a Caller, call: HostCall) -> Later<'a, Result<Answer, String>>;
 }

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Invocation, Later, Runner, SystemCalls,
+    Caller, Grants, HostCalls, Invocation, Later, Runner,
     caches::Caches,
     conversation::{Limits, Resources, RunReport, RunRequest, cancelled, converse},
     process::Process,
@@ -71,7 +71,7 @@ pub(super) struct Shared {
     pub(super) snapshot: Snapshot,
     files: Files,
     caches: Caches,
-    system: Arc<dyn SystemCalls>,
+    host_calls: Arc<dyn HostCalls>,
     clock: Arc<dyn Clock>,
     /// Its length is bounded by the scheduler.
     pub(super) queue: RunQueue<QueuedRun>,
@@ -124,7 +124,7 @@ impl Pool {
     pub async fn start(
         settings: PoolSettings,
         files: Files,
-        system: Arc<dyn SystemCalls>,
+        host_calls: Arc<dyn HostCalls>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Arc<Self>> {
         let snapshot = Snapshot::build()
@@ -135,7 +135,7 @@ impl Pool {
             snapshot,
             files,
             caches: Caches::default(),
-            system,
+            host_calls,
             clock,
             queue: RunQueue::default(),
             alive: AtomicUsize::new(0),
@@ -230,12 +230,13 @@ impl Pool {
 impl Shared {
     /// A request for a run with the rights of the invocation's handler.
     fn request(&self, mode: Mode, entry: Source, invocation: Invocation) -> RunRequest {
-        let system = self.settings.system_handlers.contains(&invocation.handler);
-        let Invocation { params, context, not_before, timeout, lines, cancel, .. } = invocation;
+        let Invocation { handler, attempt, params, context, not_before, timeout, lines, cancel } = invocation;
+        let system = self.settings.system_handlers.contains(&handler);
+        let caller = Arc::new(Caller { handler, attempt, grants: Grants { system } });
         let params = serde_json::Value::Object(params).to_string();
         let run = self.numbers.fetch_add(1, Ordering::Relaxed);
         let run = Run { run, mode, entry, params, context, timeout, system };
-        RunRequest { run, not_before, lines, cancel }
+        RunRequest { run, caller, not_before, lines, cancel }
     }
 
     /// Has a runner do a run.
@@ -246,11 +247,9 @@ impl Shared {
             output_lines: self.settings.runner.output_lines,
             result: self.settings.runner.result,
         };
-        let system = request.run.system.then(|| self.system.clone());
         let resources = Resources {
-            files: &self.files,
             caches: &self.caches,
-            system,
+            host_calls: &self.host_calls,
             clock: self.clock.as_ref(),
             limits,
         };

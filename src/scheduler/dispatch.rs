@@ -14,7 +14,7 @@ use crate::{
         ids::{ExecutionId, TaskId},
         step::{Event, Refused, Start, Step},
     },
-    runtime::{Invocation, protocol::Context},
+    runtime::{Attempt, Invocation, protocol::Context},
     store::{Output, StoreError},
 };
 
@@ -149,6 +149,7 @@ fn invocation(
     };
     Invocation {
         handler: definition.handler,
+        attempt: Some(Attempt { task, execution, number: attempt }),
         params: occurrence.params.unwrap_or(definition.params),
         context,
         not_before,

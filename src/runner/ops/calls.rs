@@ -17,7 +17,7 @@ use crate::runner::{
 use deno_core::{OpState, op2, v8};
 use isochron::{
     domain::execution::{Level, Reason, Trigger},
-    runtime::protocol::{Answer, Context, End, FromRunner, Mode, SourceKind, Want},
+    runtime::protocol::{Answer, Context, End, FromRunner, HostCall, Mode, SourceKind, SystemCall},
 };
 use rand::{TryRng, rngs::SysRng};
 use serde::Serialize;
@@ -155,9 +155,12 @@ fn op_isochron_module(state: &mut OpState, #[string] from: String, #[string] spe
     let session = state.borrow_mut::<Session>();
     let shared = session.shared.clone();
     let Some(run) = session.run.as_mut() else { return Found::default() };
-    let (call, answer) = shared.calls.blocking();
-    shared.outbox.send(&FromRunner::Call { call, want: Want::Module { from, specifier } });
     let failed = |error: String| Found { error: Some(error), ..Found::default() };
+    if let Err(refusal) = run.calls.admit() {
+        return failed(refusal);
+    }
+    let (call, answer) = shared.calls.blocking();
+    shared.outbox.send(&FromRunner::Call { call, question: HostCall::Module { from, specifier } });
     match answer.recv() {
         Err(_) => failed("the run was stopped".into()),
         Ok(Err(error)) => failed(error),
@@ -215,20 +218,24 @@ async fn op_isochron_system(
     #[string] method: String,
     #[string] argument: String,
 ) -> (bool, String) {
+    let question = match SystemCall::parse(&method, &argument) {
+        Ok(call) => HostCall::System(call),
+        Err(error) => return (false, error),
+    };
     let (shared, admitted) = {
         let mut state = state.borrow_mut();
         let session = state.borrow_mut::<Session>();
         let Some(run) = session.run.as_mut() else { return (false, "no run".into()) };
-        (session.shared.clone(), run.admit(argument.len()))
+        (session.shared.clone(), run.calls.admit_beside(argument.len()))
     };
     if let Err(refusal) = admitted {
         return (false, refusal);
     }
     let (call, answer) = shared.calls.promised();
-    shared.outbox.send(&FromRunner::Call { call, want: Want::System { method, argument } });
+    shared.outbox.send(&FromRunner::Call { call, question });
     let answer = answer.await;
     if let Some(run) = state.borrow_mut().borrow_mut::<Session>().run.as_mut() {
-        run.release();
+        run.calls.release();
     }
     match answer {
         Ok(Ok(Answer::Json(json))) => (true, json),

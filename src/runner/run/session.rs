@@ -6,13 +6,10 @@ use crate::runner::{os, run::stack, watchdog::supervisor::Shared};
 use deno_core::v8;
 use isochron::{
     domain::execution::Level,
-    runtime::protocol::{End, FromRunner, Run, Settings, Source},
+    runtime::protocol::{
+        ARGUMENT_BYTES, CALLS_AT_ONCE, CALLS_PER_RUN, End, FromRunner, Run, Settings, Source,
+    },
 };
-
-/// Calls to the server that one run may have in flight.
-const IN_FLIGHT: u32 = 32;
-/// Bytes of arguments that one run may send to the server altogether.
-const SENT: usize = 16 * 1024 * 1024;
 
 /// More output than this is not sent whatever the settings say: a frame has an end.
 const LARGEST_OUTPUT: u64 = 16 * 1024 * 1024;
@@ -52,8 +49,8 @@ pub(crate) struct Running {
     pub(crate) origin: std::time::Duration,
     started: std::time::Duration,
     output: Output,
-    in_flight: u32,
-    sent: usize,
+    /// Its host calls.
+    pub(crate) calls: Calls,
 }
 
 /// A loaded file.
@@ -92,8 +89,7 @@ impl Running {
                 lines: settings.output_lines,
                 cut: false,
             },
-            in_flight: 0,
-            sent: 0,
+            calls: Calls::default(),
         }
     }
 
@@ -106,21 +102,53 @@ impl Running {
     pub(crate) fn frames(&self, stack: &str) -> String {
         stack::frames(stack, &self.files.iter().map(|file| file.source.file.as_str()))
     }
+}
 
-    /// May another call to the server start, with an argument of this size?
-    pub(crate) fn admit(&mut self, bytes: usize) -> Result<(), String> {
-        if self.in_flight >= IN_FLIGHT {
-            return Err(format!("more than {IN_FLIGHT} calls to isochron:system at once"));
+/// The host calls of a run.
+#[derive(Default)]
+pub(crate) struct Calls {
+    in_flight: usize,
+    made: u32,
+    /// Bytes of arguments sent.
+    sent: usize,
+}
+
+impl Calls {
+    /// Counts a call for which the handler stands still.
+    ///
+    /// # Errors
+    /// A sentence for the handler's author when it would be one too many.
+    pub(crate) fn admit(&mut self) -> Result<(), String> {
+        if self.made >= CALLS_PER_RUN {
+            return Err(format!(
+                "more than {CALLS_PER_RUN} calls to the server in one run, failed ones included"
+            ));
         }
-        if self.sent.saturating_add(bytes) > SENT {
-            return Err(format!("more than {SENT} bytes of arguments to isochron:system in one run"));
+        self.made += 1;
+        Ok(())
+    }
+
+    /// Counts a call that goes on beside the handler, with arguments of this size in bytes, until
+    /// [`Self::release`].
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub(crate) fn admit_beside(&mut self, bytes: usize) -> Result<(), String> {
+        if self.in_flight >= CALLS_AT_ONCE {
+            return Err(format!("more than {CALLS_AT_ONCE} calls to isochron:system at once"));
         }
+        if self.sent.saturating_add(bytes) > ARGUMENT_BYTES {
+            return Err(format!(
+                "more than {ARGUMENT_BYTES} bytes of arguments to isochron:system in one run"
+            ));
+        }
+        self.admit()?;
         self.sent += bytes;
         self.in_flight += 1;
         Ok(())
     }
 
-    /// A call to the server is answered.
+    /// A call that went on beside the handler is answered.
     pub(crate) fn release(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::{Answer, HostCall};
+
 use crate::domain::{
     Millis,
     execution::{Level, Reason, Trigger, Usage},
@@ -59,7 +61,7 @@ pub enum FromRunner {
         /// Chosen by the runner, unique within a run.
         call: u32,
         /// The question.
-        want: Want,
+        question: HostCall,
     },
     /// A limit was reached that the process may not survive: the reason holds if it dies now.
     Dying(Reason),
@@ -181,34 +183,6 @@ pub struct Context {
     pub trigger: Trigger,
     /// The planned time.
     pub scheduled_for: Millis,
-}
-
-/// A question of a handler to the server.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Want {
-    /// `require(specifier)` from the file `from` (a [`Source::file`]).
-    Module {
-        /// The requiring file.
-        from: String,
-        /// The argument of `require`.
-        specifier: String,
-    },
-    /// A function of `isochron:system`.
-    System {
-        /// Its name.
-        method: String,
-        /// Its one argument, as JSON text.
-        argument: String,
-    },
-}
-
-/// The answer to a [`Want`].
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Answer {
-    /// The file of a module.
-    Module(Source),
-    /// A value as JSON text.
-    Json(String),
 }
 
 /// How a run ended.

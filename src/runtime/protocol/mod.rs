@@ -6,16 +6,16 @@
 //!
 //! A conversation ([`frames`]): the server sends [`ToRunner::Start`] once; the runner answers
 //! [`FromRunner::Ready`] when its next isolate stands; then, once per run, [`ToRunner::Run`], any
-//! number of [`FromRunner::Line`], [`FromRunner::Usage`] and [`FromRunner::Call`] (each answered
-//! by [`ToRunner::Reply`]), one [`FromRunner::Done`], and `Ready` again.
+//! number of [`FromRunner::Line`], [`FromRunner::Usage`] and [`FromRunner::Call`] (a [`HostCall`],
+//! answered by [`ToRunner::Reply`]), one [`FromRunner::Done`], and `Ready` again.
 
 mod buffer;
+mod calls;
 mod frames;
 
 pub use self::{
     buffer::{FrameBuffer, MAX_FRAME, decode, encode},
-    frames::{
-        Answer, Context, Done, End, FromRunner, Mode, Run, Sandbox, SandboxLevel, Settings, ToRunner, Want,
-    },
+    calls::{ARGUMENT_BYTES, Answer, CALLS_AT_ONCE, CALLS_PER_RUN, HostCall, SystemCall},
+    frames::{Context, Done, End, FromRunner, Mode, Run, Sandbox, SandboxLevel, Settings, ToRunner},
 };
 pub use crate::domain::source::{Source, SourceKind};

@@ -142,3 +142,24 @@ fn more_bytes_of_arguments_in_one_run_than_may_be_are_refused_and_the_run_goes_o
         server.run(&id_of(&server.client().get("/admin/scheduler?name=caller").expect(200)["tasks"][0]));
     assert_eq!(next["result"], execution["result"], "each run has a budget of its own");
 }
+
+/// A `require` of a missing file costs the server some system calls, which no limit of the
+/// runner's processor time counts.
+#[test]
+fn a_flood_of_requires_that_fail_is_cut_off_and_the_run_goes_on() {
+    let server = Server::start();
+    let source = "module.exports = () => {
+        const errors = new Map();
+        for (let n = 0; n < 11_000; n++) {
+            try { require('./missing') } catch ({ message }) { errors.set(message, (errors.get(message) ?? 0) + 1) }
+        }
+        return [...errors].map(([message, count]) => [message.slice(0, 60), count]);
+    };";
+    let execution = server.run_source("flood", source, &json!({}));
+    let expected = json!([
+        ["Cannot find module './missing' from tasks/flood.js; looked f", 10_000],
+        ["more than 10000 calls to the server in one run, failed ones ", 1000],
+    ]);
+    assert_eq!(execution["result"], expected, "{execution}");
+    server.is_well();
+}

@@ -8,14 +8,15 @@ use std::{io, sync::Arc, time::Duration};
 use data_encoding::HEXLOWER;
 use tokio::{
     sync::{mpsc, watch},
+    task::{JoinError, JoinSet},
     time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 
 use super::{
-    SystemCalls,
+    Caller, HostCalls,
     caches::Caches,
     process::Process,
-    protocol::{Answer, Done, End, FromRunner, Run, ToRunner, Want},
+    protocol::{Answer, CALLS_AT_ONCE, CALLS_PER_RUN, Done, End, FromRunner, HostCall, Run, ToRunner},
     result::{enforce_limits, failed, parse_result},
 };
 use crate::{
@@ -25,15 +26,14 @@ use crate::{
         execution::{Ending, Line, Reason, Usage, Verdict},
         source::Source,
     },
-    handlers::files::Files,
 };
 
 /// The time that a runner has after a run's timeout to report the end itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The time that a handler has to react to its cancellation; the runner counts it too.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
-/// Host calls under way at once; the runner keeps to it too.
-const CALLS: usize = 32;
+/// Bytes of modules that a run may be given; each is at most 8 MiB.
+const MODULE_BYTES: usize = 256 * 1024 * 1024;
 
 /// Between two looks at a runner's resident memory.
 const LOOK: Duration = Duration::from_millis(100);
@@ -44,9 +44,8 @@ const MARKER: u64 = 1024;
 
 /// The parts of the server that a conversation uses.
 pub(super) struct Resources<'a> {
-    pub(super) files: &'a Files,
     pub(super) caches: &'a Caches,
-    pub(super) system: Option<Arc<dyn SystemCalls>>,
+    pub(super) host_calls: &'a Arc<dyn HostCalls>,
     pub(super) clock: &'a dyn Clock,
     pub(super) limits: Limits,
 }
@@ -67,6 +66,7 @@ pub(super) struct Limits {
 /// A run that a runner is asked for.
 pub(super) struct RunRequest {
     pub(super) run: Run,
+    pub(super) caller: Arc<Caller>,
     /// The earliest start, epoch milliseconds.
     pub(super) not_before: Millis,
     pub(super) lines: mpsc::Sender<Line>,
@@ -113,14 +113,14 @@ pub(super) async fn converse(
     resources: &Resources<'_>,
     request: RunRequest,
 ) -> RunReport {
-    let RunRequest { mut run, not_before, lines, mut cancel } = request;
+    let RunRequest { mut run, caller, not_before, lines, mut cancel } = request;
     let entry = run.entry.hash;
     run.entry.cache = resources.caches.get(&process.engine, &run.entry.hash);
     let (number, limit) = (run.run, Duration::from_millis(run.timeout));
     wait_for_start(resources.clock, not_before).await;
     let started = resources.clock.now();
     let stopwatch = Stopwatch::start();
-    let mut conversation = Conversation::new(resources);
+    let mut conversation = Conversation::new(resources, caller);
     let end = match process.send(&ToRunner::Run(Box::new(run))).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
@@ -128,6 +128,7 @@ pub(super) async fn converse(
         }
         Err(error) => Err(error),
     };
+    conversation.calls.shutdown().await;
     let (ending, alive) = match end {
         Ok(Some(done)) => {
             conversation.usage = Some(done.usage);
@@ -161,13 +162,19 @@ struct Conversation<'a> {
     dying: Option<Reason>,
     truncated: bool,
     kill: Option<KillReason>,
-    calls: usize,
+    caller: Arc<Caller>,
+    /// The host calls under way. They end with the conversation.
+    calls: JoinSet<(u32, Result<Answer, String>)>,
+    /// Host calls made so far.
+    calls_made: u32,
+    /// Bytes of modules given so far.
+    module_bytes: usize,
     lines_left: u64,
     bytes_left: u64,
 }
 
 impl<'a> Conversation<'a> {
-    fn new(resources: &'a Resources<'a>) -> Self {
+    fn new(resources: &'a Resources<'a>, caller: Arc<Caller>) -> Self {
         Self {
             resources,
             modules: Vec::new(),
@@ -175,7 +182,10 @@ impl<'a> Conversation<'a> {
             dying: None,
             truncated: false,
             kill: None,
-            calls: 0,
+            caller,
+            calls: JoinSet::new(),
+            calls_made: 0,
+            module_bytes: 0,
             // The runner's own last line says that there is no more.
             lines_left: resources.limits.output_lines + 1,
             bytes_left: resources.limits.output_bytes + MARKER,
@@ -191,7 +201,6 @@ impl<'a> Conversation<'a> {
         lines: &mpsc::Sender<Line>,
         cancel: &mut watch::Receiver<Option<String>>,
     ) -> io::Result<Option<Box<Done>>> {
-        let (answered, mut answers) = mpsc::channel(CALLS);
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -205,11 +214,11 @@ impl<'a> Conversation<'a> {
                             let _ = lines.send(Line { time, level, message }).await;
                         }
                     }
-                    Some(FromRunner::Call { call, want }) => self.serve(&process.engine, call, want, &answered),
+                    Some(FromRunner::Call { call, question }) => self.call(call, question)?,
                     Some(frame) => self.note(&frame)?,
                 },
-                Some(reply) = answers.recv() => {
-                    self.calls -= 1;
+                Some(answered) = self.calls.join_next() => {
+                    let reply = self.reply(&process.engine, answered)?;
                     process.send(&reply).await?;
                 }
                 _ = look.tick() => {
@@ -259,34 +268,42 @@ impl<'a> Conversation<'a> {
         true
     }
 
-    fn serve(&mut self, engine: &str, call: u32, want: Want, answered: &mpsc::Sender<ToRunner>) {
-        let answered = answered.clone();
-        self.calls += 1;
-        if self.calls > CALLS {
-            let answer = Err(format!("more than {CALLS} calls to the server at once"));
-            tokio::spawn(async move { answered.send(ToRunner::Reply { call, answer }).await });
-            return;
+    /// Starts a host call. A runner keeps to the limits of calls by itself, so one that does not
+    /// has been broken into, and its run ends.
+    fn call(&mut self, call: u32, question: HostCall) -> io::Result<()> {
+        // A `require` stands still and comes on top.
+        if self.calls.len() > CALLS_AT_ONCE || self.calls_made >= CALLS_PER_RUN {
+            return Err(io::Error::other("it made more calls to the server than a run may"));
         }
-        match want {
-            Want::Module { from, specifier } => {
-                let answer = self.resources.files.require(&from, &specifier).map(|source| {
-                    self.modules.push((source.file.clone(), source.hash));
-                    let cache = self.resources.caches.get(engine, &source.hash);
-                    Answer::Module(Source { cache, ..source })
-                });
-                tokio::spawn(async move { answered.send(ToRunner::Reply { call, answer }).await });
-            }
-            Want::System { method, argument } => {
-                let system = self.resources.system.clone();
-                tokio::spawn(async move {
-                    let answer = match system {
-                        Some(system) => system.call(&method, &argument).await.map(Answer::Json),
-                        None => Err("this handler may not use isochron:system".to_owned()),
-                    };
-                    answered.send(ToRunner::Reply { call, answer }).await
-                });
-            }
+        self.calls_made += 1;
+        if matches!(question, HostCall::Module { .. }) && self.module_bytes >= MODULE_BYTES {
+            let error = format!("more than {} MiB of modules in one run", MODULE_BYTES >> 20);
+            self.calls.spawn(async move { (call, Err(error)) });
+            return Ok(());
         }
+        let (host_calls, caller) = (self.resources.host_calls.clone(), self.caller.clone());
+        self.calls.spawn(async move { (call, host_calls.answer(&caller, question).await) });
+        Ok(())
+    }
+
+    /// The reply to a host call that has been answered.
+    fn reply(
+        &mut self,
+        engine: &str,
+        answered: Result<(u32, Result<Answer, String>), JoinError>,
+    ) -> io::Result<ToRunner> {
+        let (call, answer) =
+            answered.map_err(|error| io::Error::other(format!("its call broke off: {error}")))?;
+        let answer = answer.map(|answer| match answer {
+            Answer::Module(source) => {
+                self.module_bytes += source.text.len();
+                self.modules.push((source.file.clone(), source.hash));
+                let cache = self.resources.caches.get(engine, &source.hash);
+                Answer::Module(Source { cache, ..source })
+            }
+            Answer::Json(text) => Answer::Json(text),
+        });
+        Ok(ToRunner::Reply { call, answer })
     }
 
     /// The ending of a run whose runner reports its end.
@@ -342,57 +359,4 @@ impl<'a> Conversation<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{io::Write, os::unix::net::UnixStream, thread};
-
-    use super::*;
-    use crate::{
-        clock::SystemClock,
-        runtime::protocol::{self, Mode, SourceKind, encode},
-    };
-
-    /// The verdict on a run whose runner sends `frames` and then nothing more.
-    async fn verdict_on(frames: Vec<FromRunner>) -> Verdict {
-        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-        let mut process = Process::played_by(ours).expect("a process");
-        let (files, caches) = (Files::new("nowhere"), Caches::default());
-        let limits = Limits { resident: u64::MAX, output_bytes: 1 << 20, output_lines: 100, result: 1000 };
-        let resources =
-            Resources { files: &files, caches: &caches, system: None, clock: &SystemClock, limits };
-        let text = String::new();
-        let entry = Source { file: text.clone(), kind: SourceKind::Script, text, hash: [0; 32], cache: None };
-        let run = Run {
-            run: 7,
-            mode: Mode::Call,
-            entry,
-            params: "{}".to_owned(),
-            context: protocol::Context::default(),
-            timeout: 60_000,
-            system: false,
-        };
-        let (lines, _nobody_reads) = mpsc::channel(100);
-        let (_nobody_cancels, cancel) = watch::channel(None);
-        let played = thread::spawn(move || {
-            for frame in frames {
-                // The server may have hung up.
-                let _ = theirs.write_all(&encode(&frame).expect("encodes"));
-            }
-            theirs
-        });
-        let report =
-            converse(&mut process, &resources, RunRequest { run, not_before: 0, lines, cancel }).await;
-        drop(process);
-        played.join().expect("it has written");
-        report.verdict
-    }
-
-    #[tokio::test]
-    async fn a_frame_that_has_no_business_in_a_run_ends_it_with_a_short_error() {
-        let engine = "x".repeat(20 << 20);
-        let verdict = verdict_on(vec![FromRunner::Ready { engine, sandbox: None }]).await;
-        let Ending::Failed { reason: Reason::Crashed, error, .. } = verdict.ending else {
-            panic!("{verdict:?}")
-        };
-        assert!(error.len() < 200 && error.contains("Ready"), "{} bytes: {error:.300}", error.len());
-    }
-}
+mod tests;

@@ -1,0 +1,61 @@
+//! Host calls on a store in memory.
+
+use super::*;
+use crate::{
+    clock::SystemClock,
+    runtime::{Grants, protocol::SystemCall},
+    store::memory::{MemoryStore, disk::Disk},
+};
+
+fn store() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::open(&Arc::new(Disk::default()), Arc::new(|| SystemClock.now())))
+}
+
+fn caller(system: bool) -> Caller {
+    Caller { handler: "h".to_owned(), attempt: None, grants: Grants { system } }
+}
+
+fn put(key: &str) -> HostCall {
+    HostCall::System(SystemCall::Put { key: key.to_owned(), value: "[1]".to_owned() })
+}
+
+async fn ask(calls: &ServerCalls, system: bool, call: HostCall) -> Result<String, String> {
+    match calls.answer(&caller(system), call).await? {
+        Answer::Json(text) => Ok(text),
+        Answer::Module(source) => Ok(source.file),
+    }
+}
+
+#[tokio::test]
+async fn the_system_answers_only_callers_that_are_granted_it() {
+    let store = store();
+    let server = ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock));
+    let refused = ask(&server, false, put("k")).await.expect_err("it is not granted");
+    assert!(refused.contains("systemHandlers"), "{refused}");
+    assert_eq!(store.get("system/k".to_owned()).await.expect("it reads"), None);
+    assert_eq!(ask(&server, true, put("k")).await.as_deref(), Ok("null"));
+    let get = HostCall::System(SystemCall::Get { key: "k".to_owned() });
+    assert_eq!(ask(&server, true, get).await.as_deref(), Ok("[1]"));
+}
+
+#[tokio::test]
+async fn arguments_that_no_runner_has_checked_are_refused_here() {
+    let store = store();
+    let server = ServerCalls::new(Files::new("nowhere"), store, Arc::new(SystemClock));
+    for older_than in [f64::NAN, f64::INFINITY, -1.0, 36_501.0] {
+        let call = HostCall::System(SystemCall::RemoveHistory { older_than, dry_run: false });
+        assert!(ask(&server, true, call).await.is_err(), "{older_than}");
+    }
+    let no_json = SystemCall::Put { key: "k".to_owned(), value: "{".to_owned() };
+    assert!(ask(&server, true, HostCall::System(no_json)).await.is_err());
+    for key in ["", &"k".repeat(201)] {
+        assert!(ask(&server, true, put(key)).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn without_a_store_the_system_says_where_there_is_one() {
+    let calls = ServerCalls::without_store(Files::new("nowhere"));
+    let error = ask(&calls, true, put("k")).await.expect_err("there is no store");
+    assert!(error.contains("create a task"), "{error}");
+}

@@ -1,0 +1,159 @@
+//! Host calls: the questions of a handler to the server, and their answers.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::source::Source;
+
+/// Host calls that a run may have in flight, besides a `require`, for which it stands still.
+pub const CALLS_AT_ONCE: usize = 32;
+/// Host calls that a run may make altogether, failed ones included.
+pub const CALLS_PER_RUN: u32 = 10_000;
+/// Bytes of arguments that a run may send in its host calls altogether.
+pub const ARGUMENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// A question of a handler to the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum HostCall {
+    /// `require(specifier)` in the file `from` (a [`Source::file`]).
+    Module {
+        /// The requiring file.
+        from: String,
+        /// The argument of `require`.
+        specifier: String,
+    },
+    /// A function of `isochron:system`.
+    System(SystemCall),
+}
+
+/// A call of a function of `isochron:system`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum SystemCall {
+    /// `removeHistory`
+    RemoveHistory {
+        /// Days.
+        older_than: f64,
+        /// Whether to count only.
+        dry_run: bool,
+    },
+    /// `statistics`
+    Statistics {
+        /// Whether figures that take longer are wanted too.
+        detailed: bool,
+    },
+    /// `get`
+    Get {
+        /// The value's key.
+        key: String,
+    },
+    /// `put`
+    Put {
+        /// The value's key.
+        key: String,
+        /// The value as JSON text.
+        value: String,
+    },
+}
+
+/// The answer to a [`HostCall`].
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// The file of a module.
+    Module(Source),
+    /// A value as JSON text.
+    Json(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RemoveHistory {
+    older_than: f64,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statistics {
+    #[serde(default)]
+    detailed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Get {
+    key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Put {
+    key: String,
+    value: Value,
+}
+
+impl SystemCall {
+    /// A call from the function's name and its argument as JSON text.
+    ///
+    /// # Errors
+    /// A sentence for the handler's author.
+    pub fn parse(function: &str, argument: &str) -> Result<Self, String> {
+        Ok(match function {
+            "removeHistory" => {
+                let RemoveHistory { older_than, dry_run } = read(argument)?;
+                Self::RemoveHistory { older_than, dry_run }
+            }
+            "statistics" => Self::Statistics { detailed: read::<Statistics>(argument)?.detailed },
+            "get" => Self::Get { key: read::<Get>(argument)?.key },
+            "put" => {
+                let Put { key, value } = read(argument)?;
+                Self::Put { key, value: value.to_string() }
+            }
+            other => return Err(format!("isochron:system has no function {other}")),
+        })
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(argument: &'a str) -> Result<T, String> {
+    serde_json::from_str(argument).map_err(|e| format!("the argument is wrong: {e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_call_is_read_from_its_json_argument() {
+        let key = || "k".to_owned();
+        for (function, argument, call) in [
+            (
+                "removeHistory",
+                r#"{"olderThan": 1.5}"#,
+                SystemCall::RemoveHistory { older_than: 1.5, dry_run: false },
+            ),
+            ("statistics", r#"{"detailed": true}"#, SystemCall::Statistics { detailed: true }),
+            ("get", r#"{"key": "k"}"#, SystemCall::Get { key: key() }),
+            (
+                "put",
+                r#"{"key": "k", "value": {"b": 1, "a": 0.1}}"#,
+                SystemCall::Put { key: key(), value: r#"{"b":1,"a":0.1}"#.to_owned() },
+            ),
+        ] {
+            assert_eq!(SystemCall::parse(function, argument), Ok(call));
+        }
+    }
+
+    #[test]
+    fn a_wrong_function_or_argument_is_an_error_that_names_it() {
+        for (function, argument, words) in [
+            ("drop", "{}", "no function drop"),
+            ("removeHistory", r#"{"olderThan": "7"}"#, "the argument is wrong: invalid type: string"),
+            ("removeHistory", "{}", "missing field `olderThan`"),
+            ("statistics", r#"{"deep": true}"#, "unknown field `deep`"),
+            ("get", "[", "the argument is wrong"),
+        ] {
+            let error = SystemCall::parse(function, argument).expect_err(argument);
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}
