@@ -1,8 +1,8 @@
-//! isochron runs people's JavaScript on a schedule, each run in an isolate of its own.
+//! isochron runs JavaScript on a schedule, each run in an isolate of its own.
 //!
-//! One binary, two kinds of process. The server (this library) owns truth and never runs
-//! JavaScript. A runner (`src/runner`, part of the binary only) runs one handler at a
-//! time and owns nothing.
+//! One binary has two kinds of process. The server (this library) holds the state and never runs
+//! JavaScript. A runner (`src/runner`, part of the binary only) runs one handler at a time and
+//! holds nothing.
 //!
 //! ```text
 //!      tasks/*.js                      curl, your program, `isochron run`
@@ -12,23 +12,25 @@
 //!                           │  ▲  │            ▲
 //!              claim/record │  │  └─ events ───┘
 //!                           ▼  │
-//!                         store       domain: pure values and decisions under all of them
+//!                         store       domain: values and decisions, under all of them
 //!                                     clock: the only source of time and chance
 //!  ═════════════════════ scheduler ═══ Invocation ▼ ▲ Verdict ═══════════
 //!      runtime: pool of runners, conversations, hard kills   ·   hostcalls: answers to handlers
 //!  ───────────────────────── socket pair (runtime/protocol) ─────────────
-//!      runner: one isolate, limits   ·   runtime-js: what it starts with
+//!      runner: one isolate, limits, sandbox   ·   runtime-js: its JavaScript
 //! ```
 //!
-//! Reading order: [`domain`] (what is true and what follows from what), [`store`] (where it is
-//! kept), [`scheduler`] (what makes it happen), [`runtime`] (how a handler runs), [`hostcalls`],
-//! [`handlers`], [`api`], [`backup`], then [`app`], which puts them together. A test holds who may use whom.
+//! Reading order: [`domain`] (tasks, schedules and every decision about them), [`store`] (their
+//! place on the disk), [`scheduler`] (the loop that lets them happen), [`runtime`] (the way of a
+//! run to a runner and back), [`hostcalls`] (the requests of handlers), [`handlers`], [`api`],
+//! [`backup`], then [`app`], which puts the parts together. The test `rooms` holds which room may
+//! use which.
 //!
-//! One scheduled run, hop by hop: the scheduler sleeps until the store's earliest due time and
-//! has what is due claimed; inside the store's transaction `domain::step` decides what becomes
-//! of each task; once that is durable an attempt is dispatched to the pool, which sends it to a
-//! runner and listens; the verdict goes back through `domain::step` into the store, and only
-//! then is it told to anybody.
+//! One scheduled run: the scheduler sleeps until the store's earliest due time and claims the due
+//! tasks; inside the store's transaction `domain::step` decides about each of them; once the
+//! decision is durable, the scheduler dispatches the attempt to the pool, which sends it to a
+//! runner and listens; the verdict goes through `domain::step` into the store, and only then does
+//! anyone hear of it. `docs/architecture.md` walks this way, and that of a new task, file by file.
 
 pub mod allocator;
 pub mod api;
