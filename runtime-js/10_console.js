@@ -82,8 +82,8 @@
 
   // --- values as texts ---
 
-  /** In place of a value: it threw while it was looked at. */
-  function unshown(error) {
+  /** The text in place of a value that threw while it was formatted. */
+  function excuse(error) {
     let why = "";
     try {
       why = typeof error === "object" && error !== null ? error.message : error;
@@ -94,21 +94,21 @@
     return why === "" ? "[cannot be shown]" : `[cannot be shown: ${why}]`;
   }
 
-  /** What `work` returns, or that it threw. The handler's own code may run in it. */
-  function guarded(work, value, options) {
+  /** Calls `work`, which returns a text and may run the handler's code; never throws. */
+  function guard(work, value, options) {
     try {
       return work(value, options);
     } catch (error) {
-      return unshown(error);
+      return excuse(error);
     } finally {
       // deno_web's formatter forgets that JavaScript was told to stop.
       op_isochron_checkpoint();
     }
   }
-  const inspect = (value, options) => guarded(deno.inspect, value, options);
+  const inspect = (value, options) => guard(deno.inspect, value, options);
 
   const SHALLOW = { __proto__: null, depth: 0 };
-  // Their `toString` says less about a value than inspecting it does.
+  // Classes whose `toString` says less about a value than inspecting it does.
   const INSPECTED = new SafeSet([
     Array, BigInt, Boolean, Error, Function, Number, Object, RegExp, String, Symbol,
   ]);
@@ -169,7 +169,7 @@
   /** The text of `console.log(...args)`, whose first argument may hold directives. */
   function format(args) {
     if (args.length === 0) return "";
-    if (typeof args[0] !== "string") return joined("", args, 0);
+    if (typeof args[0] !== "string") return join("", args, 0);
     if (args.length === 1) return short(args[0]);
     const pattern = short(args[0]);
     let text = "";
@@ -183,17 +183,17 @@
       text += StringPrototypeSlice(pattern, done, at);
       if (name === "%") text += "%";
       else if (directive === undefined) text += `%${name}`;
-      else text += guarded(directive, args[next++]);
+      else text += guard(directive, args[next++]);
       done = at + 2;
     }
-    return joined(text + unescaped(pattern, done), args, next);
+    return join(text + unescape(pattern, done), args, next);
   }
 
   /** The rest of a pattern when no argument is left for it: only `%%` means something. */
-  const unescaped = (pattern, start) =>
+  const unescape = (pattern, start) =>
     StringPrototypeReplaceAll(StringPrototypeSlice(pattern, start), "%%", "%");
 
-  function joined(text, args, start) {
+  function join(text, args, start) {
     for (let i = start; i < args.length; i++) {
       if (i > 0) text += " ";
       text += typeof args[i] === "string" ? short(args[i]) : inspect(args[i]);
@@ -210,12 +210,12 @@
       try {
         body(level, args);
       } catch (error) {
-        print(level, unshown(error));
+        print(level, excuse(error));
       }
     },
   })[name];
 
-  /** The usual case is one text outside any group. */
+  /** A method that prints its arguments; most often one text outside any group. */
   const printing = (name, level) => ({
     [name](...args) {
       if (!open) return;
@@ -226,7 +226,7 @@
       try {
         print(level, format(args));
       } catch (error) {
-        print(level, unshown(error));
+        print(level, excuse(error));
       }
     },
   })[name];
@@ -244,7 +244,7 @@
     for (let i = 1; i < args.length; i++) append(rest, args[i]);
     if (rest.length === 0) return print(level, "Assertion failed");
     if (typeof rest[0] === "string") rest[0] = `Assertion failed: ${rest[0]}`;
-    else return print(level, joined("Assertion failed:", args, 1));
+    else return print(level, join("Assertion failed:", args, 1));
     print(level, format(rest));
   }
   const append = (list, value) =>
@@ -273,7 +273,7 @@
     if (MapPrototypeHas(starts, label)) print(WARN, `Timer '${label}' already exists`);
     else MapPrototypeSet(starts, label, op_isochron_now());
   }
-  function elapsed(label) {
+  function measure(label) {
     const start = MapPrototypeGet(starts, label);
     if (start === undefined) {
       print(WARN, `Timer '${label}' does not exist`);
@@ -284,24 +284,24 @@
     return `${label}: ${digits === 0 ? MathRound(took) : NumberPrototypeToFixed(took, digits)}ms`;
   }
   function timeLog(level, args) {
-    const text = elapsed(labelOf(args));
-    if (text !== undefined) print(level, joined(text, args, 1));
+    const text = measure(labelOf(args));
+    if (text !== undefined) print(level, join(text, args, 1));
   }
   function timeEnd(level, args) {
     const label = labelOf(args);
-    const text = elapsed(label);
+    const text = measure(label);
     MapPrototypeDelete(starts, label);
     if (text !== undefined) print(level, text);
   }
 
   function dir(level, { 0: value, 1: options }) {
     if (typeof value === "string") return print(level, short(value));
-    const given = typeof options === "object" ? guarded(copied, options) : undefined;
+    const given = typeof options === "object" ? guard(copyOptions, options) : undefined;
     print(level, typeof given === "object" ? inspect(value, given) : inspect(value));
   }
-  const copied = (options) => ({ __proto__: null, ...options, colors: false });
+  const copyOptions = (options) => ({ __proto__: null, ...options, colors: false });
 
-  // Of deno_web's console only the tables are used: its native half takes 0.4 ms to make.
+  // Only tables come from deno_web's console, whose native half takes 0.4 ms to make.
   let tableText = "";
   const tables = new deno.Console((message) => {
     tableText = StringPrototypeEndsWith(message, "\n")
@@ -310,7 +310,7 @@
   });
   function table(level, { 0: data, 1: properties }) {
     tableText = "";
-    guarded((value) => tables.table(value, properties), data) === undefined
+    guard((value) => tables.table(value, properties), data) === undefined
       ? print(level, tableText)
       : print(level, inspect(data));
   }
@@ -350,7 +350,7 @@
       depth = 0;
     },
     trace: method("trace", ERROR, trace),
-    // For a profiler, which nobody can attach here.
+    // No profiler can be attached here.
     profile: nothing("profile"),
     profileEnd: nothing("profileEnd"),
     timeStamp: nothing("timeStamp"),

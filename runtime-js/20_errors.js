@@ -28,7 +28,7 @@
   } = primordials;
   const { op_isochron_frames } = core.ops;
   const ours = global.__isochron;
-  // V8 makes it with each context, so no snapshot has it; `boot` hands it over.
+  // V8 adds SuppressedError to each new context, so the snapshot lacks it; `boot` sets this.
   let SuppressedErrorPrototype = { __proto__: null };
   ours.bootErrors = () => {
     SuppressedErrorPrototype = global.SuppressedError.prototype;
@@ -162,7 +162,7 @@
   // --- stacks ---
 
   const ONE_LINE = { __proto__: null, depth: 2, breakLength: Infinity, compact: true };
-  const inspected = (value) =>
+  const inspectBriefly = (value) =>
     cut(StringPrototypeReplaceAll(ours.inspect(value, ONE_LINE), "\n", " "), LONGEST_FIELDS);
 
   function framesOf(error) {
@@ -193,7 +193,7 @@
       some = true;
       kept++;
     }
-    return some ? inspected(fields) : "";
+    return some ? inspectBriefly(fields) : "";
   }
 
   /** Adds the lines about one error, its causes and its parts. */
@@ -214,7 +214,7 @@
     if (value === NONE) return add(told, label);
     if (SetPrototypeHas(told.errors, value)) return;
     const plain = !isError(value) && typeof value !== "string";
-    add(told, label + (plain ? inspected(value) : ours.describe(value)));
+    add(told, label + (plain ? inspectBriefly(value) : ours.describe(value)));
     if (isError(value) && level + 1 < DEEPEST) tell(told, value, level + 1);
   }
 

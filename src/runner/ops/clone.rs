@@ -116,7 +116,7 @@ fn read<'s>(
     deserializer.read_value(context)
 }
 
-/// What V8 asks while it clones: about objects of the web APIs, and how to refuse.
+/// V8's questions while it clones: about objects of the web APIs, and how to refuse.
 #[derive(Clone)]
 struct Hosts(Rc<State>);
 
@@ -186,7 +186,7 @@ impl ValueSerializerImpl for Hosts {
         Some(true)
     }
 
-    // V8 takes no answer to the next two for granted: without an exception it aborts.
+    // V8 wants an answer or an exception of the next two, and aborts otherwise.
 
     fn get_shared_array_buffer_id<'s>(
         &self,

@@ -40,11 +40,15 @@ pub(crate) fn settled(end: End, settings: &Settings) -> End {
 
 /// The message of the error when a buffer is refused, where the runner makes that error.
 pub(crate) fn refused_buffer(settings: &Settings) -> String {
-    format!("{REFUSED_BUFFER}: the run {}", buffers(settings).replace("used", "would use"))
+    format!("{REFUSED_BUFFER}: the run would use more than {}", buffer_limit(settings))
 }
 
 fn buffers(settings: &Settings) -> String {
-    format!("used more than {} in ArrayBuffers", size(settings.buffers))
+    format!("used more than {}", buffer_limit(settings))
+}
+
+fn buffer_limit(settings: &Settings) -> String {
+    format!("{} in ArrayBuffers", size(settings.buffers))
 }
 
 fn time(milliseconds: u64) -> String {
