@@ -1,53 +1,70 @@
-//! Who may use the admin API.
+//! Access: a token gives a request its [`Caller`], and a route asks for a role.
+//!
+//! Everything below `/admin` needs the token, whether there is a route or not, so that nobody
+//! without it learns which routes and ids exist. A route of [`Role::Admin`] also checks for
+//! itself that there is a caller: a route outside `/admin` is not open by mistake.
 
 use axum::{
-    extract::{Request, State},
-    http::header,
+    extract::{FromRequestParts, Request, State},
+    http::{header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use super::{Shared, error::ApiError};
+use super::{error::ApiError, request::RequestInfo, state::Shared};
+use crate::scheduler::Actor;
 
-/// The admin token, of which only the hash is kept.
-pub struct Token([u8; 32]);
+/// The role that a route asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// No token is needed.
+    Anyone,
+    /// The admin token is needed.
+    Admin,
+}
 
-impl Token {
-    /// The token with this text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(Sha256::digest(text.as_bytes()).into())
-    }
+/// The actor of a request, for handlers that change something.
+#[derive(Debug, Clone)]
+pub(super) struct Caller(pub(super) Actor);
 
-    fn accepts(&self, text: &[u8]) -> bool {
-        let given: [u8; 32] = Sha256::digest(text).into();
-        given.ct_eq(&self.0).into()
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::no_token)
     }
 }
 
-/// Lets requests below `/admin` pass that bring the token.
-pub(super) async fn guard(State(api): State<Shared>, request: Request, next: Next) -> Response {
+/// Lets only requests with the token pass below `/admin`, each with its caller.
+pub(super) async fn guard(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if path != "/admin" && !path.starts_with("/admin/") {
         return next.run(request).await;
     }
-    let Some(header) = request.headers().get(header::AUTHORIZATION) else {
-        return ApiError::unauthorized("A token is needed: send the header Authorization: Bearer <token>")
-            .into_response();
-    };
-    let bytes = header.as_bytes();
-    let token = match bytes.split_at_checked(7) {
+    if let Err(error) = check_token(&api, &request) {
+        return error.into_response();
+    }
+    if let Some(info) = request.extensions().get::<RequestInfo>() {
+        let caller = Caller(info.actor());
+        request.extensions_mut().insert(caller);
+    }
+    next.run(request).await
+}
+
+fn check_token(api: &Shared, request: &Request) -> Result<(), ApiError> {
+    let header = request.headers().get(header::AUTHORIZATION).ok_or_else(ApiError::no_token)?;
+    let token = match header.as_bytes().split_at_checked(7) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => token.trim_ascii(),
         _ => {
-            return ApiError::unauthorized("The Authorization header must have the form: Bearer <token>")
-                .into_response();
+            return Err(ApiError::unauthorized(
+                "The Authorization header must have the form: Bearer <token>",
+            ));
         }
     };
-    if api.token.accepts(token) {
-        next.run(request).await
-    } else {
-        ApiError::unauthorized("The token is not known").into_response()
-    }
+    if api.token.accepts(token) { Ok(()) } else { Err(ApiError::unauthorized("The token is not known")) }
+}
+
+/// Refuses requests without a known token.
+pub(super) async fn require_caller(_caller: Caller, request: Request, next: Next) -> Response {
+    next.run(request).await
 }

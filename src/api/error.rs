@@ -43,6 +43,10 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, message)
     }
 
+    pub(super) fn no_token() -> Self {
+        Self::unauthorized("A token is needed: send the header Authorization: Bearer <token>")
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }

@@ -1,93 +1,109 @@
 //! API: the admin interface over HTTP.
 //!
 //! A request passes [`request::envelope`] (an id, the time it takes, the one shape of errors),
-//! then, below `/admin`, [`auth`]; then its handler reads the body or query strictly
-//! ([`input`]), asks the scheduler for changes or the store for reads, and answers with a
-//! document of [`model`]. Every route is on this screen.
+//! then, below `/admin`, [`auth::guard`]; then its route of [`routes`] reads the body or query
+//! strictly ([`input`]), asks the scheduler for changes or the store for reads, and answers with
+//! one of the [`documents`].
 
-mod actions;
 mod auth;
+mod documents;
 mod error;
-mod executions;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod handlers;
-mod health;
 mod input;
 mod json;
-mod model;
-mod read_only;
 mod request;
-mod schedule;
-mod tasks;
+mod routes;
+mod state;
+mod token;
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
-    http::Uri,
+    handler::Handler,
+    http::{Method, Uri},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodFilter, MethodRouter, on},
 };
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 
-use self::error::ApiError;
+use self::{
+    auth::Role::{self, Admin, Anyone},
+    error::ApiError,
+    routes::{actions, executions, handlers, health, schedule, tasks},
+    state::Shared,
+};
 pub use self::{
-    auth::Token,
-    health::{Readiness, RunnersReady},
+    state::{Api, Readiness, RunnersReady},
+    token::Token,
 };
-use crate::{
-    clock::Clock,
-    domain::{draft::Defaults, panic::text_of},
-    events::Events,
-    handlers::catalog::Catalog,
-    scheduler::Scheduler,
-    store::Store,
-};
+use crate::domain::panic::text_of;
 
-/// What the routes need.
-pub struct Api {
-    /// For changes.
-    pub scheduler: Arc<Scheduler>,
-    /// For reads.
-    pub store: Arc<dyn Store>,
-    /// The handlers there are.
-    pub catalog: Catalog,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// What has happened.
-    pub events: Events,
-    /// Who may use it.
-    pub token: Token,
-    /// For fields that a body leaves out.
-    pub defaults: Defaults,
-    /// For `/ready`.
-    pub readiness: Arc<dyn Readiness>,
+const GET: MethodFilter = MethodFilter::GET;
+const POST: MethodFilter = MethodFilter::POST;
+const PUT: MethodFilter = MethodFilter::PUT;
+const PATCH: MethodFilter = MethodFilter::PATCH;
+const DELETE: MethodFilter = MethodFilter::DELETE;
+
+/// Every route: its method and path, the role that it asks for, its handler, and a line for the
+/// documentation.
+#[rustfmt::skip]
+fn every_route() -> Vec<Route> {
+    vec![
+        row(GET, "/admin/scheduler", Admin, tasks::list, "list tasks"),
+        row(POST, "/admin/scheduler", Admin, tasks::create, "create a task; 201 with `Location`"),
+        row(GET, "/admin/scheduler/{id}", Admin, tasks::read, "a task and its newest 5 executions"),
+        row(PUT, "/admin/scheduler/{id}", Admin, tasks::update, "change the fields that the body has"),
+        row(PATCH, "/admin/scheduler/{id}", Admin, tasks::update, "the same as `PUT`"),
+        row(DELETE, "/admin/scheduler/{id}", Admin, tasks::delete, "delete the task and its history, after a cancel"),
+        row(POST, "/admin/scheduler/{id}/actions/run", Admin, actions::run, "run the task now"),
+        row(POST, "/admin/scheduler/{id}/actions/pause", Admin, actions::pause, "no more runs by schedule; a run in progress goes on"),
+        row(POST, "/admin/scheduler/{id}/actions/resume", Admin, actions::resume, "end a pause, or start again a task that `onExhausted` has stopped"),
+        row(POST, "/admin/scheduler/{id}/actions/reset-retries", Admin, actions::reset_retries, "set the count of failures to 0; `failed` becomes `active`"),
+        row(POST, "/admin/scheduler/{id}/actions/cancel", Admin, actions::cancel, "end the runs in progress; answers when they have ended"),
+        row(GET, "/admin/scheduler/{id}/executions", Admin, executions::list, "the history, newest first"),
+        row(GET, "/admin/scheduler/{id}/executions/{execution}", Admin, executions::read, "one execution with its whole output"),
+        row(GET, "/admin/handlers", Admin, handlers::list, "the handlers, each with the reason if it does not load"),
+        row(GET, "/admin/schedule/preview", Admin, schedule::preview, "the next times of a schedule"),
+        row(GET, "/health", Anyone, health::health, "200 while the process is up"),
+        row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),
+    ]
 }
 
-type Shared = Arc<Api>;
+struct Route {
+    method: MethodFilter,
+    path: &'static str,
+    role: Role,
+    handler: MethodRouter<Shared, Infallible>,
+    doc: &'static str,
+}
 
-/// Every route.
+fn row<H: Handler<T, Shared>, T: 'static>(
+    method: MethodFilter,
+    path: &'static str,
+    role: Role,
+    handler: H,
+    doc: &'static str,
+) -> Route {
+    Route { method, path, role, handler: on(method, handler), doc }
+}
+
+/// The API.
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
-    let routes = Router::new()
-        .route("/health", get(health::health))
-        .route("/ready", get(health::ready))
-        .route("/admin/scheduler", get(tasks::list).post(tasks::create))
-        .route(
-            "/admin/scheduler/{id}",
-            get(tasks::read).put(tasks::update).patch(tasks::update).delete(tasks::delete),
-        )
-        .route("/admin/scheduler/{id}/actions/run", post(actions::run))
-        .route("/admin/scheduler/{id}/actions/pause", post(actions::pause))
-        .route("/admin/scheduler/{id}/actions/resume", post(actions::resume))
-        .route("/admin/scheduler/{id}/actions/reset-retries", post(actions::reset_retries))
-        .route("/admin/scheduler/{id}/actions/cancel", post(actions::cancel))
-        .route("/admin/scheduler/{id}/executions", get(executions::list))
-        .route("/admin/scheduler/{id}/executions/{execution}", get(executions::read))
-        .route("/admin/handlers", get(handlers::list))
-        .route("/admin/schedule/preview", get(schedule::preview))
+    let routes =
+        every_route().into_iter().fold(Router::new(), |router, Route { path, role, handler, .. }| {
+            router.route(
+                path,
+                match role {
+                    Anyone => handler,
+                    Admin => handler.route_layer(middleware::from_fn(auth::require_caller)),
+                },
+            )
+        });
+    let routes = routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(CatchPanicLayer::custom(panicked))
@@ -98,15 +114,36 @@ pub fn router(api: Api) -> Router {
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))
 }
 
+/// The table of routes of `docs/api.md`, in Markdown, with a line break at its end.
+#[must_use]
+pub fn reference() -> String {
+    let methods = [(GET, "GET"), (POST, "POST"), (PUT, "PUT"), (PATCH, "PATCH"), (DELETE, "DELETE")];
+    let rows = every_route().into_iter().map(|Route { method, path, doc, .. }| {
+        let name = methods.iter().find(|(known, _)| *known == method).map_or("", |(_, name)| name);
+        format!("| `{name} {path}` | {doc} |\n")
+    });
+    std::iter::once("| route | |\n|---|---|\n".to_owned()).chain(rows).collect()
+}
+
 async fn no_route(uri: Uri) -> ApiError {
     ApiError::not_found(format!("There is nothing at {}", uri.path()))
 }
 
-async fn no_method(method: axum::http::Method, uri: Uri) -> ApiError {
+async fn no_method(method: Method, uri: Uri) -> ApiError {
     ApiError::method_not_allowed(format!("{method} is not allowed at {}", uri.path()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     ApiError::internal(format!("a handler of the API panicked: {}", text_of(&*panic))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_documentation_shows_every_route() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md"));
+        let table = super::reference();
+        assert!(page.expect("it reads").contains(&table), "docs/api.md must have this table:\n{table}");
+    }
 }

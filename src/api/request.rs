@@ -6,14 +6,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
 
-use super::{Shared, error::ApiError, input::with_whole_body};
-use crate::{clock::Stopwatch, scheduler::Asker};
+use super::{documents::Meta, error::ApiError, input::with_whole_body, state::Shared};
+use crate::{clock::Stopwatch, scheduler::Actor};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What a handler knows of its request.
+/// The id of a request, and the time since it came.
 #[derive(Debug, Clone)]
 pub(super) struct RequestInfo {
     id: String,
@@ -22,18 +21,18 @@ pub(super) struct RequestInfo {
 
 impl RequestInfo {
     /// `meta` with the seconds spent so far.
-    pub(super) fn meta(&self) -> Value {
-        json!({ "execTime": self.stopwatch.seconds() })
+    pub(super) fn meta(&self) -> Meta {
+        Meta { message: None, exec_time: self.stopwatch.seconds() }
     }
 
     /// `meta` with a message.
-    pub(super) fn meta_saying(&self, message: &str) -> Value {
-        json!({ "message": message, "execTime": self.stopwatch.seconds() })
+    pub(super) fn meta_saying(&self, message: impl Into<String>) -> Meta {
+        Meta { message: Some(message.into()), ..self.meta() }
     }
 
-    /// For audit records.
-    pub(super) fn asker(&self) -> Asker {
-        Asker { request_id: self.id.clone() }
+    /// The actor of a request whose token is known.
+    pub(super) fn actor(&self) -> Actor {
+        Actor { request_id: self.id.clone() }
     }
 }
 

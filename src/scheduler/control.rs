@@ -34,9 +34,9 @@ pub enum ControlError {
     Stopping,
 }
 
-/// Who asks, for the audit records.
+/// The user or program behind a request, for the audit records.
 #[derive(Debug, Clone)]
-pub struct Asker {
+pub struct Actor {
     /// The request's id.
     pub request_id: String,
 }
@@ -49,11 +49,11 @@ impl Scheduler {
     pub async fn create(
         self: &Arc<Self>,
         definition: Definition,
-        asker: &Asker,
+        actor: &Actor,
     ) -> Result<Task, ControlError> {
         let now = self.clock.now();
         let task = Task::new(self.ids.task(now), definition, now);
-        let audit = audit("create", &task, asker, now);
+        let audit = audit("create", &task, actor, now);
         let scheduler = self.clone();
         self.to_the_end(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
@@ -71,33 +71,33 @@ impl Scheduler {
         self: &Arc<Self>,
         task: TaskId,
         draft: Draft,
-        asker: &Asker,
+        actor: &Actor,
     ) -> Result<Task, ControlError> {
-        self.ask(task, "update", asker, move || Event::Update(Box::new(draft.clone()))).await
+        self.ask(task, "update", actor, move || Event::Update(Box::new(draft.clone()))).await
     }
 
     /// Holds a task back.
     ///
     /// # Errors
     /// When it is gone or paused already, or the store fails.
-    pub async fn pause(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
-        self.ask(task, "pause", asker, || Event::Pause).await
+    pub async fn pause(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
+        self.ask(task, "pause", actor, || Event::Pause).await
     }
 
     /// Lets a paused or stopped task go on.
     ///
     /// # Errors
     /// When it is gone or not paused, or the store fails.
-    pub async fn resume(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
-        self.ask(task, "resume", asker, || Event::Resume).await
+    pub async fn resume(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
+        self.ask(task, "resume", actor, || Event::Resume).await
     }
 
     /// Forgives a task's failures.
     ///
     /// # Errors
     /// When it is gone, or the store fails.
-    pub async fn reset_retries(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
-        self.ask(task, "reset-retries", asker, || Event::ResetRetries).await
+    pub async fn reset_retries(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
+        self.ask(task, "reset-retries", actor, || Event::ResetRetries).await
     }
 
     /// Runs a task now, once, with `params` instead of its own if there are any.
@@ -108,11 +108,11 @@ impl Scheduler {
         self: &Arc<Self>,
         task: TaskId,
         params: Option<Map<String, Value>>,
-        asker: &Asker,
+        actor: &Actor,
     ) -> Result<(Task, ExecutionId), ControlError> {
         let execution = self.ids.execution(self.clock.now());
         let event = move || Event::RunByHand { execution, params: params.clone() };
-        Ok((self.ask(task, "run", asker, event).await?, execution))
+        Ok((self.ask(task, "run", actor, event).await?, execution))
     }
 
     /// Ends what runs of a task, and waits for that.
@@ -122,10 +122,10 @@ impl Scheduler {
     pub async fn cancel(
         self: &Arc<Self>,
         task: TaskId,
-        asker: &Asker,
+        actor: &Actor,
     ) -> Result<(Task, Vec<ExecutionId>), ControlError> {
         let events = self.events.listen();
-        let found = self.ask(task, "cancel", asker, || Event::Cancel).await?;
+        let found = self.ask(task, "cancel", actor, || Event::Cancel).await?;
         let running: Vec<_> = found.facts.running.iter().map(|running| running.execution).collect();
         self.ended_all(events, task, &running).await;
         Ok((found, running))
@@ -135,12 +135,12 @@ impl Scheduler {
     ///
     /// # Errors
     /// When it is gone, or the store fails.
-    pub async fn delete(self: &Arc<Self>, task: TaskId, asker: &Asker) -> Result<Task, ControlError> {
+    pub async fn delete(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
         let _under_way = self.enter()?;
         let mut tries = 0;
         loop {
             let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
-            let audit = audit("delete", &found, asker, self.clock.now());
+            let audit = audit("delete", &found, actor, self.clock.now());
             match self.store.delete(task, Some(audit)).await {
                 Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
                     tries += 1;
@@ -161,11 +161,11 @@ impl Scheduler {
         self: &Arc<Self>,
         task: TaskId,
         action: &str,
-        asker: &Asker,
+        actor: &Actor,
         event: impl Fn() -> Event + Send + 'static,
     ) -> Result<Task, ControlError> {
         let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
-        let audit = audit(action, &found, asker, self.clock.now());
+        let audit = audit(action, &found, actor, self.clock.now());
         let who = match event() {
             Event::Cancel => "cancelled by a user",
             _ => REPLACED,
@@ -254,12 +254,12 @@ impl Scheduler {
     }
 }
 
-fn audit(action: &str, task: &Task, asker: &Asker, time: i64) -> Audit {
+fn audit(action: &str, task: &Task, actor: &Actor, time: i64) -> Audit {
     Audit {
         time,
         action: action.to_owned(),
         task_id: task.id,
         task_name: task.definition.name.clone(),
-        request_id: asker.request_id.clone(),
+        request_id: actor.request_id.clone(),
     }
 }

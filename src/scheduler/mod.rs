@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
-pub use self::control::{Asker, ControlError};
+pub use self::control::{Actor, ControlError};
 use self::in_progress::InProgress;
 use crate::{
     clock::{Clock, Ids, Sleep},

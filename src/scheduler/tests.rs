@@ -54,7 +54,7 @@ struct Scene {
     store: Arc<dyn Store>,
     runner: Arc<OneSlot>,
     scheduler: Arc<Scheduler>,
-    actor: Asker,
+    actor: Actor,
 }
 
 impl Scene {
@@ -70,7 +70,7 @@ impl Scene {
             Events::default(),
             Policy::default(),
         );
-        Self { store, runner, scheduler, actor: Asker { request_id: "test".to_owned() } }
+        Self { store, runner, scheduler, actor: Actor { request_id: "test".to_owned() } }
     }
 
     async fn create(&self, name: &str, schedule: &str) -> TaskId {

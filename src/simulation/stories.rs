@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::{
     domain::{draft::tests::definition, execution::ExecutionStatus, step::Policy},
     events::Events,
-    scheduler::{Asker, Scheduler},
+    scheduler::{Actor, Scheduler},
     simulation::{
         actors::{runner::Script, store::FaultyStore},
         oracle::{almanac::Rule, change::Asked},
@@ -40,8 +40,8 @@ fn server() -> (Arc<Process>, Arc<Scheduler>) {
     (process, scheduler)
 }
 
-fn asker(name: &str) -> Asker {
-    Asker { request_id: name.to_owned() }
+fn actor(name: &str) -> Actor {
+    Actor { request_id: name.to_owned() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,13 +52,13 @@ async fn what_was_asked_for_is_done_although_the_user_hangs_up() {
     world.record().almanacs.learn(&later, Rule::At(START + HOUR));
     world.record().almanacs.learn("now", Rule::Now);
     world.record().requests.insert("run".to_owned(), Asked::RunByHand(None));
-    let task = scheduler.create(definition(&later), &asker("create")).await.expect("it is created");
+    let task = scheduler.create(definition(&later), &actor("create")).await.expect("it is created");
 
     // Each is on its way to the disk when the user goes.
-    let run = timeout(Duration::ZERO, scheduler.run_by_hand(task.id, None, &asker("run"))).await;
+    let run = timeout(Duration::ZERO, scheduler.run_by_hand(task.id, None, &actor("run"))).await;
     assert!(run.is_err(), "it takes time");
     let other = crate::domain::definition::Definition { name: "other".to_owned(), ..definition("now") };
-    let create = timeout(Duration::ZERO, scheduler.create(other, &asker("other"))).await;
+    let create = timeout(Duration::ZERO, scheduler.create(other, &actor("other"))).await;
     assert!(create.is_err(), "it takes time");
 
     pass(HOUR / 2).await;

@@ -18,7 +18,7 @@ use crate::{
         ids::TaskId,
         step::Refused,
     },
-    scheduler::{Asker, ControlError, Scheduler},
+    scheduler::{Actor, ControlError, Scheduler},
     simulation::{
         actors::plans,
         oracle::change::Asked,
@@ -86,9 +86,9 @@ impl User {
         Some(if world.chance.one_in(40) { nobodys } else { world.chance.among(&known) })
     }
 
-    fn asker(&self) -> Asker {
+    fn actor(&self) -> Actor {
         let number = self.process.world.requests.fetch_add(1, Relaxed);
-        Asker { request_id: format!("r{number}") }
+        Actor { request_id: format!("r{number}") }
     }
 
     /// A schedule, which the almanacs learn.
@@ -121,9 +121,9 @@ impl User {
         let draft = Draft::read_new(&body).expect("a valid body");
         // Some of the days that are asked for never come.
         let Ok(definition) = draft.create(&defaults, self.process.clock.now()) else { return };
-        let asker = self.asker();
-        let answer = self.scheduler.create(definition, &asker).await;
-        self.answered(&asker, "create", &answer.map(drop));
+        let actor = self.actor();
+        let answer = self.scheduler.create(definition, &actor).await;
+        self.answered(&actor, "create", &answer.map(drop));
     }
 
     async fn update(&self, task: TaskId) {
@@ -142,29 +142,29 @@ impl User {
     }
 
     async fn ask(&self, task: TaskId, asked: Asked) {
-        let (scheduler, asker) = (&self.scheduler, self.asker());
-        self.process.world.record().requests.insert(asker.request_id.clone(), asked.clone());
+        let (scheduler, actor) = (&self.scheduler, self.actor());
+        self.process.world.record().requests.insert(actor.request_id.clone(), asked.clone());
         let (name, answer) = match asked {
-            Asked::Pause => ("pause", scheduler.pause(task, &asker).await.map(drop)),
-            Asked::Resume => ("resume", scheduler.resume(task, &asker).await.map(drop)),
-            Asked::ResetRetries => ("reset", scheduler.reset_retries(task, &asker).await.map(drop)),
-            Asked::Cancel => ("cancel", scheduler.cancel(task, &asker).await.map(drop)),
-            Asked::Update(draft) => ("update", scheduler.update(task, draft, &asker).await.map(drop)),
-            Asked::RunByHand(params) => ("run", scheduler.run_by_hand(task, params, &asker).await.map(drop)),
+            Asked::Pause => ("pause", scheduler.pause(task, &actor).await.map(drop)),
+            Asked::Resume => ("resume", scheduler.resume(task, &actor).await.map(drop)),
+            Asked::ResetRetries => ("reset", scheduler.reset_retries(task, &actor).await.map(drop)),
+            Asked::Cancel => ("cancel", scheduler.cancel(task, &actor).await.map(drop)),
+            Asked::Update(draft) => ("update", scheduler.update(task, draft, &actor).await.map(drop)),
+            Asked::RunByHand(params) => ("run", scheduler.run_by_hand(task, params, &actor).await.map(drop)),
         };
-        self.answered(&asker, name, &answer);
+        self.answered(&actor, name, &answer);
     }
 
     async fn delete(&self, task: TaskId) {
-        let asker = self.asker();
-        let answer: Result<Task, _> = self.scheduler.delete(task, &asker).await;
-        self.answered(&asker, "delete", &answer.map(drop));
+        let actor = self.actor();
+        let answer: Result<Task, _> = self.scheduler.delete(task, &actor).await;
+        self.answered(&actor, "delete", &answer.map(drop));
     }
 
     /// An answer tells the truth: what is done counts, and what is refused does not.
-    fn answered(&self, asker: &Asker, name: &str, answer: &Result<(), ControlError>) {
+    fn answered(&self, actor: &Actor, name: &str, answer: &Result<(), ControlError>) {
         let (process, world) = (&self.process, &self.process.world);
-        let id = &asker.request_id;
+        let id = &actor.request_id;
         match answer {
             Ok(()) => process.tell(format_args!("{id} {name} is answered")),
             Err(error) => process.tell(format_args!("{id} {name} is refused: {error}")),

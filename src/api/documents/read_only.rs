@@ -6,7 +6,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::draft::Problem;
+use super::TaskDocument;
+use crate::{api::error::ApiError, domain::draft::Problem};
 
 /// The fields that stay as they are for as long as nobody changes the task's definition.
 const LASTING: [&str; 3] = ["_key", "createdAt", "scheduleType"];
@@ -17,7 +18,15 @@ const CHANGING: [&str; 8] =
 /// Takes the read-only fields out of `body`, and names those that differ from `document`, the
 /// task as it is now. In a document from before the task's last change, the fields that change
 /// by themselves may differ.
-pub(super) fn take_out(body: &mut Map<String, Value>, document: &Value) -> Vec<Problem> {
+pub(in crate::api) fn take_out(
+    body: &mut Map<String, Value>,
+    document: &TaskDocument,
+) -> Result<Vec<Problem>, ApiError> {
+    let document = serde_json::to_value(document).map_err(|error| ApiError::internal(error.to_string()))?;
+    Ok(compare(body, &document))
+}
+
+fn compare(body: &mut Map<String, Value>, document: &Value) -> Vec<Problem> {
     let is_old = is_older(body.get("updatedAt"), document);
     let lasting = LASTING.into_iter().map(|name| (name, true));
     let changing = CHANGING.into_iter().map(|name| (name, !is_old));
@@ -64,7 +73,7 @@ mod tests {
             "lastExecution": {"duration": 3}, "executions": [{"result": 2}], "nextRun": null});
         let check = |change: Value| {
             let mut body = change.as_object().expect("an object").clone();
-            let problems = take_out(&mut body, &document);
+            let problems = compare(&mut body, &document);
             (body, problems.into_iter().map(|problem| problem.field).collect::<Vec<_>>())
         };
         let (rest, wrong) = check(document.clone());

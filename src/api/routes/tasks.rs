@@ -6,16 +6,18 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::{
-    Shared,
-    error::ApiError,
-    input::{Body, Fields, LARGEST_SKIP, TaskPath},
-    model, read_only,
-    request::RequestInfo,
-};
+use super::{TAIL, show_changed, show_executions};
 use crate::{
+    api::{
+        auth::Caller,
+        documents::{ExecutionDocument, Meta, NEWEST, TaskDocument, read_only},
+        error::ApiError,
+        input::{Body, Fields, LARGEST_SKIP, TaskPath},
+        request::RequestInfo,
+        state::Shared,
+    },
     domain::{
         draft::{Draft, Problem},
         facts::TaskStatus,
@@ -24,14 +26,47 @@ use crate::{
     store::{Direction, StoreError, TaskQuery, TaskSort},
 };
 
-/// Executions shown beside a task.
-const NEWEST: usize = 5;
+/// The number of newest executions beside a task, with the end of their output.
+const BESIDE: usize = 5;
 
-pub(super) async fn list(
+/// A page of tasks.
+#[derive(Serialize)]
+pub(in crate::api) struct List {
+    tasks: Vec<TaskDocument>,
+    total: u64,
+    skip: usize,
+    limit: usize,
+    meta: Meta,
+}
+
+/// One task.
+#[derive(Serialize)]
+pub(in crate::api) struct Found {
+    task: TaskDocument,
+    /// The newest [`BESIDE`], newest first.
+    executions: Vec<ExecutionDocument>,
+    meta: Meta,
+}
+
+/// A task after a change.
+#[derive(Serialize)]
+pub(in crate::api) struct Changed {
+    task: TaskDocument,
+    meta: Meta,
+}
+
+/// The answer to a delete.
+#[derive(Serialize)]
+pub(in crate::api) struct Deleted {
+    success: bool,
+    meta: Meta,
+}
+
+pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
     mut fields: Fields,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<List>, ApiError> {
     let statuses = TaskStatus::ALL.map(|status| (status.name(), status));
     let query = TaskQuery {
         skip: fields.number("skip", 0, LARGEST_SKIP, 0),
@@ -53,25 +88,20 @@ pub(super) async fn list(
         direction: fields
             .choice("sortOrder", &[("asc", Direction::Ascending), ("desc", Direction::Descending)])
             .unwrap_or(Direction::Ascending),
-        newest: model::NEWEST,
+        newest: NEWEST,
     };
     fields.finish()?;
     let (skip, limit) = (query.skip, query.limit);
     let page = api.store.tasks(query).await?;
     let now = api.clock.now();
-    let tasks: Vec<_> = page.items.iter().map(|view| model::task(view, now)).collect::<Result<_, _>>()?;
-    Ok(Json(json!({
-        "tasks": tasks,
-        "total": page.total,
-        "skip": skip,
-        "limit": limit,
-        "meta": info.meta(),
-    })))
+    let tasks = page.items.into_iter().map(|view| TaskDocument::new(view, now)).collect();
+    Ok(Json(List { tasks, total: page.total, skip, limit, meta: info.meta() }))
 }
 
-pub(super) async fn create(
+pub(in crate::api) async fn create(
     State(api): State<Shared>,
     info: RequestInfo,
+    Caller(actor): Caller,
     fields: Fields,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
@@ -80,12 +110,10 @@ pub(super) async fn create(
     let draft = Draft::read_new(&body).map_err(ApiError::invalid)?;
     let definition = draft.create(&api.defaults, now).map_err(ApiError::invalid)?;
     check_handler(&api, &definition.handler).await?;
-    let task = api.scheduler.create(definition, &info.asker()).await?;
+    let task = api.scheduler.create(definition, &actor).await?;
     let location = format!("/admin/scheduler/{}", task.id);
-    let body = json!({
-        "task": model::changed(&*api.store, task, now).await?,
-        "meta": info.meta_saying("Task created successfully"),
-    });
+    let task = show_changed(&api, task).await?;
+    let body = Changed { task, meta: info.meta_saying("Task created successfully") };
     let mut response = (StatusCode::CREATED, Json(body)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -93,34 +121,32 @@ pub(super) async fn create(
     Ok(response)
 }
 
-pub(super) async fn read(
+pub(in crate::api) async fn read(
     State(api): State<Shared>,
     info: RequestInfo,
     TaskPath(id): TaskPath,
     fields: Fields,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Found>, ApiError> {
     fields.finish()?;
-    let view = api.store.task_view(id, model::NEWEST).await?.ok_or(StoreError::NotFound)?;
-    let newest = &view.newest[..view.newest.len().min(NEWEST)];
-    let executions = model::listed(&*api.store, newest).await?;
-    Ok(Json(json!({
-        "task": model::task(&view, api.clock.now())?,
-        "executions": executions,
-        "meta": info.meta(),
-    })))
+    let view = api.store.task_view(id, NEWEST).await?.ok_or(StoreError::NotFound)?;
+    let beside = view.newest.iter().take(BESIDE).cloned().collect();
+    let executions = show_executions(&api, beside, Some(TAIL)).await?;
+    let task = TaskDocument::new(view, api.clock.now());
+    Ok(Json(Found { task, executions, meta: info.meta() }))
 }
 
-pub(super) async fn update(
+pub(in crate::api) async fn update(
     State(api): State<Shared>,
     info: RequestInfo,
+    Caller(actor): Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
     Body(mut body): Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Changed>, ApiError> {
     fields.finish()?;
-    let view = api.store.task_view(id, model::NEWEST).await?.ok_or(StoreError::NotFound)?;
-    let document = model::task(&view, api.clock.now())?;
-    let mut problems = read_only::take_out(&mut body, &document);
+    let view = api.store.task_view(id, NEWEST).await?.ok_or(StoreError::NotFound)?;
+    let document = TaskDocument::new(view, api.clock.now());
+    let mut problems = read_only::take_out(&mut body, &document)?;
     let draft = match Draft::read(&body) {
         Ok(draft) if problems.is_empty() => draft,
         read => {
@@ -131,23 +157,22 @@ pub(super) async fn update(
     if let Some(handler) = draft.handler() {
         check_handler(&api, handler).await?;
     }
-    let task = api.scheduler.update(id, draft, &info.asker()).await?;
-    Ok(Json(json!({
-        "task": model::changed(&*api.store, task, api.clock.now()).await?,
-        "meta": info.meta_saying("Task updated successfully"),
-    })))
+    let task = api.scheduler.update(id, draft, &actor).await?;
+    let task = show_changed(&api, task).await?;
+    Ok(Json(Changed { task, meta: info.meta_saying("Task updated successfully") }))
 }
 
-pub(super) async fn delete(
+pub(in crate::api) async fn delete(
     State(api): State<Shared>,
     info: RequestInfo,
+    Caller(actor): Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Deleted>, ApiError> {
     fields.finish()?;
-    let task = api.scheduler.delete(id, &info.asker()).await?;
-    let message = format!("Task \"{}\" deleted successfully", task.definition.name);
-    Ok(Json(json!({ "success": true, "meta": info.meta_saying(&message) })))
+    let task = api.scheduler.delete(id, &actor).await?;
+    let meta = info.meta_saying(format!("Task \"{}\" deleted successfully", task.definition.name));
+    Ok(Json(Deleted { success: true, meta }))
 }
 
 async fn check_handler(api: &Shared, name: &str) -> Result<(), ApiError> {

@@ -1,0 +1,102 @@
+//! Documents: the JSON of tasks and executions. The names and their order are a contract.
+//!
+//! A document is made of data that a route has read; nothing here reads a store.
+
+pub(super) mod read_only;
+
+use serde::{Serialize, Serializer, ser};
+use serde_json::Value;
+
+use crate::{
+    domain::{
+        Millis,
+        definition::Definition,
+        draft::fields::FIELDS,
+        execution::{Execution, Line},
+        facts::{LastExecution, TaskStatus},
+        ids::TaskId,
+        schedule::ScheduleType,
+    },
+    store::TaskView,
+};
+
+/// The number of newest executions inside a task's document.
+pub(super) const NEWEST: usize = 10;
+
+/// The part of every answer that is about the request.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Meta {
+    /// A sentence for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<String>,
+    /// Seconds that the server spent on the request.
+    pub(super) exec_time: f64,
+}
+
+/// A task as the API shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TaskDocument {
+    #[serde(rename = "_key")]
+    key: TaskId,
+    #[serde(flatten, serialize_with = "serialize_fields")]
+    definition: Definition,
+    schedule_type: ScheduleType,
+    next_run: Option<Millis>,
+    /// Nominal milliseconds between two runs.
+    period: Millis,
+    retry_count: u32,
+    last_retry: Option<Millis>,
+    status: TaskStatus,
+    created_at: Millis,
+    updated_at: Millis,
+    last_execution: Option<LastExecution>,
+    /// The newest [`NEWEST`], newest first, without output.
+    executions: Vec<Execution>,
+}
+
+impl TaskDocument {
+    /// The document at `now`.
+    pub(super) fn new(view: TaskView, now: Millis) -> Self {
+        let TaskView { task, newest: mut executions } = view;
+        executions.truncate(NEWEST);
+        let (next_run, status) = (task.next_run(), task.status());
+        let plan = task.plan();
+        let schedule_type = plan.schedule.schedule_type();
+        let after = next_run.map_or(now, |next| next.saturating_sub(1));
+        let period = plan.schedule.period(after, plan.anchor, plan.zone);
+        Self {
+            key: task.id,
+            definition: task.definition,
+            schedule_type,
+            next_run,
+            period,
+            retry_count: task.facts.retry_count,
+            last_retry: task.facts.last_retry,
+            status,
+            created_at: task.created_at,
+            updated_at: task.updated_at,
+            last_execution: task.facts.last_execution,
+            executions,
+        }
+    }
+}
+
+/// Writes the fields that a user decides about in the order of their table.
+fn serialize_fields<S: Serializer>(definition: &Definition, serializer: S) -> Result<S::Ok, S::Error> {
+    let stored = serde_json::to_value(definition).map_err(ser::Error::custom)?;
+    serializer.collect_map(FIELDS.iter().map(|field| match field.name {
+        "type" => ("type", Value::from("script")),
+        name => (name, stored[name].clone()),
+    }))
+}
+
+/// An execution as the API shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct ExecutionDocument {
+    #[serde(flatten)]
+    pub(super) execution: Execution,
+    /// All of its output, or the end of it.
+    pub(super) output: Vec<Line>,
+}

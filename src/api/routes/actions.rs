@@ -1,0 +1,152 @@
+//! Actions on a task: run, pause, resume, reset-retries, cancel.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+
+use super::{show_changed, show_execution};
+use crate::{
+    api::{
+        auth::Caller,
+        documents::{ExecutionDocument, Meta, TaskDocument},
+        error::ApiError,
+        input::{Fields, OptionalBody, TaskPath},
+        request::RequestInfo,
+        state::Shared,
+    },
+    domain::{
+        draft::read_run,
+        facts::Task,
+        ids::{ExecutionId, TaskId},
+    },
+    scheduler::ControlError,
+};
+
+/// The answer to a run.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct Started {
+    success: bool,
+    task_id: TaskId,
+    task_name: String,
+    execution_id: ExecutionId,
+    /// With `?wait=true`: the execution at its end, or null if it has been removed by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution: Option<Option<ExecutionDocument>>,
+    meta: Meta,
+}
+
+/// The answer to an action that changes a task.
+#[derive(Serialize)]
+pub(in crate::api) struct Acted {
+    success: bool,
+    task: TaskDocument,
+    meta: Meta,
+}
+
+/// The answer to a cancel.
+#[derive(Serialize)]
+pub(in crate::api) struct Cancelled {
+    success: bool,
+    cancelled: Vec<ExecutionId>,
+    meta: Meta,
+}
+
+pub(in crate::api) async fn run(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    Caller(actor): Caller,
+    TaskPath(id): TaskPath,
+    mut fields: Fields,
+    OptionalBody(body): OptionalBody,
+) -> Result<Json<Started>, ApiError> {
+    let wait = fields.choice("wait", &[("true", true), ("false", false)]).unwrap_or(false);
+    fields.finish()?;
+    let params = read_run(&body).map_err(ApiError::invalid)?;
+    // Listen before the run is asked for, so that its end cannot be missed.
+    let events = api.events.listen();
+    let (task, execution_id) = api.scheduler.run_by_hand(id, params, &actor).await?;
+    let mut execution = None;
+    if wait {
+        api.scheduler.ended(events, id, execution_id).await;
+        execution = Some(match api.store.execution(id, execution_id).await? {
+            Some(row) => Some(show_execution(&api, row).await?),
+            None => None,
+        });
+    }
+    let task_name = task.definition.name;
+    let meta = info.meta_saying(format!("Task \"{task_name}\" execution started"));
+    Ok(Json(Started { success: true, task_id: task.id, task_name, execution_id, execution, meta }))
+}
+
+pub(in crate::api) async fn pause(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    Caller(actor): Caller,
+    TaskPath(id): TaskPath,
+    fields: Fields,
+    body: OptionalBody,
+) -> Result<Json<Acted>, ApiError> {
+    let change = api.scheduler.pause(id, &actor);
+    act(&api, &info, fields, &body, change, |name| format!("Task \"{name}\" paused successfully")).await
+}
+
+pub(in crate::api) async fn resume(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    Caller(actor): Caller,
+    TaskPath(id): TaskPath,
+    fields: Fields,
+    body: OptionalBody,
+) -> Result<Json<Acted>, ApiError> {
+    let change = api.scheduler.resume(id, &actor);
+    act(&api, &info, fields, &body, change, |name| format!("Task \"{name}\" resumed successfully")).await
+}
+
+pub(in crate::api) async fn reset_retries(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    Caller(actor): Caller,
+    TaskPath(id): TaskPath,
+    fields: Fields,
+    body: OptionalBody,
+) -> Result<Json<Acted>, ApiError> {
+    let change = api.scheduler.reset_retries(id, &actor);
+    let say = |name: &str| format!("Retry count for task \"{name}\" has been reset");
+    act(&api, &info, fields, &body, change, say).await
+}
+
+pub(in crate::api) async fn cancel(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    Caller(actor): Caller,
+    TaskPath(id): TaskPath,
+    fields: Fields,
+    body: OptionalBody,
+) -> Result<Json<Cancelled>, ApiError> {
+    refuse_input(fields, &body)?;
+    let (task, cancelled) = api.scheduler.cancel(id, &actor).await?;
+    let meta = info.meta_saying(format!("Task \"{}\" cancelled successfully", task.definition.name));
+    Ok(Json(Cancelled { success: true, cancelled, meta }))
+}
+
+/// Makes a change that takes no input, and shows the task as it is then. `say` makes the message
+/// of the task's name.
+async fn act(
+    api: &Shared,
+    info: &RequestInfo,
+    fields: Fields,
+    body: &OptionalBody,
+    change: impl Future<Output = Result<Task, ControlError>>,
+    say: impl FnOnce(&str) -> String,
+) -> Result<Json<Acted>, ApiError> {
+    refuse_input(fields, body)?;
+    let task = change.await?;
+    let message = say(&task.definition.name);
+    let task = show_changed(api, task).await?;
+    Ok(Json(Acted { success: true, task, meta: info.meta_saying(message) }))
+}
+
+fn refuse_input(fields: Fields, body: &OptionalBody) -> Result<(), ApiError> {
+    fields.finish()?;
+    body.refuse_keys()
+}

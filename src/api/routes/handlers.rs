@@ -1,0 +1,55 @@
+//! The handlers in the folder.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+
+use crate::{
+    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    domain::Millis,
+    handlers::catalog::HandlerState,
+};
+
+/// Every handler, by name.
+#[derive(Serialize)]
+pub(in crate::api) struct List {
+    handlers: Vec<HandlerDocument>,
+    meta: Meta,
+}
+
+/// A handler as the API shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HandlerDocument {
+    name: String,
+    file: String,
+    description: String,
+    hash: String,
+    /// Bytes.
+    size: u64,
+    modified_at: Millis,
+    /// Why it does not load.
+    error: Option<String>,
+    /// Left out unless a check goes on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    checking: bool,
+}
+
+pub(in crate::api) async fn list(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    fields: Fields,
+) -> Result<Json<List>, ApiError> {
+    fields.finish()?;
+    let found = api.catalog.list().await.into_iter();
+    let handlers = found.map(|HandlerState { file, error, checking }| HandlerDocument {
+        name: file.name,
+        file: file.file,
+        description: file.description,
+        hash: file.hash,
+        size: file.size,
+        modified_at: file.modified_at,
+        error,
+        checking,
+    });
+    Ok(Json(List { handlers: handlers.collect(), meta: info.meta() }))
+}

@@ -1,0 +1,101 @@
+//! Whether the process is up, and whether it can do its work.
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    api::{
+        error::ApiError,
+        state::{RunnersReady, Shared},
+    },
+    backup::BackupState,
+    domain::text::one_line,
+    store::Report,
+};
+
+#[derive(Serialize)]
+pub(in crate::api) struct Health {
+    status: &'static str,
+}
+
+/// How the parts of the server stand.
+#[derive(Serialize)]
+struct Ready {
+    /// Whether due tasks run.
+    ready: bool,
+    store: StoreReady,
+    scheduler: SchedulerReady,
+    runners: RunnersReady,
+    /// The sandbox of the runners.
+    cage: String,
+}
+
+#[derive(Serialize)]
+struct StoreReady {
+    /// Whether it can be read.
+    open: bool,
+    /// The findings of the check that began at the start.
+    start: Report,
+    backup: BackupState,
+}
+
+#[derive(Serialize)]
+struct SchedulerReady {
+    running: bool,
+    stopping: bool,
+}
+
+pub(in crate::api) async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response, ApiError> {
+    let open = api.store.next_due().await.is_ok();
+    let runners = api.readiness.runners();
+    let (running, stopping) = (api.readiness.scheduler(), api.scheduler.is_stopping());
+    let ready = open && running && runners.alive > 0 && !stopping;
+    let document = Ready {
+        ready,
+        store: StoreReady { open, start: api.store.report(), backup: api.readiness.backup() },
+        scheduler: SchedulerReady { running, stopping },
+        runners,
+        cage: api.readiness.cage(),
+    };
+    let mut body = serde_json::to_value(document).map_err(|error| ApiError::internal(error.to_string()))?;
+    flatten(&mut body);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, Json(body)).into_response())
+}
+
+/// Makes each text one line: an operator's tools show them as they are.
+fn flatten(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = one_line(text).into_owned(),
+        Value::Array(items) => items.iter_mut().for_each(flatten),
+        Value::Object(fields) => fields.values_mut().for_each(flatten),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_text_is_one_line() {
+        let mut body =
+            json!({"store": {"start": {"setAside": ["value system/a\nb\u{1b}[2J: no"]}}, "cage": "a\nb"});
+        flatten(&mut body);
+        let expected =
+            json!({"store": {"start": {"setAside": ["value system/a\\nb\\u001b[2J: no"]}}, "cage": "a\\nb"});
+        assert_eq!(body, expected);
+    }
+}

@@ -1,0 +1,46 @@
+//! Routes: one file per thing that is asked about. A route reads its request strictly, asks the
+//! scheduler for changes and the store for reads, and answers with a document.
+
+pub(super) mod actions;
+pub(super) mod executions;
+pub(super) mod handlers;
+pub(super) mod health;
+pub(super) mod schedule;
+pub(super) mod tasks;
+
+use super::{
+    documents::{ExecutionDocument, NEWEST, TaskDocument},
+    error::ApiError,
+    state::Shared,
+};
+use crate::{
+    domain::{execution::Execution, facts::Task},
+    store::{ExecutionQuery, TaskView},
+};
+
+/// Bytes of the end of its output that an execution shows in lists.
+const TAIL: usize = 8 * 1024;
+
+/// The document of a task that a change has just made.
+async fn show_changed(api: &Shared, task: Task) -> Result<TaskDocument, ApiError> {
+    let query = ExecutionQuery { limit: NEWEST, ..ExecutionQuery::default() };
+    let newest = api.store.executions(task.id, query).await?.items;
+    Ok(TaskDocument::new(TaskView { task, newest }, api.clock.now()))
+}
+
+/// The documents of executions, each with its output or the last `tail` bytes of it.
+async fn show_executions(
+    api: &Shared,
+    executions: Vec<Execution>,
+    tail: Option<usize>,
+) -> Result<Vec<ExecutionDocument>, ApiError> {
+    let outputs = api.store.outputs(executions.iter().map(|row| row.id).collect(), tail).await?;
+    let pairs = executions.into_iter().zip(outputs);
+    Ok(pairs.map(|(execution, output)| ExecutionDocument { execution, output }).collect())
+}
+
+/// The document of an execution with its whole output.
+async fn show_execution(api: &Shared, execution: Execution) -> Result<ExecutionDocument, ApiError> {
+    let documents = show_executions(api, vec![execution], None).await?;
+    documents.into_iter().next().ok_or_else(|| ApiError::internal("an execution without output"))
+}

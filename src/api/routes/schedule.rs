@@ -1,0 +1,57 @@
+//! The meaning of a schedule, before there is a task.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+
+use crate::{
+    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    domain::{Millis, draft::Problem, preview, schedule::ScheduleType, zone::parse_zone},
+};
+
+/// The end of the year 9999, where the calendar of schedules ends.
+const LATEST: Millis = 253_402_300_799_999;
+
+/// The meaning and the next times of a schedule.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct PreviewDocument {
+    schedule: String,
+    timezone: &'static str,
+    schedule_type: ScheduleType,
+    /// The schedule in plain words.
+    description: String,
+    next: Vec<Millis>,
+    warnings: Vec<String>,
+    meta: Meta,
+}
+
+pub(in crate::api) async fn preview(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    mut fields: Fields,
+) -> Result<Json<PreviewDocument>, ApiError> {
+    let schedule = fields.text("schedule");
+    let timezone = fields.text("timezone");
+    let after = fields.number("after", 0, LATEST, api.clock.now());
+    let count = fields.number("count", 1, 100, 5);
+    if schedule.is_none() {
+        fields.report("schedule", "is required");
+    }
+    let zone = timezone.map_or(Ok(api.defaults.timezone), |name| parse_zone(&name));
+    let zone = zone.map_err(|error| fields.report("timezone", error.to_string())).ok();
+    fields.finish()?;
+    let (Some(schedule), Some(zone)) = (schedule, zone) else {
+        return Err(ApiError::internal("a missing field was not reported"));
+    };
+    let preview = preview::preview(&schedule, zone, after, count)
+        .map_err(|error| ApiError::invalid(vec![Problem::new("schedule", error.to_string())]))?;
+    Ok(Json(PreviewDocument {
+        schedule,
+        timezone: zone.name(),
+        schedule_type: preview.schedule_type,
+        description: preview.description,
+        next: preview.next,
+        warnings: preview.warnings,
+        meta: info.meta(),
+    }))
+}

@@ -1,0 +1,56 @@
+//! State: all that a route may use.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::token::Token;
+use crate::{
+    backup::BackupState, clock::Clock, domain::draft::Defaults, events::Events, handlers::catalog::Catalog,
+    scheduler::Scheduler, store::Store,
+};
+
+/// The parts of the server that answer requests.
+pub struct Api {
+    /// Makes changes.
+    pub scheduler: Arc<Scheduler>,
+    /// Answers reads.
+    pub store: Arc<dyn Store>,
+    /// Lists and checks handlers.
+    pub catalog: Catalog,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Tells when a run has ended.
+    pub events: Events,
+    /// The token of administrators.
+    pub token: Token,
+    /// The defaults of fields that a body leaves out.
+    pub defaults: Defaults,
+    /// Tells how the other parts stand, for `/ready`.
+    pub readiness: Arc<dyn Readiness>,
+}
+
+pub(super) type Shared = Arc<Api>;
+
+/// The numbers of runners, and of runs that wait for one.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunnersReady {
+    /// Runners that are ready or run something.
+    pub alive: usize,
+    /// Runners that are ready.
+    pub idle: usize,
+    /// Runs that wait for a runner.
+    pub waiting: usize,
+}
+
+/// Tells about parts of the server that the API does not use.
+pub trait Readiness: Send + Sync + 'static {
+    /// The runners.
+    fn runners(&self) -> RunnersReady;
+    /// The sandbox of the runners, beside V8 and the process itself, in a line for people.
+    fn cage(&self) -> String;
+    /// The backups.
+    fn backup(&self) -> BackupState;
+    /// Whether the scheduler's loop is running.
+    fn scheduler(&self) -> bool;
+}
