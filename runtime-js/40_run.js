@@ -250,7 +250,8 @@
   }
 
   function badResult(error, value) {
-    const at = value === undefined ? "" : placeOf(value, (inner) => typeof inner === "bigint");
+    const place = value === undefined ? "" : placeOf(value, (inner) => typeof inner === "bigint");
+    const at = place === "" ? "" : ` at ${place}`;
     end(BAD_RESULT, `the result is not JSON${at}: ${ours.describe(error)}`, ours.stackOf(error));
   }
 
@@ -299,7 +300,7 @@
       else if (core.isSet(inner)) advice = "a Set, which JSON keeps as {}: use Array.from(set)";
       return advice !== "";
     });
-    if (advice !== "") ours.warn(`The result has${place} ${advice}`);
+    if (advice !== "") ours.warn(`${place} is ${advice}`);
   }
 
   /** JSON in which an Error keeps its name and message, unless it has a `toJSON`. */
@@ -359,7 +360,7 @@
     return rest + text;
   }
 
-  /** Where in a value the first wanted one stands: ` at result.items[3].id`. */
+  /** Where in a result the first wanted value stands: `result.items[3].id`; empty if unknown. */
   function placeOf(value, isWanted) {
     const paths = new SafeMap();
     let place = "";
@@ -378,7 +379,7 @@
         return inner;
       });
     } catch {
-      return place === "" || place === "?" ? "" : ` at ${ours.short(place)}`;
+      return place === "?" ? "" : ours.short(place);
     }
     return "";
   }

@@ -96,9 +96,9 @@ fn a_generator_that_is_returned_has_not_run_and_says_so() {
 fn a_result_that_json_would_empty_is_warned_of() {
     let server = Server::start();
     let cases = [
-        ("({ data: { rows: [1, Promise.resolve(2)] } })", "The result has at result.data.rows[1] a promise"),
-        ("({ byName: new Map([['a', 1]]) })", "The result has at result.byName a Map"),
-        ("new Set([1])", "The result has at result a Set"),
+        ("({ data: { rows: [1, Promise.resolve(2)] } })", "result.data.rows[1] is a promise"),
+        ("({ byName: new Map([['a', 1]]) })", "result.byName is a Map"),
+        ("new Set([1])", "result is a Set"),
     ];
     for (execution, (result, words)) in run_all(
         &server,
