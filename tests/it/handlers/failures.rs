@@ -96,7 +96,10 @@ fn a_recurring_task_whose_attempts_are_used_up_goes_on_or_stops_as_it_was_told()
     server.until_rows(&goes_on, "failed", 3);
     let stopped = server.until_status(&stops, "failed");
     assert_eq!(stopped["nextRun"], json!(null));
-    assert_eq!(server.executions(&stops).len(), 1, "it has stopped, while the other one went on");
+    // On a busy machine the next planned time comes before the first run has ended, and is skipped.
+    let rows = server.executions(&stops);
+    let ran: Vec<_> = rows.iter().filter(|row| row["status"] != "skipped").collect();
+    assert_eq!(ran.len(), 1, "it has stopped, while the other one went on: {ran:?}");
 
     let reset = server.act(&stops, "reset-retries").expect(200)["task"].take();
     assert_eq!(reset["status"], "active");
