@@ -161,9 +161,17 @@
 
   // --- stacks ---
 
-  const ONE_LINE = { __proto__: null, depth: 2, breakLength: Infinity, compact: true };
+  // No more is formatted than has room.
+  const BRIEFLY = {
+    __proto__: null,
+    depth: 2,
+    breakLength: Infinity,
+    compact: true,
+    maxArrayLength: 20,
+    maxStringLength: 1000,
+  };
   const inspectBriefly = (value) =>
-    cut(StringPrototypeReplaceAll(ours.inspect(value, ONE_LINE), "\n", " "), LONGEST_FIELDS);
+    cut(StringPrototypeReplaceAll(ours.inspect(value, BRIEFLY), "\n", " "), LONGEST_FIELDS);
 
   function framesOf(error) {
     const stack = get(error, "stack");
