@@ -1,6 +1,6 @@
 //! What happens when a task's due time has come.
 
-use super::{Stepper, skip_row};
+use super::{Stepper, rows::Skip};
 use crate::domain::{
     Millis,
     definition::{Misfire, Overlap},
@@ -130,7 +130,8 @@ impl Stepper<'_, '_> {
         let (by_hand, regular): (Vec<_>, _) = waiting.into_iter().partition(|w| w.occurrence.by_hand);
         for Waiting { execution, trigger, occurrence, .. } in by_hand {
             let planned = occurrence.scheduled_for;
-            let row = skip_row(&self.step.task, execution, Reason::Overlap, planned, 1, self.moment.now);
+            let skip = Skip { reason: Reason::Overlap, scheduled_for: planned, count: 1 };
+            let row = Execution::skipped(&self.step.task, execution, skip, self.moment.now);
             self.step.rows.push(Execution { trigger, ..row });
         }
         regular

@@ -1,6 +1,6 @@
 //! What follows from the end of an attempt.
 
-use super::{Refused, Stepper, running_row};
+use super::{Refused, Stepper};
 use crate::domain::{
     definition::OnExhausted,
     execution::{Ending, Execution, ExecutionStatus, Reason, Verdict},
@@ -96,7 +96,7 @@ impl Stepper<'_, '_> {
 }
 
 fn ended_row(task: &Task, running: &Running, verdict: Verdict, now: i64) -> Execution {
-    let mut row = running_row(task, running);
+    let mut row = Execution::started(task, running);
     row.start_time = verdict.started.or(row.start_time);
     row.duration = verdict.duration;
     row.handler_hash = verdict.handler_hash;

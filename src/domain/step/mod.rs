@@ -10,11 +10,13 @@
 mod control;
 mod due;
 mod ended;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 use serde_json::{Map, Value};
 
+use self::rows::Skip;
 use super::{
     Millis,
     definition::Definition,
@@ -253,7 +255,7 @@ impl Stepper<'_, '_> {
             skipped: None,
         };
         let task = &mut self.step.task;
-        self.step.rows.push(running_row(task, &running));
+        self.step.rows.push(Execution::started(task, &running));
         task.facts.running.push(running);
         task.facts.last_execution = Some(LastExecution {
             id: execution,
@@ -279,7 +281,8 @@ impl Stepper<'_, '_> {
             return;
         }
         let id = (self.moment.new_id)();
-        let row = skip_row(&self.step.task, id, reason, scheduled_for, count, self.moment.now);
+        let skip = Skip { reason, scheduled_for, count };
+        let row = Execution::skipped(&self.step.task, id, skip, self.moment.now);
         self.step.rows.push(row);
     }
 
@@ -301,8 +304,8 @@ impl Stepper<'_, '_> {
                 created_at: now,
             },
         };
-        let mut written =
-            skip_row(&self.step.task, row.execution, Reason::Overlap, row.scheduled_for, row.count, now);
+        let skip = Skip { reason: Reason::Overlap, scheduled_for: row.scheduled_for, count: row.count };
+        let mut written = Execution::skipped(&self.step.task, row.execution, skip, now);
         written.created_at = row.created_at;
         self.step.rows.retain(|r| r.id != written.id);
         self.step.rows.push(written);
@@ -341,56 +344,5 @@ impl Stepper<'_, '_> {
             return Passed::default();
         }
         self.plan().count_between(first, until)
-    }
-}
-
-/// The row of an execution in progress.
-pub(super) fn running_row(task: &Task, running: &Running) -> Execution {
-    Execution {
-        id: running.execution,
-        task_id: task.id,
-        task_name: task.definition.name.clone(),
-        handler: task.definition.handler.clone(),
-        handler_hash: None,
-        status: ExecutionStatus::Running,
-        reason: None,
-        trigger: running.trigger,
-        scheduled_for: running.occurrence.scheduled_for,
-        attempt: running.attempt,
-        start_time: Some(running.claimed_at),
-        duration: None,
-        error: None,
-        stack: None,
-        result: None,
-        output_truncated: false,
-        usage: None,
-        skipped_count: None,
-        created_at: running.claimed_at,
-        updated_at: running.claimed_at,
-    }
-}
-
-fn skip_row(
-    task: &Task,
-    id: ExecutionId,
-    reason: Reason,
-    scheduled_for: Millis,
-    count: u64,
-    now: Millis,
-) -> Execution {
-    let running = Running {
-        execution: id,
-        attempt: 0,
-        trigger: Trigger::Schedule,
-        claimed_at: now,
-        occurrence: Occurrence { scheduled_for, by_hand: false, params: None },
-        skipped: None,
-    };
-    Execution {
-        status: ExecutionStatus::Skipped,
-        reason: Some(reason),
-        start_time: None,
-        skipped_count: Some(count),
-        ..running_row(task, &running)
     }
 }

@@ -21,6 +21,7 @@ use crate::domain::{
     definition::{Definition, Overlap},
     draft::tests::definition,
     execution::{Ending, Level, Reason, Verdict},
+    facts::{Occurrence, Running},
     step::{Event, Moment, Policy},
 };
 
@@ -260,28 +261,16 @@ fn everything() -> TaskQuery {
 
 /// A row of a first attempt.
 pub(crate) fn row(task: &Task, id: ExecutionId, status: ExecutionStatus, created_at: Millis) -> Execution {
-    Execution {
-        id,
-        task_id: task.id,
-        task_name: task.definition.name.clone(),
-        handler: task.definition.handler.clone(),
-        handler_hash: None,
-        status,
-        reason: None,
-        trigger: Trigger::Schedule,
-        scheduled_for: created_at,
+    let occurrence = Occurrence { scheduled_for: created_at, by_hand: false, params: None };
+    let running = Running {
+        execution: id,
         attempt: 1,
-        start_time: Some(created_at),
-        duration: None,
-        error: None,
-        stack: None,
-        result: None,
-        output_truncated: false,
-        usage: None,
-        skipped_count: None,
-        created_at,
-        updated_at: created_at,
-    }
+        trigger: Trigger::Schedule,
+        claimed_at: created_at,
+        occurrence,
+        skipped: None,
+    };
+    Execution { status, ..Execution::started(task, &running) }
 }
 
 fn line(message: impl Into<String>) -> Line {
