@@ -13,7 +13,7 @@ use isochron::{
         ids::{ExecutionId, TaskId},
         schedule::{Schedule, Timetable},
         source::{Source, SourceKind},
-        step::{Event, Moment, Policy},
+        step::{Circumstances, Input, Policy},
     },
     runtime::protocol::{self, Context, Done, End, FromRunner, Mode, Run, ToRunner},
 };
@@ -105,8 +105,8 @@ fn due(c: &mut Criterion) {
                 for task in &tasks {
                     let now = task.due().unwrap_or(NOW);
                     let mut moment =
-                        Moment { now, roll: 0.0, new_id: &mut new_id, policy: Policy::default() };
-                    started += task.step(Event::Due, &mut moment).map_or(0, |step| step.start.len());
+                        Circumstances { now, roll: 0.0, new_id: &mut new_id, policy: Policy::default() };
+                    started += task.step(Input::Due, &mut moment).map_or(0, |step| step.start.len());
                 }
                 assert_eq!(started, COUNT, "every task is due and starts");
             },

@@ -3,18 +3,19 @@
 use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
-use tokio::{sync::broadcast, task::JoinError, time::timeout};
+use tokio::{task::JoinError, time::timeout};
 
 use super::{InFlight, REPLACED, Scheduler};
 use crate::{
     domain::{
         definition::Definition,
         draft::Draft,
+        execution::ExecutionStatus,
         facts::Task,
         ids::{ExecutionId, TaskId},
-        step::Event,
+        step::{Event, Input},
     },
-    events::Happened,
+    events::{Heard, Listener},
     store::{Audit, StoreError},
 };
 
@@ -57,6 +58,7 @@ impl Scheduler {
         let scheduler = self.clone();
         self.to_the_end(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
+            scheduler.events.publish(vec![Event::TaskChanged { task: task.id }]);
             scheduler.nudge.notify_one();
             Ok(task)
         })
@@ -73,7 +75,7 @@ impl Scheduler {
         draft: Draft,
         actor: &Actor,
     ) -> Result<Task, ControlError> {
-        self.ask(task, "update", actor, move || Event::Update(Box::new(draft.clone()))).await
+        self.ask(task, "update", actor, move || Input::Update(Box::new(draft.clone()))).await
     }
 
     /// Holds a task back.
@@ -81,7 +83,7 @@ impl Scheduler {
     /// # Errors
     /// When it is gone or paused already, or the store fails.
     pub async fn pause(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
-        self.ask(task, "pause", actor, || Event::Pause).await
+        self.ask(task, "pause", actor, || Input::Pause).await
     }
 
     /// Lets a paused or stopped task go on.
@@ -89,7 +91,7 @@ impl Scheduler {
     /// # Errors
     /// When it is gone or not paused, or the store fails.
     pub async fn resume(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
-        self.ask(task, "resume", actor, || Event::Resume).await
+        self.ask(task, "resume", actor, || Input::Resume).await
     }
 
     /// Forgives a task's failures.
@@ -97,7 +99,7 @@ impl Scheduler {
     /// # Errors
     /// When it is gone, or the store fails.
     pub async fn reset_retries(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
-        self.ask(task, "reset-retries", actor, || Event::ResetRetries).await
+        self.ask(task, "reset-retries", actor, || Input::ResetRetries).await
     }
 
     /// Runs a task now, once, with `params` instead of its own if there are any.
@@ -111,8 +113,8 @@ impl Scheduler {
         actor: &Actor,
     ) -> Result<(Task, ExecutionId), ControlError> {
         let execution = self.ids.execution(self.clock.now());
-        let event = move || Event::RunByHand { execution, params: params.clone() };
-        Ok((self.ask(task, "run", actor, event).await?, execution))
+        let input = move || Input::RunByHand { execution, params: params.clone() };
+        Ok((self.ask(task, "run", actor, input).await?, execution))
     }
 
     /// Ends what runs of a task, and waits for that.
@@ -125,7 +127,7 @@ impl Scheduler {
         actor: &Actor,
     ) -> Result<(Task, Vec<ExecutionId>), ControlError> {
         let events = self.events.listen();
-        let found = self.ask(task, "cancel", actor, || Event::Cancel).await?;
+        let found = self.ask(task, "cancel", actor, || Input::Cancel).await?;
         let running: Vec<_> = found.facts.running.iter().map(|running| running.execution).collect();
         self.ended_all(events, task, &running).await;
         Ok((found, running))
@@ -136,19 +138,26 @@ impl Scheduler {
     /// # Errors
     /// When it is gone, or the store fails.
     pub async fn delete(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
-        let _under_way = self.enter()?;
-        let mut tries = 0;
-        loop {
-            let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
-            let audit = audit("delete", &found, actor, self.clock.now());
-            match self.store.delete(task, Some(audit)).await {
-                Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
-                    tries += 1;
-                    self.end(task, &running, "its task was deleted").await;
+        let (scheduler, actor) = (self.clone(), actor.clone());
+        self.to_the_end(async move {
+            let mut tries = 0;
+            loop {
+                let found = scheduler.store.task(task).await?.ok_or(StoreError::NotFound)?;
+                let audit = audit("delete", &found, &actor, scheduler.clock.now());
+                match scheduler.store.delete(task, Some(audit)).await {
+                    Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
+                        tries += 1;
+                        scheduler.end(task, &running, "its task was deleted").await;
+                    }
+                    Err(error) => return Err(error.into()),
+                    Ok(deleted) => {
+                        scheduler.events.publish(vec![Event::TaskDeleted { task }]);
+                        return Ok(deleted);
+                    }
                 }
-                result => return Ok(result?),
             }
-        }
+        })
+        .await
     }
 
     /// Counts as under way, so that a stop waits for it; refused once the stop has begun.
@@ -162,17 +171,17 @@ impl Scheduler {
         task: TaskId,
         action: &str,
         actor: &Actor,
-        event: impl Fn() -> Event + Send + 'static,
+        input: impl Fn() -> Input + Send + 'static,
     ) -> Result<Task, ControlError> {
         let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
         let audit = audit(action, &found, actor, self.clock.now());
-        let who = match event() {
-            Event::Cancel => "cancelled by a user",
+        let who = match input() {
+            Input::Cancel => "cancelled by a user",
             _ => REPLACED,
         };
         let scheduler = self.clone();
         self.to_the_end(async move {
-            let decision = scheduler.decision(event);
+            let decision = scheduler.decision(input);
             let step = scheduler.store.change(task, decision, None, Some(audit)).await?;
             let task = step.task.clone();
             scheduler.carry_out(step, who, &mut Vec::new());
@@ -207,22 +216,16 @@ impl Scheduler {
         self.ended_all(events, task, executions).await;
     }
 
-    /// Waits until executions that were asked to end are recorded as ended.
-    async fn ended_all(
-        &self,
-        mut events: broadcast::Receiver<Happened>,
-        task: TaskId,
-        executions: &[ExecutionId],
-    ) {
+    /// Waits until the ends of cancelled executions are recorded, but not for longer than that
+    /// ought to take.
+    async fn ended_all(&self, mut events: Listener, task: TaskId, executions: &[ExecutionId]) {
         let still_running = async || {
             let found = self.store.task(task).await.ok().flatten();
             found.is_some_and(|task| task.facts.running.iter().any(|r| executions.contains(&r.execution)))
         };
         let ended = async {
             while still_running().await {
-                if let Err(broadcast::error::RecvError::Closed) = events.recv().await {
-                    return;
-                }
+                events.hear(|event| executions.iter().any(|execution| event.closes(task, *execution))).await;
             }
         };
         if timeout(ENDED_WITHIN, ended).await.is_err() {
@@ -230,26 +233,26 @@ impl Scheduler {
         }
     }
 
-    /// Waits until an execution's end is recorded; for as long as it takes.
-    pub async fn ended(
-        &self,
-        mut events: broadcast::Receiver<Happened>,
-        task: TaskId,
-        execution: ExecutionId,
-    ) {
-        loop {
-            match events.recv().await {
-                Ok(event) if event == (Happened::Ended { task, execution }) => return,
-                Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(_)) => {
-                    // Its end may be among what was missed.
-                    let row = self.store.execution(task, execution).await.ok().flatten();
-                    if row.is_some_and(|row| row.duration.is_some()) {
-                        return;
-                    }
-                }
-                Err(broadcast::error::RecvError::Closed) => return,
+    /// Waits until an execution's row is closed or its task is deleted; for as long as it takes.
+    /// `events` must have listened since before the execution was asked for.
+    pub async fn ended(&self, mut events: Listener, task: TaskId, execution: ExecutionId) {
+        while events.hear(|event| event.closes(task, execution)).await == Heard::TooMany {
+            if self.is_closed(task, execution).await {
+                return;
             }
+        }
+    }
+
+    /// Whether an execution's row is closed or gone, by the store's account.
+    async fn is_closed(&self, task: TaskId, execution: ExecutionId) -> bool {
+        match self.store.execution(task, execution).await {
+            Ok(Some(row)) => row.status != ExecutionStatus::Running,
+            Ok(None) => {
+                let found = self.store.task(task).await;
+                let waits = |task: &Task| task.facts.waiting.iter().any(|w| w.execution == execution);
+                found.is_ok_and(|task| task.is_none_or(|task| !waits(&task)))
+            }
+            Err(_) => false,
         }
     }
 }

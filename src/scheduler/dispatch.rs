@@ -12,7 +12,7 @@ use crate::{
     domain::{
         execution::{Line, Verdict},
         ids::{ExecutionId, TaskId},
-        step::{Event, Refused, Start, Step},
+        step::{Event, Input, Refused, Start, Step},
     },
     runtime::{Attempt, Invocation, protocol::Context},
     store::{Output, StoreError},
@@ -39,11 +39,13 @@ impl Scheduler {
         let (task, execution) = (start.task, start.execution);
         let (lines, received) = mpsc::channel(LINES);
         let run = self.runner.run(invocation(start, lines, cancel));
-        let (verdict, rest) = tokio::join!(run, self.collect(execution, received));
+        let (verdict, rest) = tokio::join!(run, self.collect(task, execution, received));
         // The runner is free: the next claim may share a commit with this end.
         drop(permit);
+        let output = rest.as_ref().map(|rest| Event::Output { task, execution, chunk: rest.chunk });
         match self.record_end(task, execution, verdict, rest).await {
-            Ok(step) => {
+            Ok(mut step) => {
+                step.events.splice(0..0, output);
                 self.in_progress.leave(execution);
                 // An end starts nothing by itself: what waits for it is due, and the loop is told so.
                 self.carry_out(step, REPLACED, &mut Vec::new());
@@ -74,7 +76,7 @@ impl Scheduler {
         loop {
             let verdict = verdict.clone();
             let decision =
-                self.decision(move || Event::Ended { execution, verdict: Box::new(verdict.clone()) });
+                self.decision(move || Input::Ended { execution, verdict: Box::new(verdict.clone()) });
             match self.store.change(task, decision, rest.clone(), None).await {
                 Err(error @ (StoreError::Backend { .. } | StoreError::NoSpace { .. })) => {
                     tracing::error!(%task, %execution, %error, "an end is not recorded yet and is tried again");
@@ -87,7 +89,12 @@ impl Scheduler {
     }
 
     /// Stores output as it comes; what is left at the end goes with the end.
-    async fn collect(&self, execution: ExecutionId, mut received: mpsc::Receiver<Line>) -> Option<Output> {
+    async fn collect(
+        &self,
+        task: TaskId,
+        execution: ExecutionId,
+        mut received: mpsc::Receiver<Line>,
+    ) -> Option<Output> {
         let mut chunk = 0;
         let mut lines: Vec<Line> = Vec::new();
         let mut bytes = 0;
@@ -117,8 +124,9 @@ impl Scheduler {
                 Some(None) => {}
             }
             let output = Output { execution, chunk, lines: std::mem::take(&mut lines) };
-            if let Err(error) = self.store.append(output).await {
-                tracing::error!(%execution, %error, "output could not be stored");
+            match self.store.append(output).await {
+                Ok(()) => self.events.publish(vec![Event::Output { task, execution, chunk }]),
+                Err(error) => tracing::error!(%execution, %error, "output could not be stored"),
             }
             chunk += 1;
             bytes = 0;

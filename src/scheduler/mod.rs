@@ -2,7 +2,7 @@
 //!
 //! The loop ([`Scheduler::run`]) sleeps until the store's earliest due time, claims what is
 //! due, as many tasks as there is room for, and dispatches what follows ([`dispatch`]). What
-//! follows from an event is decided by `domain::step` inside the store's transaction, so the
+//! follows from an input is decided by `domain::step` inside the store's transaction, so the
 //! loop keeps no opinion of its own about any task: start-up, missed times and normal running
 //! are one path. What users ask for comes in through [`Scheduler`]'s methods ([`control`]);
 //! what an earlier process left behind is settled by [`recovery`] before the loop starts.
@@ -27,12 +27,11 @@ use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{
         Millis,
-        execution::ExecutionStatus,
         facts::Task,
         ids::{ExecutionId, TaskId},
-        step::{Event, Moment, Policy, Refused, Step},
+        step::{Circumstances, Input, Policy, Refused, Step},
     },
-    events::{Events, Happened},
+    events::Events,
     runtime::Runner,
     store::{Decision, Store, StoreError},
 };
@@ -171,21 +170,21 @@ impl Scheduler {
 
     /// Claims what is due, one task for each permit; the latest due time that was looked at.
     async fn claim(self: &Arc<Self>, mut permits: Vec<OwnedSemaphorePermit>) -> Result<Millis, StoreError> {
-        let claimed = self.store.claim(AHEAD, permits.len(), self.decision(|| Event::Due)).await?;
+        let claimed = self.store.claim(AHEAD, permits.len(), self.decision(|| Input::Due)).await?;
         for step in claimed.steps {
             self.carry_out(step, REPLACED, &mut permits);
         }
         Ok(claimed.until)
     }
 
-    /// The decision that a store asks for about a task: `event` happens to it at the store's now or,
+    /// The decision that a store asks for about a task: `input` happens to it at the store's now or,
     /// for a due time a little ahead, at that time. A task that is busy may not be by then,
     /// so nothing is decided about it before.
-    fn decision(&self, event: impl Fn() -> Event + Send + 'static) -> Decision {
+    fn decision(&self, input: impl Fn() -> Input + Send + 'static) -> Decision {
         let (clock, ids, policy) = (self.clock.clone(), self.ids.clone(), self.policy);
         Box::new(move |task: &Task, mut now: Millis| -> Result<Step, Refused> {
-            let event = event();
-            if let (Event::Due, Some(due)) = (&event, task.due().filter(|due| *due > now)) {
+            let input = input();
+            if let (Input::Due, Some(due)) = (&input, task.due().filter(|due| *due > now)) {
                 if !task.facts.running.is_empty() {
                     return Err(Refused::NotYet);
                 }
@@ -193,16 +192,14 @@ impl Scheduler {
             }
             let roll = clock.roll() * 2.0 - 1.0;
             let mut new_id = || ids.execution(now);
-            task.step(event, &mut Moment { now, roll, new_id: &mut new_id, policy })
+            task.step(input, &mut Circumstances { now, roll, new_id: &mut new_id, policy })
         })
     }
 
     /// Does what follows from a step, which is durable by now; `who` cancels what it cancels.
     fn carry_out(self: &Arc<Self>, step: Step, who: &str, permits: &mut Vec<OwnedSemaphorePermit>) {
         let task = step.task.id;
-        for row in step.rows.iter().filter(|row| row.status != ExecutionStatus::Running) {
-            self.events.publish(Happened::Ended { task, execution: row.id });
-        }
+        self.events.publish(step.events);
         let entered: Vec<_> =
             step.cancel.into_iter().filter(|execution| self.in_progress.cancel(*execution, who)).collect();
         for start in step.start {

@@ -4,7 +4,7 @@ use super::Scheduler;
 use crate::{
     domain::{
         execution::{Reason, Verdict},
-        step::{Event, Refused},
+        step::{Input, Refused},
     },
     store::StoreError,
 };
@@ -30,14 +30,15 @@ impl Scheduler {
             .map(|(task, execution)| {
                 let decision = self.decision(move || {
                     let verdict = Verdict::failed(Reason::Lost, "the server died while the handler ran");
-                    Event::Ended { execution, verdict: Box::new(verdict) }
+                    Input::Ended { execution, verdict: Box::new(verdict) }
                 });
                 tokio::spawn(self.store.change(task, decision, None, None))
             })
             .collect();
         for change in changes {
             match change.await.unwrap_or(Err(StoreError::Closed)) {
-                Ok(_) | Err(StoreError::NotFound | StoreError::Refused(Refused::NotRunning(_))) => {}
+                Ok(step) => self.events.publish(step.events),
+                Err(StoreError::NotFound | StoreError::Refused(Refused::NotRunning(_))) => {}
                 Err(StoreError::Refused(error)) => {
                     tracing::error!(%error, "an execution left in progress cannot be closed");
                 }

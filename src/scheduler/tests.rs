@@ -8,7 +8,8 @@ use crate::{
     clock::SystemClock,
     domain::{
         draft::{Defaults, Draft},
-        execution::{Ending, Execution, Verdict},
+        execution::{Ending, Execution, ExecutionStatus, Level, Line, Verdict},
+        step::Event,
     },
     runtime::{Invocation, Later},
     store::memory::{MemoryStore, disk::Disk},
@@ -27,6 +28,8 @@ impl Runner for OneSlot {
             let to_its_end = async {
                 let _slot = self.slot.acquire().await;
                 self.started.add_permits(1);
+                let line = Line { time: 0, level: Level::Log, message: "started".to_owned() };
+                invocation.lines.send(line).await.expect("the scheduler listens");
                 take(&self.ends).await;
             };
             let ending = tokio::select! {
@@ -73,8 +76,10 @@ impl Scene {
         Self { store, runner, scheduler, actor: Actor { request_id: "test".to_owned() } }
     }
 
-    async fn create(&self, name: &str, schedule: &str) -> TaskId {
-        let body = json!({ "name": name, "description": "", "handler": "h", "schedule": schedule });
+    async fn create(&self, name: &str, schedule: &str, overlap: &str) -> TaskId {
+        let body = json!({
+            "name": name, "description": "", "handler": "h", "schedule": schedule, "overlap": overlap,
+        });
         let Value::Object(body) = body else { unreachable!("an object is written there") };
         let draft = Draft::read_new(&body).expect("valid");
         let defaults = Defaults { timezone: chrono_tz::UTC, keep_executions: 100 };
@@ -101,7 +106,8 @@ const NEVER: &str = "2999-01-01T00:00:00Z";
 #[tokio::test]
 async fn an_execution_that_waits_for_a_slot_is_cancelled_without_starting() {
     let scene = Scene::new();
-    let (first, second) = (scene.create("first", NEVER).await, scene.create("second", NEVER).await);
+    let (first, second) =
+        (scene.create("first", NEVER, "skip").await, scene.create("second", NEVER, "skip").await);
     let runs = scene.run_by_hand(first).await;
     take(&scene.runner.started).await;
     let waits = scene.run_by_hand(second).await;
@@ -119,7 +125,7 @@ async fn an_execution_that_waits_for_a_slot_is_cancelled_without_starting() {
 #[tokio::test]
 async fn a_cancellation_that_comes_after_the_end_leaves_nothing_behind() {
     let scene = Scene::new();
-    let task = scene.create("task", NEVER).await;
+    let task = scene.create("task", NEVER, "skip").await;
     scene.runner.ends.add_permits(1);
     let ended = scene.run_by_hand(task).await;
     scene.is_idle().await;
@@ -131,9 +137,9 @@ async fn a_cancellation_that_comes_after_the_end_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_cancellation_between_a_claim_and_its_dispatch_is_heard() {
     let scene = Scene::new();
-    let task = scene.create("task", NEVER).await;
+    let task = scene.create("task", NEVER, "skip").await;
     let execution = scene.scheduler.ids.execution(0);
-    let decision = scene.scheduler.decision(move || Event::RunByHand { execution, params: None });
+    let decision = scene.scheduler.decision(move || Input::RunByHand { execution, params: None });
     let step = scene.store.change(task, decision, None, None).await.expect("it may run");
     scene.scheduler.cancel_executions(task, &[execution], "too late for that").await;
     scene.scheduler.carry_out(step, REPLACED, &mut Vec::new());
@@ -146,7 +152,7 @@ async fn a_cancellation_between_a_claim_and_its_dispatch_is_heard() {
 #[tokio::test]
 async fn a_due_task_is_claimed_when_there_is_a_permit_for_its_run() {
     let scene = Scene::new();
-    let tasks = [scene.create("first", "now").await, scene.create("second", "now").await];
+    let tasks = [scene.create("first", "now", "skip").await, scene.create("second", "now", "skip").await];
     let running = tokio::spawn({
         let scheduler = scene.scheduler.clone();
         async move { scheduler.run().await }
@@ -165,11 +171,53 @@ async fn a_due_task_is_claimed_when_there_is_a_permit_for_its_run() {
 #[tokio::test]
 async fn a_stop_cancels_the_runs_that_do_not_end_within_its_grace() {
     let scene = Scene::new();
-    let task = scene.create("task", NEVER).await;
+    let task = scene.create("task", NEVER, "skip").await;
     let execution = scene.run_by_hand(task).await;
     take(&scene.runner.started).await;
     scene.scheduler.stop(Duration::ZERO).await;
     let row = scene.row(task, execution).await;
     assert_eq!((row.status, row.error.as_deref()), (ExecutionStatus::Cancelled, Some("the server stopped")));
     assert!(scene.scheduler.pause(task, &scene.actor).await.is_err(), "nothing is changed any more");
+}
+
+#[tokio::test]
+async fn a_wait_for_a_run_that_is_queued_ends_when_its_task_is_deleted() {
+    let scene = Scene::new();
+    let [other, task] =
+        [scene.create("other", NEVER, "skip").await, scene.create("task", NEVER, "queue").await];
+    scene.run_by_hand(other).await;
+    take(&scene.runner.started).await;
+    scene.run_by_hand(task).await;
+    let events = scene.scheduler.events.listen();
+    let queued = scene.run_by_hand(task).await;
+    let waiting = tokio::spawn({
+        let scheduler = scene.scheduler.clone();
+        async move { scheduler.ended(events, task, queued).await }
+    });
+    // The loop does not run, so the queued run is never claimed.
+    scene.scheduler.delete(task, &scene.actor).await.expect("deleted");
+    waiting.await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_run_is_told_of_in_numbered_events_once_they_are_durable() {
+    let scene = Scene::new();
+    let mut events = scene.scheduler.events.listen();
+    let task = scene.create("task", NEVER, "skip").await;
+    scene.runner.ends.add_permits(1);
+    let execution = scene.run_by_hand(task).await;
+    scene.is_idle().await;
+    scene.scheduler.delete(task, &scene.actor).await.expect("deleted");
+    let told: Vec<_> = events.heard().collect();
+    let status = ExecutionStatus::Completed;
+    let expected = [
+        Event::TaskChanged { task },
+        Event::Started { task, execution },
+        Event::TaskChanged { task },
+        Event::Output { task, execution, chunk: 0 },
+        Event::Ended { task, execution, status },
+        Event::TaskChanged { task },
+        Event::TaskDeleted { task },
+    ];
+    assert_eq!(told, (1..).zip(expected).collect::<Vec<_>>());
 }

@@ -19,7 +19,7 @@ impl Stepper<'_, '_> {
         execution: ExecutionId,
         params: Option<Map<String, Value>>,
     ) -> Result<(), Refused> {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let occurrence = Occurrence { scheduled_for: self.free_moment(now), by_hand: true, params };
         let waiting =
             Waiting { execution, trigger: Trigger::Manual, since: now, occurrence: occurrence.clone() };
@@ -71,7 +71,7 @@ impl Stepper<'_, '_> {
     }
 
     pub(super) fn resume(&mut self) -> Result<(), Refused> {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         if !self.step.task.facts.paused && !self.step.task.is_stopped() {
             return Err(Refused::NotPaused);
         }
@@ -105,7 +105,7 @@ impl Stepper<'_, '_> {
     }
 
     pub(super) fn update(&mut self, draft: &Draft) -> Result<(), Refused> {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let definition = draft.update(&self.step.task.definition, now).map_err(Refused::Invalid)?;
         let (old, new) = (&self.step.task.definition, &definition);
         let other_zone = old.timezone != new.timezone && matches!(*old.schedule, Schedule::Cron(_));

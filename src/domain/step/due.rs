@@ -13,7 +13,7 @@ impl Stepper<'_, '_> {
     /// Decides about the one thing that is due first. What is due besides that keeps the
     /// task due, so that the same question is asked again.
     pub(super) fn due(&mut self) {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let task = &self.step.task;
         if task.due().is_none_or(|due| due > now) {
             return;
@@ -24,7 +24,7 @@ impl Stepper<'_, '_> {
         } else if !task.facts.retries.is_empty() {
             self.retry();
         } else if let Some(next) = task.facts.next {
-            if now.saturating_sub(next) > self.moment.policy.misfire_after {
+            if now.saturating_sub(next) > self.circumstances.policy.misfire_after {
                 self.missed(next);
             } else {
                 self.on_time(next);
@@ -35,19 +35,19 @@ impl Stepper<'_, '_> {
     fn retry(&mut self) {
         self.skip_passed_of_recurring();
         let retry = self.facts().retries.remove(0);
-        let id = (self.moment.new_id)();
+        let id = (self.circumstances.new_id)();
         self.start(id, Trigger::Retry, retry.attempt, retry.occurrence);
     }
 
     fn on_time(&mut self, next: Millis) {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let trigger = match *self.plan().schedule {
             Schedule::Now => Trigger::Immediate,
             Schedule::At(moment) if moment < next => Trigger::Immediate,
             _ => Trigger::Schedule,
         };
         if self.step.task.may_start() {
-            let id = (self.moment.new_id)();
+            let id = (self.circumstances.new_id)();
             self.facts().next = self.next_after(next);
             self.start(id, trigger, 1, regular(next));
             return;
@@ -59,8 +59,8 @@ impl Stepper<'_, '_> {
 
     /// Occurrences older than the policy allows: `missed` and those after it that are too.
     fn missed(&mut self, first: Millis) {
-        let policy = self.moment.policy;
-        let last = self.moment.now - policy.misfire_after - 1;
+        let policy = self.circumstances.policy;
+        let last = self.circumstances.now - policy.misfire_after - 1;
         let later = self.passed(first, last);
         let (count, newest) = (1 + later.count, later.newest.unwrap_or(first));
         self.facts().next = self.next_after(last);
@@ -76,8 +76,8 @@ impl Stepper<'_, '_> {
 
     /// Every missed time in order, within bounds; the older ones as one skip.
     fn catch_up(&mut self, first: Millis, last: Millis, count: u64) {
-        let policy = self.moment.policy;
-        let oldest = first.max(self.moment.now - policy.catch_up_window);
+        let policy = self.circumstances.policy;
+        let oldest = first.max(self.circumstances.now - policy.catch_up_window);
         let times = if count == 1 {
             // Not asked of the schedule, which may not know a moment that comes once.
             Some(first).filter(|first| *first >= oldest).into_iter().collect()
@@ -95,7 +95,7 @@ impl Stepper<'_, '_> {
 
     fn run_or_wait(&mut self, scheduled_for: Millis) {
         if self.step.task.may_start() {
-            let id = (self.moment.new_id)();
+            let id = (self.circumstances.new_id)();
             self.start(id, Trigger::CatchUp, 1, regular(scheduled_for));
         } else {
             self.occupied(Trigger::CatchUp, scheduled_for, Passed::default());
@@ -131,7 +131,7 @@ impl Stepper<'_, '_> {
         for Waiting { execution, trigger, occurrence, .. } in by_hand {
             let planned = occurrence.scheduled_for;
             let skip = Skip { reason: Reason::Overlap, scheduled_for: planned, count: 1 };
-            let row = Execution::skipped(&self.step.task, execution, skip, self.moment.now);
+            let row = Execution::skipped(&self.step.task, execution, skip, self.circumstances.now);
             self.step.rows.push(Execution { trigger, ..row });
         }
         regular
@@ -144,9 +144,9 @@ impl Stepper<'_, '_> {
 
     fn wait(&mut self, trigger: Trigger, scheduled_for: Millis) {
         let waiting = Waiting {
-            execution: (self.moment.new_id)(),
+            execution: (self.circumstances.new_id)(),
             trigger,
-            since: self.moment.now,
+            since: self.circumstances.now,
             occurrence: regular(scheduled_for),
         };
         self.facts().waiting.push(waiting);

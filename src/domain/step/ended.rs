@@ -13,7 +13,7 @@ impl Stepper<'_, '_> {
     pub(super) fn ended(&mut self, execution: ExecutionId, verdict: Verdict) -> Result<(), Refused> {
         let position = self.step.task.facts.running.iter().position(|r| r.execution == execution);
         let running = self.facts().running.remove(position.ok_or(Refused::NotRunning(execution))?);
-        let row = ended_row(&self.step.task, &running, verdict, self.moment.now);
+        let row = ended_row(&self.step.task, &running, verdict, self.circumstances.now);
         if let Some(last) = self.facts().last_execution.as_mut().filter(|last| last.id == execution) {
             *last = LastExecution {
                 id: execution,
@@ -42,13 +42,13 @@ impl Stepper<'_, '_> {
     }
 
     fn failed(&mut self, running: Running) {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let Task { definition, facts, .. } = &self.step.task;
         let held = running.occurrence.by_hand && facts.paused;
         if running.attempt < definition.max_attempts() && !held {
             let pending = PendingRetry {
                 attempt: running.attempt + 1,
-                due: now.saturating_add(retry::wait(definition, running.attempt, self.moment.roll)),
+                due: now.saturating_add(retry::wait(definition, running.attempt, self.circumstances.roll)),
                 occurrence: running.occurrence,
             };
             let facts = self.facts();
@@ -68,7 +68,7 @@ impl Stepper<'_, '_> {
         self.facts().last = Some(LastOutcome::Failed);
         if stops {
             self.skip_passed();
-            let now = self.moment.now;
+            let now = self.circumstances.now;
             let facts = self.facts();
             if let Some(next) = facts.next.take() {
                 facts.stopped_after = Some(now.max(next - 1));

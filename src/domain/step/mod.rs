@@ -1,21 +1,23 @@
-//! Step: `(task, event, moment) → task'`, the only way in which a task's facts change.
+//! Step: `(task, input, circumstances) → task'`, the only way in which a task's facts change.
 //!
-//! A step also says what follows from it: rows to write in the same transaction, and,
-//! once that is durable, attempts to start and executions to cancel. An event that the
+//! A step also has consequences: rows to write in the same transaction and, once that is
+//! durable, attempts to start, executions to cancel and events to publish. An input that the
 //! facts do not allow is refused with an error that names both.
 //!
-//! [`due`] decides about planned times, [`ended`] about attempts that are over,
-//! [`control`] about what users ask for.
+//! [`due`] decides about planned times, [`ended`] about attempts that are over, [`control`]
+//! about requests of users. [`events`] derives the events from the rest of a step.
 
 mod control;
 mod due;
 mod ended;
+mod events;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use serde_json::{Map, Value};
 
+pub use self::events::Event;
 use self::rows::Skip;
 use super::{
     Millis,
@@ -27,44 +29,44 @@ use super::{
     schedule::{Passed, Plan, Schedule},
 };
 
-/// Something that happens to a task.
+/// An occasion on which a task changes.
 #[derive(Debug, Clone)]
-pub enum Event {
-    /// Its due time has come.
+pub enum Input {
+    /// The task's due time has come.
     Due,
-    /// One of its executions is over.
+    /// An execution of the task is over.
     Ended {
-        /// Which one.
+        /// The execution.
         execution: ExecutionId,
-        /// What came of it.
+        /// The verdict on it.
         verdict: Box<Verdict>,
     },
     /// A user wants a run now.
     RunByHand {
-        /// The id the execution gets.
+        /// The id of the new execution.
         execution: ExecutionId,
         /// Parameters instead of the task's.
         params: Option<Map<String, Value>>,
     },
-    /// A user holds it back.
+    /// A user pauses the task.
     Pause,
-    /// A user lets it go on.
+    /// A user resumes the task.
     Resume,
-    /// A user forgives its failures.
+    /// A user resets its count of failures.
     ResetRetries,
-    /// A user wants what runs of it to end.
+    /// A user cancels its executions in progress.
     Cancel,
     /// A user changes its definition.
     Update(Box<Draft>),
 }
 
-/// When a step happens, and everything in it that is not a function of the task.
-pub struct Moment<'a> {
+/// Everything that a step depends on besides the task and the input.
+pub struct Circumstances<'a> {
     /// Epoch milliseconds.
     pub now: Millis,
-    /// In −1..1, for jitter.
+    /// Chance in −1..1, for jitter.
     pub roll: f64,
-    /// Makes ids.
+    /// Makes ids of executions.
     pub new_id: &'a mut dyn FnMut() -> ExecutionId,
     /// The server's rules.
     pub policy: Policy,
@@ -77,7 +79,7 @@ pub struct Policy {
     pub misfire_after: Millis,
     /// `misfire: all` reaches back this many milliseconds at most.
     pub catch_up_window: Millis,
-    /// And runs this many of them at most.
+    /// `misfire: all` runs this many occurrences at most.
     pub catch_up_max: usize,
 }
 
@@ -87,10 +89,10 @@ impl Default for Policy {
     }
 }
 
-/// What follows from an event.
+/// The consequences of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The task as it is afterwards.
+    /// The changed task.
     pub task: Task,
     /// Rows to write.
     pub rows: Vec<Execution>,
@@ -98,6 +100,16 @@ pub struct Step {
     pub start: Vec<Start>,
     /// Executions to cancel once that is durable.
     pub cancel: Vec<ExecutionId>,
+    /// Events to publish once that is durable.
+    pub events: Vec<Event>,
+}
+
+impl Step {
+    /// A step to `task` without further consequences.
+    #[must_use]
+    pub fn to(task: Task) -> Self {
+        Self { task, rows: Vec::new(), start: Vec::new(), cancel: Vec::new(), events: Vec::new() }
+    }
 }
 
 /// An attempt to start.
@@ -107,19 +119,19 @@ pub struct Start {
     pub execution: ExecutionId,
     /// The task.
     pub task: TaskId,
-    /// As it stood when the attempt was claimed.
+    /// The task's definition when the attempt was claimed.
     pub definition: Definition,
     /// 1-based.
     pub attempt: u32,
-    /// What started it.
+    /// Why it starts.
     pub trigger: Trigger,
-    /// What it runs for.
+    /// The occurrence that it runs for.
     pub occurrence: Occurrence,
-    /// Not before this moment: a claim may be made durable a little ahead of it.
+    /// The earliest start: a claim may be made durable a little ahead of it.
     pub not_before: Millis,
 }
 
-/// An event that the facts do not allow.
+/// An input that the facts do not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// A run is asked for while one is in progress.
@@ -131,25 +143,26 @@ pub enum Refused {
     /// A run is asked for while [`MOST_AT_ONCE`] are not over.
     #[error("Task already has {MOST_AT_ONCE} runs that run or wait")]
     TooManyOpen,
-    /// The same, of their own parameters: [`MOST_PARAMS_BYTES`].
+    /// A run is asked for whose parameters, with those of runs that are not over, would take more
+    /// than [`MOST_PARAMS_BYTES`].
     #[error("Task would have more than {} MiB of parameters of runs that run or wait", MOST_PARAMS_BYTES >> 20)]
     TooLargeOpen,
-    /// It is paused already.
+    /// A pause of a paused task.
     #[error("Task is already paused")]
     AlreadyPaused,
-    /// It is not paused.
+    /// A resumption of a task that is not paused.
     #[error("Task is not paused")]
     NotPaused,
-    /// Nothing of it runs.
+    /// A cancellation while no execution is in progress.
     #[error("Task is not running")]
     Idle,
-    /// It is to be decided about when its time has come.
+    /// The task has to be decided about when its time has come.
     #[error("the task is not due yet")]
     NotYet,
     /// The execution is not in progress: its row is closed and stays as it is.
     #[error("execution {0} is not in progress, so its end changes nothing")]
     NotRunning(ExecutionId),
-    /// What a user asks for does not fit what is there.
+    /// A user's change does not fit the task.
     #[error("the change does not fit the task")]
     Invalid(Vec<Problem>),
 }
@@ -175,34 +188,32 @@ impl Task {
         Self { id, definition, facts, created_at: now, updated_at: now }
     }
 
-    /// What follows from `event`.
+    /// The consequences of `input`.
     ///
     /// # Errors
-    /// [`Refused`], when the facts do not allow the event.
-    pub fn step(&self, event: Event, moment: &mut Moment<'_>) -> Result<Step, Refused> {
-        let mut stepper = Stepper {
-            step: Step { task: self.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() },
-            moment,
-        };
-        match event {
-            Event::Due => stepper.due(),
-            Event::Ended { execution, verdict } => stepper.ended(execution, *verdict)?,
-            Event::RunByHand { execution, params } => stepper.run_by_hand(execution, params)?,
-            Event::Pause => stepper.pause()?,
-            Event::Resume => stepper.resume()?,
-            Event::ResetRetries => stepper.reset_retries(),
-            Event::Cancel => stepper.cancel()?,
-            Event::Update(draft) => stepper.update(&draft)?,
+    /// [`Refused`], when the facts do not allow the input.
+    pub fn step(&self, input: Input, circumstances: &mut Circumstances<'_>) -> Result<Step, Refused> {
+        let mut stepper = Stepper { step: Step::to(self.clone()), circumstances };
+        match input {
+            Input::Due => stepper.due(),
+            Input::Ended { execution, verdict } => stepper.ended(execution, *verdict)?,
+            Input::RunByHand { execution, params } => stepper.run_by_hand(execution, params)?,
+            Input::Pause => stepper.pause()?,
+            Input::Resume => stepper.resume()?,
+            Input::ResetRetries => stepper.reset_retries(),
+            Input::Cancel => stepper.cancel()?,
+            Input::Update(draft) => stepper.update(&draft)?,
         }
-        let Stepper { mut step, moment, .. } = stepper;
+        let Stepper { mut step, circumstances } = stepper;
         for waiting in &mut step.task.facts.waiting {
             // They wait for the task to be idle, not for a clock that was set back to catch up.
-            waiting.since = waiting.since.min(moment.now);
+            waiting.since = waiting.since.min(circumstances.now);
         }
         if step.task != *self {
             // Never backwards, whatever the clock does.
-            step.task.updated_at = moment.now.max(self.updated_at);
+            step.task.updated_at = circumstances.now.max(self.updated_at);
         }
+        step.events = events::events(self, &step);
         Ok(step)
     }
 }
@@ -219,7 +230,7 @@ fn first_run(plan: Plan<'_>, now: Millis) -> Option<Millis> {
 /// A step in the making.
 struct Stepper<'a, 'b> {
     step: Step,
-    moment: &'a mut Moment<'b>,
+    circumstances: &'a mut Circumstances<'b>,
 }
 
 impl Stepper<'_, '_> {
@@ -236,16 +247,16 @@ impl Stepper<'_, '_> {
         if self.step.task.definition.recurring { self.plan().next_after(after) } else { None }
     }
 
-    /// Plans on after a pause or a stop, with what comes after now and has not been decided about.
+    /// The first undecided planned time after now, for a task that goes on after a pause or a stop.
     fn next_afresh(&mut self) -> Option<Millis> {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let after = self.facts().stopped_after.take().map_or(now, |decided| decided.max(now));
         self.next_after(after)
     }
 
-    /// Starts an attempt: into the facts, a row, and the list of what to start.
+    /// Starts an attempt: adds it to the facts, to the rows and to the attempts to start.
     fn start(&mut self, execution: ExecutionId, trigger: Trigger, attempt: u32, occurrence: Occurrence) {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let running = Running {
             execution,
             attempt,
@@ -280,9 +291,9 @@ impl Stepper<'_, '_> {
         if count == 0 {
             return;
         }
-        let id = (self.moment.new_id)();
+        let id = (self.circumstances.new_id)();
         let skip = Skip { reason, scheduled_for, count };
-        let row = Execution::skipped(&self.step.task, id, skip, self.moment.now);
+        let row = Execution::skipped(&self.step.task, id, skip, self.circumstances.now);
         self.step.rows.push(row);
     }
 
@@ -291,14 +302,14 @@ impl Stepper<'_, '_> {
         if count == 0 {
             return;
         }
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let Some(mut running) = self.facts().running.pop() else {
             return self.skip(Reason::Overlap, scheduled_for, count);
         };
         let row = match running.skipped.take() {
             Some(row) => super::facts::SkipRow { count: row.count.saturating_add(count), ..row },
             None => super::facts::SkipRow {
-                execution: (self.moment.new_id)(),
+                execution: (self.circumstances.new_id)(),
                 scheduled_for,
                 count,
                 created_at: now,
@@ -313,10 +324,10 @@ impl Stepper<'_, '_> {
         self.facts().running.push(running);
     }
 
-    /// Planned times that have come and were not decided about are recorded before what they
-    /// were planned by changes: none vanishes, except while the task is paused.
+    /// Call before the schedule changes: records every planned time that is past but undecided as
+    /// skipped, so that none is lost. While the task is paused nothing is recorded.
     fn skip_passed(&mut self) {
-        let now = self.moment.now;
+        let now = self.circumstances.now;
         let facts = &self.step.task.facts;
         let Some(first) = facts.next.filter(|next| *next <= now && !facts.paused) else { return };
         let count = 1 + self.passed(first, now).count;
@@ -331,7 +342,8 @@ impl Stepper<'_, '_> {
         }
     }
 
-    /// The same of a recurring task; a moment that comes once waits instead.
+    /// Records the planned times of a recurring task as [`Self::skip_passed`] does; the one planned
+    /// time of another task waits instead.
     fn skip_passed_of_recurring(&mut self) {
         if self.step.task.definition.recurring {
             self.skip_passed();

@@ -32,7 +32,7 @@ use crate::{
         execution::{Execution, ExecutionStatus, Reason, Trigger},
         facts::{LastOutcome, PendingRetry, Task},
         ids::ExecutionId,
-        step::{Event, Start},
+        step::{Input, Start},
     },
     simulation::oracle::{
         almanac::{Almanacs, Rule},
@@ -112,7 +112,7 @@ impl Account {
         let (old, new) = (&change.before, &change.step.task);
         let (before, after) = (&old.facts, &new.facts);
         let (definition, anchor, now) = (&old.definition, before.anchor, change.now);
-        let resumed = matches!(change.event, Event::Resume);
+        let resumed = matches!(change.input, Input::Resume);
         let stopped = new.is_stopped() && !old.is_stopped();
         if stopped {
             let rule = new.definition.on_exhausted;
@@ -170,7 +170,7 @@ impl Account {
     /// Of one that comes once, or has been stopped.
     fn plan_otherwise(&mut self, change: &Change, almanacs: &mut Almanacs) -> u64 {
         let (old, new, now) = (&change.before, &change.step.task, change.now);
-        let starts = matches!(change.event, Event::Resume | Event::RunByHand { .. } | Event::ResetRetries);
+        let starts = matches!(change.input, Input::Resume | Input::RunByHand { .. } | Input::ResetRetries);
         match (old.facts.next, new.facts.next) {
             (before, after) if before == after => {
                 assert!(!(old.is_stopped() && starts), "it stays stopped: {change:#?}");
@@ -185,7 +185,7 @@ impl Account {
             }
             (Some(before), Some(after)) => {
                 let is_late = before < now && is_now(after, now);
-                assert!(matches!(change.event, Event::Resume) && is_late, "{change:#?}");
+                assert!(matches!(change.input, Input::Resume) && is_late, "{change:#?}");
                 0
             }
             (Some(before), None) => {
@@ -222,7 +222,7 @@ impl Account {
             assert_eq!(&waiting.occurrence, occurrence);
             assert!(has_turns(old));
         } else if occurrence.by_hand {
-            assert!(matches!(change.event, Event::RunByHand { .. }));
+            assert!(matches!(change.input, Input::RunByHand { .. }));
         } else {
             let next = facts.next.expect("a regular run is planned");
             assert!(next <= planned && planned <= change.now, "not its time: {start:?}");
@@ -310,7 +310,7 @@ fn misfires(change: &Change, almanacs: &mut Almanacs) {
     let (old, facts, step) = (&change.before, &change.before.facts, &change.step);
     let ready = has_turns(old) && !facts.waiting.is_empty();
     let Some(first) = facts.next.filter(|next| change.now - next > 60_000) else { return };
-    if !matches!(change.event, Event::Due) || ready || !facts.retries.is_empty() || facts.paused {
+    if !matches!(change.input, Input::Due) || ready || !facts.retries.is_empty() || facts.paused {
         return;
     }
     let Definition { misfire, recurring, .. } = old.definition;
@@ -363,7 +363,7 @@ fn retries(change: &Change) {
         let is_it = |start: &Start| (start.attempt, &start.occurrence) == (retry.attempt, &retry.occurrence);
         !change.step.start.iter().any(is_it) && retry.attempt <= new.definition.max_attempts()
     });
-    if matches!(change.event, Event::Resume) {
+    if matches!(change.input, Input::Resume) {
         expected.iter_mut().for_each(|retry| retry.due = retry.due.max(change.now));
     }
     let mut found = new.facts.retries.clone();

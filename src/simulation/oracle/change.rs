@@ -6,7 +6,7 @@ use crate::domain::{
     Millis,
     draft::Draft,
     facts::Task,
-    step::{Event, Step},
+    step::{Input, Step},
 };
 
 /// What a user asks for, besides new tasks and their ends.
@@ -35,7 +35,7 @@ pub(crate) enum Why {
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) before: Task,
-    pub(crate) event: Event,
+    pub(crate) input: Input,
     pub(crate) now: Millis,
     pub(crate) step: Step,
 }

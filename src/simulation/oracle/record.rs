@@ -4,7 +4,7 @@
 //! out, counts ([`Record::answered`]). A decision whose answer a crash has swallowed may have
 //! reached the disk or not; both are right, and the disk is asked ([`Record::reopened`]).
 //! The record knows what was asked for, by whom, and what the runner said, so it knows which
-//! event each decision is about and can take the step again by itself.
+//! input each decision is about and can take the step again by itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,7 +14,7 @@ use crate::{
         execution::{Execution, Line, Reason, Verdict},
         facts::Task,
         ids::{ExecutionId, TaskId},
-        step::{Event, Moment, Policy, Refused, Step},
+        step::{self, Input, Policy, Refused, Step},
     },
     simulation::oracle::{
         account::Account,
@@ -121,7 +121,7 @@ impl Record {
             );
             return;
         }
-        let event = self.event(why, before, result, circumstances.recovering);
+        let input = self.input(why, before, result, circumstances.recovering);
         let mut now = circumstances.now;
         if let (Why::Due, Some(due)) = (why, before.due()) {
             assert!(
@@ -132,32 +132,32 @@ impl Record {
             now = now.max(due);
         }
         assert_eq!(
-            &replayed(before, &event, result, now, circumstances),
+            &replayed(before, &input, result, now, circumstances),
             result,
-            "the facts are not the fold of their events: {event:?}"
+            "the facts are not the fold of their events: {input:?}"
         );
         if let Ok(step) = result {
             let request = if let Why::Request(id) = why { Some(id.clone()) } else { None };
-            let change = Change { before: before.clone(), event, now, step: step.clone() };
+            let change = Change { before: before.clone(), input, now, step: step.clone() };
             let what = What::Changed(Box::new(change));
             self.pending.push_back(Entry { operation, request, task: before.id, what });
         }
     }
 
     /// What must have happened.
-    fn event(&self, why: &Why, before: &Task, result: &Result<Step, Refused>, recovering: bool) -> Event {
+    fn input(&self, why: &Why, before: &Task, result: &Result<Step, Refused>, recovering: bool) -> Input {
         match why {
-            Why::Due => Event::Due,
+            Why::Due => Input::Due,
             Why::Request(id) => match self.requests.get(id).expect("somebody asked for it") {
-                Asked::Pause => Event::Pause,
-                Asked::Resume => Event::Resume,
-                Asked::ResetRetries => Event::ResetRetries,
-                Asked::Cancel => Event::Cancel,
-                Asked::Update(draft) => Event::Update(Box::new(draft.clone())),
+                Asked::Pause => Input::Pause,
+                Asked::Resume => Input::Resume,
+                Asked::ResetRetries => Input::ResetRetries,
+                Asked::Cancel => Input::Cancel,
+                Asked::Update(draft) => Input::Update(Box::new(draft.clone())),
                 Asked::RunByHand(params) => {
                     let new = result.as_ref().ok().and_then(|step| by_hand(before, &step.task));
                     let execution = new.unwrap_or_else(|| ExecutionId::from_bytes([0; 16]));
-                    Event::RunByHand { execution, params: params.clone() }
+                    Input::RunByHand { execution, params: params.clone() }
                 }
             },
             Why::Ended => {
@@ -179,7 +179,7 @@ impl Record {
                         lost()
                     }
                 };
-                Event::Ended { execution, verdict: Box::new(verdict) }
+                Input::Ended { execution, verdict: Box::new(verdict) }
             }
         }
     }
@@ -267,7 +267,7 @@ fn executions(task: &Task) -> BTreeSet<ExecutionId> {
 /// The same step, taken again.
 fn replayed(
     before: &Task,
-    event: &Event,
+    input: &Input,
     result: &Result<Step, Refused>,
     now: Millis,
     circumstances: Circumstances,
@@ -280,11 +280,14 @@ fn replayed(
         new.extend(step.rows.iter().map(|row| row.id));
         let known = executions(before);
         new.retain(|id| !known.contains(id));
-        if let Event::RunByHand { execution, .. } = event {
+        if let Input::RunByHand { execution, .. } = input {
             new.remove(execution);
         }
     }
     let mut new = new.into_iter();
     let mut new_id = || new.next().expect("no more ids than the step used");
-    before.step(event.clone(), &mut Moment { now, roll: roll * 2.0 - 1.0, new_id: &mut new_id, policy })
+    before.step(
+        input.clone(),
+        &mut step::Circumstances { now, roll: roll * 2.0 - 1.0, new_id: &mut new_id, policy },
+    )
 }

@@ -15,7 +15,7 @@ pub(crate) fn a_task_is_kept_until_it_is_deleted(bench: &mut Bench) {
     assert_eq!(bench.wait(bench.store().delete(task.id, None)).expect("it goes"), task);
     assert_eq!(bench.wait(bench.store().task(task.id)).expect("it reads"), None);
     assert_eq!(bench.names(), ["other"]);
-    let gone = bench.happens(task.id, START, Event::Pause);
+    let gone = bench.happens(task.id, START, Input::Pause);
     assert!(matches!(gone, Err(StoreError::NotFound)), "{gone:?}");
     let gone = bench.wait(bench.store().delete(task.id, None));
     assert!(matches!(gone, Err(StoreError::NotFound)), "{gone:?}");
@@ -30,7 +30,7 @@ pub(crate) fn a_name_belongs_to_one_task(bench: &mut Bench) {
     let rename = |bench: &mut Bench, task: &Task, name: &str| {
         let body = json!({ "name": name });
         let draft = crate::domain::draft::Draft::read(body.as_object().expect("an object"));
-        bench.happens(task.id, START, Event::Update(Box::new(draft.expect("valid")))).map(drop)
+        bench.happens(task.id, START, Input::Update(Box::new(draft.expect("valid")))).map(drop)
     };
     let first = bench.hourly("first");
     let second = bench.hourly("second");
@@ -53,7 +53,7 @@ pub(crate) fn a_refused_change_leaves_nothing_behind(bench: &mut Bench) {
     let execution = bench.run_by_hand(task.id, START + 1);
     let before = (bench.found(task.id), bench.all_executions(task.id));
     let output = Some(Output { execution, chunk: 0, lines: vec![line("never")] });
-    let decide = bench.decision(START + 2, Event::Resume);
+    let decide = bench.decision(START + 2, Input::Resume);
     let refused = bench.wait(bench.store().change(task.id, decide, output, Some(audit(&task, START))));
     assert!(matches!(refused, Err(StoreError::Refused(Refused::NotPaused))), "{refused:?}");
     assert_eq!((bench.found(task.id), bench.all_executions(task.id)), before);
@@ -68,7 +68,7 @@ pub(crate) fn a_change_sees_what_the_one_before_it_did(bench: &mut Bench) {
     let changes: Vec<_> = (0..300)
         .map(|n| {
             let execution = ExecutionId(bench.next_id());
-            let decide = bench.decision(START + n, Event::RunByHand { execution, params: None });
+            let decide = bench.decision(START + n, Input::RunByHand { execution, params: None });
             bench.store().change(task.id, decide, None, None)
         })
         .collect();
@@ -134,9 +134,9 @@ pub(crate) fn the_next_due_time_and_what_runs_follow_every_change(bench: &mut Be
     assert_eq!((next_due(bench), running(bench)), (Some(HOUR), vec![(hourly.id, execution)]));
     bench.end(hourly.id, execution, START + 2);
     assert_eq!(running(bench), []);
-    bench.happens(hourly.id, START + 3, Event::Pause).expect("it is not paused");
+    bench.happens(hourly.id, START + 3, Input::Pause).expect("it is not paused");
     assert_eq!(next_due(bench), Some(14 * HOUR));
-    bench.happens(hourly.id, START + 2 * HOUR, Event::Resume).expect("it is paused");
+    bench.happens(hourly.id, START + 2 * HOUR, Input::Resume).expect("it is paused");
     assert_eq!(next_due(bench), Some(3 * HOUR));
     bench.wait(bench.store().delete(hourly.id, None)).expect("it goes");
     assert_eq!(next_due(bench), Some(14 * HOUR));

@@ -3,7 +3,7 @@
 use super::*;
 
 fn claim(bench: &mut Bench, until: Millis, most: usize) -> Vec<Step> {
-    let decide = bench.decision(until, Event::Due);
+    let decide = bench.decision(until, Input::Due);
     bench.claim(until, most, decide).expect("it claims")
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn one_that_is_not_due_yet_by_its_own_account_stays(bench: &mut Bench
     let early = due_after(bench, "early", 10);
     due_after(bench, "due", 11);
     let until = START + HOUR;
-    let mut due = bench.decision(until, Event::Due);
+    let mut due = bench.decision(until, Input::Due);
     let decide: Decision =
         Box::new(move |task, now| if task.id == early.id { Err(Refused::NotYet) } else { due(task, now) });
     let steps = bench.claim(until, 10, decide).expect("it claims");
@@ -63,10 +63,10 @@ pub(crate) fn one_that_cannot_be_decided_about_is_held_back_until_it_is_changed(
     let idle = due_after(bench, "idle", 11);
     due_after(bench, "sound", 12);
     let until = START + HOUR;
-    let mut due = bench.decision(until, Event::Due);
+    let mut due = bench.decision(until, Input::Due);
     let decide: Decision = Box::new(move |task, now| match task.definition.name.as_str() {
         "broken" => Err(Refused::Invalid(Vec::new())),
-        "idle" => Ok(Step { task: task.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() }),
+        "idle" => Ok(Step::to(task.clone())),
         _ => due(task, now),
     });
     let steps = bench.claim(until, 10, decide).expect("it claims");
@@ -76,9 +76,7 @@ pub(crate) fn one_that_cannot_be_decided_about_is_held_back_until_it_is_changed(
 
     for task in [broken, idle] {
         let changed = Task { updated_at: START + 1, ..task.clone() };
-        let decide: Decision = Box::new(move |_, _| {
-            Ok(Step { task: changed.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
-        });
+        let decide: Decision = Box::new(move |_, _| Ok(Step::to(changed.clone())));
         bench.wait(bench.store().change(task.id, decide, None, None)).expect("it changes");
         assert_eq!(bench.wait(bench.store().next_due()).expect("it reads"), task.due());
         assert_eq!(claim(bench, until, 10).len(), 1);
@@ -92,7 +90,7 @@ pub(crate) fn claims_that_are_made_together_get_one_task_each(bench: &mut Bench)
     let until = START + HOUR;
     let claims: Vec<_> = (0..20)
         .map(|_| {
-            let decide = bench.decision(until, Event::Due);
+            let decide = bench.decision(until, Input::Due);
             bench.store().claim(HOUR, 1, decide)
         })
         .collect();
@@ -112,8 +110,8 @@ pub(crate) fn claims_that_are_made_together_get_one_task_each(bench: &mut Bench)
 pub(crate) fn a_decision_is_given_the_time_of_the_store(bench: &mut Bench) {
     let task = bench.hourly("task");
     let seen = Arc::new(AtomicI64::new(0));
-    let decide = |bench: &mut Bench, now, event| {
-        let (seen, mut decide) = (seen.clone(), bench.decision(now, event));
+    let decide = |bench: &mut Bench, now, input| {
+        let (seen, mut decide) = (seen.clone(), bench.decision(now, input));
         let decision: Decision = Box::new(move |task, now| {
             seen.store(now, Ordering::Relaxed);
             decide(task, now)
@@ -121,13 +119,13 @@ pub(crate) fn a_decision_is_given_the_time_of_the_store(bench: &mut Bench) {
         decision
     };
     bench.now.store(START + 7, Ordering::Relaxed);
-    let pause = decide(bench, START + 7, Event::Pause);
+    let pause = decide(bench, START + 7, Input::Pause);
     bench.wait(bench.store().change(task.id, pause, None, None)).expect("it is allowed");
     assert_eq!(seen.load(Ordering::Relaxed), START + 7);
-    let resume = decide(bench, START + 7, Event::Resume);
+    let resume = decide(bench, START + 7, Input::Resume);
     bench.wait(bench.store().change(task.id, resume, None, None)).expect("it is allowed");
 
-    let due = decide(bench, START + HOUR, Event::Due);
+    let due = decide(bench, START + HOUR, Input::Due);
     bench.now.store(START + HOUR - 20, Ordering::Relaxed);
     let claimed = bench.wait(bench.store().claim(20, 1, due)).expect("it claims");
     assert_eq!((claimed.until, claimed.steps.len()), (START + HOUR, 1), "it is due 20 ms ahead");
@@ -136,7 +134,7 @@ pub(crate) fn a_decision_is_given_the_time_of_the_store(bench: &mut Bench) {
 
 pub(crate) fn a_task_that_is_due_later_than_asked_for_is_not_claimed(bench: &mut Bench) {
     bench.hourly("task");
-    let due = bench.decision(START + HOUR, Event::Due);
+    let due = bench.decision(START + HOUR, Input::Due);
     bench.now.store(START + HOUR - 20, Ordering::Relaxed);
     let claimed = bench.wait(bench.store().claim(19, 1, due)).expect("it claims");
     assert_eq!(claimed.steps, []);

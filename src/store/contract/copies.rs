@@ -30,7 +30,7 @@ fn furnish(bench: &mut Bench) -> (Task, ExecutionId) {
     let keeps = Definition { keep_executions: 500, ..definition("@hourly") };
     let task = bench.created("task", keeps);
     let paused = bench.hourly("paused");
-    bench.happens(paused.id, START + 1, Event::Pause).expect("it is not paused");
+    bench.happens(paused.id, START + 1, Input::Pause).expect("it is not paused");
     for n in 0..50 {
         let id = bench.run_by_hand(task.id, START + n * 10);
         for chunk in 0..2 {
@@ -45,7 +45,7 @@ fn furnish(bench: &mut Bench) -> (Task, ExecutionId) {
     let ended = bench.all_executions(gone.id).items[0].id;
     bench.end(gone.id, ended, START + 1);
     for n in 0..3 {
-        let decide = bench.decision(START + n, if n % 2 == 0 { Event::Resume } else { Event::Pause });
+        let decide = bench.decision(START + n, if n % 2 == 0 { Input::Resume } else { Input::Pause });
         let audit = Some(audit(&paused, START + 7));
         bench.wait(bench.store().change(paused.id, decide, None, audit)).expect("it is allowed");
     }

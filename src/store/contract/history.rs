@@ -55,7 +55,7 @@ pub(crate) fn an_end_that_does_not_stay_leaves_no_output(bench: &mut Bench) {
     let task = bench.created("task", keeps);
     let all: Vec<_> = (0..4).map(|n| bench.run_by_hand(task.id, START + n)).collect();
     let verdict = Box::new(Verdict::failed(Reason::Exception, "no luck"));
-    let decide = bench.decision(START + 10, Event::Ended { execution: all[0], verdict });
+    let decide = bench.decision(START + 10, Input::Ended { execution: all[0], verdict });
     let output = Output { execution: all[0], chunk: 0, lines: vec![line("its last words")] };
     bench.wait(bench.store().change(task.id, decide, Some(output), None)).expect("it is in progress");
     // The newer ones are still in progress, and more than the task keeps.
@@ -110,7 +110,7 @@ pub(crate) fn old_history_is_counted_and_then_removed(bench: &mut Bench) {
         bench.wait(bench.store().append(output)).expect("it is kept");
     }
     for n in 0..30 {
-        let decide = bench.decision(START + n, if n % 2 == 0 { Event::Pause } else { Event::Resume });
+        let decide = bench.decision(START + n, if n % 2 == 0 { Input::Pause } else { Input::Resume });
         let audit = Some(audit(&task, START + n * day));
         bench.wait(bench.store().change(task.id, decide, None, audit)).expect("it is allowed");
     }

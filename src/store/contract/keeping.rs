@@ -23,7 +23,7 @@ pub(crate) fn everything_is_still_there_after_reopening(bench: &mut Bench) {
     assert_eq!(bench.store().report().epoch, 1);
     let task = bench.hourly("task");
     let paused = bench.hourly("paused");
-    bench.happens(paused.id, START + 1, Event::Pause).expect("it is not paused");
+    bench.happens(paused.id, START + 1, Input::Pause).expect("it is not paused");
     let ended = bench.run_by_hand(task.id, START + 1);
     let output = Output { execution: ended, chunk: 0, lines: vec![line("x".repeat(100_000))] };
     bench.wait(bench.store().append(output)).expect("it is kept");
@@ -63,8 +63,8 @@ pub(crate) fn a_closed_store_refuses_changes(bench: &mut Bench) {
     let task = bench.hourly("task");
     bench.wait(bench.store().close()).expect("it closes");
     let other = bench.task("other", definition("@hourly"));
-    let decide = bench.decision(START, Event::Pause);
-    let due = bench.decision(START, Event::Due);
+    let decide = bench.decision(START, Input::Pause);
+    let due = bench.decision(START, Input::Due);
     let store = bench.store();
     let results = [
         bench.wait(store.create(other, None)),
@@ -135,7 +135,7 @@ pub(crate) fn what_many_ask_for_at_once_is_all_done(bench: &mut Bench) {
 pub(crate) fn statistics_count_what_there_is(bench: &mut Bench) {
     let task = bench.hourly("task");
     let paused = bench.hourly("paused");
-    bench.happens(paused.id, START + 1, Event::Pause).expect("it is not paused");
+    bench.happens(paused.id, START + 1, Input::Pause).expect("it is not paused");
     bench.run_by_hand(task.id, START + 1);
     bench.wait(bench.store().put("key".to_owned(), json!(1))).expect("it is kept");
     let brief = bench.wait(bench.store().statistics(false)).expect("it counts");

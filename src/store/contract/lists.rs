@@ -64,9 +64,7 @@ pub(crate) fn lists_of_tasks_agree_with_a_naive_model(bench: &mut Bench) {
         let mut changed = task.clone();
         scramble(&mut changed, &mut numbers);
         *task = changed.clone();
-        let decide: Decision = Box::new(move |_, _| {
-            Ok(Step { task: changed.clone(), rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
-        });
+        let decide: Decision = Box::new(move |_, _| Ok(Step::to(changed.clone())));
         bench.wait(bench.store().change(task.id, decide, None, None)).expect("it changes");
     }
     for task in tasks.drain(50..70) {

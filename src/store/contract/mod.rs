@@ -22,7 +22,7 @@ use crate::domain::{
     draft::tests::definition,
     execution::{Ending, Level, Reason, Verdict},
     facts::{Occurrence, Running},
-    step::{Event, Moment, Policy},
+    step::{Circumstances, Input, Policy},
 };
 
 pub(crate) mod changes;
@@ -168,12 +168,12 @@ impl Bench {
     }
 
     /// Lets something happen to a task at a moment.
-    fn happens(&mut self, task: TaskId, now: Millis, event: Event) -> Result<Step, StoreError> {
-        let decide = self.decision(now, event);
+    fn happens(&mut self, task: TaskId, now: Millis, input: Input) -> Result<Step, StoreError> {
+        let decide = self.decision(now, input);
         self.wait(self.store().change(task, decide, None, None))
     }
 
-    fn decision(&mut self, now: Millis, event: Event) -> Decision {
+    fn decision(&mut self, now: Millis, input: Input) -> Decision {
         // Every decision has ids of its own, in the order of the decisions.
         self.ids += 1;
         let mut next = self.ids << 32;
@@ -183,7 +183,7 @@ impl Bench {
                 ExecutionId(Ulid::from_parts(START.unsigned_abs(), next))
             };
             let policy = Policy::default();
-            task.step(event.clone(), &mut Moment { now, roll: 0.0, new_id: &mut new_id, policy })
+            task.step(input.clone(), &mut Circumstances { now, roll: 0.0, new_id: &mut new_id, policy })
         })
     }
 
@@ -195,8 +195,8 @@ impl Bench {
 
     fn run_by_hand(&mut self, task: TaskId, now: Millis) -> ExecutionId {
         let execution = ExecutionId(self.next_id());
-        let event = Event::RunByHand { execution, params: None };
-        let step = self.happens(task, now, event).expect("a run by hand is allowed");
+        let input = Input::RunByHand { execution, params: None };
+        let step = self.happens(task, now, input).expect("a run by hand is allowed");
         assert_eq!(step.start[0].execution, execution);
         execution
     }
@@ -204,14 +204,13 @@ impl Bench {
     fn end(&mut self, task: TaskId, execution: ExecutionId, now: Millis) {
         let ending = Ending::Completed { result: json!(1) };
         let verdict = Box::new(Verdict::of(ending));
-        self.happens(task, now, Event::Ended { execution, verdict }).expect("it is in progress");
+        self.happens(task, now, Input::Ended { execution, verdict }).expect("it is in progress");
     }
 
     /// Writes rows of a task, whatever its facts say.
     fn write_rows(&mut self, task: TaskId, rows: Vec<Execution>) {
-        let decide: Decision = Box::new(move |task, _| {
-            Ok(Step { task: task.clone(), rows: rows.clone(), start: Vec::new(), cancel: Vec::new() })
-        });
+        let decide: Decision =
+            Box::new(move |task, _| Ok(Step { rows: rows.clone(), ..Step::to(task.clone()) }));
         self.wait(self.store().change(task, decide, None, None)).expect("they are written");
     }
 

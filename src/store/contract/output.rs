@@ -55,7 +55,7 @@ pub(crate) fn output_that_comes_with_a_change_is_kept_or_dropped_with_it(bench: 
     let verdict = || Box::new(Verdict::failed(Reason::Timeout, "too long"));
     for (chunk, kept) in [(0, true), (1, false)] {
         let output = Some(Output { execution, chunk, lines: vec![line(format!("chunk {chunk}"))] });
-        let decide = bench.decision(START + 1, Event::Ended { execution, verdict: verdict() });
+        let decide = bench.decision(START + 1, Input::Ended { execution, verdict: verdict() });
         let result = bench.wait(bench.store().change(task.id, decide, output, None));
         assert_eq!(result.is_ok(), kept, "{result:?}");
     }

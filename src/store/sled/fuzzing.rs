@@ -12,7 +12,7 @@ use crate::{
         execution::{Ending, Execution, Line, Reason, Verdict},
         facts::Task,
         ids::ExecutionId,
-        step::{Event, Moment, Policy},
+        step::{Circumstances, Input, Policy},
     },
     store::{
         Audit,
@@ -72,9 +72,9 @@ fn go_on(mut task: Task, seed: u32) {
     };
     for _ in 0..EVENTS {
         now += [0, 1, 61_000, 86_400_000, 40_000_000_000][chance.below(5)];
-        let event = event(&task, &mut chance, &mut new_id);
-        let moment = &mut Moment { now, roll: 0.5, new_id: &mut new_id, policy: Policy::default() };
-        if let Ok(step) = task.step(event, moment) {
+        let input = input(&task, &mut chance, &mut new_id);
+        let moment = &mut Circumstances { now, roll: 0.5, new_id: &mut new_id, policy: Policy::default() };
+        if let Ok(step) = task.step(input, moment) {
             keys::index_entries(&step.task);
             record::encode(&step.task).expect("a task becomes a record");
             task = step.task;
@@ -82,27 +82,27 @@ fn go_on(mut task: Task, seed: u32) {
     }
 }
 
-fn event(task: &Task, chance: &mut Chance, new_id: &mut dyn FnMut() -> ExecutionId) -> Event {
+fn input(task: &Task, chance: &mut Chance, new_id: &mut dyn FnMut() -> ExecutionId) -> Input {
     match chance.below(10) {
-        0 => Event::RunByHand { execution: new_id(), params: None },
-        1 => Event::Pause,
-        2 => Event::Resume,
-        3 => Event::ResetRetries,
-        4 => Event::Cancel,
-        5 => Event::Update(Box::new(draft(chance))),
+        0 => Input::RunByHand { execution: new_id(), params: None },
+        1 => Input::Pause,
+        2 => Input::Resume,
+        3 => Input::ResetRetries,
+        4 => Input::Cancel,
+        5 => Input::Update(Box::new(draft(chance))),
         6 | 7 => ended(task, chance),
-        _ => Event::Due,
+        _ => Input::Due,
     }
 }
 
-fn ended(task: &Task, chance: &mut Chance) -> Event {
+fn ended(task: &Task, chance: &mut Chance) -> Input {
     let running = &task.facts.running;
-    let Some(run) = running.get(chance.below(running.len().max(1))) else { return Event::Due };
+    let Some(run) = running.get(chance.below(running.len().max(1))) else { return Input::Due };
     let mut verdict = Verdict::failed(Reason::Exception, "Error: no");
     if chance.below(2) == 0 {
         verdict.ending = Ending::Completed { result: Value::Null };
     }
-    Event::Ended { execution: run.execution, verdict: Box::new(verdict) }
+    Input::Ended { execution: run.execution, verdict: Box::new(verdict) }
 }
 
 fn draft(chance: &mut Chance) -> Draft {

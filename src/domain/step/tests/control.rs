@@ -5,10 +5,10 @@ use super::*;
 #[test]
 fn a_paused_task_lets_its_times_pass_and_goes_on_with_the_next() {
     let mut life = Life::with("@hourly", |_| {});
-    life.at(100).step(Event::Pause);
+    life.at(100).step(Input::Pause);
     assert_eq!((life.status(), life.next_run(), life.task.due()), ("paused", None, None));
     assert_eq!(life.at(10 * 3600).due(), []);
-    life.at(10 * 3600 + 5).step(Event::Resume);
+    life.at(10 * 3600 + 5).step(Input::Resume);
     assert_eq!((life.status(), life.next_run()), ("active", Some(11 * 3600)));
     assert_eq!(life.history(), [""; 0], "what passed while it was paused is no misfire");
 }
@@ -17,13 +17,13 @@ fn a_paused_task_lets_its_times_pass_and_goes_on_with_the_next() {
 fn a_run_in_progress_goes_on_when_its_task_is_paused() {
     let mut life = Life::with("@hourly", |task| task.max_retries = 1);
     life.at(3600).due();
-    let step = life.at(3601).step(Event::Pause);
+    let step = life.at(3601).step(Input::Pause);
     assert_eq!((step.cancel, step.rows), (vec![], vec![]));
     assert_eq!(life.status(), "running");
     life.at(3602).fails();
     assert_eq!((life.status(), life.next_run()), ("paused", None));
     assert_eq!(life.at(4000).due(), [], "its next attempt waits");
-    life.at(4001).step(Event::Resume);
+    life.at(4001).step(Input::Resume);
     assert_eq!((life.status(), life.next_run()), ("retry-scheduled", Some(4001)));
     assert_eq!(life.due()[0].attempt, 2);
 }
@@ -34,8 +34,8 @@ fn a_pending_retry_is_due_at_the_later_of_its_time_and_the_resumption() {
         let mut life = Life::with("@daily", |task| task.max_retries = 1);
         life.at(50_400).due();
         life.at(50_401).fails();
-        life.at(50_402).step(Event::Pause);
-        life.at(46_800 + resumed).step(Event::Resume);
+        life.at(50_402).step(Input::Pause);
+        life.at(46_800 + resumed).step(Input::Resume);
         assert_eq!(life.next_run(), Some(46_800 + due), "resumed at {resumed}");
     }
 }
@@ -50,9 +50,9 @@ fn a_one_time_task_whose_moment_passed_runs_when_it_is_resumed() {
     ];
     for (schedule, resumed, due, history) in cases {
         let mut life = Life::with(schedule, |task| (task.recurring, task.misfire) = (false, Misfire::Skip));
-        life.step(Event::Pause);
+        life.step(Input::Pause);
         assert_eq!(life.at(resumed - 1).due(), [], "{schedule}");
-        life.at(resumed).step(Event::Resume);
+        life.at(resumed).step(Input::Resume);
         assert_eq!(life.next_run(), Some(due), "{schedule}");
         life.at(due).due();
         assert_eq!(life.history(), [history]);
@@ -62,7 +62,7 @@ fn a_one_time_task_whose_moment_passed_runs_when_it_is_resumed() {
 #[test]
 fn what_the_facts_do_not_allow_is_refused_and_changes_nothing() {
     let mut paused = Life::with("@hourly", |_| {});
-    paused.step(Event::Pause);
+    paused.step(Input::Pause);
     let mut running = Life::with("@hourly", |_| {});
     running.at(3600).due();
     let mut waiting = Life::with("@hourly", |task| task.overlap = Overlap::Queue);
@@ -73,18 +73,18 @@ fn what_the_facts_do_not_allow_is_refused_and_changes_nothing() {
     done.due();
     done.succeeds();
     let id = ExecutionId(Ulid(99));
-    let by_hand = || Event::RunByHand { execution: id, params: None };
+    let by_hand = || Input::RunByHand { execution: id, params: None };
     let cases = [
-        (&paused, Event::Pause, Refused::AlreadyPaused, "Task is already paused"),
-        (&idle, Event::Resume, Refused::NotPaused, "Task is not paused"),
-        (&done, Event::Resume, Refused::NotPaused, "Task is not paused"),
+        (&paused, Input::Pause, Refused::AlreadyPaused, "Task is already paused"),
+        (&idle, Input::Resume, Refused::NotPaused, "Task is not paused"),
+        (&done, Input::Resume, Refused::NotPaused, "Task is not paused"),
         (&running, by_hand(), Refused::AlreadyRunning, "Task is already running"),
         (&waiting, by_hand(), Refused::AlreadyWaiting, "Task already has a run waiting"),
-        (&idle, Event::Cancel, Refused::Idle, "Task is not running"),
+        (&idle, Input::Cancel, Refused::Idle, "Task is not running"),
     ];
-    for (life, event, refused, words) in cases {
+    for (life, input, refused, words) in cases {
         let mut after = life.clone();
-        assert_eq!(after.at(3601).try_step(event), Err(refused.clone()));
+        assert_eq!(after.at(3601).try_step(input), Err(refused.clone()));
         assert_eq!(refused.to_string(), words);
         assert_eq!((&after.task, &after.rows), (&life.task, &life.rows));
     }
@@ -94,7 +94,7 @@ fn what_the_facts_do_not_allow_is_refused_and_changes_nothing() {
 fn a_run_by_hand_works_in_every_status_and_leaves_the_schedule_alone() {
     let active = Life::with("@hourly", |_| {});
     let mut paused = active.clone();
-    paused.step(Event::Pause);
+    paused.step(Input::Pause);
     let mut retrying = Life::with("@hourly", |task| task.max_retries = 1);
     retrying.at(3600).due();
     retrying.at(3601).fails();
@@ -128,7 +128,7 @@ fn a_run_by_hand_has_its_own_parameters_in_every_attempt() {
     let mut life = Life::with("@hourly", |task| task.max_retries = 1);
     let params: Map<String, Value> = json!({"day": "yesterday"}).as_object().cloned().unwrap_or_default();
     let execution = life.new_id();
-    life.at(100).step(Event::RunByHand { execution, params: Some(params.clone()) });
+    life.at(100).step(Input::RunByHand { execution, params: Some(params.clone()) });
     life.at(101).fails();
     let started = life.at(161).due();
     assert_eq!(started[0].occurrence.params, Some(params));
@@ -139,11 +139,11 @@ fn a_run_by_hand_has_its_own_parameters_in_every_attempt() {
 #[test]
 fn a_run_by_hand_of_a_paused_task_is_not_tried_again() {
     let mut life = Life::with("@hourly", |task| task.max_retries = 3);
-    life.step(Event::Pause);
+    life.step(Input::Pause);
     life.at(100).by_hand();
     life.at(101).fails();
     assert_eq!((life.status(), life.task.facts.retries.len()), ("paused", 0));
-    life.at(102).step(Event::Resume);
+    life.at(102).step(Input::Resume);
     assert_eq!((life.status(), life.next_run()), ("failed", Some(3600)));
 }
 
@@ -194,7 +194,7 @@ fn a_cancelled_run_is_asked_to_end_and_nothing_else_changes() {
     life.by_hand();
     let running: Vec<_> = life.task.facts.running.iter().map(|run| run.execution).collect();
     let before = life.task.clone();
-    let step = life.at(3601).step(Event::Cancel);
+    let step = life.at(3601).step(Input::Cancel);
     assert_eq!((step.cancel, step.rows, step.task), (running, vec![], before));
 }
 
@@ -203,7 +203,7 @@ fn forgiving_failures_keeps_the_time_of_a_pending_retry() {
     let mut life = Life::with("@hourly", |task| task.max_retries = 2);
     life.at(3600).due();
     life.at(3601).fails();
-    life.at(3610).step(Event::ResetRetries);
+    life.at(3610).step(Input::ResetRetries);
     assert_eq!((life.status(), life.next_run(), life.retrying()), ("retry-scheduled", Some(3661), (0, None)));
     life.at(3661).due();
     life.at(3662).fails();
@@ -211,7 +211,7 @@ fn forgiving_failures_keeps_the_time_of_a_pending_retry() {
     life.at(3723).fails();
     assert_eq!(life.status(), "failed");
     let mut forgiven = life.clone();
-    forgiven.at(3730).step(Event::ResetRetries);
+    forgiven.at(3730).step(Input::ResetRetries);
     assert_eq!(
         (forgiven.status(), forgiven.next_run(), forgiven.retrying()),
         ("active", Some(7200), (0, None))
@@ -220,7 +220,7 @@ fn forgiving_failures_keeps_the_time_of_a_pending_retry() {
     let mut once = Life::with("now", |_| {});
     once.due();
     once.fails();
-    once.at(5).step(Event::ResetRetries);
+    once.at(5).step(Input::ResetRetries);
     assert_eq!((once.status(), once.next_run()), ("failed", None));
 }
 
@@ -308,7 +308,7 @@ fn fields_that_do_not_fit_are_refused_by_name() {
 #[test]
 fn no_time_that_has_come_vanishes_when_the_plan_changes_before_it_is_decided_about() {
     type Change = fn(&mut Life);
-    let pause: Change = |life| drop(life.step(Event::Pause));
+    let pause: Change = |life| drop(life.step(Input::Pause));
     let update: Change = |life| drop(life.update(&json!({"schedule": "@daily"})));
     for change in [pause, update] {
         for late in [0, 200] {
@@ -327,8 +327,8 @@ fn no_time_that_has_come_vanishes_when_the_plan_changes_before_it_is_decided_abo
     }
     // A moment that comes once waits for the resumption.
     let mut once = Life::with("2026-03-02T10:01:00Z", |_| {});
-    once.at(70).step(Event::Pause);
-    once.at(80).step(Event::Resume);
+    once.at(70).step(Input::Pause);
+    once.at(80).step(Input::Resume);
     assert_eq!((once.history(), once.next_run()), (vec![], Some(80)));
 }
 
@@ -337,10 +337,10 @@ fn times_pass_without_a_record_while_a_retry_is_held_back_by_a_pause() {
     let mut life = Life::with("* * * * *", |task| (task.max_retries, task.retry_delay) = (1, 600_000));
     life.at(60).due();
     life.at(61).fails();
-    life.at(130).step(Event::Pause);
+    life.at(130).step(Input::Pause);
     life.at(500).by_hand();
     life.at(501).succeeds();
-    life.at(510).step(Event::Resume);
+    life.at(510).step(Input::Resume);
     let history = ["60s schedule #1 failed", "120s skipped retrying x1", "500s manual #1 completed"];
     assert_eq!((life.history(), life.next_run()), (history.map(str::to_owned).to_vec(), Some(540)));
 }
@@ -356,7 +356,7 @@ fn a_run_by_hand_that_had_to_wait_starts_as_soon_as_the_task_is_idle() {
 
         let mut paused = Life::with("@hourly", |task| task.overlap = overlap);
         paused.at(3600).due();
-        paused.at(3601).step(Event::Pause);
+        paused.at(3601).step(Input::Pause);
         paused.at(3605).by_hand();
         paused.at(3606).is_cancelled();
         assert_eq!(paused.due()[0].trigger, Trigger::Manual, "although it is paused, {overlap:?}");
@@ -376,10 +376,10 @@ fn what_waits_for_a_paused_task_otherwise_waits_for_its_resumption() {
     let mut life = Life::with("@hourly", |task| task.overlap = Overlap::Queue);
     life.at(3600).due();
     life.at(7200).due();
-    life.at(7205).step(Event::Pause);
+    life.at(7205).step(Input::Pause);
     life.at(7206).succeeds();
     assert_eq!((life.task.due(), life.due()), (None, vec![]));
-    life.at(7300).step(Event::Resume);
+    life.at(7300).step(Input::Resume);
     assert_eq!(life.due()[0].occurrence.scheduled_for, START + 2 * HOUR);
 }
 
@@ -429,11 +429,11 @@ fn a_run_by_hand_never_takes_the_time_of_another_occurrence() {
 fn nothing_else_is_planned_for_the_time_of_a_run_by_hand() {
     // Run by hand and resumed, or planned anew, in the same millisecond.
     let mut life = Life::with("2026-03-02T10:05:00Z", |task| task.overlap = Overlap::Allow);
-    life.at(10).step(Event::Pause);
+    life.at(10).step(Input::Pause);
     let mut resumed = life.at(400).clone();
     assert_eq!(resumed.by_hand().start[0].occurrence.scheduled_for, resumed.now);
     let mut updated = resumed.clone();
-    resumed.step(Event::Resume);
+    resumed.step(Input::Resume);
     updated.update(&json!({"schedule": "now"}));
     for life in [resumed, updated] {
         assert_eq!(life.task.facts.next, Some(life.now + 1));

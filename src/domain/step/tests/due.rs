@@ -183,7 +183,7 @@ fn a_backward_jump_of_the_clock_never_fires_an_occurrence_again() {
     let changed = life.task.updated_at;
     life.at(590);
     assert_eq!(life.due(), []);
-    assert_eq!(life.step(Event::Pause).task.updated_at, changed, "nor does a task change in the past");
-    life.at(595).step(Event::Resume);
+    assert_eq!(life.step(Input::Pause).task.updated_at, changed, "nor does a task change in the past");
+    life.at(595).step(Input::Resume);
     assert_eq!((life.at(600).due(), life.next_run()), (vec![], Some(1200)));
 }

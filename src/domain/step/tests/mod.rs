@@ -17,6 +17,7 @@ use crate::domain::{
 
 mod control;
 mod due;
+mod events;
 mod misfire;
 mod overlap;
 mod random;
@@ -57,22 +58,22 @@ impl Life {
         self
     }
 
-    fn try_step(&mut self, event: Event) -> Result<Step, Refused> {
+    fn try_step(&mut self, input: Input) -> Result<Step, Refused> {
         let ids = &mut self.ids;
         let mut new_id = || {
             *ids += 1;
             ExecutionId(Ulid(*ids))
         };
         let (now, roll) = (self.now, self.roll);
-        let mut moment = Moment { now, roll, new_id: &mut new_id, policy: Policy::default() };
-        let step = self.task.step(event, &mut moment)?;
+        let mut moment = Circumstances { now, roll, new_id: &mut new_id, policy: Policy::default() };
+        let step = self.task.step(input, &mut moment)?;
         self.task = step.task.clone();
         self.rows.extend(step.rows.iter().map(|row| (row.id, row.clone())));
         Ok(step)
     }
 
-    fn step(&mut self, event: Event) -> Step {
-        self.try_step(event).unwrap_or_else(|refused| panic!("refused: {refused}"))
+    fn step(&mut self, input: Input) -> Step {
+        self.try_step(input).unwrap_or_else(|refused| panic!("refused: {refused}"))
     }
 
     /// Decides about everything that is due, as the scheduler does.
@@ -82,7 +83,7 @@ impl Life {
             if self.task.due().is_none_or(|due| due > self.now) {
                 return started;
             }
-            started.extend(self.step(Event::Due).start);
+            started.extend(self.step(Input::Due).start);
         }
         panic!("still due after 200 decisions: {:?}", self.task.facts);
     }
@@ -94,7 +95,7 @@ impl Life {
 
     fn try_by_hand(&mut self) -> Result<Step, Refused> {
         let execution = self.new_id();
-        self.try_step(Event::RunByHand { execution, params: None })
+        self.try_step(Input::RunByHand { execution, params: None })
     }
 
     fn by_hand(&mut self) -> Step {
@@ -103,7 +104,7 @@ impl Life {
 
     fn try_update(&mut self, fields: &Value) -> Result<Step, Refused> {
         let draft = Draft::read(fields.as_object().expect("an object")).expect("a valid draft");
-        self.try_step(Event::Update(Box::new(draft)))
+        self.try_step(Input::Update(Box::new(draft)))
     }
 
     fn update(&mut self, fields: &Value) -> Step {
@@ -113,7 +114,7 @@ impl Life {
     /// The end of the attempt that has been in progress longest.
     fn end(&mut self, verdict: Verdict) -> Step {
         let execution = self.task.facts.running.first().expect("an attempt in progress").execution;
-        self.step(Event::Ended { execution, verdict: Box::new(verdict) })
+        self.step(Input::Ended { execution, verdict: Box::new(verdict) })
     }
 
     fn succeeds(&mut self) -> Step {

@@ -67,7 +67,7 @@ fn allow_has_a_bound_beyond_which_occurrences_are_skipped_on_record() {
         life.at(second).due();
     }
     assert_eq!(life.task.facts.running.len(), 1000);
-    let by_hand = Event::RunByHand { execution: life.new_id(), params: None };
+    let by_hand = Input::RunByHand { execution: life.new_id(), params: None };
     let refused = life.try_step(by_hand).expect_err("it is one too many");
     assert_eq!(refused.to_string(), "Task already has 1000 runs that run or wait");
     life.succeeds();
@@ -90,7 +90,7 @@ fn where_runs_may_overlap_catch_ups_run_one_after_the_other_beside_what_is_regul
     for (seconds, left) in [(10, 1), (20, 0)] {
         let catch_up = life.task.facts.running.iter().find(|run| run.trigger == Trigger::CatchUp);
         let execution = catch_up.expect("one runs").execution;
-        life.at(5 * 3600 + seconds).step(Event::Ended { execution, verdict: Box::new(completed()) });
+        life.at(5 * 3600 + seconds).step(Input::Ended { execution, verdict: Box::new(completed()) });
         let started = life.due();
         assert_eq!((started.len(), started[0].trigger), (1, Trigger::CatchUp));
         assert_eq!(life.task.facts.waiting.len(), left);
@@ -101,7 +101,7 @@ fn where_runs_may_overlap_catch_ups_run_one_after_the_other_beside_what_is_regul
 fn what_waits_is_bounded_in_number_and_in_bytes() {
     let by_hand = |life: &mut Life, params: Option<Map<String, Value>>| {
         let execution = life.new_id();
-        life.try_step(Event::RunByHand { execution, params })
+        life.try_step(Input::RunByHand { execution, params })
     };
     let refused = |result: Result<Step, Refused>| result.expect_err("it is one too many").to_string();
     // Each run fails, and its next attempt is far away.
@@ -150,7 +150,7 @@ fn replace_cancels_what_runs_and_goes_on_when_that_has_ended() {
     let mut life = busy(Overlap::Replace);
     let first = life.task.facts.running[0].execution;
     life.at(120);
-    let step = life.step(Event::Due);
+    let step = life.step(Input::Due);
     assert_eq!((step.cancel, step.start), (vec![first], vec![]));
     assert_eq!(life.at(121).due(), [], "it waits for the end of the other");
     life.at(122).is_cancelled();

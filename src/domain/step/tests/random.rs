@@ -179,9 +179,9 @@ impl World {
         Self { ledger: Ledger::new(&life.task), life, closed: Vec::new() }
     }
 
-    fn happens(&mut self, event: Event) -> Result<Step, Refused> {
+    fn happens(&mut self, input: Input) -> Result<Step, Refused> {
         let before = self.life.clone();
-        let result = self.life.try_step(event);
+        let result = self.life.try_step(input);
         match &result {
             Ok(step) => {
                 self.ledger.follow(&before.task, &step.task, self.life.now);
@@ -206,26 +206,26 @@ impl World {
                 while self.life.task.due().is_some_and(|due| due <= self.life.now) {
                     assert!(left > 0, "this never ends: {:?}", self.life.task.facts);
                     left -= 1;
-                    assert_eq!(self.happens(Event::Due).map(drop), Ok(()));
+                    assert_eq!(self.happens(Input::Due).map(drop), Ok(()));
                 }
             }
-            Act::Look => assert_eq!(self.happens(Event::Due).map(drop), Ok(())),
+            Act::Look => assert_eq!(self.happens(Input::Due).map(drop), Ok(())),
             Act::End(which, verdict) => {
                 let Some(running) = facts.running.get(which % facts.running.len().max(1)) else { return };
-                let event = Event::Ended { execution: running.execution, verdict: Box::new(verdict) };
-                assert_eq!(self.happens(event).map(drop), Ok(()));
+                let input = Input::Ended { execution: running.execution, verdict: Box::new(verdict) };
+                assert_eq!(self.happens(input).map(drop), Ok(()));
                 self.closed.push(running.execution);
             }
             Act::LateEnd(which) => {
                 let Some(execution) = self.closed.get(which % self.closed.len().max(1)).copied() else {
                     return;
                 };
-                let event = Event::Ended { execution, verdict: Box::new(completed()) };
-                assert_eq!(self.happens(event), Err(Refused::NotRunning(execution)));
+                let input = Input::Ended { execution, verdict: Box::new(completed()) };
+                assert_eq!(self.happens(input), Err(Refused::NotRunning(execution)));
             }
-            Act::Cancel => assert_eq!(self.happens(Event::Cancel).is_ok(), !facts.running.is_empty()),
-            Act::Pause => assert_eq!(self.happens(Event::Pause).is_ok(), !facts.paused),
-            Act::Resume => assert_eq!(self.happens(Event::Resume).is_ok(), facts.paused || stopped),
+            Act::Cancel => assert_eq!(self.happens(Input::Cancel).is_ok(), !facts.running.is_empty()),
+            Act::Pause => assert_eq!(self.happens(Input::Pause).is_ok(), !facts.paused),
+            Act::Resume => assert_eq!(self.happens(Input::Resume).is_ok(), facts.paused || stopped),
             Act::ByHand => {
                 let refused = !facts.running.is_empty()
                     && match self.life.task.definition.overlap {
@@ -234,12 +234,12 @@ impl World {
                         Overlap::Allow | Overlap::Replace => false,
                     };
                 let execution = self.life.new_id();
-                assert_eq!(self.happens(Event::RunByHand { execution, params: None }).is_err(), refused);
+                assert_eq!(self.happens(Input::RunByHand { execution, params: None }).is_err(), refused);
             }
-            Act::Reset => assert_eq!(self.happens(Event::ResetRetries).map(drop), Ok(())),
+            Act::Reset => assert_eq!(self.happens(Input::ResetRetries).map(drop), Ok(())),
             Act::Update(fields) => {
                 let draft = Draft::read(fields.as_object().expect("an object")).expect("a valid draft");
-                let result = self.happens(Event::Update(Box::new(draft)));
+                let result = self.happens(Input::Update(Box::new(draft)));
                 assert!(matches!(result, Ok(_) | Err(Refused::Invalid(_))), "{result:?}");
             }
         }

@@ -91,10 +91,10 @@ fn a_failed_task_goes_on_or_stops_as_it_was_told() {
     assert_eq!(stopped.at(100_000).due(), []);
 
     let mut resumed = stopped.clone();
-    resumed.step(Event::Resume);
+    resumed.step(Input::Resume);
     assert_eq!((resumed.status(), resumed.next_run()), ("failed", Some(100_800)));
     let mut reset = stopped.clone();
-    reset.step(Event::ResetRetries);
+    reset.step(Input::ResetRetries);
     assert_eq!((reset.status(), reset.next_run()), ("active", Some(100_800)));
     let mut by_hand = stopped.clone();
     by_hand.by_hand();
@@ -121,8 +121,8 @@ fn a_stopped_task_that_goes_on_after_the_clock_was_set_back_repeats_nothing() {
     let mut by_hand = stopped.clone();
     by_hand.by_hand();
     let (mut resumed, mut reset) = (stopped.clone(), stopped);
-    resumed.step(Event::Resume);
-    reset.step(Event::ResetRetries);
+    resumed.step(Input::Resume);
+    reset.step(Input::ResetRetries);
     for life in [by_hand, resumed, reset] {
         assert_eq!(life.task.facts.next, Some(START + 4 * HOUR));
     }
@@ -175,11 +175,11 @@ fn a_late_result_is_refused_and_changes_nothing() {
     let execution = life.at(3600).due()[0].execution;
     life.at(3660).end(Verdict::failed(Reason::Lost, "the server died while the handler ran"));
     let before = life.clone();
-    let late = Event::Ended { execution, verdict: Box::new(completed()) };
+    let late = Input::Ended { execution, verdict: Box::new(completed()) };
     assert_eq!(life.at(3661).try_step(late), Err(Refused::NotRunning(execution)));
     assert_eq!((&life.task, &life.rows), (&before.task, &before.rows));
     let unknown = life.new_id();
-    let end = Event::Ended { execution: unknown, verdict: Box::new(completed()) };
+    let end = Input::Ended { execution: unknown, verdict: Box::new(completed()) };
     let refused = life.try_step(end).expect_err("nobody runs that");
     assert!(refused.to_string().contains(&unknown.to_string()), "{refused}");
 }

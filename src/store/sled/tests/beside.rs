@@ -24,7 +24,7 @@ fn next(store: &SledStore, task: &Task, time: Millis) {
     let decide: Decision = Box::new(move |task, _| {
         let mut task = task.clone();
         (task.facts.next, task.updated_at) = (Some(time), time);
-        Ok(Step { task, rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
+        Ok(Step::to(task))
     });
     wait(store.change(task.id, decide, None, None));
 }

@@ -92,9 +92,7 @@ fn names(store: &Arc<dyn Store>) -> Vec<String> {
 
 fn write_row(store: &(impl Store + ?Sized), task: &Task, number: u128) {
     let rows = vec![contract::row(task, ExecutionId(Ulid(number)), ExecutionStatus::Completed, 5)];
-    let decide: Decision = Box::new(move |task, _| {
-        Ok(Step { task: task.clone(), rows: rows.clone(), start: Vec::new(), cancel: Vec::new() })
-    });
+    let decide: Decision = Box::new(move |task, _| Ok(Step { rows: rows.clone(), ..Step::to(task.clone()) }));
     wait(store.change(task.id, decide, None, None));
 }
 
@@ -183,7 +181,7 @@ fn a_task_damaged_while_the_store_is_open_stops_no_other() {
     let decide: Decision = Box::new(|task, _| {
         let mut task = task.clone();
         task.facts.next = None;
-        Ok(Step { task, rows: Vec::new(), start: Vec::new(), cancel: Vec::new() })
+        Ok(Step::to(task))
     });
     let steps = wait(store.claim(Millis::MAX - 1, 10, decide));
     assert_eq!(steps.steps.iter().map(|step| step.task.id).collect::<Vec<_>>(), [tasks[1].id]);
