@@ -32,6 +32,8 @@
 //! runner and listens; the verdict goes through `domain::step` into the store, and only then does
 //! anyone hear of it. `docs/architecture.md` walks this way, and that of a new task, file by file.
 
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
+
 pub mod allocator;
 pub mod api;
 pub mod app;

@@ -8,7 +8,7 @@
 //! whatever they test with.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -195,6 +195,33 @@ fn every_room_uses_only_what_the_table_allows() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+/// Lines of a file of the product; its unit tests are in files of their own.
+const LONGEST_FILE: usize = 450;
+/// Files of one folder.
+const FULLEST_FOLDER: usize = 15;
+
+#[test]
+fn no_file_is_long_and_no_folder_is_full() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = BTreeMap::<PathBuf, usize>::new();
+    let mut broken = Vec::new();
+    for file in rust_files(&src) {
+        let within = file.strip_prefix(&src).expect("a file below src");
+        *folders.entry(within.parent().expect("a folder").to_owned()).or_default() += 1;
+        let is_test = module_of(within).iter().any(|name| name == "tests");
+        let lines = fs::read_to_string(&file).expect("a source file").lines().count();
+        if lines > LONGEST_FILE && !is_test {
+            broken.push(format!("src/{} has {lines} lines, more than {LONGEST_FILE}", within.display()));
+        }
+    }
+    for (folder, files) in folders {
+        if files > FULLEST_FOLDER {
+            broken.push(format!("src/{} has {files} files, more than {FULLEST_FOLDER}", folder.display()));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 /// Why a file of `room` may not name `path`.

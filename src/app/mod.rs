@@ -1,0 +1,94 @@
+//! App: the server, started and stopped.
+
+mod server;
+mod signals;
+mod token;
+
+use std::{error::Error, time::Duration};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+    task::JoinError,
+    time::timeout,
+};
+
+pub use self::server::pool_settings;
+use self::{server::Server, signals::Signals};
+use crate::config::Config;
+
+/// How long open connections have at a stop, once everything else has stopped.
+const CONNECTIONS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Serves until a signal says to stop, then stops in order. `say` prints a line for people.
+///
+/// # Errors
+/// When the server cannot start, or the store fails.
+pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
+    let mut stop = Signals::new().context("listen for signals")?;
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+    let address = listener.local_addr().context("ask for the address")?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "listening beyond this machine without encryption: put a TLS proxy in front");
+    }
+    let server = Server::assemble(config).await?;
+
+    let (hang_up, hung_up) = oneshot::channel::<()>();
+    let mut serving = tokio::spawn(
+        axum::serve(listener, server.router.clone())
+            .with_graceful_shutdown(async {
+                // An error means that the sender is gone, which ends the server as well.
+                let _ = hung_up.await;
+            })
+            .into_future(),
+    );
+    let mut scheduling = tokio::spawn({
+        let scheduler = server.scheduler.clone();
+        async move { scheduler.run().await }
+    });
+    let (stop_backups, stopping) = watch::channel(false);
+    let backing_up = tokio::spawn(server.backups.clone().run(stopping));
+    say(&format!("listening on http://{address}"));
+    say(&format!("token      {}", server.token_is));
+    say(&format!("handlers   {} (drop a .js file there)", config.tasks.display()));
+    say("stop       Ctrl-C");
+
+    let failed = tokio::select! {
+        () = stop.next() => None,
+        ended = &mut scheduling => Some(why_ended(ended, "the scheduler")),
+        ended = &mut serving => Some(why_ended(ended, "the API")),
+    };
+    server.readiness.scheduling_ended();
+    tracing::info!(grace = config.shutdown_grace, "stopping; a second signal stops at once");
+    let stopping = async {
+        server.scheduler.stop(Duration::from_millis(config.shutdown_grace)).await;
+        let _ = hang_up.send(());
+        // A connection that does not end is cut.
+        let _ = timeout(CONNECTIONS_WITHIN, serving).await;
+        server.pool.close().await;
+        stop_backups.send_replace(true);
+        // The loop of the backups ends at the notice.
+        let _ = backing_up.await;
+        server.store.close().await
+    };
+    tokio::select! {
+        closed = stopping => closed.context("close the store")?,
+        () = stop.next() => anyhow::bail!("stopped at once by a second signal"),
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// The error of a part that should go on as long as the server does.
+fn why_ended<E: Error + Send + Sync + 'static>(
+    ended: Result<Result<(), E>, JoinError>,
+    part: &str,
+) -> anyhow::Error {
+    let error = match ended {
+        Ok(Ok(())) => return anyhow::anyhow!("{part} stopped by itself"),
+        Ok(Err(error)) => anyhow::Error::from(error),
+        Err(error) => anyhow::Error::from(error),
+    };
+    error.context(format!("{part} failed"))
+}

@@ -1,0 +1,158 @@
+//! The server's parts, put together from the configuration.
+
+use std::{
+    fs, io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::Context;
+use axum::Router;
+
+use super::token::admin_token;
+use crate::{
+    api::{self, Api, Readiness, RunnersReady},
+    backup::{BackupState, Backups},
+    clock::{Clock, SystemClock},
+    config::Config,
+    domain::{draft::Defaults, step::Policy, zone::parse_zone},
+    events::Events,
+    handlers::{catalog::Catalog, files::Files},
+    hostcalls::ServerCalls,
+    runtime::{Pool, PoolSettings, protocol},
+    scheduler::Scheduler,
+    store::{Store, sled::SledStore},
+};
+
+/// The pool's part of the configuration.
+#[must_use]
+pub fn pool_settings(config: &Config) -> PoolSettings {
+    PoolSettings {
+        min: config.runners.min,
+        max: config.runners.max,
+        recycle_after: config.runners.recycle_after,
+        resident: config.limits.resident,
+        runner: protocol::Settings {
+            heap: config.limits.heap,
+            buffers: config.limits.buffers,
+            cpu: config.limits.cpu,
+            output_bytes: config.limits.output_bytes,
+            output_lines: config.limits.output_lines,
+            result: config.limits.result,
+            web_assembly: config.engine.web_assembly,
+            eval: config.engine.eval,
+        },
+        system_handlers: config.system_handlers.iter().cloned().collect(),
+    }
+}
+
+/// The parts of a server that runs.
+pub(super) struct Server {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) scheduler: Arc<Scheduler>,
+    pub(super) backups: Arc<Backups>,
+    pub(super) readiness: Arc<Parts>,
+    pub(super) router: Router,
+    /// A line that says where the token is.
+    pub(super) token_is: String,
+}
+
+impl Server {
+    /// Opens the store, starts the runners, and closes the executions that an earlier process left
+    /// in progress.
+    ///
+    /// # Errors
+    /// When a part cannot start, or the store fails.
+    pub(super) async fn assemble(config: &Config) -> anyhow::Result<Self> {
+        private_directory(&config.data)
+            .with_context(|| format!("make the data directory {}", config.data.display()))?;
+        let store = open_store(config)?;
+        let (token, token_is) = admin_token(config)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let events = Events::default();
+        let files = Files::new(&config.tasks);
+        let host_calls = Arc::new(ServerCalls::new(files.clone(), store.clone(), clock.clone()));
+        let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?;
+        let scheduler =
+            Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
+        scheduler.recover().await.context("close what an earlier process left in progress")?;
+        let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
+        let readiness = Arc::new(Parts {
+            pool: pool.clone(),
+            backups: backups.clone(),
+            scheduling: AtomicBool::new(true),
+        });
+        let router = api::router(Api {
+            scheduler: scheduler.clone(),
+            store: store.clone(),
+            catalog: Catalog::new(files, pool.clone()),
+            clock,
+            events,
+            token,
+            defaults: Defaults {
+                timezone: parse_zone(&config.timezone)?,
+                keep_executions: u64::from(config.history_keep),
+            },
+            readiness: readiness.clone(),
+        });
+        Ok(Self { store, pool, scheduler, backups, readiness, router, token_is })
+    }
+}
+
+fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let store = SledStore::open(&config.store.path, config.store.cache, Arc::new(|| SystemClock.now()))?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let report = store.report();
+    tracing::info!(epoch = report.epoch, tasks = report.tasks, "the store is open");
+    Ok(store)
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        misfire_after: config.misfire_after.cast_signed(),
+        catch_up_window: config.catch_up_window.cast_signed(),
+        catch_up_max: config.catch_up_max,
+    }
+}
+
+fn private_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The parts whose state `/ready` shows.
+pub(super) struct Parts {
+    pool: Arc<Pool>,
+    backups: Arc<Backups>,
+    scheduling: AtomicBool,
+}
+
+impl Parts {
+    /// The scheduler's loop has ended.
+    pub(super) fn scheduling_ended(&self) {
+        self.scheduling.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Readiness for Parts {
+    fn runners(&self) -> RunnersReady {
+        let state = self.pool.state();
+        RunnersReady { alive: state.alive, idle: state.idle, waiting: state.waiting }
+    }
+
+    fn cage(&self) -> String {
+        self.pool.sandbox().to_string()
+    }
+
+    fn backup(&self) -> BackupState {
+        self.backups.state()
+    }
+
+    fn scheduler(&self) -> bool {
+        self.scheduling.load(Ordering::Relaxed)
+    }
+}
