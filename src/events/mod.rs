@@ -1,4 +1,4 @@
-//! Events: the news of tasks, numbered and published to everybody who listens.
+//! Events: the news of tasks, numbered and published to listeners.
 //!
 //! `domain::step` says which events follow from a change. The scheduler publishes them here, and
 //! only here, once the change is durable. Each event gets the next number of a sequence that

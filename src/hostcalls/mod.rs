@@ -1,4 +1,4 @@
-//! Host calls: what a handler may ask of the server while it runs.
+//! Host calls: the questions that a handler may ask the server while it runs.
 //!
 //! A call comes from a runner through `runtime`, with its [`Caller`], which the server itself
 //! knows. `runtime` has bounded it by then: the calls of a run in flight and altogether. Here a

@@ -7,7 +7,7 @@ use crate::domain::lock::lock;
 /// All caches together take at most this many bytes; beyond, all are dropped and made anew.
 const MOST: usize = 64 * 1024 * 1024;
 
-/// The hash of a source, and the cache of it.
+/// The hash of a source, and its cache.
 pub(super) type Cache = ([u8; 32], Vec<u8>);
 
 /// Code caches of the one engine that all runners have.
@@ -29,8 +29,8 @@ impl Caches {
         if known.engine == engine { known.by_hash.get(hash).cloned() } else { None }
     }
 
-    /// Takes what a run has made, of the sources that the run was given: what one handler's runner
-    /// says of another's source would be code that the other runs.
+    /// Keeps the caches that a run has made of the sources that it was given. A cache of another
+    /// handler's source would be code that the other handler runs.
     pub(super) fn put(&self, engine: &str, mut made: Vec<Cache>, given: &[[u8; 32]]) {
         made.retain(|(hash, _)| given.contains(hash));
         if made.is_empty() {

@@ -1,11 +1,11 @@
-//! How children are started.
+//! The command that starts a child.
 
 use std::process::Stdio;
 
 use tokio::process::Command;
 
-/// A command that starts this same binary as a runner, with nothing of our environment: a
-/// handler's local time is UTC, wherever the server is and whether or not the runner may look.
+/// A command that starts this same binary as a runner, without the server's environment. A
+/// handler's local time is UTC, wherever the server is.
 pub(super) fn command() -> Command {
     // The link to the running image stays right when the file on disk is replaced.
     #[cfg(target_os = "linux")]

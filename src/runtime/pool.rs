@@ -96,7 +96,7 @@ pub(super) struct QueuedRun {
     pub(super) reply: oneshot::Sender<Ended>,
 }
 
-/// A request until a runner takes it or its cancellation does: whoever is first has it alone.
+/// A request that is taken once: by a runner, or by its cancellation.
 pub(super) struct Slot(std::sync::Mutex<Option<RunRequest>>);
 
 impl Slot {
@@ -239,7 +239,7 @@ impl Shared {
         RunRequest { run, caller, not_before, lines, cancel }
     }
 
-    /// Has a runner do a run.
+    /// Has a runner do a run, within the pool's limits.
     pub(super) async fn converse(&self, process: &mut Process, request: RunRequest) -> RunReport {
         let limits = Limits {
             resident: self.settings.resident,

@@ -43,7 +43,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts one and waits until it is ready.
+    /// Starts a runner and waits until it is ready.
     pub(super) async fn start(snapshot: &Snapshot, settings: &Settings) -> io::Result<Self> {
         let (ours, theirs) = StdStream::pair()?;
         ours.set_nonblocking(true)?;
@@ -86,7 +86,7 @@ impl Process {
             .map_err(|_| io::Error::other("it did not get ready in time"))??;
         match frame {
             Some(FromRunner::Ready { engine, sandbox }) => {
-                // Once a handler has run in it, it is not believed any more.
+                // Only believed before a handler has run: then the process may be taken over.
                 if self.runs == 0 {
                     self.engine = engine;
                     self.sandbox = self.sandbox.take().or(sandbox);
@@ -125,11 +125,11 @@ impl Process {
 
     /// Resolves when it has died by itself, or sent a frame unasked.
     pub(super) async fn gone(&mut self) {
-        // An idle runner says nothing, so whatever can be read is its end.
+        // An idle runner sends nothing, so anything that can be read is its end.
         let _ = self.receive().await;
     }
 
-    /// Bytes of memory it has resident; `None` where that cannot be asked.
+    /// Bytes of resident memory; `None` where the system does not tell.
     pub(super) fn resident(&self) -> Option<u64> {
         let path = format!("/proc/{}/statm", self.id()?);
         let pages: u64 = std::fs::read_to_string(path).ok()?.split(' ').nth(1)?.parse().ok()?;
@@ -146,7 +146,7 @@ impl Process {
         self.child.wait().await.ok()
     }
 
-    /// The end of what it wrote to its standard error.
+    /// The end of its standard error.
     pub(super) fn last_words(&self) -> String {
         lock(&self.last_words).trim().to_owned()
     }
@@ -154,7 +154,7 @@ impl Process {
 
 #[cfg(test)]
 impl Process {
-    /// A runner that says what the test writes into the other end of `socket`.
+    /// A runner whose frames the test writes into the other end of `socket`.
     pub(super) fn played_by(socket: StdStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
@@ -169,7 +169,7 @@ impl Process {
     }
 }
 
-/// Keeps the end of what a runner writes to its standard error, and logs it.
+/// Logs a runner's standard error and keeps its end.
 async fn listen(
     mut stderr: impl AsyncBufReadExt + Unpin,
     runner: Option<u32>,

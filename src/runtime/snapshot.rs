@@ -1,5 +1,4 @@
-//! The startup snapshot: made once by a child, then handed to every runner as memory that
-//! nobody can change any more.
+//! The startup snapshot: made once by a child, then handed to every runner as sealed memory.
 
 use std::{
     io,
@@ -8,14 +7,14 @@ use std::{
 
 use super::command::command;
 
-/// A file of memory that children inherit: they are told its number.
+/// A file of memory that children inherit under the same descriptor number.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     memory: OwnedFd,
 }
 
 impl Snapshot {
-    /// Has a child make it.
+    /// Has a child make the snapshot.
     pub(super) async fn build() -> io::Result<Self> {
         let memory = memory_file()?;
         let number = memory.as_raw_fd().to_string();

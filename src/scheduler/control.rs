@@ -1,4 +1,4 @@
-//! What users ask for.
+//! Requests of users.
 
 use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use crate::{
     store::{Audit, StoreError},
 };
 
-/// How long a cancelled execution may take: the runner's grace, the kill after it, the record.
+/// The time that a cancelled execution takes at most: the runner's grace, the kill after it, the record.
 const ENDED_WITHIN: Duration = Duration::from_secs(8);
-/// How often a task that keeps starting is asked to end before it is deleted.
+/// The most rounds of cancelling before a task that keeps starting runs is not deleted.
 const DELETE_TRIES: usize = 20;
 
-/// Why something a user asks for is not done.
+/// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// The store or the task's facts refuse it.
@@ -56,7 +56,7 @@ impl Scheduler {
         let task = Task::new(self.ids.task(now), definition, now);
         let audit = audit("create", &task, actor, now);
         let scheduler = self.clone();
-        self.to_the_end(async move {
+        self.complete(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
             scheduler.events.publish(vec![Event::TaskChanged { task: task.id }]);
             scheduler.nudge.notify_one();
@@ -78,34 +78,34 @@ impl Scheduler {
         self.ask(task, "update", actor, move || Input::Update(Box::new(draft.clone()))).await
     }
 
-    /// Holds a task back.
+    /// Pauses a task.
     ///
     /// # Errors
-    /// When it is gone or paused already, or the store fails.
+    /// When the task is gone or paused already, or the store fails.
     pub async fn pause(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
         self.ask(task, "pause", actor, || Input::Pause).await
     }
 
-    /// Lets a paused or stopped task go on.
+    /// Resumes a paused or stopped task.
     ///
     /// # Errors
-    /// When it is gone or not paused, or the store fails.
+    /// When the task is gone or not paused, or the store fails.
     pub async fn resume(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
         self.ask(task, "resume", actor, || Input::Resume).await
     }
 
-    /// Forgives a task's failures.
+    /// Resets a task's count of failures.
     ///
     /// # Errors
-    /// When it is gone, or the store fails.
+    /// When the task is gone, or the store fails.
     pub async fn reset_retries(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
         self.ask(task, "reset-retries", actor, || Input::ResetRetries).await
     }
 
-    /// Runs a task now, once, with `params` instead of its own if there are any.
+    /// Runs a task now, once, with `params` instead of the task's if there are any.
     ///
     /// # Errors
-    /// When it is gone, running already (and runs may not overlap), or the store fails.
+    /// When the task is gone or already running (and runs may not overlap), or the store fails.
     pub async fn run_by_hand(
         self: &Arc<Self>,
         task: TaskId,
@@ -117,10 +117,10 @@ impl Scheduler {
         Ok((self.ask(task, "run", actor, input).await?, execution))
     }
 
-    /// Ends what runs of a task, and waits for that.
+    /// Cancels a task's executions in progress, and waits for their ends.
     ///
     /// # Errors
-    /// When the task is gone or nothing of it runs, or the store fails.
+    /// When the task is gone or has no execution in progress, or the store fails.
     pub async fn cancel(
         self: &Arc<Self>,
         task: TaskId,
@@ -129,17 +129,17 @@ impl Scheduler {
         let events = self.events.listen();
         let found = self.ask(task, "cancel", actor, || Input::Cancel).await?;
         let running: Vec<_> = found.facts.running.iter().map(|running| running.execution).collect();
-        self.ended_all(events, task, &running).await;
+        self.wait_for_ends(events, task, &running).await;
         Ok((found, running))
     }
 
-    /// Deletes a task and its history; what runs of it is cancelled first.
+    /// Cancels a task's executions in progress, then deletes the task and its history.
     ///
     /// # Errors
-    /// When it is gone, or the store fails.
+    /// When the task is gone, or the store fails.
     pub async fn delete(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
         let (scheduler, actor) = (self.clone(), actor.clone());
-        self.to_the_end(async move {
+        self.complete(async move {
             let mut tries = 0;
             loop {
                 let found = scheduler.store.task(task).await?.ok_or(StoreError::NotFound)?;
@@ -147,7 +147,7 @@ impl Scheduler {
                 match scheduler.store.delete(task, Some(audit)).await {
                     Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
                         tries += 1;
-                        scheduler.end(task, &running, "its task was deleted").await;
+                        scheduler.cancel_and_wait(task, &running, "its task was deleted").await;
                     }
                     Err(error) => return Err(error.into()),
                     Ok(deleted) => {
@@ -160,7 +160,7 @@ impl Scheduler {
         .await
     }
 
-    /// Counts as under way, so that a stop waits for it; refused once the stop has begun.
+    /// Makes a stop wait for the guard; refused once a stop has begun.
     fn enter(self: &Arc<Self>) -> Result<InFlight, ControlError> {
         let guard = InFlight::new(self);
         if self.is_stopping() { Err(ControlError::Stopping) } else { Ok(guard) }
@@ -180,7 +180,7 @@ impl Scheduler {
             _ => REPLACED,
         };
         let scheduler = self.clone();
-        self.to_the_end(async move {
+        self.complete(async move {
             let decision = scheduler.decision(input);
             let step = scheduler.store.change(task, decision, None, Some(audit)).await?;
             let task = step.task.clone();
@@ -190,10 +190,10 @@ impl Scheduler {
         .await
     }
 
-    /// Makes a change and does what follows from it, also when whoever asked does not wait for
-    /// that: a request ends with its connection, but a change that is on its way to the disk
-    /// stays, and an attempt that it claims must be started.
-    async fn to_the_end<T: Send + 'static>(
+    /// Makes a change and carries out its consequences, even if the caller's future is dropped: a
+    /// request ends with its connection, but a change on its way to the disk stays, and an attempt
+    /// that it claims must start.
+    async fn complete<T: Send + 'static>(
         self: &Arc<Self>,
         change: impl Future<Output = Result<T, ControlError>> + Send + 'static,
     ) -> Result<T, ControlError> {
@@ -209,16 +209,16 @@ impl Scheduler {
         }
     }
 
-    /// Asks executions to end and waits until their ends are recorded.
-    async fn end(&self, task: TaskId, executions: &[ExecutionId], who: &str) {
+    /// Cancels executions and waits until their ends are recorded.
+    async fn cancel_and_wait(&self, task: TaskId, executions: &[ExecutionId], who: &str) {
         let events = self.events.listen();
         self.cancel_executions(task, executions, who).await;
-        self.ended_all(events, task, executions).await;
+        self.wait_for_ends(events, task, executions).await;
     }
 
     /// Waits until the ends of cancelled executions are recorded, but not for longer than that
     /// ought to take.
-    async fn ended_all(&self, mut events: Listener, task: TaskId, executions: &[ExecutionId]) {
+    async fn wait_for_ends(&self, mut events: Listener, task: TaskId, executions: &[ExecutionId]) {
         let still_running = async || {
             let found = self.store.task(task).await.ok().flatten();
             found.is_some_and(|task| task.facts.running.iter().any(|r| executions.contains(&r.execution)))
@@ -235,7 +235,7 @@ impl Scheduler {
 
     /// Waits until an execution's row is closed or its task is deleted; for as long as it takes.
     /// `events` must have listened since before the execution was asked for.
-    pub async fn ended(&self, mut events: Listener, task: TaskId, execution: ExecutionId) {
+    pub async fn wait_for_end(&self, mut events: Listener, task: TaskId, execution: ExecutionId) {
         while events.hear(|event| event.closes(task, execution)).await == Heard::TooMany {
             if self.is_closed(task, execution).await {
                 return;

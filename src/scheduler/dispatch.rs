@@ -18,14 +18,14 @@ use crate::{
     store::{Output, StoreError},
 };
 
-/// Lines that may wait between runner and store; beyond, the handler waits.
+/// Lines that may wait between runner and store. When there are more, the handler waits.
 const LINES: usize = 256;
-/// Output is stored when it has waited this long,
+/// Output is stored when it has waited this long, or when [`STORED_FROM`] bytes of it are there.
 const STORED_AFTER: Duration = Duration::from_millis(500);
-/// or when there are this many bytes of it.
+/// In bytes.
 const STORED_FROM: usize = 32 * 1024;
 
-/// The first and the longest wait before an end that could not be recorded is tried again.
+/// The first and the longest wait before the next try to record an end.
 const RECORDED_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 impl Scheduler {
@@ -47,11 +47,11 @@ impl Scheduler {
             Ok(mut step) => {
                 step.events.splice(0..0, output);
                 self.in_progress.leave(execution);
-                // An end starts nothing by itself: what waits for it is due, and the loop is told so.
+                // An end starts nothing by itself: a queued run is due now, and the loop is nudged.
                 self.carry_out(step, REPLACED, &mut Vec::new());
             }
             Err(error) => {
-                // A row that was closed meanwhile stays as it is; a task may have been deleted.
+                // The row may have been closed, or the task deleted, in the meantime.
                 let expected =
                     matches!(error, StoreError::NotFound | StoreError::Refused(Refused::NotRunning(_)));
                 if !expected {
@@ -63,8 +63,8 @@ impl Scheduler {
         }
     }
 
-    /// Records an end, again and again if the store fails: until that is done the task counts
-    /// as running. A stop does not wait for it longer than for a handler.
+    /// Records an end, and tries again while the store fails: until the end is recorded, the task
+    /// counts as running. A stop waits for it no longer than for a handler.
     async fn record_end(
         &self,
         task: TaskId,
@@ -88,7 +88,7 @@ impl Scheduler {
         }
     }
 
-    /// Stores output as it comes; what is left at the end goes with the end.
+    /// Stores output as it comes. The last lines are returned, to be stored with the end.
     async fn collect(
         &self,
         task: TaskId,
@@ -102,7 +102,7 @@ impl Scheduler {
         loop {
             let line = match stored_by {
                 None => received.recv().await.map(Some),
-                // The moment first: lines that never cease must not keep it from coming.
+                // The time is looked at first, even while lines never cease to come.
                 Some(moment) => tokio::select! {
                     biased;
                     () = sleep_until(moment) => Some(None),
@@ -115,7 +115,7 @@ impl Scheduler {
                     bytes += line.message.len();
                     lines.push(line);
                     if stored_by.is_none() {
-                        stored_by = Some(in_a_while());
+                        stored_by = Some(store_by());
                     }
                     if bytes < STORED_FROM {
                         continue;
@@ -136,7 +136,7 @@ impl Scheduler {
     }
 }
 
-fn in_a_while() -> Instant {
+fn store_by() -> Instant {
     Instant::now() + STORED_AFTER
 }
 

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::domain::{ids::ExecutionId, lock::lock};
 
-/// Carries who wants an execution to end, once somebody does.
+/// Carries the name of the one who cancels an execution, once there is one.
 type Cancel = watch::Sender<Option<String>>;
 
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 //! Scheduler: makes things happen when they are due, and once only.
 //!
-//! The loop ([`Scheduler::run`]) sleeps until the store's earliest due time, claims what is
-//! due, as many tasks as there is room for, and dispatches what follows ([`dispatch`]). What
-//! follows from an input is decided by `domain::step` inside the store's transaction, so the
-//! loop keeps no opinion of its own about any task: start-up, missed times and normal running
-//! are one path. What users ask for comes in through [`Scheduler`]'s methods ([`control`]);
-//! what an earlier process left behind is settled by [`recovery`] before the loop starts.
+//! The loop ([`Scheduler::run`]) sleeps until the store's earliest due time, claims due tasks, as
+//! many as there are permits for runs, and dispatches their attempts ([`dispatch`]). The
+//! consequences of an input are decided by `domain::step` inside the store's transaction, so the
+//! loop has no opinion about any task: start-up, missed times and normal running are one path.
+//! Requests of users come in through [`Scheduler`]'s methods ([`control`]); [`recovery`] closes
+//! the executions that an earlier process left in progress, before the loop starts.
 //!
-//! Invariant: an attempt starts only after its claim is durable, and whoever waits for its
-//! end hears of it only after that is durable too.
+//! Invariant: an attempt starts only after its claim is durable, and an event is published only
+//! after its change is durable too.
 
 mod control;
 mod dispatch;
@@ -36,17 +36,17 @@ use crate::{
     store::{Decision, Store, StoreError},
 };
 
-/// Claims are made durable this many milliseconds ahead of their time and held until then, so
-/// that the disk's share is not in the lateness.
+/// Claims are made durable this many milliseconds ahead of their time, and their attempts wait
+/// until then, so that the disk does not make runs late.
 const AHEAD: Millis = 20;
-/// How many due tasks one commit may claim.
+/// The most due tasks that one commit claims.
 const CLAIMED_AT_ONCE: usize = 64;
-/// How long cancelled handlers have at a stop: the runner's own grace and the kill after it.
+/// The time of cancelled handlers at a stop: the runner's own grace and the kill after it.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
-/// Who cancels an execution for which a newer one runs.
+/// The canceller of an execution that gives way to a newer one.
 const REPLACED: &str = "a newer run replaces it";
 
-/// Something that a stop waits for.
+/// Work that a stop waits for, until this is dropped.
 struct InFlight(Arc<Scheduler>);
 
 impl InFlight {
@@ -77,7 +77,7 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// A scheduler that does nothing yet.
+    /// A scheduler whose loop has not started.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -102,14 +102,14 @@ impl Scheduler {
         })
     }
 
-    /// Runs what is due until it is stopped. [`Scheduler::recover`] comes first.
+    /// Runs due tasks until [`Scheduler::stop`]. Call [`Scheduler::recover`] first.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn run(self: &Arc<Self>) -> Result<(), StoreError> {
         let _under_way = InFlight::new(self);
         let mut stopping = self.stopping.subscribe();
-        // Tasks due by this moment have been asked ahead of their time already.
+        // Tasks due up to this time have been looked at ahead of it.
         let mut asked = Millis::MIN;
         // Kept from one turn to the next: most changes leave the next due time as it is.
         let mut alarm: Option<(Millis, Sleep<'_>)> = None;
@@ -138,7 +138,7 @@ impl Scheduler {
                         Some(alarm) if alarm.0 == wake => alarm,
                         _ => alarm.insert((wake, self.clock.sleep_until(wake))),
                     };
-                    // Nudges that never cease keep nobody waiting: each turn looks at the time.
+                    // Even nudges that never cease let the loop look at the time in each turn.
                     tokio::select! {
                         biased;
                         _ = stopping.changed() => {}
@@ -168,7 +168,7 @@ impl Scheduler {
         permits
     }
 
-    /// Claims what is due, one task for each permit; the latest due time that was looked at.
+    /// Claims due tasks, one for each permit. Returns the latest due time that was looked at.
     async fn claim(self: &Arc<Self>, mut permits: Vec<OwnedSemaphorePermit>) -> Result<Millis, StoreError> {
         let claimed = self.store.claim(AHEAD, permits.len(), self.decision(|| Input::Due)).await?;
         for step in claimed.steps {
@@ -196,7 +196,7 @@ impl Scheduler {
         })
     }
 
-    /// Does what follows from a step, which is durable by now; `who` cancels what it cancels.
+    /// Carries out the consequences of a durable step; its cancellations are in the name of `who`.
     fn carry_out(self: &Arc<Self>, step: Step, who: &str, permits: &mut Vec<OwnedSemaphorePermit>) {
         let task = step.task.id;
         self.events.publish(step.events);
@@ -258,7 +258,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether it has been told to stop.
+    /// Whether [`Scheduler::stop`] has been called.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()

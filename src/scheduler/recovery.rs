@@ -1,4 +1,4 @@
-//! What an earlier process left behind: executions in progress that nobody runs any more.
+//! Recovery: executions that an earlier process left in progress are closed at the start.
 
 use super::Scheduler;
 use crate::{
@@ -10,9 +10,8 @@ use crate::{
 };
 
 impl Scheduler {
-    /// Closes every execution that an earlier epoch left in progress as `lost`; the retry rule
-    /// decides whether there is another attempt. Nothing of this epoch runs yet, so whatever is
-    /// in progress is of an earlier one.
+    /// Closes every execution in progress as `lost`; the retry rule decides about another attempt.
+    /// Call it before this process starts any execution: all are an earlier process's then.
     ///
     /// # Errors
     /// When the store fails.
@@ -24,7 +23,7 @@ impl Scheduler {
                 "an earlier process left executions in progress: they are lost"
             );
         }
-        // All are asked for before the first answer is awaited, so that they share commits.
+        // All changes are asked for before the first answer is awaited, so that they share commits.
         let changes: Vec<_> = left
             .into_iter()
             .map(|(task, execution)| {

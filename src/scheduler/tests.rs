@@ -192,7 +192,7 @@ async fn a_wait_for_a_run_that_is_queued_ends_when_its_task_is_deleted() {
     let queued = scene.run_by_hand(task).await;
     let waiting = tokio::spawn({
         let scheduler = scene.scheduler.clone();
-        async move { scheduler.ended(events, task, queued).await }
+        async move { scheduler.wait_for_end(events, task, queued).await }
     });
     // The loop does not run, so the queued run is never claimed.
     scene.scheduler.delete(task, &scene.actor).await.expect("deleted");

@@ -67,7 +67,7 @@ pub(in crate::api) async fn run(
     let (task, execution_id) = api.scheduler.run_by_hand(id, params, &actor).await?;
     let mut execution = None;
     if wait {
-        api.scheduler.ended(events, id, execution_id).await;
+        api.scheduler.wait_for_end(events, id, execution_id).await;
         execution = Some(match api.store.execution(id, execution_id).await? {
             Some(row) => Some(show_execution(&api, row).await?),
             None => None,

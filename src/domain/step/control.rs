@@ -1,4 +1,4 @@
-//! What users ask of a task.
+//! Decisions about requests of users.
 
 use serde_json::{Map, Value};
 
@@ -77,7 +77,8 @@ impl Stepper<'_, '_> {
         }
         let next = self.step.task.facts.next;
         let next = if self.step.task.definition.recurring {
-            // What is still to come stays, whatever the clock did: what came before it has run.
+            // A planned time that is still to come stays, whatever the clock did: all times before
+            // it are decided.
             next.filter(|next| *next > now).or_else(|| self.next_afresh())
         } else {
             next.map(|moment| if moment < now { self.free_moment(now) } else { moment })
@@ -111,7 +112,7 @@ impl Stepper<'_, '_> {
         let other_zone = old.timezone != new.timezone && matches!(*old.schedule, Schedule::Cron(_));
         let rescheduled = old.schedule != new.schedule || old.recurring != new.recurring || other_zone;
         if rescheduled {
-            // Times that passed under the old schedule are accounted for under the old schedule.
+            // Times that passed under the old schedule are recorded under the old schedule.
             self.skip_passed();
         }
         let max_attempts = definition.max_attempts();
@@ -132,13 +133,13 @@ impl Stepper<'_, '_> {
         let used_up: Vec<_> =
             self.facts().retries.extract_if(.., |retry| retry.attempt > max_attempts).collect();
         for retry in used_up {
-            self.exhausted(retry.occurrence.by_hand);
+            self.exhaust(retry.occurrence.by_hand);
         }
         Ok(())
     }
 
-    /// A moment, moved until no other occurrence of the task has it: executions are unique by
-    /// planned time and attempt.
+    /// The first time from `moment` on that no other occurrence of the task has: executions are
+    /// unique by planned time and attempt.
     fn free_moment(&self, mut moment: Millis) -> Millis {
         let facts = &self.step.task.facts;
         let taken = |moment: Millis| {
@@ -156,7 +157,7 @@ impl Stepper<'_, '_> {
     }
 }
 
-/// Bytes, as JSON, of parameters that one run has instead of the task's.
+/// Bytes, as JSON, of the parameters of one run; 0 if it has the task's.
 fn bytes_of(occurrence: &Occurrence) -> usize {
     occurrence.params.as_ref().map_or(0, params_bytes)
 }

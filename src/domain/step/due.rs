@@ -1,4 +1,4 @@
-//! What happens when a task's due time has come.
+//! Decisions about a task whose due time has come.
 
 use super::{Stepper, rows::Skip};
 use crate::domain::{
@@ -10,9 +10,9 @@ use crate::domain::{
 };
 
 impl Stepper<'_, '_> {
-    /// Decides about the one thing that is due first. What is due besides that keeps the
-    /// task due, so that the same question is asked again.
-    pub(super) fn due(&mut self) {
+    /// Decides about the attempt that is due first. Others that are due keep the task due, so that
+    /// the same question is asked again.
+    pub(super) fn decide_due(&mut self) {
         let now = self.circumstances.now;
         let task = &self.step.task;
         if task.due().is_none_or(|due| due > now) {
@@ -25,9 +25,9 @@ impl Stepper<'_, '_> {
             self.retry();
         } else if let Some(next) = task.facts.next {
             if now.saturating_sub(next) > self.circumstances.policy.misfire_after {
-                self.missed(next);
+                self.decide_missed(next);
             } else {
-                self.on_time(next);
+                self.decide_on_time(next);
             }
         }
     }
@@ -39,7 +39,7 @@ impl Stepper<'_, '_> {
         self.start(id, Trigger::Retry, retry.attempt, retry.occurrence);
     }
 
-    fn on_time(&mut self, next: Millis) {
+    fn decide_on_time(&mut self, next: Millis) {
         let now = self.circumstances.now;
         let trigger = match *self.plan().schedule {
             Schedule::Now => Trigger::Immediate,
@@ -52,16 +52,16 @@ impl Stepper<'_, '_> {
             self.start(id, trigger, 1, regular(next));
             return;
         }
-        let later = self.passed(next, now);
+        let later = self.count_passed(next, now);
         self.facts().next = self.next_after(now);
-        self.occupied(trigger, next, later);
+        self.decide_occupied(trigger, next, later);
     }
 
-    /// Occurrences older than the policy allows: `missed` and those after it that are too.
-    fn missed(&mut self, first: Millis) {
+    /// Decides about missed occurrences: `first`, and the later ones that the policy calls missed.
+    fn decide_missed(&mut self, first: Millis) {
         let policy = self.circumstances.policy;
         let last = self.circumstances.now - policy.misfire_after - 1;
-        let later = self.passed(first, last);
+        let later = self.count_passed(first, last);
         let (count, newest) = (1 + later.count, later.newest.unwrap_or(first));
         self.facts().next = self.next_after(last);
         match self.step.task.definition.misfire {
@@ -74,12 +74,12 @@ impl Stepper<'_, '_> {
         }
     }
 
-    /// Every missed time in order, within bounds; the older ones as one skip.
+    /// Queues every missed time in order, within the policy's bounds, and skips the older ones.
     fn catch_up(&mut self, first: Millis, last: Millis, count: u64) {
         let policy = self.circumstances.policy;
         let oldest = first.max(self.circumstances.now - policy.catch_up_window);
         let times = if count == 1 {
-            // Not asked of the schedule, which may not know a moment that comes once.
+            // The schedule may not know a time that comes once, so it is not asked.
             Some(first).filter(|first| *first >= oldest).into_iter().collect()
         } else {
             self.plan().newest_between(oldest - 1, last, policy.catch_up_max)
@@ -89,7 +89,7 @@ impl Stepper<'_, '_> {
             self.wait(Trigger::CatchUp, scheduled_for);
         }
         if self.step.task.ready().is_some() {
-            self.due();
+            self.decide_due();
         }
     }
 
@@ -98,12 +98,13 @@ impl Stepper<'_, '_> {
             let id = (self.circumstances.new_id)();
             self.start(id, Trigger::CatchUp, 1, regular(scheduled_for));
         } else {
-            self.occupied(Trigger::CatchUp, scheduled_for, Passed::default());
+            self.decide_occupied(Trigger::CatchUp, scheduled_for, Passed::default());
         }
     }
 
-    /// `first` and `later` ones are due while the task runs and no other run may start.
-    fn occupied(&mut self, trigger: Trigger, first: Millis, later: Passed) {
+    /// Decides about occurrences that are due while the task runs and no other run may start:
+    /// `first`, and the `later` ones.
+    fn decide_occupied(&mut self, trigger: Trigger, first: Millis, later: Passed) {
         match self.step.task.definition.overlap {
             Overlap::Queue if self.step.task.facts.waiting.is_empty() => {
                 self.wait(trigger, first);
@@ -123,8 +124,8 @@ impl Stepper<'_, '_> {
         }
     }
 
-    /// Those who wait give way. One that a user asked for gets its row here, under the id
-    /// that the user was told; the others are returned.
+    /// Empties the queue. A manual run gets its row here, under the id that the user was told; the
+    /// other runs are returned.
     pub(super) fn displace(&mut self) -> Vec<Waiting> {
         let waiting = std::mem::take(&mut self.facts().waiting);
         let (by_hand, regular): (Vec<_>, _) = waiting.into_iter().partition(|w| w.occurrence.by_hand);

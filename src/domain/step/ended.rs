@@ -1,4 +1,4 @@
-//! What follows from the end of an attempt.
+//! Decisions about a task whose attempt is over.
 
 use super::{Refused, Stepper};
 use crate::domain::{
@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 impl Stepper<'_, '_> {
-    pub(super) fn ended(&mut self, execution: ExecutionId, verdict: Verdict) -> Result<(), Refused> {
+    pub(super) fn end(&mut self, execution: ExecutionId, verdict: Verdict) -> Result<(), Refused> {
         let position = self.step.task.facts.running.iter().position(|r| r.execution == execution);
         let running = self.facts().running.remove(position.ok_or(Refused::NotRunning(execution))?);
         let row = ended_row(&self.step.task, &running, verdict, self.circumstances.now);
@@ -26,14 +26,14 @@ impl Stepper<'_, '_> {
         let status = row.status;
         self.step.rows.push(row);
         match status {
-            ExecutionStatus::Completed => self.succeeded(&running),
+            ExecutionStatus::Completed => self.succeed(&running),
             ExecutionStatus::Cancelled => self.close(LastOutcome::Cancelled),
-            _ => self.failed(running),
+            _ => self.fail(running),
         }
         Ok(())
     }
 
-    fn succeeded(&mut self, running: &Running) {
+    fn succeed(&mut self, running: &Running) {
         if running.occurrence.by_hand && !self.step.task.facts.retries.is_empty() {
             self.skip_passed_of_recurring();
             self.facts().retries.clear();
@@ -41,7 +41,7 @@ impl Stepper<'_, '_> {
         self.close(LastOutcome::Completed);
     }
 
-    fn failed(&mut self, running: Running) {
+    fn fail(&mut self, running: Running) {
         let now = self.circumstances.now;
         let Task { definition, facts, .. } = &self.step.task;
         let held = running.occurrence.by_hand && facts.paused;
@@ -58,11 +58,11 @@ impl Stepper<'_, '_> {
             facts.retries.insert(place, pending);
             return;
         }
-        self.exhausted(running.occurrence.by_hand);
+        self.exhaust(running.occurrence.by_hand);
     }
 
-    /// The attempts of an occurrence are used up.
-    pub(super) fn exhausted(&mut self, by_hand: bool) {
+    /// Gives up an occurrence whose attempts are used up.
+    pub(super) fn exhaust(&mut self, by_hand: bool) {
         let definition = &self.step.task.definition;
         let stops = definition.recurring && definition.on_exhausted == OnExhausted::Stop && !by_hand;
         self.facts().last = Some(LastOutcome::Failed);
@@ -74,7 +74,7 @@ impl Stepper<'_, '_> {
                 facts.stopped_after = Some(now.max(next - 1));
             }
             let waiting = std::mem::take(&mut self.facts().waiting);
-            // A run by hand works in every status.
+            // A manual run works in every status.
             let (by_hand, dropped): (Vec<_>, Vec<_>) =
                 waiting.into_iter().partition(|waiting| waiting.occurrence.by_hand);
             self.facts().waiting = by_hand;
@@ -84,7 +84,7 @@ impl Stepper<'_, '_> {
         }
     }
 
-    /// An occurrence is over and needs no further attempt.
+    /// Records the outcome of an occurrence that needs no further attempt.
     fn close(&mut self, outcome: LastOutcome) {
         let facts = self.facts();
         facts.last = Some(outcome);

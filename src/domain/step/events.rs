@@ -1,4 +1,4 @@
-//! Events: the news in a step, for those who watch tasks.
+//! Events: the news in a step, for listeners.
 
 use super::Step;
 use crate::domain::{
@@ -7,7 +7,7 @@ use crate::domain::{
     ids::{ExecutionId, TaskId},
 };
 
-/// News of a task. An event tells which record to read again, not what is in it.
+/// News of a task. An event names the record that has changed; a listener reads it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A task was created, or its definition or its facts changed.

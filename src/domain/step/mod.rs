@@ -195,8 +195,8 @@ impl Task {
     pub fn step(&self, input: Input, circumstances: &mut Circumstances<'_>) -> Result<Step, Refused> {
         let mut stepper = Stepper { step: Step::to(self.clone()), circumstances };
         match input {
-            Input::Due => stepper.due(),
-            Input::Ended { execution, verdict } => stepper.ended(execution, *verdict)?,
+            Input::Due => stepper.decide_due(),
+            Input::Ended { execution, verdict } => stepper.end(execution, *verdict)?,
             Input::RunByHand { execution, params } => stepper.run_by_hand(execution, params)?,
             Input::Pause => stepper.pause()?,
             Input::Resume => stepper.resume()?,
@@ -330,7 +330,7 @@ impl Stepper<'_, '_> {
         let now = self.circumstances.now;
         let facts = &self.step.task.facts;
         let Some(first) = facts.next.filter(|next| *next <= now && !facts.paused) else { return };
-        let count = 1 + self.passed(first, now).count;
+        let count = 1 + self.count_passed(first, now).count;
         self.facts().next = self.next_after(now);
         let facts = &self.step.task.facts;
         if !facts.retries.is_empty() {
@@ -351,7 +351,7 @@ impl Stepper<'_, '_> {
     }
 
     /// The occurrences in `first..=until` besides `first`, which is one.
-    fn passed(&self, first: Millis, until: Millis) -> Passed {
+    fn count_passed(&self, first: Millis, until: Millis) -> Passed {
         if !self.step.task.definition.recurring {
             return Passed::default();
         }

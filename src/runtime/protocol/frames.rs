@@ -17,11 +17,11 @@ use crate::domain::{
 pub enum ToRunner {
     /// The first frame, sent once: settings that hold for the life of the process.
     Start(Settings),
-    /// Run, or only load, one handler.
+    /// Starts a run of one handler, or a load check.
     Run(Box<Run>),
-    /// End the run with this id, if it is still the one running.
+    /// Cancels the run with this id, if it is still in progress.
     Cancel {
-        /// The `run` of the [`Run`] meant.
+        /// The `run` of a [`Run`].
         run: u64,
     },
     /// The answer to a [`FromRunner::Call`].
@@ -38,7 +38,7 @@ pub enum ToRunner {
 pub enum FromRunner {
     /// An isolate stands and waits for a [`ToRunner::Run`].
     Ready {
-        /// Names the engine's version and flags; code caches are valid for one engine only.
+        /// The engine's version and flags; a code cache is valid for one engine only.
         engine: String,
         /// The runner's sandbox; in the first `Ready` only.
         sandbox: Option<Sandbox>,
@@ -91,7 +91,7 @@ impl FromRunner {
 pub struct Sandbox {
     /// The part of it that this system has.
     pub level: SandboxLevel,
-    /// For people: the parts, and why one lacks.
+    /// For people: the parts, and the reason for each that is missing.
     pub text: String,
 }
 
@@ -150,7 +150,7 @@ pub enum Mode {
 /// One run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Run {
-    /// Tells this run from earlier ones of the same process.
+    /// Unique among the runs of one server.
     pub run: u64,
     /// How far it goes.
     pub mode: Mode,
@@ -158,7 +158,7 @@ pub struct Run {
     pub entry: Source,
     /// The parameters as JSON text.
     pub params: String,
-    /// What the handler sees as `ctx`.
+    /// The handler's `ctx`.
     pub context: Context,
     /// Wall-clock milliseconds for the whole run.
     pub timeout: u64,
@@ -185,7 +185,7 @@ pub struct Context {
     pub scheduled_for: Millis,
 }
 
-/// How a run ended.
+/// The end of a run, with its usage.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Done {
     /// The `run` of the [`Run`].
