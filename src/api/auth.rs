@@ -1,7 +1,7 @@
 //! Access: a token gives a request its [`Caller`], and a route asks for a role.
 //!
-//! Everything below `/admin` needs the token, whether there is a route or not, so that nobody
-//! without it learns which routes and ids exist. A route of [`Role::Admin`] also checks for
+//! Everything below `/admin` needs the token, whether there is a route or not, so that a
+//! stranger does not learn which routes and ids exist. A route of [`Role::Admin`] also checks for
 //! itself that there is a caller: a route outside `/admin` is not open by mistake.
 
 use axum::{

@@ -1,4 +1,4 @@
-//! The one shape of every error: a text for outside, and for 500 one for the log.
+//! The one shape of every error: a text for the client, and with 500 a cause for the log.
 
 use axum::{
     Json,
@@ -13,13 +13,13 @@ use crate::{
     store::StoreError,
 };
 
-/// An error on its way out. The envelope adds the request's id and logs what is inside.
+/// An error on its way to the client. The envelope adds the request's id and logs the cause.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
     status: StatusCode,
     message: String,
     details: Vec<Problem>,
-    /// For the log only.
+    /// The cause, for the log only.
     pub(super) inside: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// 400 that names every field that is wrong.
+    /// 400 that names every wrong field.
     pub(super) fn invalid(problems: Vec<Problem>) -> Self {
         let texts: Vec<_> = problems.iter().map(|p| format!("{} {}", p.field, p.problem)).collect();
         let message = format!("Invalid request: {}", texts.join("; "));
@@ -81,7 +81,7 @@ impl ApiError {
         self.status.is_server_error()
     }
 
-    /// The body that users see.
+    /// The answer to the client.
     pub(super) fn body(&self, request_id: &str) -> Response {
         let code = self.status.as_u16();
         let mut body = json!({

@@ -1,4 +1,4 @@
-//! Bodies, queries and ids, as anybody may send them. See `crate::fuzzing`.
+//! Fuzzing of bodies, queries and ids. See `crate::fuzzing`.
 
 use axum::http::Uri;
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ fn ask(query: &str) {
     fields.text("name");
     assert!(skip <= LARGEST_SKIP && after >= 0, "{query}");
     if let Err(error) = fields.finish() {
-        is_short(&error, query.len());
+        assert_short(&error, query.len());
     }
 }
 
@@ -58,13 +58,13 @@ fn body(bytes: &[u8]) {
         (Err(_), _) => return,
     };
     if let Err(problems) = read_run(&object) {
-        are_named(problems, bytes.len());
+        assert_named(problems, bytes.len());
     }
     match Draft::read_new(&object) {
         Ok(draft) => create(&draft),
-        Err(problems) => are_named(problems, bytes.len()),
+        Err(problems) => assert_named(problems, bytes.len()),
     }
-    // A change may leave out what a new task must have.
+    // A change may leave out the fields that a new task must have.
     let changed = read(&sample()).and_then(|task| task.create(&defaults(), NOW)).and_then(|old| {
         let draft = Draft::read(&object)?;
         let changed = draft.update(&old, NOW)?;
@@ -72,20 +72,20 @@ fn body(bytes: &[u8]) {
         Ok(changed)
     });
     match changed {
-        Ok(definition) => comes_back(&definition),
-        Err(problems) => are_named(problems, bytes.len()),
+        Ok(definition) => assert_accepted_again(&definition),
+        Err(problems) => assert_named(problems, bytes.len()),
     }
 }
 
 fn create(draft: &Draft) {
     match draft.create(&defaults(), NOW) {
-        Ok(definition) => comes_back(&definition),
-        Err(problems) => are_named(problems, 0),
+        Ok(definition) => assert_accepted_again(&definition),
+        Err(problems) => assert_named(problems, 0),
     }
 }
 
-/// What was accepted is accepted again, and is the same.
-fn comes_back(definition: &Definition) {
+/// Checks that an accepted definition is accepted again, and is the same.
+fn assert_accepted_again(definition: &Definition) {
     let text = serde_json::to_vec(definition).expect("a definition becomes JSON");
     let back = parse(&text).expect("and is read again");
     let back = read(&back).and_then(|draft| draft.create(&defaults(), NOW));
@@ -96,13 +96,13 @@ fn read(body: &Map<String, Value>) -> Result<Draft, Vec<Problem>> {
     Draft::read_new(body)
 }
 
-/// Whoever sends a bad body is told why, in words that are not many times what was sent.
-fn are_named(problems: Vec<Problem>, length: usize) {
+/// Checks that a refusal names its fields, and is not many times as long as the body.
+fn assert_named(problems: Vec<Problem>, length: usize) {
     assert!(problems.iter().all(|p| !p.field.is_empty() && !p.problem.is_empty()), "{problems:?}");
-    is_short(&ApiError::invalid(problems), length);
+    assert_short(&ApiError::invalid(problems), length);
 }
 
-fn is_short(error: &ApiError, length: usize) {
+fn assert_short(error: &ApiError, length: usize) {
     let answer = format!("{error:?}").len();
     assert!(answer < 64 * 1024 + 16 * length, "{answer} bytes of answer to {length} bytes");
 }

@@ -1,4 +1,4 @@
-//! Bodies and queries, read strictly: what is not understood is refused and named.
+//! Input: bodies, queries and ids, read strictly. An unknown name is refused and named.
 
 use std::str::FromStr;
 
@@ -15,12 +15,12 @@ use crate::domain::{
     ids::{ExecutionId, TaskId},
 };
 
-/// The largest body, in bytes.
+/// The largest body that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
-/// How much of a larger one is read, in bytes.
+/// The part of a larger body that is read and dropped, in bytes.
 const DRAINED: usize = 16 * 1024 * 1024;
 
-/// The most that a list can leave out at its start: more than any list holds.
+/// The largest `skip`: more than any list holds.
 pub(super) const LARGEST_SKIP: usize = 1_000_000_000;
 
 /// A JSON object.
@@ -59,7 +59,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalBody {
 }
 
 impl OptionalBody {
-    /// For actions that take nothing.
+    /// Refuses names in the body of an action that takes none.
     pub(super) fn refuse_keys(&self) -> Result<(), ApiError> {
         let problems: Vec<_> = self
             .0
@@ -81,12 +81,12 @@ fn not_json() -> ApiError {
     ApiError::unsupported_media("The body must be JSON: send the header Content-Type: application/json")
 }
 
-/// Why a body is not there.
+/// The error of a body that could not be read.
 #[derive(Clone)]
 struct Unreadable(ApiError);
 
-/// Reads the body before anybody looks at the request: a connection whose body is still on its
-/// way when the answer goes out would be closed, to the surprise of the client's next request.
+/// Reads the body before the request is looked at. A connection whose body is still on its way
+/// when the answer goes out would be closed, and the client's next request would fail.
 pub(super) async fn with_whole_body(request: Request) -> Request {
     let (mut parts, body) = request.into_parts();
     match read(body).await {
@@ -105,8 +105,8 @@ async fn whole(mut request: Request) -> Result<Vec<u8>, ApiError> {
     }
 }
 
-/// Reads a body. What is beyond the limit is read too, up to a point, and dropped: a client that
-/// is still writing would not see the answer.
+/// Reads a body. A part of a body beyond the limit is read too, and dropped: a client that is
+/// still writing would not see the answer.
 async fn read(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut length = 0;
@@ -215,7 +215,7 @@ impl<S: Send + Sync> FromRequestParts<S> for TaskPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Path(id) = Path::<String>::from_request_parts(parts, state).await.map_err(|e| unreadable(&e))?;
-        // What can be no id names no task.
+        // A text that can be no id names no task.
         id.parse().map(Self).map_err(|_| ApiError::not_found("Task not found"))
     }
 }

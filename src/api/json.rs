@@ -1,5 +1,5 @@
-//! JSON as `serde_json` reads it, except that a key given twice is an error: taking one of the
-//! two would leave the other out in silence.
+//! JSON as `serde_json` reads it, but a key given twice is an error: taking one of the two values
+//! would drop the other in silence.
 
 use std::fmt;
 

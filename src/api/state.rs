@@ -47,8 +47,8 @@ pub struct RunnersReady {
 pub trait Readiness: Send + Sync + 'static {
     /// The runners.
     fn runners(&self) -> RunnersReady;
-    /// The sandbox of the runners, beside V8 and the process itself, in a line for people.
-    fn cage(&self) -> String;
+    /// The sandbox of the runners, in a line for people.
+    fn sandbox(&self) -> String;
     /// The backups.
     fn backup(&self) -> BackupState;
     /// Whether the scheduler's loop is running.

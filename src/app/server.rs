@@ -144,7 +144,7 @@ impl Readiness for Parts {
         RunnersReady { alive: state.alive, idle: state.idle, waiting: state.waiting }
     }
 
-    fn cage(&self) -> String {
+    fn sandbox(&self) -> String {
         self.pool.sandbox().to_string()
     }
 

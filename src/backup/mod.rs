@@ -28,27 +28,27 @@ use crate::{
     },
 };
 
-/// How many are kept.
+/// The number of files that are kept.
 const KEPT: usize = 7;
 const EVERY: Millis = 24 * 60 * 60 * 1000;
-/// After one that failed.
+/// The wait after a backup that failed.
 const AGAIN: Millis = 60 * 60 * 1000;
-/// What a file's name says: when it was made, in UTC.
+/// The name of a file: the time of the backup, in UTC.
 const NAME: &str = "isochron-%Y%m%dT%H%M%SZ.jsonl";
 
-/// How the backups stand.
+/// The state of the backups.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupState {
-    /// When the newest one was made.
+    /// Epoch milliseconds of the newest backup.
     pub time: Option<Millis>,
-    /// Its name.
+    /// The name of its file.
     pub file: Option<String>,
-    /// Why the last attempt to make another failed.
+    /// Why the last backup failed, if it did.
     pub error: Option<String>,
 }
 
-/// Makes them.
+/// Makes a backup a day.
 pub struct Backups {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -58,13 +58,13 @@ pub struct Backups {
 }
 
 impl Backups {
-    /// Of `store`, into `directory`, which is made when it is needed.
+    /// Backups of `store` into `directory`, which is made when it is needed.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, directory: PathBuf) -> Arc<Self> {
         Arc::new(Self { store, clock, directory, least_free: LEAST_FREE, error: Mutex::default() })
     }
 
-    /// How they stand.
+    /// The state of the backups.
     #[must_use]
     pub fn state(&self) -> BackupState {
         let newest = self.complete().pop();
@@ -76,12 +76,12 @@ impl Backups {
         }
     }
 
-    /// Makes one whenever the newest is a day old, until `stopping` says so.
+    /// Makes a backup whenever the newest is a day old, until `stopping` is true.
     pub async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut not_before = Millis::MIN;
         while !*stopping.borrow_and_update() {
             let now = self.clock.now();
-            // One from the future, from before the clock was set back, does not count.
+            // A file of the future is from before the clock was set back and does not count.
             let newest = self.complete().into_iter().map(|(time, _)| time).rfind(|time| *time <= now);
             let due = newest.map_or(Millis::MIN, |time| time + EVERY).max(not_before);
             if due > now {
@@ -100,9 +100,9 @@ impl Backups {
         }
     }
 
-    /// Makes one; says why it could not, if it could not.
+    /// Makes a backup. Returns why it failed, if it did.
     async fn make(self: Arc<Self>, now: Millis, mut stopping: watch::Receiver<bool>) -> Option<String> {
-        // Files are written where waiting for the disk holds up nobody.
+        // Files are written on a thread where waiting for the disk holds up no other work.
         let made = spawn_blocking(move || {
             Handle::current().block_on(async {
                 tokio::select! {
@@ -122,9 +122,9 @@ impl Backups {
         let failed = |error: io::Error| format!("keep backups in {}: {error}", self.directory.display());
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(failed)?;
         self.remove_unfinished().map_err(failed)?;
-        self.room()?;
+        self.check_room()?;
         let path = self.directory.join(name(now));
-        let counts = file::export(&*self.store, &path, now).await.map_err(|error| explained(&error))?;
+        let counts = file::export(&*self.store, &path, now).await.map_err(|error| explain(&error))?;
         tracing::info!(file = %path.display(), %counts, "a backup has been made");
         let complete = self.complete();
         for (_, path) in &complete[..complete.len().saturating_sub(KEPT)] {
@@ -135,8 +135,11 @@ impl Backups {
         Ok(())
     }
 
-    /// Whether another one fits, if it is as large as the last.
-    fn room(&self) -> Result<(), String> {
+    /// Checks that another file fits, if it is as large as the last.
+    ///
+    /// # Errors
+    /// A sentence for the log.
+    fn check_room(&self) -> Result<(), String> {
         let last = self.complete().pop().and_then(|(_, path)| fs::metadata(path).ok()).map_or(0, |m| m.len());
         let least = self.least_free.saturating_add(last);
         match free_bytes(&self.directory) {
@@ -148,7 +151,7 @@ impl Backups {
         }
     }
 
-    /// The complete ones, oldest first.
+    /// The complete files, oldest first.
     fn complete(&self) -> Vec<(Millis, PathBuf)> {
         let mut found: Vec<_> =
             files(&self.directory).filter_map(|path| Some((time(&path)?, path))).collect();
@@ -156,7 +159,7 @@ impl Backups {
         found
     }
 
-    /// Those that a killed server has left.
+    /// Removes the unfinished files of a killed server.
     fn remove_unfinished(&self) -> io::Result<()> {
         let unfinished = |path: &PathBuf| {
             let name = path.file_name()?.to_str()?.strip_suffix(UNFINISHED)?;
@@ -181,7 +184,7 @@ fn time(path: &Path) -> Option<Millis> {
     Some(NaiveDateTime::parse_from_str(name, NAME).ok()?.and_utc().timestamp_millis())
 }
 
-fn explained(error: &TransferError) -> String {
+fn explain(error: &TransferError) -> String {
     match error {
         TransferError::Io { source, .. } => format!("{error}: {source}"),
         _ => error.to_string(),

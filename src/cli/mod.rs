@@ -30,7 +30,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the admin API and run what is due (the default).
+    /// Serve the admin API and run the tasks that are due (the default).
     Serve(Settings),
     /// Run one handler now, in the same sandbox, without a server.
     Run(run::Options),
@@ -58,7 +58,7 @@ pub(crate) struct Settings {
     /// How to log: pretty or json [default: pretty on a terminal, else json]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
-    /// What to log, such as info or isochron=debug [default: info]
+    /// The filter of log lines, such as info or isochron=debug [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// A file with settings [default: isochron.toml, if there is one]
@@ -89,7 +89,7 @@ impl Settings {
     }
 }
 
-/// Does what the command line asks for.
+/// Runs the command of the command line.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         if error.kind() == ErrorKind::ArgumentConflict {
@@ -107,7 +107,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Says what went wrong, with its causes, and chooses the exit code.
+/// Tells an error with its causes, and returns the exit code.
 fn fail(code: u8, error: &anyhow::Error) -> ExitCode {
     tell(&format!("isochron: {error:#}"));
     ExitCode::from(code)

@@ -25,10 +25,10 @@ use super::{INTERRUPTED, Settings, USAGE, fail, say, tell};
 pub(super) struct Options {
     /// The handler's name: its file in the handlers' folder without .js
     handler: String,
-    /// What it is called with: a JSON object
+    /// The parameters: a JSON object
     #[arg(long, value_name = "JSON", default_value = "{}")]
     params: String,
-    /// Its timeout in milliseconds
+    /// The timeout in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(100..=86_400_000))]
     timeout: u64,
     #[command(flatten)]

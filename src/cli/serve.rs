@@ -37,7 +37,7 @@ pub(super) fn main(settings: &Settings) -> ExitCode {
     }
 }
 
-/// Logs go to standard error, a record a line: what is in a record cannot look like another
+/// Logs go to standard error, a record a line: the text of a record cannot look like another
 /// record, nor act on a terminal.
 pub(super) fn start_log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
@@ -62,7 +62,7 @@ fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fm
     }
 }
 
-/// Escapes what JSON leaves as it is although a terminal obeys it. A record is one write.
+/// Escapes the control characters that JSON leaves as they are. A record is one write.
 struct OneLine(io::Stderr);
 
 impl io::Write for OneLine {

@@ -29,11 +29,11 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Look at every record and every index, and change nothing
+    /// Check every record and every index; changes nothing
     Verify(Settings),
-    /// Write everything that the store holds into a file
+    /// Write all tasks, their history and all values into a file
     Export(Copy),
-    /// Take everything in such a file into an empty store
+    /// Read such a file into an empty store
     Import(Copy),
 }
 
@@ -47,7 +47,7 @@ struct Copy {
 
 pub(super) fn main(options: &Options) -> ExitCode {
     let (settings, logs) = match &options.command {
-        // Its findings are on standard output.
+        // The findings go to standard output, so that the log is not needed.
         Command::Verify(settings) => (settings, false),
         Command::Export(copy) | Command::Import(copy) => (&copy.settings, true),
     };
@@ -73,20 +73,20 @@ pub(super) fn main(options: &Options) -> ExitCode {
 }
 
 fn verify(config: &Config) -> anyhow::Result<()> {
-    there(config)?;
+    ensure_exists(config)?;
     let Verified { counts, quarantined, problems } =
         SledStore::verify(&config.store.path, config.store.cache)?;
     say(&format!("{}: {counts}", config.store.path.display()));
     for found in quarantined {
-        say(&format!("set aside earlier: {found}"));
+        say(&format!("in quarantine: {found}"));
     }
     for problem in &problems {
         say(&format!("problem: {problem}"));
     }
     ensure!(
         problems.is_empty(),
-        "{} problems: a start sets aside what does not verify and mends indexes; what is missing comes back \
-         only from a backup",
+        "{} problems: the next start puts damaged records into quarantine and repairs indexes; import a backup \
+         to get missing records back",
         problems.len()
     );
     say("everything verifies");
@@ -94,7 +94,7 @@ fn verify(config: &Config) -> anyhow::Result<()> {
 }
 
 fn export(config: &Config, path: &Path) -> anyhow::Result<()> {
-    there(config)?;
+    ensure_exists(config)?;
     with_store(config, async |store: &dyn Store| {
         let counts = file::export(store, path, SystemClock.now()).await?;
         say(&format!("exported {counts} to {}", path.display()));
@@ -110,8 +110,8 @@ fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// A store is made where there is none, which is not what these want.
-fn there(config: &Config) -> anyhow::Result<()> {
+/// Checks that there is a store: opening would make an empty one.
+fn ensure_exists(config: &Config) -> anyhow::Result<()> {
     let path = &config.store.path;
     ensure!(SledStore::is_in(path), "there is no store in {}: see --data", path.display());
     Ok(())

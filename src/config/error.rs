@@ -1,12 +1,11 @@
-//! What can be wrong with the configuration, in words that name the key, the value,
-//! where it came from and what is allowed.
+//! Errors of the configuration. Each names the key, the value, its origin and the allowed values.
 
 use std::{fmt, io, path::PathBuf};
 
-/// Where a value was written.
+/// The place where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nowhere: it is what holds when nobody says anything.
+    /// No place: the default holds.
     Default,
     /// In a configuration file.
     File {
@@ -39,7 +38,7 @@ pub struct Setting {
     pub key: String,
     /// The value as it is written there; `None` where it must not be shown.
     pub value: Option<String>,
-    /// Where that is.
+    /// The place.
     pub origin: Origin,
 }
 
@@ -58,21 +57,21 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Why the server does not start with this configuration.
+/// The reason why the server does not start with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A known key with a value it cannot have.
     #[error("{setting}; allowed: {allowed}")]
     Value {
-        /// What was written.
+        /// The setting as it was written.
         setting: Box<Setting>,
-        /// What may be written instead.
+        /// The values that are allowed.
         allowed: String,
     },
     /// A key that does not exist there.
     #[error("unknown setting: {setting}; {hint}")]
     Unknown {
-        /// What was written.
+        /// The setting as it was written.
         setting: Box<Setting>,
         /// The nearest known key, or all of them.
         hint: String,
@@ -83,15 +82,15 @@ pub enum ConfigError {
          set ISOCHRON_ADMIN_TOKEN in the environment instead"
     )]
     TokenInFile {
-        /// What was written, without its value.
+        /// The setting, without its value.
         setting: Box<Setting>,
     },
     /// Two settings that contradict each other.
     #[error("{low}, but {high}; allowed: the first at most the second")]
     Above {
-        /// The one that should be lower.
+        /// The setting that should be lower.
         low: Box<Setting>,
-        /// The one that should be higher.
+        /// The setting that should be higher.
         high: Box<Setting>,
     },
     /// The file is not TOML.
@@ -101,7 +100,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// Line, from 1.
         line: usize,
-        /// What the parser says, which quotes nothing of the file.
+        /// The parser's message, which quotes nothing of the file.
         problem: String,
     },
     /// The file cannot be read.
@@ -109,7 +108,7 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// A variable that is not UTF-8.

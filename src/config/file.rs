@@ -31,16 +31,16 @@ pub fn read_file(explicit: Option<&Path>, cwd: &Path) -> Result<Option<(PathBuf,
     }
 }
 
-/// The variables of this process that are meant for us. Others may hold what is not
-/// UTF-8, at which `std::env::vars` would panic.
+/// The server's variables. Other variables may not be UTF-8, at which `std::env::vars` would
+/// panic.
 ///
 /// # Errors
 /// [`ConfigError::NotText`] when one of ours does.
 pub fn read_environment() -> Result<Vec<(String, String)>, ConfigError> {
-    ours(env::vars_os())
+    select_variables(env::vars_os())
 }
 
-pub(super) fn ours(
+pub(super) fn select_variables(
     vars: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<(String, String)>, ConfigError> {
     vars.filter(|(name, _)| name.as_encoded_bytes().starts_with(names::PREFIX.as_bytes()))
@@ -99,7 +99,7 @@ impl File<'_> {
         }
         let inside = format!("{name}.");
         match value.get_ref() {
-            // A wrong table is best named by what it holds.
+            // A wrong table is best named by its keys.
             DeValue::Table(table) if names::is_group(&inside) || !table.is_empty() => {
                 self.table(config, &inside, table)
             }

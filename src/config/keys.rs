@@ -1,5 +1,5 @@
-//! The table of settings: a row is all there is to know about one. Below it, the same
-//! table for documentation.
+//! The table of settings: a row is all there is to know about a setting. Below it, the same
+//! table for the documentation.
 
 use std::{iter, path::PathBuf};
 
@@ -16,13 +16,13 @@ const TIB: u64 = 1024 * 1024;
 
 /// One setting.
 pub(super) struct Key {
-    /// Its key in the file.
+    /// The key in the file.
     pub(super) name: &'static str,
-    /// Its default in the words of a variable; `None` where it depends on other things.
+    /// The default, as a variable would have it; `None` where it depends on other settings.
     pub(super) preset: Option<&'static str>,
     default: &'static str,
     meaning: &'static str,
-    /// Whether it is a flag as well.
+    /// Whether there is a flag as well.
     pub(super) flag: bool,
     pub(super) accept: Accept,
 }
@@ -31,7 +31,7 @@ const fn key(name: &'static str, default: &'static str, accept: Accept, meaning:
     Key { name, preset: Some(default), default, meaning, flag: false, accept }
 }
 
-/// A key whose default is only described here.
+/// A key with a description in place of its default, which is filled in later.
 const fn open(name: &'static str, default: &'static str, accept: Accept, meaning: &'static str) -> Key {
     Key { name, preset: None, default, meaning, flag: false, accept }
 }
@@ -235,7 +235,7 @@ fn small(n: u64) -> u32 {
 }
 
 impl Key {
-    /// Whether its value must not be shown, and is refused in files.
+    /// Whether the value must not be shown, and is refused in files.
     pub(super) fn secret(&self) -> bool {
         matches!(self.accept, Token { .. })
     }
@@ -244,17 +244,17 @@ impl Key {
 /// One setting, for documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// Its key in the file.
+    /// The key in the file.
     pub key: &'static str,
-    /// Its variable in the environment.
+    /// The variable in the environment.
     pub variable: String,
-    /// Its flag.
+    /// The flag, if there is one.
     pub flag: Option<String>,
-    /// What holds when nobody says anything.
+    /// The value where no origin gives one.
     pub default: &'static str,
-    /// What may be written.
+    /// The values that are allowed, as a noun phrase.
     pub allowed: String,
-    /// What it means.
+    /// The meaning, as a noun phrase.
     pub meaning: &'static str,
 }
 

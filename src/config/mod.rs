@@ -1,17 +1,16 @@
 //! Configuration: four origins, one table of settings, one struct.
 //!
-//! Every setting is a row of [`keys`]: its name, its default, what it accepts and
-//! where it lands. Defaults, file, environment and flags are applied in this order
+//! Every setting is a row of [`keys`]: its name, its default, the values it accepts and the
+//! field they go to. Defaults, file, environment and flags are applied in this order
 //! through the same rows, each checked on the way even when a later origin replaces
-//! it; then what depends on other settings is filled in and compared. Nothing here
+//! it; then settings that depend on others are filled in and compared. Nothing here
 //! reads the environment, the disk or the machine except [`read_environment`] and
 //! [`read_file`].
 //!
-//! Relative paths, from whatever origin, are relative to the working directory.
+//! Relative paths of every origin are relative to the working directory.
 //!
 //! The admin token comes from the environment only, and no text or `Debug` output
-//! made here holds it. Whoever adds a message must keep that: a misspelt variable may
-//! hold a token too.
+//! made here holds it. A new message must keep that: a misspelt variable may hold a token too.
 
 mod error;
 mod file;
@@ -46,9 +45,9 @@ pub struct Config {
     pub tasks: PathBuf,
     /// Directory of everything the server keeps.
     pub data: PathBuf,
-    /// How log lines look; `None` leaves it to whether standard error is a terminal.
+    /// The form of log lines; `None`: pretty if standard error is a terminal.
     pub log_format: Option<LogFormat>,
-    /// Which log lines appear, as `tracing` filters read it; not yet parsed.
+    /// The filter of log lines, as `tracing` reads it; not yet parsed.
     pub log: String,
     /// The admin token, if the environment sets one.
     pub admin_token: Option<Secret>,
@@ -58,7 +57,7 @@ pub struct Config {
     pub shutdown_grace: u64,
     /// The pool of runner processes.
     pub runners: Runners,
-    /// What one run may use.
+    /// The limits of one run.
     pub limits: Limits,
     /// Milliseconds after which an occurrence that has not started is missed.
     pub misfire_after: u64,
@@ -68,17 +67,17 @@ pub struct Config {
     pub catch_up_max: usize,
     /// Executions kept of a task without its own `keepExecutions`.
     pub history_keep: u32,
-    /// Where and how tasks and history are stored.
+    /// The store of tasks and history.
     pub store: StoreConfig,
-    /// What of the language handlers get.
+    /// The parts of the language that handlers get.
     pub engine: Engine,
     /// Names of the handlers that may require `isochron:system`.
     pub system_handlers: Vec<String>,
-    /// Who set what; see [`Config::refuse`].
+    /// The origin of each value; see [`Config::refuse`].
     pub origins: Origins,
 }
 
-/// How log lines look.
+/// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -98,7 +97,7 @@ pub struct Runners {
     pub recycle_after: u64,
 }
 
-/// What one run may use.
+/// The limits of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Milliseconds of CPU time.
@@ -117,7 +116,7 @@ pub struct Limits {
     pub result: u64,
 }
 
-/// Where and how tasks and history are stored.
+/// The store of tasks and history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
     /// The store's own directory.
@@ -126,7 +125,7 @@ pub struct StoreConfig {
     pub cache: u64,
 }
 
-/// What of the language handlers get.
+/// The parts of the language that handlers get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Engine {
     /// Whether there is a `WebAssembly`.
@@ -135,7 +134,7 @@ pub struct Engine {
     pub eval: bool,
 }
 
-/// Text that must not be shown. Its `Debug` says nothing of it, and there is no `Display`.
+/// Text that must not be shown: its `Debug` hides it, and it has no `Display`.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -153,7 +152,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is in force and who said so, for every setting but the secret one.
+/// The value in force and its origin, for every setting but the secret one.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(BTreeMap<&'static str, Setting>);
 
@@ -175,7 +174,7 @@ impl Config {
         ConfigError::Value { setting: Box::new(setting), allowed: allowed.into() }
     }
 
-    /// A canvas for the table's defaults, all of which are applied before anyone looks.
+    /// A value to which the table's defaults are applied before it is used.
     fn blank() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -220,7 +219,7 @@ impl Config {
         Ok(())
     }
 
-    /// Fills in what depends on other settings or on the machine, then compares.
+    /// Fills in the settings that depend on others or on the machine, then compares.
     fn finish(mut self, cores: usize) -> Result<Self, ConfigError> {
         let cores = cores.max(1);
         if self.origins.get("runners.max").is_none() {
@@ -251,9 +250,9 @@ impl Config {
 }
 
 /// Puts the configuration together. `flags` are only those given, by their key of the
-/// file (`listen`, `tasks`, `data`, `logFormat`, `log`); of `env` only what starts with
-/// `ISOCHRON_` counts; `file` is a path, for messages, and the text it held; `cores` is
-/// what the machine has.
+/// file (`listen`, `tasks`, `data`, `logFormat`, `log`); of `env` only variables that start
+/// with `ISOCHRON_` count; `file` is a path, for messages, and the text it held; `cores` is
+/// the number that the machine has.
 ///
 /// # Errors
 /// The first unknown key or wrong value: file before environment before flags, each

@@ -1,5 +1,5 @@
-//! Names of settings: how each origin writes them, and which known one an unknown one
-//! resembles.
+//! Names of settings: the spelling of each origin, and the known name that is nearest to an
+//! unknown one.
 
 use strsim::levenshtein;
 
@@ -9,16 +9,16 @@ use super::{
     value::Raw,
 };
 
-/// What a variable that is meant for us starts with.
+/// The prefix of the server's variables.
 pub(super) const PREFIX: &str = "ISOCHRON_";
 
 impl Key {
-    /// Its variable: `limits.outputBytes` is `ISOCHRON_LIMITS__OUTPUT_BYTES`.
+    /// The variable: `limits.outputBytes` is `ISOCHRON_LIMITS__OUTPUT_BYTES`.
     pub(super) fn variable(&self) -> String {
         format!("{PREFIX}{}", spaced(self.name, '_', "__").to_ascii_uppercase())
     }
 
-    /// How it is written in `origin`, if it can be there at all.
+    /// The name in `origin`, if it can be there at all.
     pub(super) fn written(&self, origin: &Origin) -> Option<String> {
         match origin {
             Origin::Environment => Some(self.variable()),
@@ -72,8 +72,8 @@ pub(super) fn is_token(name: &str, origin: &Origin) -> bool {
     named(name).is_some_and(meant) || named(name).is_none() && nearest(name, origin).is_some_and(meant)
 }
 
-/// Whether the value of the unknown key `name` may be a secret. What is too short for
-/// a token and has no telling name is shown.
+/// Whether the value of the unknown key `name` may be a secret. A value is shown if it is too
+/// short for a token and its key has no telling name.
 pub(super) fn hides_value(name: &str, near: Option<&Key>, raw: &Raw<'_>) -> bool {
     let name = letters(name);
     near.is_some_and(Key::secret)
@@ -104,7 +104,7 @@ fn last(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-/// What is left when case and separators do not count.
+/// The letters and digits of a name, in lower case.
 fn letters(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

@@ -385,9 +385,12 @@ fn only_our_own_variables_must_be_text() {
 
     let bad = || OsString::from_vec(vec![b'h', 0xff]);
     let other = [(OsString::from("LANG"), bad()), ("ISOCHRON_LOG".into(), "warn".into())];
-    assert_eq!(file::ours(other.into_iter()).unwrap(), [("ISOCHRON_LOG".to_owned(), "warn".to_owned())]);
+    assert_eq!(
+        file::select_variables(other.into_iter()).unwrap(),
+        [("ISOCHRON_LOG".to_owned(), "warn".to_owned())]
+    );
     let ours = [(OsString::from("ISOCHRON_ADMIN_TOKEN"), bad())];
-    let text = file::ours(ours.into_iter()).unwrap_err().to_string();
+    let text = file::select_variables(ours.into_iter()).unwrap_err().to_string();
     assert_eq!(text, "`ISOCHRON_ADMIN_TOKEN` (value not shown) in the environment is not UTF-8");
 }
 

@@ -1,12 +1,13 @@
-//! Values as they are written, and what a setting accepts of them.
+//! Values as they are written, and the values that a setting accepts.
 
 use std::{fmt, path::PathBuf};
 
 use toml::de::DeValue;
 
 use super::{Config, Secret};
+use crate::domain::draft::handler_name;
 
-/// The most of a wrong value that a message repeats, in characters: one line of a terminal.
+/// A message repeats this many characters of a wrong value: one line of a terminal.
 const MOST_SHOWN: usize = 80;
 
 const KIB: u64 = 1024;
@@ -72,7 +73,7 @@ impl<'a> Raw<'a> {
         parts
             .iter()
             .map(|part| {
-                let name = part.text().filter(|text| is_handler_name(text));
+                let name = part.text().filter(|text| handler_name(text).is_ok());
                 name.map(str::to_owned).ok_or_else(|| part.to_string())
             })
             .collect()
@@ -88,7 +89,7 @@ impl fmt::Display for Raw<'_> {
             Self::Toml(DeValue::Float(n)) => cut(f, n.as_str()),
             Self::Toml(DeValue::Boolean(on)) => write!(f, "{on}"),
             Self::Toml(DeValue::Datetime(time)) => write!(f, "{time}"),
-            // What is inside may be anything, also a secret under its own key.
+            // An array or a table may hold anything, also a secret under its own key.
             Self::Toml(DeValue::Array(_)) => f.write_str("an array"),
             Self::Toml(DeValue::Table(_)) => f.write_str("a table"),
         }
@@ -133,20 +134,13 @@ fn show_size(bytes: u64) -> String {
     }
 }
 
-/// Letters, digits, `-` and `_`, in parts with `/` between them.
-fn is_handler_name(text: &str) -> bool {
-    text.split('/').all(|part| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    })
-}
-
-/// What an `Authorization` header can carry unchanged. A blank or line break at the end,
-/// as files of secrets have it, would otherwise be a token that no request can match.
+/// Whether an `Authorization` header can carry the text unchanged. A token with a line break at
+/// its end, as files of secrets have it, would match no request.
 fn is_token(text: &str) -> bool {
     (16..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// What a setting accepts and where it puts it.
+/// The values that a setting accepts, and the field they go to.
 pub(super) enum Accept {
     /// An integer within a range; in text, digits only.
     Count { from: u64, to: u64, unit: &'static str, put: fn(&mut Config, u64) },
@@ -166,9 +160,9 @@ pub(super) enum Accept {
 
 /// A value that a setting did not take.
 pub(super) struct Refused {
-    /// The value, or the part of it that is wrong, as a message may show it.
+    /// The value or its wrong part, as a message may show it.
     pub(super) value: String,
-    /// What would have been taken.
+    /// The values that are allowed, as a noun phrase.
     pub(super) allowed: String,
 }
 
@@ -183,7 +177,7 @@ impl Accept {
         Self::Size { from, to, put }
     }
 
-    /// What it takes, as a noun phrase.
+    /// The values that are allowed, as a noun phrase.
     pub(super) fn allowed(&self) -> String {
         match self {
             Self::Count { from, to, unit: "", .. } => format!("an integer from {from} to {to}"),

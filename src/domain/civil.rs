@@ -4,8 +4,8 @@
 //! that a clock without zone would show since 1970-01-01 00:00. Only the zone's offset at an instant is
 //! asked of `chrono-tz`; jumps are found by bisection, so nothing depends on how it resolves local times.
 //!
-//! A wall clock that jumps back shows some times twice. What a fixed-time job needs is the first time
-//! the clock has reached a wall time, so two functions carry the daylight-saving rule:
+//! A wall clock that jumps back shows some times twice. A fixed-time job runs the first time that
+//! the clock reaches a wall time, so two functions carry the daylight-saving rule:
 //! [`high_water`] (the latest wall time reached up to an instant) and [`first_reach`] (its inverse).
 //! A time in a gap is first reached at the end of the gap; a time that happens twice, the first time.
 
@@ -38,12 +38,12 @@ pub(crate) struct Jump {
 }
 
 impl Jump {
-    /// What the clock would have shown at the jump without it.
+    /// The wall time at the jump by the old offset.
     pub(crate) fn wall_before(self) -> Seconds {
         self.at + self.before
     }
 
-    /// What the clock shows at the jump.
+    /// The wall time at the jump by the new offset.
     pub(crate) fn wall_after(self) -> Seconds {
         self.at + self.after
     }

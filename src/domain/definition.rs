@@ -1,4 +1,4 @@
-//! Definition: what a user asks for, valid by construction (see [`super::draft`]).
+//! Definition: a user's wishes for a task, valid by construction (see [`super::draft`]).
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub enum Backoff {
     Exponential,
 }
 
-/// What happens to an occurrence that is due while the task runs.
+/// The fate of an occurrence that is due while the task runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Overlap {
@@ -33,7 +33,7 @@ pub enum Overlap {
     Replace,
 }
 
-/// What happens to occurrences whose time was missed.
+/// The fate of occurrences that were missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Misfire {
@@ -45,13 +45,13 @@ pub enum Misfire {
     All,
 }
 
-/// What a recurring task does after its last attempt failed.
+/// The next step of a recurring task whose last attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnExhausted {
-    /// It goes on with its next occurrence.
+    /// The task goes on with its next occurrence.
     Continue,
-    /// It has no next occurrence until somebody resumes, resets or runs it.
+    /// The task has no next occurrence until a user resumes, resets or runs it.
     Stop,
 }
 
@@ -65,20 +65,20 @@ pub struct Definition {
     pub description: String,
     /// A handler's name, such as `reports/sales`.
     pub handler: String,
-    /// What the handler is called with.
+    /// The first argument of the handler, at most 256 KiB of JSON.
     pub params: Map<String, Value>,
-    /// When it runs.
+    /// The planned times.
     pub schedule: Timetable,
     /// The zone whose clocks the schedule follows.
     #[serde(with = "zone_name")]
     pub timezone: Tz,
-    /// Whether it goes on after its first run.
+    /// Whether the task goes on after its first run.
     pub recurring: bool,
     /// Attempts after the first.
     pub max_retries: u32,
-    /// Milliseconds.
+    /// Milliseconds between a failure and the next attempt.
     pub retry_delay: Millis,
-    /// How the wait grows.
+    /// The growth of this wait.
     pub retry_backoff: Backoff,
     /// Wall-clock milliseconds of one attempt.
     pub timeout: u64,
@@ -88,12 +88,12 @@ pub struct Definition {
     pub misfire: Misfire,
     /// See [`OnExhausted`].
     pub on_exhausted: OnExhausted,
-    /// How many executions are kept.
+    /// The number of executions that are kept.
     pub keep_executions: u64,
 }
 
 impl Definition {
-    /// Its planned times, with intervals counted from `anchor`.
+    /// The planned times, with intervals counted from `anchor`.
     #[must_use]
     pub fn plan(&self, anchor: Millis) -> Plan<'_> {
         Plan { schedule: &self.schedule, zone: self.timezone, anchor }

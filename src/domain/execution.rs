@@ -8,7 +8,7 @@ use super::{
     ids::{ExecutionId, TaskId},
 };
 
-/// How an execution stands.
+/// The state of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExecutionStatus {
@@ -18,7 +18,7 @@ pub enum ExecutionStatus {
     Completed,
     /// See [`Reason`].
     Failed,
-    /// Ended by a user, by `replace` or by the server's stop.
+    /// A user, `replace` or the server's stop ended it.
     Cancelled,
     /// It stands for occurrences that were not run.
     Skipped,
@@ -30,25 +30,25 @@ pub enum ExecutionStatus {
 pub enum Reason {
     /// The handler threw, or its promise was rejected.
     Exception,
-    /// It returned an object whose own `success` is `false`.
+    /// The handler returned an object whose own `success` is `false`.
     ReturnedFailure,
     /// The task's `timeout` passed.
     Timeout,
-    /// More CPU time than a run may use.
+    /// The run used more CPU time than `limits.cpu`.
     CpuLimit,
-    /// More memory than a run may use.
+    /// The run used more memory than its limits.
     MemoryLimit,
-    /// Its promise waits for something that cannot happen.
+    /// The handler's promise waits for something that cannot happen.
     NeverSettled,
-    /// What it returned is not JSON.
+    /// The returned value has no JSON form.
     BadResult,
     /// The file is missing, does not compile, throws while loading or exports no function.
     LoadError,
-    /// Ended on request.
+    /// A user, `replace` or the server's stop ended it.
     Cancelled,
-    /// Its runner died.
+    /// The runner process died.
     Crashed,
-    /// The server died while it ran.
+    /// The server died during the run.
     Lost,
     /// Skipped: the task was still running.
     Overlap,
@@ -58,11 +58,11 @@ pub enum Reason {
     Retrying,
 }
 
-/// What started an execution.
+/// The cause of an execution's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
-    /// Its time came.
+    /// The planned time came.
     #[default]
     Schedule,
     /// The schedule is `now`, or a moment already past.
@@ -75,7 +75,7 @@ pub enum Trigger {
     CatchUp,
 }
 
-/// Which console method wrote a line.
+/// The console method that wrote a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
@@ -96,13 +96,13 @@ pub enum Level {
 pub struct Line {
     /// Epoch milliseconds.
     pub time: Millis,
-    /// Which console method wrote it.
+    /// The console method that wrote it.
     pub level: Level,
     /// The formatted text.
     pub message: String,
 }
 
-/// What a run used.
+/// The resources that a run used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
@@ -116,62 +116,62 @@ pub struct Usage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Execution {
-    /// Its id.
+    /// Unique, in the order of creation.
     pub id: ExecutionId,
-    /// Whose it is.
+    /// The task.
     pub task_id: TaskId,
     /// The task's name when it started.
     pub task_name: String,
-    /// The handler that ran.
+    /// The name of the handler.
     pub handler: String,
     /// SHA-256 of the source that ran, hexadecimal.
     pub handler_hash: Option<String>,
-    /// How it stands.
+    /// Running, the end, or skipped.
     pub status: ExecutionStatus,
-    /// Why it is not completed.
+    /// The cause, of an execution that is neither running nor completed.
     pub reason: Option<Reason>,
-    /// What started it.
+    /// The cause of the start.
     pub trigger: Trigger,
-    /// The occurrence it belongs to; of a skip the first one it stands for.
+    /// The planned time, epoch milliseconds; for a skip, the first planned time in it.
     pub scheduled_for: Millis,
     /// 1-based; 0 for a skip.
     pub attempt: u32,
-    /// When the handler was started.
+    /// Epoch milliseconds at which the handler started.
     pub start_time: Option<Millis>,
     /// Milliseconds by the monotonic clock.
     pub duration: Option<Millis>,
-    /// For people.
+    /// A text for people.
     pub error: Option<String>,
     /// Frames in the handler's own files.
     pub stack: Option<String>,
-    /// What the handler returned.
+    /// The returned value.
     pub result: Option<Value>,
-    /// Whether lines were dropped.
+    /// Whether lines of output were dropped.
     pub output_truncated: bool,
-    /// What it used.
+    /// The resources that the run used.
     pub usage: Option<Usage>,
-    /// How many occurrences a skip stands for.
+    /// The number of occurrences in a skip.
     pub skipped_count: Option<u64>,
-    /// When the row was written first.
+    /// Epoch milliseconds of the first write.
     pub created_at: Millis,
-    /// When it was written last.
+    /// Epoch milliseconds of the last write.
     pub updated_at: Millis,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// How it ended.
+    /// The end.
     pub ending: Ending,
-    /// When the handler was started, if it was.
+    /// Epoch milliseconds at which the handler started, if it did.
     pub started: Option<Millis>,
-    /// Milliseconds by the monotonic clock, if anybody was there to measure.
+    /// Milliseconds by the monotonic clock; `None` if the server died during the run.
     pub duration: Option<Millis>,
     /// SHA-256 of the source, hexadecimal.
     pub handler_hash: Option<String>,
-    /// Whether lines were dropped.
+    /// Whether lines of output were dropped.
     pub output_truncated: bool,
-    /// What it used, if that is known.
+    /// The resources that the run used, if they are known.
     pub usage: Option<Usage>,
 }
 
@@ -202,7 +202,7 @@ impl Verdict {
     }
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
     /// The handler returned this.
@@ -212,18 +212,18 @@ pub enum Ending {
     },
     /// It failed.
     Failed {
-        /// Why.
+        /// The kind of failure.
         reason: Reason,
         /// For people.
         error: String,
         /// Frames in the handler's own files.
         stack: Option<String>,
-        /// What it returned, if it did.
+        /// The returned value, if the handler returned.
         result: Option<Value>,
     },
     /// It was ended on request.
     Cancelled {
-        /// Who asked, for people.
+        /// A text for people that says who asked.
         error: String,
     },
 }

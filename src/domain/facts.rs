@@ -1,4 +1,4 @@
-//! Facts: what is true of a task besides its definition. The status is derived from them.
+//! Facts: the state of a task, beside its definition. The status is derived from them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,60 +11,60 @@ use super::{
     schedule::Plan,
 };
 
-/// How many runs of one task that allows overlap may be in progress, those that wait for a runner
-/// among them: all of them are in the task's record, which is written at every start and end.
+/// The most unfinished runs of one task, counting those that wait for a runner. All of them are in
+/// the task's record, which is written at every start and end.
 pub const MOST_AT_ONCE: usize = 1000;
-/// How many bytes, as JSON, parameters of single runs may take in the record for the same reason.
+/// The most bytes, as JSON, of custom parameters of a task's unfinished runs, for the same reason.
 pub const MOST_PARAMS_BYTES: usize = 4 * 1024 * 1024;
 
 /// A task as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
-    /// Its id.
+    /// Unique, in the order of creation.
     pub id: TaskId,
-    /// What the user asked for.
+    /// The fields that a user decides about.
     pub definition: Definition,
-    /// What is true of it.
+    /// The state.
     pub facts: Facts,
-    /// When it was created.
+    /// Epoch milliseconds.
     pub created_at: Millis,
-    /// When it changed last.
+    /// Epoch milliseconds; never goes backwards.
     pub updated_at: Millis,
 }
 
-/// What is true of a task; changed by [`super::step`] only.
+/// The state of a task. Only [`super::step`] changes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
-    /// Whether a user holds it back.
+    /// Whether a user has paused the task.
     pub paused: bool,
-    /// Where intervals count from.
+    /// The moment from which intervals are counted.
     pub anchor: Millis,
-    /// The next planned occurrence that nothing has been decided about; kept while paused.
+    /// The next planned time that is undecided; kept while the task is paused.
     pub next: Option<Millis>,
-    /// Of a task that was stopped: its planned times up to this one were decided about before,
-    /// and are not again, wherever the clock is set.
+    /// Set when a task stops after its last retry. Planned times up to and including this one are
+    /// already decided; they are never decided again, even if the clock is set back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_after: Option<Millis>,
     /// Attempts that wait for their time, earliest first.
     pub retries: Vec<PendingRetry>,
     /// Failures of the current occurrence so far.
     pub retry_count: u32,
-    /// When the last of them was.
+    /// The time of the last of these failures.
     pub last_retry: Option<Millis>,
     /// Executions in progress.
     pub running: Vec<Running>,
-    /// Occurrences that run as soon as it is their turn, in order.
+    /// Occurrences that wait for their turn, in order.
     pub waiting: Vec<Waiting>,
-    /// How the last occurrence ended.
+    /// The end of the last occurrence.
     pub last: Option<LastOutcome>,
     /// The attempt that started last.
     pub last_execution: Option<LastExecution>,
 }
 
 impl Facts {
-    /// What runs, waits for its turn or waits for its next attempt.
+    /// The unfinished occurrences: running, waiting for their turn, or waiting for a retry.
     pub(super) fn open(&self) -> impl Iterator<Item = &Occurrence> {
         let running = self.running.iter().map(|running| &running.occurrence);
         let waiting = self.waiting.iter().map(|waiting| &waiting.occurrence);
@@ -72,25 +72,25 @@ impl Facts {
     }
 }
 
-/// An attempt that waits for its time.
+/// A retry that waits for its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingRetry {
-    /// Its number, 2 or more.
+    /// The number of the attempt, 2 or more.
     pub attempt: u32,
-    /// When it is due.
+    /// Epoch milliseconds.
     pub due: Millis,
-    /// The occurrence it belongs to.
+    /// The occurrence that failed before.
     pub occurrence: Occurrence,
 }
 
-/// One planned time of a task, with what is particular to it.
+/// One planned time of a task, with the parameters of this one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Occurrence {
-    /// The planned time.
+    /// The planned time, epoch milliseconds.
     pub scheduled_for: Millis,
-    /// Whether a user asked for it, so that the schedule knows nothing of it.
+    /// Whether a user asked for it; then it is no time of the schedule.
     pub by_hand: bool,
     /// Parameters instead of the task's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,15 +101,15 @@ pub struct Occurrence {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Running {
-    /// Its id.
+    /// The execution's id.
     pub execution: ExecutionId,
     /// 1-based.
     pub attempt: u32,
-    /// What started it.
+    /// The cause of the start.
     pub trigger: Trigger,
-    /// When it was claimed.
+    /// Epoch milliseconds of the decision to start.
     pub claimed_at: Millis,
-    /// What it runs for.
+    /// The occurrence that it runs for.
     pub occurrence: Occurrence,
     /// The row for the occurrences that were skipped while it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,13 +120,13 @@ pub struct Running {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SkipRow {
-    /// Its row.
+    /// The id of the row.
     pub execution: ExecutionId,
     /// The first occurrence in it.
     pub scheduled_for: Millis,
-    /// How many it stands for.
+    /// The number of occurrences in it, 1 or more.
     pub count: u64,
-    /// When the row was made.
+    /// Epoch milliseconds; stays when the row grows.
     pub created_at: Millis,
 }
 
@@ -136,15 +136,15 @@ pub struct SkipRow {
 pub struct Waiting {
     /// The id its execution will have.
     pub execution: ExecutionId,
-    /// What will have started it.
+    /// The cause of its start.
     pub trigger: Trigger,
-    /// Since when it waits.
+    /// Epoch milliseconds at which the wait began.
     pub since: Millis,
-    /// What it runs for.
+    /// The occurrence that it runs for.
     pub occurrence: Occurrence,
 }
 
-/// How an occurrence ended.
+/// The end of an occurrence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LastOutcome {
@@ -156,29 +156,29 @@ pub enum LastOutcome {
     Cancelled,
 }
 
-/// What a task tells about the attempt that started last.
+/// The attempt of a task that started last, as the task's document shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastExecution {
-    /// Its id.
+    /// The execution's id.
     pub id: ExecutionId,
-    /// How it stands.
+    /// Running, or the end.
     pub status: ExecutionStatus,
-    /// When it started.
+    /// The start, epoch milliseconds.
     pub time: Millis,
-    /// Milliseconds, once it has ended.
+    /// Milliseconds; `None` while it runs.
     pub duration: Option<Millis>,
-    /// Why it failed.
+    /// A text for people, if it did not complete.
     pub error: Option<String>,
 }
 
-/// What a task looks like from outside.
+/// The status of a task in the API, derived from its facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskStatus {
     /// An execution is in progress.
     Running,
-    /// A user holds it back.
+    /// A user has paused it.
     Paused,
     /// A failed occurrence waits for its next attempt.
     RetryScheduled,
@@ -195,7 +195,7 @@ impl TaskStatus {
     pub const ALL: [Self; 6] =
         [Self::Running, Self::Paused, Self::RetryScheduled, Self::Completed, Self::Failed, Self::Active];
 
-    /// Its name in the API.
+    /// The name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -210,7 +210,7 @@ impl TaskStatus {
 }
 
 impl Task {
-    /// What it looks like from outside.
+    /// The status: the first of [`TaskStatus::ALL`] that is true.
     #[must_use]
     pub fn status(&self) -> TaskStatus {
         let facts = &self.facts;
@@ -232,13 +232,13 @@ impl Task {
         }
     }
 
-    /// Its planned times.
+    /// The planned times of the task.
     #[must_use]
     pub fn plan(&self) -> Plan<'_> {
         self.definition.plan(self.facts.anchor)
     }
 
-    /// When it runs next, as far as is known now; nothing while it is paused.
+    /// The next run, as far as it is known now; `None` while the task is paused.
     #[must_use]
     pub fn next_run(&self) -> Option<Millis> {
         let facts = &self.facts;
@@ -248,16 +248,16 @@ impl Task {
         facts.retries.first().map(|r| r.due).or(facts.next)
     }
 
-    /// Whether another run may start beside what is in progress.
+    /// Whether another run may start beside those in progress.
     #[must_use]
     pub fn may_start(&self) -> bool {
         let most = if self.definition.overlap == Overlap::Allow { MOST_AT_ONCE } else { 1 };
         self.facts.running.len() < most
     }
 
-    /// The place of the waiting occurrence whose turn it is: any when nothing runs (or, where runs
-    /// may overlap, nothing that waited), but only one that a user asked for while the task is
-    /// paused or a retry is pending.
+    /// The index of the waiting occurrence whose turn it is. An occurrence waits while a run is in
+    /// progress (where runs may overlap: a catch-up). While the task is paused or a retry is
+    /// pending, only a manual run has its turn.
     #[must_use]
     pub(super) fn ready(&self) -> Option<usize> {
         let facts = &self.facts;
@@ -268,10 +268,10 @@ impl Task {
         facts.waiting.iter().position(|waiting| waiting.occurrence.by_hand || !held_back)
     }
 
-    /// When something has to be decided about it next: the key of the due index.
+    /// The time of the next decision about the task: the key of the due index.
     ///
-    /// A retry waits while something else of the task runs (unless runs may overlap), and
-    /// regular occurrences wait while a retry is pending.
+    /// A retry waits while another run is in progress (unless runs may overlap), and regular
+    /// occurrences wait while a retry is pending.
     #[must_use]
     pub fn due(&self) -> Option<Millis> {
         let facts = &self.facts;
@@ -287,7 +287,7 @@ impl Task {
         facts.next
     }
 
-    /// Whether it recurs but has no next occurrence, because its attempts were used up.
+    /// Whether a recurring task has no next occurrence, because its attempts were used up.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.definition.recurring && self.facts.next.is_none()

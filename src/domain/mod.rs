@@ -1,12 +1,12 @@
-//! What is true of tasks and their runs: pure values and pure functions.
+//! Domain: tasks, schedules and runs as pure values, and the decisions about them as pure functions.
 //!
 //! Nothing here waits, reads a clock, rolls dice or touches a disk: the moment and
 //! every random roll are arguments. Everything else in the program either brings
-//! an event here ([`step`]) or carries out what came of it.
+//! an event here ([`step`]) or carries out the decision about it.
 //!
-//! Reading order: [`definition`] (what a user asks for), [`schedule`] (when),
-//! [`facts`] (what is true of a task), [`step`] (how an event changes it),
-//! [`execution`] (what is recorded of one attempt).
+//! Reading order: [`definition`] (a user's wishes for a task), [`schedule`] (its planned times),
+//! [`facts`] (the task's state), [`step`] (how an event changes the state), [`execution`] (the
+//! record of one attempt).
 
 mod civil;
 pub mod cron;

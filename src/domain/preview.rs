@@ -1,4 +1,4 @@
-//! Preview: what a schedule means, before there is a task.
+//! Preview: the meaning and the next times of a schedule, before there is a task.
 
 use chrono_tz::Tz;
 
@@ -7,20 +7,20 @@ use super::{
     schedule::{Schedule, ScheduleError, ScheduleType},
 };
 
-/// What a schedule means.
+/// The meaning and the next times of a schedule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
-    /// Its kind.
+    /// The kind of schedule.
     pub schedule_type: ScheduleType,
-    /// In plain words.
+    /// The schedule in plain words.
     pub description: String,
-    /// Its next times, epoch milliseconds.
+    /// The next times, epoch milliseconds.
     pub next: Vec<Millis>,
-    /// Whatever may surprise.
+    /// Sentences about surprises, such as clock changes.
     pub warnings: Vec<String>,
 }
 
-/// The next `count` times of the schedule `text` after `after`, and what it means.
+/// The meaning of the schedule `text`, and its next `count` times after `after`.
 /// Intervals count from `after`.
 ///
 /// # Errors

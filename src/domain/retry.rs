@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt.
+//! The wait between a failure and the next attempt.
 
 use super::{
     Millis,

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 /// One JavaScript or JSON file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Source {
-    /// The name it shows in stacks and errors, such as `tasks/reports/sales.js`.
+    /// The name of the file in stacks and errors, such as `tasks/reports/sales.js`.
     pub file: String,
-    /// What it holds.
+    /// JavaScript or JSON.
     pub kind: SourceKind,
     /// The text, UTF-8, without a byte order mark.
     pub text: String,
@@ -18,7 +18,7 @@ pub struct Source {
     pub cache: Option<Vec<u8>>,
 }
 
-/// What a [`Source`] holds.
+/// The content of a [`Source`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SourceKind {
     /// A CommonJS module.

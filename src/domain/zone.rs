@@ -25,7 +25,7 @@ pub enum ZoneError {
     /// Not in the tz database, which has a name much like it.
     #[error("{name:?} is not a time zone: did you mean {near:?}?")]
     Near {
-        /// What was given.
+        /// The text that was given.
         name: String,
         /// The IANA name that is nearest to it.
         near: &'static str,

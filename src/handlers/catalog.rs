@@ -1,7 +1,7 @@
 //! The handlers in the folder, and whether each of them loads.
 //!
 //! A load check takes a runner for a moment, or for seconds when the file loops. So the catalog
-//! keeps what a check showed until the file, or a file that it requires, changes. The list checks
+//! keeps the result of a check until the file, or a file that it requires, changes. The list checks
 //! new files side by side and waits a second at most: a check that takes longer goes on and shows
 //! in a later list.
 //!
@@ -41,7 +41,7 @@ pub struct Catalog {
 /// A handler as the list shows it.
 #[derive(Debug)]
 pub struct HandlerState {
-    /// Its file.
+    /// The file.
     pub file: HandlerFile,
     /// Why it does not load, or why that is not known; of the last check while a new one goes on.
     pub error: Option<String>,
@@ -75,12 +75,12 @@ impl Catalog {
     /// When it is not, or when the check fails.
     pub async fn check(&self, name: &str) -> Result<(), HandlerError> {
         let (files, checks, owned) = (self.files.clone(), self.checks.clone(), name.to_owned());
-        let looked_up = move || {
+        let look_up = move || {
             let source = files.entry(&owned)?;
             let kept = checks.kept(&source).filter(|kept| kept.check.error.is_none() && kept.holds(&files));
             Ok((source, kept.is_some()))
         };
-        let (source, is_known) = blocking(looked_up).await.map_err(HandlerError::Unusable)?;
+        let (source, is_known) = blocking(look_up).await.map_err(HandlerError::Unusable)?;
         if is_known {
             return Ok(());
         }
@@ -121,7 +121,7 @@ impl Catalog {
     }
 }
 
-/// What load checks have shown, and those under way.
+/// The results of load checks, and the checks under way.
 struct Checks {
     loader: Arc<dyn Loader>,
     permits: Semaphore,
@@ -196,7 +196,8 @@ impl Checks {
         state.file.source.as_ref().ok().filter(|_| state.checking).cloned()
     }
 
-    /// Starts a check that goes on when nobody waits for it, or joins the one of the same source.
+    /// Starts a check, which goes on when the list stops waiting, or joins the check of the same
+    /// source that is under way.
     fn start(self: &Arc<Self>, name: &str, source: Source) -> UnderWay {
         let mut known = self.known();
         let known = known.entry(source.file.clone()).or_default();

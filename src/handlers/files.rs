@@ -16,14 +16,14 @@ use crate::domain::{
     source::{Source, SourceKind},
 };
 
-/// A larger file is refused, in bytes.
+/// The largest file that is read, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;
-/// Folders deeper than this are not listed.
+/// The most levels of folders that are listed.
 const DEEPEST: usize = 8;
 const LEADS_OUT: &str = "it is a link that leads out of the handlers' folder";
-/// How files are called that may be meant as handlers.
+/// The ends of files that may be meant as handlers.
 const OTHER_LANGUAGES: [&str; 7] = ["ts", "mjs", "cjs", "mts", "cts", "tsx", "jsx"];
-/// What stands before a file's path in stacks and errors.
+/// The name of the folder in stacks and errors.
 const SHOWN: &str = "tasks/";
 
 /// The handlers' folder.
@@ -32,12 +32,12 @@ pub struct Files {
     root: PathBuf,
 }
 
-/// A handler's file, without its text.
+/// A handler's file.
 #[derive(Debug, Clone)]
 pub struct HandlerFile {
     /// The handler's name.
     pub name: String,
-    /// Its file, as it is shown.
+    /// The file's name in stacks and errors.
     pub file: String,
     /// The first line of its leading block comment.
     pub description: String,
@@ -47,7 +47,7 @@ pub struct HandlerFile {
     pub size: u64,
     /// Epoch milliseconds.
     pub modified_at: Millis,
-    /// What it holds, or why it cannot be read.
+    /// The content, or a sentence that says why it cannot be read.
     pub source: Result<Source, String>,
 }
 
@@ -61,7 +61,7 @@ impl Files {
     /// The handler `name`'s source.
     ///
     /// # Errors
-    /// A sentence that says what is wrong, and which handlers there are if this one is not.
+    /// A sentence for the author; if the handler is missing, it names the handlers there are.
     pub fn entry(&self, name: &str) -> Result<Source, String> {
         handler_name(name).map_err(|problem| format!("the handler {problem}"))?;
         let path = format!("{name}.js");
@@ -106,7 +106,7 @@ impl Files {
         }
         let from = from.strip_prefix(SHOWN).unwrap_or(from);
         let folder = Path::new(from).parent().unwrap_or(Path::new(""));
-        let Some(path) = normal(&folder.join(specifier)) else {
+        let Some(path) = normalize(&folder.join(specifier)) else {
             return Err(format!(
                 "Cannot require '{specifier}' from {SHOWN}{from}: it leads out of the handlers' folder"
             ));
@@ -129,10 +129,10 @@ impl Files {
         let mut paths = Vec::new();
         collect(&self.root, "", 0, &mut paths);
         paths.sort();
-        paths.iter().filter_map(|path| self.listed(path)).collect()
+        paths.iter().filter_map(|path| self.look_at(path)).collect()
     }
 
-    fn listed(&self, path: &str) -> Option<HandlerFile> {
+    fn look_at(&self, path: &str) -> Option<HandlerFile> {
         let name = path.strip_suffix(".js").filter(|name| handler_name(name).is_ok())?;
         let metadata = fs::metadata(self.root.join(path)).ok()?;
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -161,13 +161,13 @@ impl Files {
 
     /// A regular file below the folder; `None` when there is none of that name.
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        let gone = |e: io::Error| match e.kind() {
+        let missing_is_none = |e: io::Error| match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
             _ => Err(e),
         };
         let mut file = match open_below(&self.root, path) {
             Ok(file) => file,
-            Err(e) => return gone(e),
+            Err(e) => return missing_is_none(e),
         };
         let metadata = file.metadata()?;
         if metadata.is_dir() {
@@ -208,7 +208,7 @@ fn open_below(root: &Path, path: &str) -> io::Result<File> {
     open_checked(root, path)
 }
 
-/// The same without the kernel's help.
+/// Opens a file below a folder without the kernel's help.
 fn open_checked(root: &Path, path: &str) -> io::Result<File> {
     let root = fs::canonicalize(root)?;
     let file = fs::canonicalize(root.join(path))?;
@@ -226,7 +226,7 @@ fn open_checked(root: &Path, path: &str) -> io::Result<File> {
 }
 
 /// The path without `.` and `..`, with / between its parts; `None` when it leads out.
-fn normal(path: &Path) -> Option<String> {
+fn normalize(path: &Path) -> Option<String> {
     let mut parts = Vec::new();
     for component in path.components() {
         match component {

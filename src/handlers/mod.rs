@@ -4,8 +4,8 @@
 //! or deleted takes effect at the next run. Nothing is executed here; whether a file loads is
 //! asked of a [`Loader`] ([`catalog`]).
 //!
-//! No name leads outside the folder: a path is resolved with all its links, and what does not
-//! lie below the folder then is not there ([`files`]).
+//! No name leads outside the folder: a path is resolved with all its links, and a file that does
+//! not lie below the folder then is refused ([`files`]).
 
 pub mod catalog;
 pub mod files;

@@ -1,15 +1,15 @@
 //! Fields of a task's document that only the server sets, in bodies that send them back.
 //!
-//! A client may read a task, change a field and send the whole document. What the server has
-//! set is left out of the change when it is as it was; a value of the client's own is refused,
-//! because ignoring it would look like success.
+//! A client may read a task, change a field and send the whole document. The fields that the
+//! server sets are left out of the change when they are as they were; a value of the client's
+//! own is refused, because ignoring it would look like success.
 
 use serde_json::{Map, Value};
 
 use super::TaskDocument;
 use crate::{api::error::ApiError, domain::draft::Problem};
 
-/// The fields that stay as they are for as long as nobody changes the task's definition.
+/// The fields that stay as they are until the task's definition changes.
 const LASTING: [&str; 3] = ["_key", "createdAt", "scheduleType"];
 /// The fields that also change by themselves, when the task runs or its time passes.
 const CHANGING: [&str; 8] =

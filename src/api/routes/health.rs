@@ -1,4 +1,4 @@
-//! Whether the process is up, and whether it can do its work.
+//! Health: whether the process is up, and whether it can do its work.
 
 use axum::{
     Json,
@@ -32,7 +32,7 @@ struct Ready {
     store: StoreReady,
     scheduler: SchedulerReady,
     runners: RunnersReady,
-    /// The sandbox of the runners.
+    /// The sandbox of the runners, under the name that clients know.
     cage: String,
 }
 
@@ -65,7 +65,7 @@ pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response,
         store: StoreReady { open, start: api.store.report(), backup: api.readiness.backup() },
         scheduler: SchedulerReady { running, stopping },
         runners,
-        cage: api.readiness.cage(),
+        cage: api.readiness.sandbox(),
     };
     let mut body = serde_json::to_value(document).map_err(|error| ApiError::internal(error.to_string()))?;
     flatten(&mut body);

@@ -53,7 +53,7 @@ impl DayRule {
         if self.is_either() { of_month || of_week() } else { of_month && of_week() }
     }
 
-    /// What kind of rule this is.
+    /// The kind of rule.
     pub(crate) fn shape(&self) -> Shape {
         let (any_number, any_weekday) = (self.of_month.is_full(), self.of_week.is_full());
         match (any_number, any_weekday) {

@@ -1,4 +1,4 @@
-//! One field of a Unix cron expression: its text, its values, and what is wrong with it.
+//! One field of a Unix cron expression: its text, its values, its mistakes.
 
 use std::fmt;
 
@@ -82,7 +82,7 @@ impl fmt::Display for FieldKind {
     }
 }
 
-/// What is wrong with one entry of a field; the text says what would be right.
+/// A mistake in one entry of a field. The text says how to correct it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FieldProblem {
     /// `1,,2` or a comma at an end.
@@ -96,7 +96,7 @@ pub enum FieldProblem {
     NotAValue {
         /// The text in the place of a value.
         found: String,
-        /// What the field takes.
+        /// The values that the field takes.
         wanted: &'static str,
     },
     /// A number that the field does not have.
@@ -104,7 +104,7 @@ pub enum FieldProblem {
     OutOfRange {
         /// The number as written.
         found: String,
-        /// What the field takes.
+        /// The values that the field takes.
         wanted: &'static str,
     },
     /// `a-b` with a > b.
@@ -202,12 +202,12 @@ impl Field {
         &self.parts
     }
 
-    /// The values, a bit each; without what [`Part::LastDay`] and its like stand for.
+    /// The values, a bit each, without the days of [`Part::LastDay`] and its like.
     pub(crate) fn bits(&self) -> u64 {
         self.bits
     }
 
-    /// Whether the field's first character is `*`, which is what cron's rules ask (`*/2` too).
+    /// Whether the field's first character is `*` (also in `*/2`), on which cron's rules depend.
     pub(crate) fn starts_with_star(&self) -> bool {
         self.star
     }

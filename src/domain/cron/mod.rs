@@ -6,7 +6,7 @@
 //! turn those into instants (`planned`). Text goes in once; after that [`CronExpr`] only answers
 //! questions about instants.
 //!
-//! How it can be misused: a wall time is not an instant. Nothing outside this room sees one.
+//! How to misuse it: taking a wall time for an instant. Nothing outside this room sees a wall time.
 
 mod days;
 mod field;
@@ -21,7 +21,7 @@ pub(crate) use self::wall::Wall;
 
 use thiserror::Error;
 
-/// The shorthands that are understood, and what they stand for.
+/// The shorthands, each with the fields that it stands for.
 const MACROS: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
@@ -32,7 +32,7 @@ const MACROS: [(&str, &str); 7] = [
     ("@annually", "0 0 1 1 *"),
 ];
 
-/// Why a text is not a cron expression.
+/// A mistake in a cron expression.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CronError {
     /// An unknown `@` shorthand.
@@ -51,9 +51,9 @@ pub enum CronError {
         field: FieldKind,
         /// The entry of the field's list that is wrong, as written.
         entry: String,
-        /// Where the entry starts in the text, from 1.
+        /// The position of the entry in the text, in characters from 1.
         at: usize,
-        /// What is wrong with it.
+        /// The mistake.
         problem: FieldProblem,
     },
     /// The fields make sense, but the crate that evaluates them refuses them.
@@ -72,7 +72,7 @@ impl CronExpr {
     /// blanks or tabs between the fields.
     ///
     /// # Errors
-    /// [`CronError`] names the field, the place and what would be right.
+    /// [`CronError`] names the field, the position and the correction.
     pub fn parse(text: &str) -> Result<Self, CronError> {
         let name = text.trim_matches(BLANKS);
         if name.starts_with('@') {
@@ -127,7 +127,7 @@ impl CronExpr {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// The fields with the place where each starts.
+/// The fields, each with the offset at which it starts.
 fn split(text: &str) -> Vec<(usize, &str)> {
     let mut start = 0;
     text.split(BLANKS)

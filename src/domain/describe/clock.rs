@@ -8,7 +8,7 @@ const MOST_TIMES: usize = 6;
 /// So many numbers of a list are named one by one; more are said as they were written.
 const MOST_NUMBERS: usize = 10;
 
-/// The phrase, and what the next one needs to know about it.
+/// The phrase, with two facts on which the next phrase depends.
 pub(super) struct Clock {
     pub(super) text: String,
     /// It has commas of its own, so that a comma must follow it.

@@ -1,7 +1,7 @@
 //! Schedules in plain words: `0 9 * * 1` is `At 09:00 on Monday`.
 //!
 //! A cron expression is said in three phrases, the clock (`clock`), the days and the months
-//! (`dates`); an empty phrase leaves nothing out and is not said.
+//! (`dates`); an empty phrase stands for "every" and is left out.
 
 mod clock;
 mod dates;
@@ -13,7 +13,7 @@ use super::cron::CronExpr;
 use super::schedule::Schedule;
 
 impl Schedule {
-    /// What the schedule does, without a full stop.
+    /// The schedule in plain words, without a full stop.
     pub fn describe(&self) -> String {
         match self {
             Self::Now => "Once, at once".to_owned(),

@@ -153,7 +153,7 @@ pub fn read_run(body: &Map<String, Value>) -> Result<Option<Map<String, Value>>,
 /// Checks that `text` can name a handler.
 ///
 /// # Errors
-/// A phrase that says what is wrong with it.
+/// A phrase that names the mistake.
 pub fn handler_name(text: &str) -> Result<(), String> {
     let is_part = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))

@@ -8,7 +8,7 @@ pub const MOST_PROBLEMS: usize = 20;
 /// A longer field name is cut in a problem, in characters.
 const LONGEST_FIELD: usize = 200;
 
-/// What is wrong with one field, and what would be right.
+/// A mistake in one field, with its correction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The field, with a path inside `params`.

@@ -1,11 +1,11 @@
-//! Why a text is not a schedule.
+//! Errors of texts that are no schedule.
 
 use thiserror::Error;
 
 use super::moment::{IntervalError, MomentError};
 use crate::domain::cron::CronError;
 
-/// What is wrong with a schedule; the text says where, and what would be right.
+/// A mistake in a schedule. The text says where it is and how to correct it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScheduleError {
     /// Nothing but blanks.
@@ -17,14 +17,14 @@ pub enum ScheduleError {
     /// Too many bytes.
     #[error("the schedule has {0} bytes: use at most {max}", max = super::LONGEST)]
     TooLong(usize),
-    /// Something else than printable ASCII, blanks and tabs.
+    /// A character that is neither printable ASCII nor a blank nor a tab.
     #[error(
         "the schedule has {found:?} at character {at}: use letters, digits, blanks and * , - / # @ : only"
     )]
     Character {
         /// The character.
         found: char,
-        /// Where it is, from 1.
+        /// The position, in characters from 1.
         at: usize,
     },
     /// `every …` that is not an interval.

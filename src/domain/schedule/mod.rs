@@ -1,11 +1,11 @@
-//! When a task runs.
+//! Schedule: the planned times of a task.
 //!
-//! A schedule is read from text once ([`Schedule::parse`]) and then only asked: what comes after an
-//! instant, how many times lie between two, what it is in plain words. It holds no state and looks at no
-//! clock: the instant, the anchor of an interval and the zone are arguments.
+//! A schedule is read from text once ([`Schedule::parse`]) and then only asked: for the next time after
+//! an instant, the number of times between two instants, a description in plain words. It holds no state
+//! and looks at no clock: the instant, the anchor of an interval and the zone are arguments.
 //!
-//! How it can be misused: asking `next_after` with the time of the last run instead of the present moment
-//! plans runs that have long passed; use [`Schedule::count_between`] for those.
+//! How to misuse it: `next_after` with the time of the last run, instead of the present moment, plans
+//! runs that have long passed; use [`Schedule::count_between`] for those.
 
 mod error;
 mod moment;
@@ -29,7 +29,7 @@ const LONGEST: usize = 256;
 /// How far ahead a schedule must have a run, in milliseconds: eight years.
 const HORIZON: Millis = 8 * 366 * 86_400_000;
 
-/// When a task runs.
+/// The planned times of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Schedule {
     /// Once, at once.
@@ -42,7 +42,7 @@ pub enum Schedule {
     Cron(Box<CronExpr>),
 }
 
-/// What kind of schedule it is, as the API names it.
+/// The kind of a schedule, as the API names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleType {
@@ -65,7 +65,7 @@ pub enum ScheduleType {
 /// The planned times of a stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Passed {
-    /// How many there are.
+    /// The number of planned times.
     pub count: u64,
     /// The newest of them, milliseconds since 1970 UTC.
     pub newest: Option<Millis>,
@@ -75,7 +75,7 @@ impl Schedule {
     /// Reads any form of schedule.
     ///
     /// # Errors
-    /// [`ScheduleError`] says what is wrong, where, and what would be right.
+    /// [`ScheduleError`] names the mistake, its position and the correction.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
         let word = text.trim_matches(|c: char| c.is_ascii_whitespace());
         if word.is_empty() {
@@ -107,7 +107,7 @@ impl Schedule {
         }
     }
 
-    /// What kind of schedule this is.
+    /// The kind of schedule.
     pub fn schedule_type(&self) -> ScheduleType {
         match self {
             Self::Now | Self::At(_) => ScheduleType::Once,
@@ -116,7 +116,7 @@ impl Schedule {
         }
     }
 
-    /// Whether it has one run only.
+    /// Whether there is one run only.
     pub fn is_one_time(&self) -> bool {
         matches!(self, Self::Now | Self::At(_))
     }
@@ -129,13 +129,13 @@ impl Schedule {
             Self::Now => None,
             Self::At(moment) => Some(*moment).filter(|moment| *moment > after),
             Self::Every(interval) => nth_run(anchor, *interval, runs_until(anchor, *interval, after) + 1),
-            // Cron's times are whole seconds, so one is after a millisecond if it is after its second.
+            // Cron's times are whole seconds: a time after the second of `after` is after `after` too.
             Self::Cron(cron) => cron.next(seconds(after), zone).map(millis),
         }
     }
 
-    /// How many planned times lie in `(after, until]`, and the newest of them. Exact, and quick for any
-    /// schedule and length of time.
+    /// The number of planned times in `(after, until]`, and the newest of them. The count is exact and
+    /// quick for any schedule and length of time.
     pub fn count_between(&self, after: Millis, until: Millis, anchor: Millis, zone: Tz) -> Passed {
         let count = match self {
             Self::Now => 0,
@@ -232,8 +232,8 @@ fn cron_type(cron: &CronExpr) -> ScheduleType {
     }
 }
 
-/// How many runs of an interval are planned up to `until`. Wider than `Millis`, so that no two instants
-/// are too far apart.
+/// The number of runs of an interval that are planned up to `until`. The type is wider than `Millis`, so
+/// that no two instants are too far apart.
 fn runs_until(anchor: Millis, interval: Millis, until: Millis) -> i128 {
     ((i128::from(until) - i128::from(anchor)) / i128::from(interval.max(1))).max(0)
 }
@@ -248,7 +248,7 @@ fn seconds(instant: Millis) -> i64 {
     instant.div_euclid(1_000)
 }
 
-/// Of a planned second, which is within the calendar.
+/// Does not overflow: a planned second is within the calendar.
 fn millis(second: i64) -> Millis {
     second * 1_000
 }

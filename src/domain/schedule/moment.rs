@@ -58,7 +58,7 @@ pub enum MomentError {
     TooLate(String),
 }
 
-/// Reads what follows `every`, in lower case. Returns milliseconds.
+/// Reads the text behind `every`, in lower case. Returns milliseconds.
 pub(super) fn parse_interval(text: &str) -> Result<Millis, IntervalError> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -143,7 +143,7 @@ fn parse_time(time: &str) -> Option<(u32, u32, u32, u32)> {
         Some(digits) if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             return None;
         }
-        // What is finer than a millisecond is cut off, so that a time is never later than written.
+        // Digits beyond milliseconds are cut off, so that a time is never later than written.
         Some(digits) => format!("{digits:0<3}").get(..3)?.parse().ok()?,
     };
     Some((hour, minute, second, milli))

@@ -20,7 +20,7 @@ impl Timetable {
     /// Reads any form of schedule.
     ///
     /// # Errors
-    /// [`ScheduleError`] says what is wrong, where, and what would be right.
+    /// [`ScheduleError`] names the mistake, its position and the correction.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
         Ok(Self { text: text.to_owned(), schedule: Arc::new(Schedule::parse(text)?) })
     }
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Timetable {
 /// The planned times of a task: its schedule with all that the schedule asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan<'a> {
-    /// When the task runs.
+    /// The schedule.
     pub schedule: &'a Schedule,
     /// The zone whose clocks a cron expression follows.
     pub zone: Tz,

@@ -1,4 +1,4 @@
-//! What a reader of a schedule may not expect: jumps of the clock around its next runs, and the day rule.
+//! Warnings about a schedule: clock changes around its next runs, and the rule about two day fields.
 
 use chrono::DateTime;
 use chrono_tz::Tz;
@@ -12,7 +12,7 @@ use crate::domain::cron::{CronExpr, SPAN};
 const SECONDS_MISTAKEN: Millis = 4_102_444_800;
 
 impl Schedule {
-    /// Sentences about what may surprise: runs of `next` (planned times, oldest first, milliseconds since
+    /// Sentences about surprises: runs of `next` (planned times, oldest first, milliseconds since
     /// 1970 UTC) that a clock change moves, leaves out or repeats, and that one of two day fields is enough.
     pub fn warnings(&self, zone: Tz, next: &[Millis]) -> Vec<String> {
         match self {
@@ -49,7 +49,7 @@ fn clock_changes(cron: &CronExpr, zone: Tz, next: &[Millis]) -> impl Iterator<It
     })
 }
 
-/// What is no planned time is brought to where planned times are, so that no eternity is searched.
+/// Brings an instant into the range of planned times, so that no eternity is searched.
 fn planned(instant: &Millis) -> Seconds {
     seconds(*instant).clamp(SPAN.0, SPAN.1)
 }
