@@ -53,7 +53,8 @@ export type Handler<Params extends object = Record<string, any>> = (
 
 /**
  * `require('isochron:system')`, for the handlers named in the server's `systemHandlers`
- * setting. At most 32 calls may be in flight.
+ * setting. At most 32 calls may be in flight, and 10,000 made in one run, each `require` of a
+ * file included.
  */
 export interface System {
   /** Removes (or only counts) executions and audit records older than so many days. */

@@ -211,8 +211,8 @@ impl Scheduler {
         }
         self.nudge.notify_one();
         if !entered.is_empty() {
-            let scheduler = self.clone();
-            tokio::spawn(async move { scheduler.leave_ended(task, entered).await });
+            let under_way = InFlight::new(self);
+            tokio::spawn(async move { under_way.0.leave_ended(task, entered).await });
         }
     }
 

@@ -97,6 +97,15 @@ impl HostCalls for Counted {
     }
 }
 
+fn empty_source() -> Source {
+    let text = String::new();
+    Source { file: text.clone(), kind: SourceKind::Script, text, hash: [0; 32], cache: None }
+}
+
+fn caller() -> Arc<Caller> {
+    Arc::new(Caller { handler: "h".to_owned(), attempt: None, grants: Grants { system: true } })
+}
+
 /// The verdict on a run whose runner does as `play` says and then is silent.
 async fn verdict_on(host_calls: &Arc<Counted>, play: impl FnOnce(&mut Played) + Send + 'static) -> Verdict {
     let (ours, theirs) = UnixStream::pair().expect("a pair");
@@ -105,8 +114,7 @@ async fn verdict_on(host_calls: &Arc<Counted>, play: impl FnOnce(&mut Played) + 
     let limits = Limits { resident: u64::MAX, output_bytes: 1 << 20, output_lines: 100, result: 1000 };
     let host_calls: Arc<dyn HostCalls> = host_calls.clone();
     let resources = Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, limits };
-    let text = String::new();
-    let entry = Source { file: text.clone(), kind: SourceKind::Script, text, hash: [0; 32], cache: None };
+    let entry = empty_source();
     let run = Run {
         run: RUN,
         mode: Mode::Call,
@@ -116,7 +124,7 @@ async fn verdict_on(host_calls: &Arc<Counted>, play: impl FnOnce(&mut Played) + 
         timeout: 60_000,
         system: true,
     };
-    let caller = Arc::new(Caller { handler: "h".to_owned(), attempt: None, grants: Grants { system: true } });
+    let caller = caller();
     let (lines, _unread) = mpsc::channel(100);
     let (_never_cancelled, cancel) = watch::channel(None);
     let played = thread::spawn(move || {
@@ -195,4 +203,26 @@ async fn a_runner_that_makes_more_calls_altogether_than_it_may_is_ended() {
     let verdict = verdict_on(&calls, |runner| while runner.call(1) && runner.receive().is_some() {}).await;
     assert!(error_of(&verdict).contains("more calls"), "{verdict:?}");
     assert_eq!(calls.asked.load(Ordering::SeqCst), CALLS_PER_RUN as usize);
+}
+
+#[tokio::test]
+async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
+    let calls: Arc<Counted> = Arc::default();
+    let (caches, host_calls) = (Caches::default(), calls.clone() as Arc<dyn HostCalls>);
+    let limits = Limits { resident: u64::MAX, output_bytes: 0, output_lines: 0, result: 0 };
+    let resources = Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, limits };
+    let mut conversation = Conversation::new(&resources, caller());
+    let module = || HostCall::Module { from: "tasks/h.js".to_owned(), specifier: "./m".to_owned() };
+    let text = "x".repeat(MODULE_BYTES / 32);
+    for call in 0..33 {
+        conversation.call(call, module()).expect("within the limits of calls");
+        let answered = conversation.calls.join_next().await.expect("a call is under way");
+        if let Ok((_, Err(error))) = &answered {
+            assert!(call == 32 && error.contains("256 MiB of modules"), "{call}: {error}");
+            continue;
+        }
+        let source = Source { text: text.clone(), ..empty_source() };
+        conversation.reply("engine", Ok((call, Ok(Answer::Module(source))))).expect("a reply");
+    }
+    assert_eq!(calls.asked.load(Ordering::SeqCst), 32);
 }
