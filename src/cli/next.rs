@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 use clap::Args;
 use isochron::{
     clock::{Clock, SystemClock},
-    domain::{Millis, preview, zone::parse_zone},
+    domain::{Millis, schedule::preview, zone::parse_zone},
 };
 use serde_json::json;
 

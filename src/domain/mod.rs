@@ -8,17 +8,13 @@
 //! [`facts`] (the task's state), [`step`] (how an event changes the state), [`execution`] (the
 //! record of one attempt).
 
-mod civil;
-pub mod cron;
 pub mod definition;
-mod describe;
 pub mod draft;
 pub mod execution;
 pub mod facts;
 pub mod ids;
 pub mod lock;
 pub mod panic;
-pub mod preview;
 pub mod retry;
 pub mod schedule;
 pub mod source;

@@ -3,8 +3,8 @@
 use chrono_tz::Tz;
 
 use crate::domain::{
-    Millis, preview,
-    schedule::{Passed, Schedule},
+    Millis,
+    schedule::{Passed, Schedule, preview},
     zone::parse_zone,
 };
 

@@ -5,7 +5,12 @@ use serde::Serialize;
 
 use crate::{
     api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
-    domain::{Millis, draft::Problem, preview, schedule::ScheduleType, zone::parse_zone},
+    domain::{
+        Millis,
+        draft::Problem,
+        schedule::{ScheduleType, preview},
+        zone::parse_zone,
+    },
 };
 
 /// The end of the year 9999, where the calendar of schedules ends.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::moment::{IntervalError, MomentError};
-use crate::domain::cron::CronError;
+use crate::domain::schedule::cron::CronError;
 
 /// A mistake in a schedule. The text says where it is and how to correct it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -7,8 +7,12 @@
 //! How to misuse it: `next_after` with the time of the last run, instead of the present moment, plans
 //! runs that have long passed; use [`Schedule::count_between`] for those.
 
+mod civil;
+pub mod cron;
+mod describe;
 mod error;
 mod moment;
+pub mod preview;
 #[cfg(test)]
 mod tests;
 mod timetable;
@@ -17,12 +21,12 @@ mod warnings;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use self::cron::{CronExpr, Shape};
 pub use self::error::ScheduleError;
 pub use self::moment::{IntervalError, MomentError};
 use self::moment::{LATEST, looks_like_date, parse_epoch, parse_interval, parse_moment};
 pub use self::timetable::{Plan, Timetable};
 use super::Millis;
-use super::cron::{CronExpr, Shape};
 
 /// The longest text of a schedule, in bytes.
 const LONGEST: usize = 256;

@@ -5,8 +5,8 @@ use chrono_tz::Tz;
 
 use super::{Schedule, millis, seconds};
 use crate::domain::Millis;
-use crate::domain::civil::{DAY, Jump, Seconds, high_water, jumps};
-use crate::domain::cron::{CronExpr, SPAN};
+use crate::domain::schedule::civil::{DAY, Jump, Seconds, high_water, jumps};
+use crate::domain::schedule::cron::{CronExpr, SPAN};
 
 /// 1970-02-18, where the present is in seconds when it is read as milliseconds.
 const SECONDS_MISTAKEN: Millis = 4_102_444_800;

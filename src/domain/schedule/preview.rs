@@ -2,10 +2,8 @@
 
 use chrono_tz::Tz;
 
-use super::{
-    Millis,
-    schedule::{Schedule, ScheduleError, ScheduleType},
-};
+use super::{Schedule, ScheduleError, ScheduleType};
+use crate::domain::Millis;
 
 /// The meaning and the next times of a schedule.
 #[derive(Debug, Clone, PartialEq)]

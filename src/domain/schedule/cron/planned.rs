@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 
 use super::CronExpr;
 use super::wall::END;
-use crate::domain::civil::{DAY, Seconds, first_reach, high_water, jumps, next_jump, offset_at};
+use crate::domain::schedule::civil::{DAY, Seconds, first_reach, high_water, jumps, next_jump, offset_at};
 
 /// No planned time is outside of this, whatever the zone; questions are brought inside first.
 pub(crate) const SPAN: (Seconds, Seconds) = (-2 * DAY, END + 2 * DAY);

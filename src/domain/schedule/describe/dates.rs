@@ -1,7 +1,7 @@
 //! Days and months in plain words.
 
 use super::{join, ordinal};
-use crate::domain::cron::{DayRule, Field, Part, Shape};
+use crate::domain::schedule::cron::{DayRule, Field, Part, Shape};
 
 const MONTHS: [(u8, &str); 12] = [
     (1, "January"),

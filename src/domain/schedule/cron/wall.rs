@@ -13,7 +13,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use super::days::DayRule;
 use super::field::Field;
-use crate::domain::civil::{DAY, Seconds};
+use crate::domain::schedule::civil::{DAY, Seconds};
 
 /// The wall times that the crate knows: 1970-01-01 00:00:00 up to, but not with, 2101-01-01 00:00:00.
 const FIRST: Seconds = 0;

@@ -8,9 +8,9 @@ mod dates;
 
 use chrono::DateTime;
 
-use super::Millis;
+use super::Schedule;
 use super::cron::CronExpr;
-use super::schedule::Schedule;
+use crate::domain::Millis;
 
 impl Schedule {
     /// The schedule in plain words, without a full stop.

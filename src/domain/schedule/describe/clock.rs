@@ -1,7 +1,7 @@
 //! The time of day in plain words.
 
 use super::{every_nth, join, ordinal};
-use crate::domain::cron::{Field, Part, Wall};
+use crate::domain::schedule::cron::{Field, Part, Wall};
 
 /// So many times of day are named one by one; more are said as a pattern.
 const MOST_TIMES: usize = 6;
