@@ -46,7 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "store/sled/open",
         &["store/sled/copy", "store/sled/engine", "store/sled/scrub", "store/sled/write", "store", "domain"],
     ),
-    ("store/sled/read", &["store/sled/engine", "store/sled/write", "store", "domain"]),
+    ("store/sled/read", &["store/sled/engine", "store", "domain"]),
     (
         "store/sled/scrub",
         &[
@@ -95,7 +95,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "scheduler",
             "store",
             "store/sled",
-            "store/sled/read",
             "store/sled/scrub",
             "store/sled/write",
         ],
@@ -116,7 +115,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "runner",
             "store",
             "store/sled",
-            "store/sled/read",
             "store/sled/scrub",
             "store/sled/write",
         ],
@@ -158,7 +156,6 @@ const CRATES: &[(&str, &[&str])] = &[
             "store/contract",
             "store/memory",
             "store/sled",
-            "store/sled/read",
             "store/sled/scrub",
             "store/sled/write",
         ],

@@ -29,7 +29,7 @@ use self::{
     },
     read::{
         list, records,
-        view::{Pending, View},
+        view::{Bounds, Pending, Quarantine, View},
     },
     scrub::{report::Shared, thread as scrub_thread, verify},
     write::writer::{self, Op, Reply, Writer},
@@ -58,9 +58,22 @@ pub use self::{
 
 /// How many operations may wait for the writer: a few groups' worth; who finds it full waits.
 const QUEUE: usize = 4096;
-/// A store that costs the check no more than this (bytes, and some for every entry) is checked
-/// before it is open: some 20,000 tasks, a fraction of a second.
-const CHECKED_AT_ONCE: usize = 32 * 1024 * 1024;
+/// When the scrub of a start runs, and how lists are read.
+#[derive(Debug, Clone, Copy)]
+struct Tuning {
+    /// A store that costs the scrub no more than this (bytes, and some for every entry) is scrubbed
+    /// before it is open: some 20,000 tasks, a fraction of a second.
+    scrubbed_at_once: usize,
+    /// The rest between two parts of a scrub beside the work.
+    pause: Duration,
+    bounds: Bounds,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { scrubbed_at_once: 32 * 1024 * 1024, pause: scrub_thread::PAUSE, bounds: Bounds::default() }
+    }
+}
 
 /// A store in a directory.
 pub struct SledStore {
@@ -78,23 +91,19 @@ impl SledStore {
     /// # Errors
     /// When another process has it open, or the files cannot be read or have lost something.
     pub fn open(directory: &Path, cache: u64, now: Now) -> Result<Self, OpenError> {
-        Self::open_checking(directory, cache, now, CHECKED_AT_ONCE, scrub_thread::PAUSE)
+        Self::open_tuned(directory, cache, now, Tuning::default())
     }
 
-    fn open_checking(
-        directory: &Path,
-        cache: u64,
-        now: Now,
-        at_once: usize,
-        pause: Duration,
-    ) -> Result<Self, OpenError> {
+    fn open_tuned(directory: &Path, cache: u64, now: Now, tuning: Tuning) -> Result<Self, OpenError> {
+        let Tuning { scrubbed_at_once, pause, bounds } = tuning;
         let failed = |source: io::Error| OpenError::Io { path: directory.to_owned(), source };
         let report = Shared::default();
-        let Opened { db, committer, lock, checked } = opening::open(directory, cache, at_once, &report)?;
+        let Opened { db, committer, lock, checked } =
+            opening::open(directory, cache, scrubbed_at_once, &report)?;
         let (ops, received) = mpsc::channel(QUEUE);
         let pending = Arc::new(Pending::default());
         let tree = Records::new(&db);
-        let view = View::new(tree.clone(), pending.clone(), ops.downgrade());
+        let view = View::new(tree.clone(), pending.clone(), quarantine_through(ops.downgrade()), bounds);
         let writer = Writer::new(tree, pending, directory, committer, report.clone(), now).map_err(failed)?;
         thread::Builder::new()
             .name("store".to_owned())
@@ -155,6 +164,17 @@ impl SledStore {
             })
         })
     }
+}
+
+/// Asks the writer to put a record into quarantine. A busy writer drops the request; the next reader
+/// of the record makes it again.
+fn quarantine_through(ops: mpsc::WeakSender<Op>) -> Quarantine {
+    Arc::new(move |key| {
+        if let Some(ops) = ops.upgrade() {
+            let (reply, key) = (oneshot::channel().0, key.to_vec());
+            let _ = ops.try_send(writer::operation(reply, move |writer| writer.quarantine(&key).map(Some)));
+        }
+    })
 }
 
 impl Tasks for SledStore {

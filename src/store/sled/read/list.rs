@@ -20,13 +20,6 @@ use crate::{
     },
 };
 
-/// Up to so many filtered tasks are loaded and sorted; beyond, the order's own index is walked.
-/// So few in tests that the contract's lists go both ways.
-const SORTED_IN_MEMORY: usize = if cfg!(test) { 12 } else { 5000 };
-
-/// So many tasks are looked at before their keys are collected instead.
-const LOOKED_AT: usize = if cfg!(test) { 30 } else { 4000 };
-
 type Ids<'a> = Box<dyn Iterator<Item = Result<TaskId, StoreError>> + 'a>;
 
 /// A page of tasks with their newest executions.
@@ -44,7 +37,7 @@ fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
             let items = load(tree, in_order(tree, query).skip(query.skip).take(query.limit))?;
             return Ok(Page { items, total });
         }
-        if total > SORTED_IN_MEMORY as u64
+        if total > tree.bounds.sorted as u64
             && let Some(items) = among_all(tree, query)?
         {
             return Ok(Page { items, total });
@@ -52,7 +45,7 @@ fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
     }
     let chosen = matching(tree, query)?;
     let total = chosen.len() as u64;
-    if chosen.len() > SORTED_IN_MEMORY {
+    if chosen.len() > tree.bounds.sorted {
         let chosen: HashSet<_> = chosen.into_iter().collect();
         let ids = in_order(tree, query).filter(|id| id.as_ref().map_or(true, |id| chosen.contains(id)));
         return Ok(Page { items: load(tree, ids.skip(query.skip).take(query.limit))?, total });
@@ -77,7 +70,7 @@ fn count(tree: &View, query: &TaskQuery) -> Result<u64, StoreError> {
 fn among_all(tree: &View, query: &TaskQuery) -> Result<Option<Vec<Task>>, StoreError> {
     let (mut passed, mut items) = (0, Vec::new());
     for (looked_at, id) in in_order(tree, query).enumerate() {
-        if looked_at == LOOKED_AT {
+        if looked_at == tree.bounds.looked_at {
             return Ok(None);
         }
         let Some(task) = records::get::<Task>(tree, &keys::task(id?))? else { continue };

@@ -10,17 +10,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tokio::sync::{mpsc, oneshot};
-
 use crate::store::{
     StoreError,
-    sled::{
-        engine::{
-            Bytes, EngineResult, keys,
-            overflow::Records,
-            txn::{Writes, backend},
-        },
-        write::writer::{Op, operation},
+    sled::engine::{
+        Bytes, EngineResult, keys,
+        overflow::Records,
+        txn::{Writes, backend},
     },
 };
 
@@ -50,27 +45,41 @@ impl Pending {
     }
 }
 
-/// What readers read.
+/// Asks for the quarantine of the record under a key.
+pub(crate) type Quarantine = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+/// How much a list reads before it goes another way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Filtered tasks that are loaded and sorted; beyond, the index of the order is walked.
+    pub(crate) sorted: usize,
+    /// Tasks that are looked at before their keys are collected instead.
+    pub(crate) looked_at: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { sorted: 5000, looked_at: 4000 }
+    }
+}
+
+/// The records as readers may see them.
 #[derive(Clone)]
 pub(crate) struct View {
     tree: Records,
     pending: Arc<Pending>,
-    ops: mpsc::WeakSender<Op>,
+    quarantine: Quarantine,
+    pub(crate) bounds: Bounds,
 }
 
 impl View {
-    pub(crate) fn new(tree: Records, pending: Arc<Pending>, ops: mpsc::WeakSender<Op>) -> Self {
-        Self { tree, pending, ops }
+    pub(crate) fn new(tree: Records, pending: Arc<Pending>, quarantine: Quarantine, bounds: Bounds) -> Self {
+        Self { tree, pending, quarantine, bounds }
     }
 
-    /// A reader has met a record that does not verify: the writer is asked to set it aside.
+    /// Reports a record that does not verify. No reader waits for its quarantine.
     pub(crate) fn damaged(&self, key: &[u8]) {
-        if let Some(ops) = self.ops.upgrade() {
-            // No reader waits for the answer; if the writer is busy, the next reader asks again.
-            let key = key.to_vec();
-            let _ = ops
-                .try_send(operation(oneshot::channel().0, move |writer| writer.quarantine(&key).map(Some)));
-        }
+        (self.quarantine)(key);
     }
 
     /// A value that is durable.

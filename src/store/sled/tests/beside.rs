@@ -8,7 +8,13 @@ use crate::store::Checked;
 /// A store of which nothing has been checked yet, and is not unless a test asks for it.
 fn unchecked(directory: &TempDir) -> SledStore {
     let never = Duration::from_secs(3600);
-    SledStore::open_checking(directory.path(), CACHE, clock(), 0, never).expect("it opens")
+    SledStore::open_tuned(
+        directory.path(),
+        CACHE,
+        clock(),
+        Tuning { scrubbed_at_once: 0, pause: never, ..Tuning::default() },
+    )
+    .expect("it opens")
 }
 
 /// One more part; whether there are others.
@@ -107,8 +113,13 @@ fn damage_that_it_finds_is_mended_beside_the_work() {
 #[test]
 fn it_goes_on_by_itself_until_all_is_checked() {
     let directory = written(&many());
-    let store =
-        SledStore::open_checking(directory.path(), CACHE, clock(), 0, Duration::ZERO).expect("it opens");
+    let store = SledStore::open_tuned(
+        directory.path(),
+        CACHE,
+        clock(),
+        Tuning { scrubbed_at_once: 0, pause: Duration::ZERO, ..Tuning::default() },
+    )
+    .expect("it opens");
     // Every change lets a part of the check pass.
     let mut turns = 0;
     while store.report().check == Checked::Running {

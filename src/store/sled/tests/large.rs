@@ -149,8 +149,13 @@ fn pieces_whose_value_is_gone_are_set_aside_and_take_no_part_in_a_new_one() {
     assert!(found.problems[0].contains("a piece of value \"gone\""), "{:?}", found.problems);
 
     // Not checked yet, and written anew before it is.
-    let store = SledStore::open_checking(directory.path(), CACHE, clock(), 0, Duration::from_secs(3600))
-        .expect("it opens");
+    let store = SledStore::open_tuned(
+        directory.path(),
+        CACHE,
+        clock(),
+        Tuning { scrubbed_at_once: 0, pause: Duration::from_secs(3600), ..Tuning::default() },
+    )
+    .expect("it opens");
     wait(store.put("gone".to_owned(), value(50_000, "n")));
     while wait(store.ask(|writer| writer.scrub().map(Some))) {}
     assert_eq!(wait(store.get("gone".to_owned())), Some(value(50_000, "n")));
