@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let json = is_json(&request);
-        let bytes = whole(request).await?;
+        let bytes = take_body(request).await?;
         if !json {
             return Err(not_json());
         }
@@ -47,7 +47,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalBody {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let json = is_json(&request);
-        let bytes = whole(request).await?;
+        let bytes = take_body(request).await?;
         if bytes.is_empty() {
             return Ok(Self(Map::new()));
         }
@@ -89,7 +89,7 @@ struct Unreadable(ApiError);
 /// when the answer goes out would be closed, and the client's next request would fail.
 pub(super) async fn with_whole_body(request: Request) -> Request {
     let (mut parts, body) = request.into_parts();
-    match read(body).await {
+    match read_body(body).await {
         Ok(bytes) => Request::from_parts(parts, bytes.into()),
         Err(error) => {
             parts.extensions.insert(Unreadable(error));
@@ -98,16 +98,16 @@ pub(super) async fn with_whole_body(request: Request) -> Request {
     }
 }
 
-async fn whole(mut request: Request) -> Result<Vec<u8>, ApiError> {
+async fn take_body(mut request: Request) -> Result<Vec<u8>, ApiError> {
     match request.extensions_mut().remove::<Unreadable>() {
         Some(Unreadable(error)) => Err(error),
-        None => read(request.into_body()).await,
+        None => read_body(request.into_body()).await,
     }
 }
 
 /// Reads a body. A part of a body beyond the limit is read too, and dropped: a client that is
 /// still writing would not see the answer.
-async fn read(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
+async fn read_body(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut length = 0;
     while length <= DRAINED

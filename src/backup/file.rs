@@ -129,12 +129,12 @@ impl<'a> Checked<'a> {
             path: path.to_owned(),
             source,
         })?;
-        let reader = Reader::begin(BufReader::new(file)).map_err(|error| explained(path, error))?;
+        let reader = Reader::begin(BufReader::new(file)).map_err(|error| explain(path, error))?;
         Ok(Self { path, reader })
     }
 
     fn next(&mut self) -> Result<Option<Record>, TransferError> {
-        self.reader.next_record().map_err(|error| explained(self.path, error))
+        self.reader.next_record().map_err(|error| explain(self.path, error))
     }
 
     fn wrong(&self, problem: String) -> TransferError {
@@ -142,7 +142,7 @@ impl<'a> Checked<'a> {
     }
 }
 
-fn explained(path: &Path, error: LineError) -> TransferError {
+fn explain(path: &Path, error: LineError) -> TransferError {
     let path = path.to_owned();
     match error {
         LineError::Io(source) => TransferError::Io { doing: "read", path, source },

@@ -30,8 +30,10 @@ impl Order {
                 self.executions.clear();
                 self.task = Some(task.id);
                 let name = &task.definition.name;
-                once(self.tasks.insert(task.id), || format!("the task {}", task.id))?;
-                once(self.names.insert(name.as_str().into()), || format!("a task with the name \"{name}\""))
+                ensure_first(self.tasks.insert(task.id), || format!("the task {}", task.id))?;
+                ensure_first(self.names.insert(name.as_str().into()), || {
+                    format!("a task with the name \"{name}\"")
+                })
             }
             Record::Execution(row) => {
                 if self.task != Some(row.task_id) {
@@ -40,7 +42,9 @@ impl Order {
                         row.id, row.task_id
                     ));
                 }
-                once(self.executions.insert(row.id, None).is_none(), || format!("the execution {}", row.id))
+                ensure_first(self.executions.insert(row.id, None).is_none(), || {
+                    format!("the execution {}", row.id)
+                })
             }
             Record::Output(output) => {
                 let (id, chunk) = (output.execution, output.chunk);
@@ -56,13 +60,13 @@ impl Order {
                 Ok(())
             }
             Record::Value { key, .. } => {
-                once(self.values.insert(key.clone()), || format!("the value \"{key}\""))
+                ensure_first(self.values.insert(key.clone()), || format!("the value \"{key}\""))
             }
             Record::Audit(_) | Record::Quarantine(_) => Ok(()),
         }
     }
 }
 
-fn once(first: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+fn ensure_first(first: bool, what: impl FnOnce() -> String) -> Result<(), String> {
     if first { Ok(()) } else { Err(format!("{} is there twice", what())) }
 }

@@ -10,7 +10,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use isochron::{
     config::{self, Config},
-    domain::{text::visible, zone::parse_zone},
+    domain::{text::show_controls, zone::parse_zone},
 };
 
 /// Wrong usage: flags, settings, expressions.
@@ -116,10 +116,10 @@ fn fail(code: u8, error: &anyhow::Error) -> ExitCode {
 /// Writes lines to standard output. A closed output is no error: nobody reads on.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", visible(text)).and_then(|()| out.flush());
+    let _ = writeln!(out, "{}", show_controls(text)).and_then(|()| out.flush());
 }
 
 /// Writes lines to standard error.
 fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
+    let _ = writeln!(std::io::stderr().lock(), "{}", show_controls(text));
 }

@@ -9,7 +9,7 @@ use std::{
 use isochron::{
     allocator, app,
     config::{Config, LogFormat},
-    domain::text::one_line,
+    domain::text::to_one_line,
 };
 use tracing::field::Field;
 use tracing_subscriber::{
@@ -57,8 +57,8 @@ pub(super) fn start_log(config: &Config) -> anyhow::Result<()> {
 fn write_field(to: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let text = format!("{value:?}");
     match field.name() {
-        "message" => to.write_str(&one_line(&text)),
-        name => write!(to, "{name}={}", one_line(&text)),
+        "message" => to.write_str(&to_one_line(&text)),
+        name => write!(to, "{name}={}", to_one_line(&text)),
     }
 }
 
@@ -68,7 +68,7 @@ struct OneLine(io::Stderr);
 impl io::Write for OneLine {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(record);
-        writeln!(self.0, "{}", one_line(text.trim_end()))?;
+        writeln!(self.0, "{}", to_one_line(text.trim_end()))?;
         Ok(record.len())
     }
 

@@ -12,7 +12,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Config, ConfigError, Origin, Raw, Setting, names, unknown};
+use super::{Config, ConfigError, Origin, Raw, Setting, names, refuse_unknown};
 
 /// The file's name in the working directory.
 const NAME: &str = "isochron.toml";
@@ -94,7 +94,7 @@ impl File<'_> {
         if names::is_token(name, &setting.origin) {
             return Err(ConfigError::TokenInFile { setting: Box::new(setting) });
         }
-        if let Some(key) = names::named(name) {
+        if let Some(key) = names::find_key(name) {
             return config.apply(key, &raw, setting);
         }
         let inside = format!("{name}.");
@@ -107,7 +107,7 @@ impl File<'_> {
                 setting: Box::new(Setting { value: Some(raw.to_string()), ..setting }),
                 allowed: format!("a table with {}", names::members(&inside)),
             }),
-            _ => Err(unknown(name, setting, &raw)),
+            _ => Err(refuse_unknown(name, setting, &raw)),
         }
     }
 

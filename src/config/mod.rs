@@ -30,7 +30,7 @@ pub use file::{read_environment, read_file};
 pub use keys::{Reference, reference, settings};
 
 use keys::{KEYS, Key};
-use names::{hides_value, named, nearest};
+use names::{find_key, hides_value, nearest};
 use value::Raw;
 
 /// The most runner processes a server may have.
@@ -224,16 +224,16 @@ impl Config {
         let cores = cores.max(1);
         if self.origins.get("runners.max").is_none() {
             self.runners.max = cores.saturating_mul(4).min(MOST_RUNNERS);
-            self.derived("runners.max", self.runners.max.to_string());
+            self.set_derived("runners.max", self.runners.max.to_string());
         }
         if self.origins.get("runners.min").is_none() {
             // A lower `max` alone must not stop the start on a machine with many cores.
             self.runners.min = cores.min(self.runners.max);
-            self.derived("runners.min", self.runners.min.to_string());
+            self.set_derived("runners.min", self.runners.min.to_string());
         }
         if self.origins.get("store.path").is_none() {
             self.store.path = self.data.join("store");
-            self.derived("store.path", format!("{:?}", self.store.path));
+            self.set_derived("store.path", format!("{:?}", self.store.path));
         }
         if self.runners.min > self.runners.max
             && let (Some(low), Some(high)) =
@@ -244,7 +244,7 @@ impl Config {
         Ok(self)
     }
 
-    fn derived(&mut self, key: &'static str, value: String) {
+    fn set_derived(&mut self, key: &'static str, value: String) {
         self.origins.0.insert(key, Setting::new(key, Some(value), Origin::Default));
     }
 }
@@ -279,14 +279,14 @@ pub fn load(
         let setting = Setting::new(name, None, Origin::Environment);
         match KEYS.iter().find(|key| key.variable() == *name) {
             Some(key) => config.apply(key, &Raw::word(text), setting)?,
-            None => return Err(unknown(&names::spoken(name), setting, &Raw::word(text))),
+            None => return Err(refuse_unknown(&names::key_of(name), setting, &Raw::word(text))),
         }
     }
     for (name, text) in flags {
         let setting = Setting::new(&names::flag(name), None, Origin::Flag);
-        match named(name).filter(|key| key.flag) {
+        match find_key(name).filter(|key| key.flag) {
             Some(key) => config.apply(key, &Raw::word(text), setting)?,
-            None => return Err(unknown(name, setting, &Raw::word(text))),
+            None => return Err(refuse_unknown(name, setting, &Raw::word(text))),
         }
     }
     config.finish(cores)
@@ -294,7 +294,7 @@ pub fn load(
 
 /// The error for a name that is no row of the table. `name` is `setting`'s key in the
 /// file's words, for comparing.
-fn unknown(name: &str, setting: Setting, raw: &Raw<'_>) -> ConfigError {
+fn refuse_unknown(name: &str, setting: Setting, raw: &Raw<'_>) -> ConfigError {
     let near = nearest(name, &setting.origin);
     let known = || KEYS.iter().filter_map(|key| key.written(&setting.origin)).collect::<Vec<_>>().join(", ");
     let hint = match near.and_then(|key| key.written(&setting.origin)) {

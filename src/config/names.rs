@@ -15,7 +15,7 @@ pub(super) const PREFIX: &str = "ISOCHRON_";
 impl Key {
     /// The variable: `limits.outputBytes` is `ISOCHRON_LIMITS__OUTPUT_BYTES`.
     pub(super) fn variable(&self) -> String {
-        format!("{PREFIX}{}", spaced(self.name, '_', "__").to_ascii_uppercase())
+        format!("{PREFIX}{}", split_humps(self.name, '_', "__").to_ascii_uppercase())
     }
 
     /// The name in `origin`, if it can be there at all.
@@ -29,7 +29,7 @@ impl Key {
 }
 
 /// A camel-case key with `hump` before each capital and `level` for each dot.
-fn spaced(name: &str, hump: char, level: &str) -> String {
+fn split_humps(name: &str, hump: char, level: &str) -> String {
     let mut out = String::with_capacity(name.len() + 8);
     for c in name.chars() {
         match c {
@@ -43,16 +43,16 @@ fn spaced(name: &str, hump: char, level: &str) -> String {
 
 /// A key as a flag: `logFormat` is `--log-format`.
 pub(super) fn flag(name: &str) -> String {
-    format!("--{}", spaced(name, '-', "."))
+    format!("--{}", split_humps(name, '-', "."))
 }
 
 /// A variable's name with the levels of a key of the file, for comparing.
-pub(super) fn spoken(variable: &str) -> String {
+pub(super) fn key_of(variable: &str) -> String {
     variable.strip_prefix(PREFIX).unwrap_or(variable).replace("__", ".")
 }
 
 /// The row with this key of the file.
-pub(super) fn named(name: &str) -> Option<&'static Key> {
+pub(super) fn find_key(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
@@ -69,7 +69,7 @@ pub(super) fn members(inside: &str) -> String {
 /// Whether an unknown key, or one misplaced in a table, is an attempt at the admin token.
 pub(super) fn is_token(name: &str, origin: &Origin) -> bool {
     let meant = |key: &Key| key.secret();
-    named(name).is_some_and(meant) || named(name).is_none() && nearest(name, origin).is_some_and(meant)
+    find_key(name).is_some_and(meant) || find_key(name).is_none() && nearest(name, origin).is_some_and(meant)
 }
 
 /// Whether the value of the unknown key `name` may be a secret. A value is shown if it is too

@@ -436,3 +436,9 @@ fn the_page_of_settings_has_the_table_as_it_is() {
     let page = include_str!("../../docs/settings.md");
     assert!(page.contains(&reference()), "docs/settings.md should hold this table:\n\n{}", reference());
 }
+
+#[test]
+fn a_file_may_begin_with_a_byte_order_mark() {
+    let config = from_file("\u{feff}timezone = \"Europe/Berlin\"\n").expect("it loads");
+    assert_eq!(config.timezone, "Europe/Berlin");
+}

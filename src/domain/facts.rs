@@ -259,7 +259,7 @@ impl Task {
     /// progress (where runs may overlap: a catch-up). While the task is paused or a retry is
     /// pending, only a manual run has its turn.
     #[must_use]
-    pub(super) fn ready(&self) -> Option<usize> {
+    pub(super) fn next_waiting(&self) -> Option<usize> {
         let facts = &self.facts;
         if !self.may_start() || facts.running.iter().any(|running| running.trigger == Trigger::CatchUp) {
             return None;
@@ -275,7 +275,7 @@ impl Task {
     #[must_use]
     pub fn due(&self) -> Option<Millis> {
         let facts = &self.facts;
-        if let Some(waiting) = self.ready() {
+        if let Some(waiting) = self.next_waiting() {
             return Some(facts.waiting[waiting].since);
         }
         if facts.paused {

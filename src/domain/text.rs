@@ -7,19 +7,19 @@ use std::{borrow::Cow, fmt::Write};
 
 /// `text` in one line, without control characters.
 #[must_use]
-pub fn one_line(text: &str) -> Cow<'_, str> {
-    escape(text, |c| !acts(c))
+pub fn to_one_line(text: &str) -> Cow<'_, str> {
+    escape(text, |c| !acts_on_terminal(c))
 }
 
 /// `text` without control characters but line breaks and tabs.
 #[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
-    escape(text, |c| !acts(c) || c == '\n' || c == '\t')
+pub fn show_controls(text: &str) -> Cow<'_, str> {
+    escape(text, |c| !acts_on_terminal(c) || c == '\n' || c == '\t')
 }
 
 /// Whether a terminal may obey a character: the control characters, the separators of lines and
 /// paragraphs, and the marks that turn the direction of writing (UAX #9).
-fn acts(c: char) -> bool {
+fn acts_on_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -55,7 +55,7 @@ mod tests {
             ("\u{2028}\u{202e}txt.exe", "\\u2028\\u202etxt.exe", "\\u2028\\u202etxt.exe"),
         ];
         for (text, line, lines) in cases {
-            assert_eq!((one_line(text).as_ref(), visible(text).as_ref()), (line, lines), "{text:?}");
+            assert_eq!((to_one_line(text).as_ref(), show_controls(text).as_ref()), (line, lines), "{text:?}");
         }
     }
 }

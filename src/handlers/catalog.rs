@@ -77,7 +77,8 @@ impl Catalog {
         let (files, checks, owned) = (self.files.clone(), self.checks.clone(), name.to_owned());
         let look_up = move || {
             let source = files.entry(&owned)?;
-            let kept = checks.kept(&source).filter(|kept| kept.check.error.is_none() && kept.holds(&files));
+            let kept =
+                checks.find_kept(&source).filter(|kept| kept.check.error.is_none() && kept.holds(&files));
             Ok((source, kept.is_some()))
         };
         let (source, is_known) = blocking(look_up).await.map_err(HandlerError::Unusable)?;
@@ -99,7 +100,9 @@ impl Catalog {
         let mut listed = listed.await;
         let under_way: Vec<_> = listed
             .iter()
-            .map(|state| self.checks.wanted(state).map(|source| self.checks.start(&state.file.name, source)))
+            .map(|state| {
+                self.checks.source_to_check(state).map(|source| self.checks.start(&state.file.name, source))
+            })
             .collect();
         let deadline = Instant::now() + PATIENCE;
         for (state, check) in listed.iter_mut().zip(under_way) {
@@ -161,12 +164,12 @@ impl Kept {
 }
 
 impl Checks {
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+    fn lock_known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         lock(&self.known)
     }
 
-    fn kept(&self, source: &Source) -> Option<Kept> {
-        let kept = self.known().get(&source.file)?.kept.clone();
+    fn find_kept(&self, source: &Source) -> Option<Kept> {
+        let kept = self.lock_known().get(&source.file)?.kept.clone();
         kept.filter(|kept| kept.hash == source.hash)
     }
 
@@ -174,7 +177,7 @@ impl Checks {
     fn look_up(&self, files: &Files, file: HandlerFile) -> HandlerState {
         let (error, checking) = match &file.source {
             Err(error) => (Some(error.clone()), false),
-            Ok(source) => match self.kept(source) {
+            Ok(source) => match self.find_kept(source) {
                 Some(kept) => {
                     let is_good = kept.is_believed() && kept.holds(files);
                     (kept.check.error, !is_good)
@@ -187,19 +190,19 @@ impl Checks {
 
     /// Drops results of files that are no longer there.
     fn forget_all_but(&self, listed: &[HandlerState]) {
-        self.known().retain(|file, known| {
+        self.lock_known().retain(|file, known| {
             known.under_way.is_some() || listed.iter().any(|state| state.file.file == *file)
         });
     }
 
-    fn wanted(&self, state: &HandlerState) -> Option<Source> {
+    fn source_to_check(&self, state: &HandlerState) -> Option<Source> {
         state.file.source.as_ref().ok().filter(|_| state.checking).cloned()
     }
 
     /// Starts a check, which goes on when the list stops waiting, or joins the check of the same
     /// source that is under way.
     fn start(self: &Arc<Self>, name: &str, source: Source) -> UnderWay {
-        let mut known = self.known();
+        let mut known = self.lock_known();
         let known = known.entry(source.file.clone()).or_default();
         if let Some((hash, check)) = &known.under_way
             && *hash == source.hash
@@ -215,7 +218,7 @@ impl Checks {
             let _permit = checks.permits.acquire().await;
             let (file, hash) = (source.file.clone(), source.hash);
             let outcome = checks.run(&name, source).await;
-            if let Some(known) = checks.known().get_mut(&file) {
+            if let Some(known) = checks.lock_known().get_mut(&file) {
                 known.under_way.take_if(|(under_way, _)| *under_way == hash);
             }
             done.send_replace(Some(outcome));
@@ -228,7 +231,7 @@ impl Checks {
         let (file, hash, started) = (source.file.clone(), source.hash, Instant::now());
         let check = self.loader.load(name, source).await.map_err(|error| error.to_string())?;
         let kept = Kept { hash, check: check.clone(), took: started.elapsed(), ended: Instant::now() };
-        self.known().entry(file).or_default().kept = Some(kept);
+        self.lock_known().entry(file).or_default().kept = Some(kept);
         Ok(check)
     }
 }
@@ -330,7 +333,7 @@ mod tests {
         assert_eq!(scene.list().await, ["a: 0 bad is bad", "b: bad is bad"]);
         fs::remove_file(scene.folder.path().join("a.js")).expect("removed");
         assert_eq!(scene.list().await, ["b: bad is bad"]);
-        assert_eq!(scene.catalog.checks.known().len(), 1, "files that are gone are forgotten");
+        assert_eq!(scene.catalog.checks.lock_known().len(), 1, "files that are gone are forgotten");
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,6 +15,15 @@ const LASTING: [&str; 3] = ["_key", "createdAt", "scheduleType"];
 const CHANGING: [&str; 8] =
     ["nextRun", "period", "retryCount", "lastRetry", "status", "updatedAt", "lastExecution", "executions"];
 
+/// The task's document in a body that is the whole answer of a read; any other body as it is.
+pub(in crate::api) fn unwrap_answer(mut body: Map<String, Value>) -> Map<String, Value> {
+    let is_answer = body.keys().all(|name| ["task", "executions", "meta"].contains(&name.as_str()));
+    match body.get_mut("task") {
+        Some(Value::Object(task)) if is_answer => std::mem::take(task),
+        _ => body,
+    }
+}
+
 /// Takes the read-only fields out of `body`, and names those that differ from `document`, the
 /// task as it is now. In a document from before the task's last change, the fields that change
 /// by themselves may differ.

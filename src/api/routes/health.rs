@@ -15,7 +15,7 @@ use crate::{
         state::{RunnersReady, Shared},
     },
     backup::BackupState,
-    domain::text::one_line,
+    domain::text::to_one_line,
     store::Report,
 };
 
@@ -76,7 +76,7 @@ pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response,
 /// Makes each text one line: an operator's tools show them as they are.
 fn flatten(value: &mut Value) {
     match value {
-        Value::String(text) => *text = one_line(text).into_owned(),
+        Value::String(text) => *text = to_one_line(text).into_owned(),
         Value::Array(items) => items.iter_mut().for_each(flatten),
         Value::Object(fields) => fields.values_mut().for_each(flatten),
         _ => {}

@@ -141,11 +141,12 @@ pub(in crate::api) async fn update(
     Caller(actor): Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
-    Body(mut body): Body,
+    Body(body): Body,
 ) -> Result<Json<Changed>, ApiError> {
     fields.finish()?;
     let view = api.store.task_view(id, NEWEST).await?.ok_or(StoreError::NotFound)?;
     let document = TaskDocument::new(view, api.clock.now());
+    let mut body = read_only::unwrap_answer(body);
     let mut problems = read_only::take_out(&mut body, &document)?;
     let draft = match Draft::read(&body) {
         Ok(draft) if problems.is_empty() => draft,

@@ -19,7 +19,7 @@ impl Schedule {
             Self::Cron(cron) => clock_changes(cron, zone, next).chain(day_rule(cron)).collect(),
             Self::At(moment) if (1..SECONDS_MISTAKEN).contains(moment) => vec![format!(
                 "The time is in {}: digits are milliseconds since 1970, not seconds.",
-                shown(seconds(*moment), "%B %Y")
+                format_wall(seconds(*moment), "%B %Y")
             )],
             _ => Vec::new(),
         }
@@ -35,27 +35,27 @@ fn day_rule(cron: &CronExpr) -> Option<String> {
 }
 
 fn clock_changes(cron: &CronExpr, zone: Tz, next: &[Millis]) -> impl Iterator<Item = String> {
-    let bounds = next.first().zip(next.last()).map(|ends| (planned(ends.0), planned(ends.1)));
+    let bounds = next.first().zip(next.last()).map(|ends| (clamp(ends.0), clamp(ends.1)));
     // A day longer than the runs, for a run whose time comes again within that day.
     let around = bounds.map(|(first, last)| jumps(zone, first - 1, last + DAY));
     around.into_iter().flatten().filter_map(move |jump| {
         let (_, last) = bounds?;
         match (jump.after > jump.before, cron.is_fixed_time()) {
-            (true, true) => moved(cron, zone, jump, next),
-            (false, true) => run_once(zone, jump, next),
-            (forward, false) if jump.at <= last => elapsed(cron, zone, jump, forward),
+            (true, true) => warn_of_gap(cron, zone, jump, next),
+            (false, true) => warn_of_repeat(zone, jump, next),
+            (forward, false) if jump.at <= last => warn_of_wildcard(cron, zone, jump, forward),
             _ => None,
         }
     })
 }
 
 /// Brings an instant into the range of planned times, so that no eternity is searched.
-fn planned(instant: &Millis) -> Seconds {
+fn clamp(instant: &Millis) -> Seconds {
     seconds(*instant).clamp(SPAN.0, SPAN.1)
 }
 
 /// A fixed time that does not exist: the run is at the end of the gap.
-fn moved(cron: &CronExpr, zone: Tz, jump: Jump, next: &[Millis]) -> Option<String> {
+fn warn_of_gap(cron: &CronExpr, zone: Tz, jump: Jump, next: &[Millis]) -> Option<String> {
     let reached = high_water(zone, jump.at - 1);
     let missing = cron.wall().next(reached).filter(|wall| *wall < jump.wall_after())?;
     next.contains(&millis(jump.at)).then_some(())?;
@@ -66,24 +66,24 @@ fn moved(cron: &CronExpr, zone: Tz, jump: Jump, next: &[Millis]) -> Option<Strin
     Some(format!(
         "{} does not exist in {zone} ({}): that run is at {}{others}.",
         date_time(missing),
-        change(jump),
+        describe_change(jump),
         date_or_time(jump.wall_after(), missing),
     ))
 }
 
 /// A fixed time that happens twice: the run is the first time.
-fn run_once(zone: Tz, jump: Jump, next: &[Millis]) -> Option<String> {
+fn warn_of_repeat(zone: Tz, jump: Jump, next: &[Millis]) -> Option<String> {
     let repeated = jump.at - (jump.before - jump.after)..jump.at;
     let run = next.iter().map(|run| seconds(*run)).find(|run| repeated.contains(run))?;
     Some(format!(
         "{} happens twice in {zone} ({}): it runs only the first time.",
         date_time(run + jump.before),
-        change(jump),
+        describe_change(jump),
     ))
 }
 
 /// Times of a wildcard expression that do not exist, or that run both times.
-fn elapsed(cron: &CronExpr, zone: Tz, jump: Jump, forward: bool) -> Option<String> {
+fn warn_of_wildcard(cron: &CronExpr, zone: Tz, jump: Jump, forward: bool) -> Option<String> {
     let (start, end) = (jump.wall_before().min(jump.wall_after()), jump.wall_before().max(jump.wall_after()));
     (cron.wall().count(start - 1, end - 1) > 0).then_some(())?;
     let effect = match forward {
@@ -92,13 +92,13 @@ fn elapsed(cron: &CronExpr, zone: Tz, jump: Jump, forward: bool) -> Option<Strin
     };
     Some(format!(
         "In {zone} the clock changes {}: the times from {} up to {} {effect}.",
-        change(jump),
+        describe_change(jump),
         date_time(start),
         date_or_time(end, start),
     ))
 }
 
-fn change(jump: Jump) -> String {
+fn describe_change(jump: Jump) -> String {
     let direction = if jump.after > jump.before { "forward" } else { "back" };
     format!(
         "{direction} from {} to {}",
@@ -108,11 +108,11 @@ fn change(jump: Jump) -> String {
 }
 
 fn date_time(wall: Seconds) -> String {
-    shown(wall, if wall % 60 == 0 { "%H:%M on %Y-%m-%d" } else { "%H:%M:%S on %Y-%m-%d" })
+    format_wall(wall, if wall % 60 == 0 { "%H:%M on %Y-%m-%d" } else { "%H:%M:%S on %Y-%m-%d" })
 }
 
 fn time(wall: Seconds) -> String {
-    shown(wall, if wall % 60 == 0 { "%H:%M" } else { "%H:%M:%S" })
+    format_wall(wall, if wall % 60 == 0 { "%H:%M" } else { "%H:%M:%S" })
 }
 
 /// The time alone if the day is that of `other`.
@@ -120,6 +120,6 @@ fn date_or_time(wall: Seconds, other: Seconds) -> String {
     if wall.div_euclid(DAY) == other.div_euclid(DAY) { time(wall) } else { date_time(wall) }
 }
 
-fn shown(wall: Seconds, format: &str) -> String {
+fn format_wall(wall: Seconds, format: &str) -> String {
     DateTime::from_timestamp(wall, 0).map(|wall| wall.format(format).to_string()).unwrap_or_default()
 }

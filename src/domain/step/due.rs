@@ -18,7 +18,7 @@ impl Stepper<'_, '_> {
         if task.due().is_none_or(|due| due > now) {
             return;
         }
-        if let Some(place) = task.ready() {
+        if let Some(place) = task.next_waiting() {
             let Waiting { execution, trigger, occurrence, .. } = self.facts().waiting.remove(place);
             self.start(execution, trigger, 1, occurrence);
         } else if !task.facts.retries.is_empty() {
@@ -88,7 +88,7 @@ impl Stepper<'_, '_> {
         for scheduled_for in times {
             self.wait(Trigger::CatchUp, scheduled_for);
         }
-        if self.step.task.ready().is_some() {
+        if self.step.task.next_waiting().is_some() {
             self.decide_due();
         }
     }

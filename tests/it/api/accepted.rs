@@ -34,6 +34,9 @@ fn the_whole_document_of_a_task_can_be_sent_back_with_a_change() {
     let same = server.client().put(&path, &before).expect(200)["task"].take();
     assert_eq!(same, before, "nothing has changed, so nothing is changed");
 
+    let answer = server.client().get(&path).expect(200);
+    assert_eq!(server.client().put(&path, &answer).expect(200)["task"], before, "the whole answer works too");
+
     let mut changed = before.clone();
     changed["description"] = json!("by the whole document");
     changed["schedule"] = json!("0 0 2 1 *");

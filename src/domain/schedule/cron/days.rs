@@ -44,11 +44,11 @@ impl DayRule {
 
     /// Whether the rule lets `date` through; the month field is not asked.
     pub(crate) fn matches(&self, date: NaiveDate) -> bool {
-        let of_month =
-            has(&self.of_month, date.day()) || self.of_month.parts().iter().any(|part| extended(*part, date));
+        let of_month = has(&self.of_month, date.day())
+            || self.of_month.parts().iter().any(|part| matches_extended(*part, date));
         let of_week = || {
             has(&self.of_week, date.weekday().num_days_from_sunday())
-                || self.of_week.parts().iter().any(|part| extended(*part, date))
+                || self.of_week.parts().iter().any(|part| matches_extended(*part, date))
         };
         if self.is_either() { of_month || of_week() } else { of_month && of_week() }
     }
@@ -74,7 +74,7 @@ fn has(field: &Field, value: u32) -> bool {
     field.bits() >> value & 1 == 1
 }
 
-fn extended(part: Part, date: NaiveDate) -> bool {
+fn matches_extended(part: Part, date: NaiveDate) -> bool {
     let (day, length) = (date.day(), length_of_month(date));
     let weekday = date.weekday().num_days_from_sunday();
     match part {

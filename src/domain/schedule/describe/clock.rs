@@ -5,7 +5,7 @@ use crate::domain::schedule::cron::{Field, Part, Wall};
 
 /// So many times of day are named one by one; more are said as a pattern.
 const MOST_TIMES: usize = 6;
-/// So many numbers of a list are named one by one; more are said as they were written.
+/// So many numbers of a list are named one by one; more are said as they were write_part.
 const MOST_NUMBERS: usize = 10;
 
 /// The phrase, with two facts on which the next phrase depends.
@@ -57,7 +57,7 @@ pub(super) fn phrase(wall: &Wall) -> Clock {
     }
 }
 
-/// The times of day as `09:00`, if there are only a few and all are written out.
+/// The times of day as `09:00`, if there are only a few and all are write_part out.
 fn times(wall: &Wall) -> Option<Vec<String>> {
     let explicit = |field: &Field| {
         field.parts().iter().all(|part| matches!(part, Part::Range { first, last, .. } if first == last))
@@ -150,12 +150,12 @@ fn numbers(field: &Field) -> String {
     let items: Vec<_> = if field.values().count() <= MOST_NUMBERS {
         field.values().map(|value| value.to_string()).collect()
     } else {
-        field.parts().iter().map(|part| written(*part)).collect()
+        field.parts().iter().map(|part| write_part(*part)).collect()
     };
     join(&items)
 }
 
-fn written(part: Part) -> String {
+fn write_part(part: Part) -> String {
     match part {
         Part::Range { first, last, step: 1 } if first == last => first.to_string(),
         Part::Range { first, last, step: 1 } => format!("{first} to {last}"),

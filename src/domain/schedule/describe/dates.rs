@@ -47,11 +47,11 @@ pub(super) fn days(rule: &DayRule) -> String {
 
 /// `in January and July`; empty for every month.
 pub(super) fn months(month: &Field) -> String {
-    if month.is_full() { String::new() } else { format!("in {}", join(&named(month, &MONTHS))) }
+    if month.is_full() { String::new() } else { format!("in {}", join(&name_values(month, &MONTHS))) }
 }
 
 fn days_of_week(field: &Field) -> String {
-    let mut items = named(field, &WEEKDAYS);
+    let mut items = name_values(field, &WEEKDAYS);
     items.extend(field.parts().iter().filter_map(|part| match *part {
         Part::LastWeekday(weekday) => Some(format!("the last {} of the month", weekday_name(weekday))),
         Part::NthWeekday { weekday, nth } => {
@@ -99,7 +99,7 @@ fn weekday_name(weekday: u8) -> &'static str {
 }
 
 /// The names of a field's values; neighbours are said as a stretch.
-fn named(field: &Field, names: &[(u8, &str)]) -> Vec<String> {
+fn name_values(field: &Field, names: &[(u8, &str)]) -> Vec<String> {
     names
         .chunk_by(|(left, _), (right, _)| has(field, *left) == has(field, *right))
         .filter(|run| run.first().is_some_and(|(value, _)| has(field, *value)))
