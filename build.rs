@@ -1,8 +1,8 @@
-//! Finds the scripts of `deno_web` and `deno_webidl` and has them put into the binary.
+//! Finds the scripts of `deno_web` and `deno_webidl` and embeds them in the binary.
 //!
-//! The two crates name their scripts by paths in the package registry's folder and expect
-//! snapshots to be made where they are built. Ours is made at the server's start, on whatever
-//! machine that is, so the scripts come along (`src/runner/isolate/snapshot.rs`).
+//! The two crates name their scripts by paths in the package registry's folder: they expect the
+//! snapshot to be built on the machine that compiles them. The server builds its snapshot when it
+//! starts, on any machine, so the binary holds the texts (`src/runner/isolate/snapshot.rs`).
 
 use std::{
     env,
@@ -18,12 +18,12 @@ const CRATES: [&str; 2] = ["deno_web", "deno_webidl"];
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=Cargo.lock");
-    // Nobody asks for them without the runner, and then the two crates need not be there.
+    // Without the runner the two crates may be absent.
     if env::var_os("CARGO_FEATURE_RUNNER").is_none() {
         return Ok(());
     }
     let mut list = String::from("&[\n");
-    for (name, folder) in folders()? {
+    for (name, folder) in find_folders()? {
         let mut scripts: Vec<PathBuf> =
             fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
         scripts.retain(|path| path.extension().is_some_and(|end| end == "js"));
@@ -38,16 +38,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where cargo has the crates: in its registry's folder, or, if they are vendored or patched,
-/// where it says. (To say anything it wants every dependency there, those of the tests too,
-/// which a build alone does not bring.)
-fn folders() -> Result<Vec<(&'static str, PathBuf)>, Box<dyn Error>> {
+/// The crates' folders: in cargo's registry, or, if the crates are vendored or patched, as
+/// `cargo metadata` reports them. (The registry comes first because `cargo metadata` needs every
+/// dependency on disk, those of the tests too, and a build does not download those.)
+fn find_folders() -> Result<Vec<(&'static str, PathBuf)>, Box<dyn Error>> {
     let lock = fs::read_to_string(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("Cargo.lock"))?;
     let unpacked: Vec<_> = CRATES
         .into_iter()
-        .filter_map(|name| Some((name, in_registry(name, version(&lock, name)?)?)))
+        .filter_map(|name| Some((name, find_in_registry(name, version(&lock, name)?)?)))
         .collect();
-    if unpacked.len() == CRATES.len() { Ok(unpacked) } else { by_metadata() }
+    if unpacked.len() == CRATES.len() { Ok(unpacked) } else { ask_cargo() }
 }
 
 /// A crate's version in the lock file.
@@ -56,8 +56,8 @@ fn version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
     rest.split('"').next()
 }
 
-/// A crate's folder among those that cargo has unpacked.
-fn in_registry(name: &str, version: &str) -> Option<PathBuf> {
+/// A crate's folder in cargo's registry, if cargo has unpacked it there.
+fn find_in_registry(name: &str, version: &str) -> Option<PathBuf> {
     let home =
         env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")))?;
     let registries = fs::read_dir(home.join("registry").join("src")).ok()?;
@@ -65,7 +65,7 @@ fn in_registry(name: &str, version: &str) -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.join("Cargo.toml").is_file())
 }
 
-fn by_metadata() -> Result<Vec<(&'static str, PathBuf)>, Box<dyn Error>> {
+fn ask_cargo() -> Result<Vec<(&'static str, PathBuf)>, Box<dyn Error>> {
     let output = Command::new(env::var("CARGO")?)
         .args(["metadata", "--format-version", "1", "--filter-platform", &env::var("TARGET")?])
         .current_dir(env::var("CARGO_MANIFEST_DIR")?)

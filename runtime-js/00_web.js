@@ -1,7 +1,7 @@
-// The web APIs a handler sees, taken from deno_web, and nothing else of Deno.
+// The web APIs of a handler, taken from deno_web. Nothing else of Deno is visible.
 //
-// Runs once, while the startup snapshot is built. Everything here and in the files
-// that follow uses primordials: a handler may patch any built-in without reaching us.
+// Runs once, while the startup snapshot is built. This script and the later ones use only
+// primordials, so a handler that patches built-ins does not change them.
 "use strict";
 
 ((global) => {
@@ -32,17 +32,17 @@
   } = primordials;
   const { op_isochron_clone, op_isochron_now, op_isochron_origin, op_isochron_random, op_isochron_uuid } = core.ops;
 
-  // What the later files share; `boot` takes it off the global object.
-  const ours = { __proto__: null, uncaught: undefined, seal: undefined };
+  // State that the scripts share; `boot` removes it from the global object.
+  const shared = { __proto__: null, uncaught: undefined, seal: undefined };
 
-  // The longest delay that deno_core's timers take, in milliseconds: longer ones would fire
-  // at once. No run is that long, so a timer that is cut to it never fires either.
+  // Longest delay of deno_core's timers in milliseconds: a longer one would fire at once. No
+  // run takes that long, so a timer with this delay never fires.
   const LONGEST_DELAY = 2 ** 31 - 1;
-  const delay = (milliseconds) => milliseconds > LONGEST_DELAY ? LONGEST_DELAY : milliseconds;
+  const clampDelay = (milliseconds) => milliseconds > LONGEST_DELAY ? LONGEST_DELAY : milliseconds;
 
-  // deno_web's scripts get a `core` of ours: an exception that a listener throws comes
-  // to `uncaught` instead of ending the process, and after the snapshot no script loads
-  // (loading would show the handler our internals).
+  // deno_web's scripts get a changed `core`: an exception in a listener goes to `uncaught`
+  // instead of ending the process, and no script loads after the snapshot (loading would
+  // show internals to the handler).
   let sealed = false;
   const loaded = { __proto__: null };
   const load = (name) => {
@@ -50,14 +50,14 @@
     if (sealed) throw new Error(`${name} is not available`);
     return (loaded[name] = core.loadExtScript(name));
   };
-  ours.seal = () => {
+  shared.seal = () => {
     sealed = true;
   };
   const webCore = ObjectAssign({ __proto__: null }, core, {
     loadExtScript: load,
     createSystemTimer: (callback, after, isRefed) =>
-      core.createSystemTimer(callback, delay(after), isRefed),
-    reportUnhandledException: (error) => ours.uncaught(error),
+      core.createSystemTimer(callback, clampDelay(after), isRefed),
+    reportUnhandledException: (error) => shared.uncaught(error),
     destructureError: () => ({
       __proto__: null,
       exceptionMessage: "",
@@ -71,7 +71,7 @@
     core: webCore,
     internals: global.__bootstrap.internals,
   });
-  ours.load = load;
+  shared.load = load;
 
   const webidl = load("ext:deno_webidl/00_webidl.js");
   const url = load("ext:deno_web/00_url.js");
@@ -83,14 +83,14 @@
   const abort = load("ext:deno_web/03_abort_signal.js");
   const base64 = load("ext:deno_web/05_base64.js");
   const encoding = load("ext:deno_web/08_text_encoding.js");
-  ours.AbortController = abort.AbortController;
-  ours.DOMException = DOMException;
+  shared.AbortController = abort.AbortController;
+  shared.DOMException = DOMException;
 
-  // `reportException` of 02_event.js asks this before it reports.
+  // `reportException` of 02_event.js calls this before it reports.
   event.saveGlobalThisReference({ __proto__: null, dispatchEvent: () => true });
 
-  // deno_core makes an op's error by the name of its class and throws `undefined` for a
-  // name that it does not know. No other class of the ops in use is missing.
+  // deno_core makes an op's error from the name of its class and throws `undefined` for an
+  // unknown name. Of the ops in use only this class is unknown.
   core.registerErrorBuilder(
     "DOMExceptionInvalidCharacterError",
     (message) => new DOMException(message, "InvalidCharacterError"),
@@ -98,11 +98,11 @@
 
   // --- timers ---
 
-  /** A timer whose delay may be as long as anybody asks. */
+  /** A timer function that takes a delay of any length. */
   const timer = (name, start) => ({
     [name](callback, timeout) {
       const args = arguments;
-      if (args.length > 1) args[1] = delay(+timeout);
+      if (args.length > 1) args[1] = clampDelay(+timeout);
       return ReflectApply(start, this, args);
     },
   })[name];
@@ -123,8 +123,8 @@
   const isDOMException = (value) =>
     ObjectPrototypeIsPrototypeOf(DOMException.prototype, value) && core.isNativeError(value);
 
-  /** The copy of an object of the web APIs: of a DOMException; nothing else has one. */
-  function copyOf(object) {
+  /** Copies an object of the web APIs; throws for any but a DOMException. */
+  function copyWebObject(object) {
     if (!isDOMException(object)) {
       const kind = object[SymbolToStringTag];
       throw uncloneable(`#<${typeof kind === "string" ? kind : "Object"}> could not be cloned.`);
@@ -150,10 +150,10 @@
         throw uncloneable("only ArrayBuffers can be transferred");
       }
       if (ArrayBufferPrototypeGetDetached(buffer)) {
-        throw uncloneable("an ArrayBuffer to transfer has been transferred before");
+        throw uncloneable("an ArrayBuffer in transfer has been transferred before");
       }
       if (ArrayPrototypeIndexOf(list, buffer) !== i) {
-        throw uncloneable("an ArrayBuffer stands twice among those to transfer");
+        throw uncloneable("an ArrayBuffer is in transfer twice");
       }
     }
   }
@@ -165,7 +165,7 @@
       ({ transfer } = toOptions(options, PREFIX, "Argument 2"));
       checkTransfer(transfer);
     }
-    const result = op_isochron_clone(value, transfer, webidl.brand, copyOf);
+    const result = op_isochron_clone(value, transfer, webidl.brand, copyWebObject);
     if (result.length === 2) throw uncloneable(result[1]);
     return result[0];
   }
@@ -179,7 +179,7 @@
       try {
         callback();
       } catch (error) {
-        ours.uncaught(error);
+        shared.uncaught(error);
       }
     });
   }
@@ -246,7 +246,7 @@
     configurable: true,
   });
 
-  // A resizable buffer would take its memory past the counting allocator.
+  // V8 gives a resizable buffer memory that the counting allocator does not see.
   function ArrayBuffer(length, options) {
     if (new.target === undefined) {
       throw new TypeError("Constructor ArrayBuffer requires 'new'");
@@ -298,7 +298,7 @@
     setTimeout: timer("setTimeout", timers.setTimeout),
     structuredClone,
   };
-  ours.define = (name, value) => {
+  shared.define = (name, value) => {
     ObjectDefineProperty(global, name, {
       __proto__: null,
       value,
@@ -307,11 +307,11 @@
       configurable: true,
     });
   };
-  for (const name in globals) ours.define(name, globals[name]);
+  for (const name in globals) shared.define(name, globals[name]);
 
   ObjectDefineProperty(global, "__isochron", {
     __proto__: null,
-    value: ours,
+    value: shared,
     configurable: true,
   });
   ObjectFreeze(globals);

@@ -1,5 +1,5 @@
-// The console. deno_web inspects values; the text of a line is made here, so that a value
-// that cannot be shown costs its own place in the line and never the run.
+// The console. deno_web inspects values, and this script makes the text of a line: a value
+// that cannot be shown leaves a note in the line and never fails the run.
 "use strict";
 
 ((global) => {
@@ -49,8 +49,8 @@
     op_isochron_now,
     op_isochron_write,
   } = core.ops;
-  const ours = global.__isochron;
-  const deno = ours.load("ext:deno_web/01_console.js");
+  const shared = global.__isochron;
+  const deno = shared.load("ext:deno_web/01_console.js");
   deno.setNoColorFns(() => true, () => true);
 
   // As `Level` in the protocol.
@@ -59,9 +59,9 @@
   const INFO = 2;
   const WARN = 3;
   const ERROR = 4;
-  // Longer strings are cut before they are formatted: no more output is ever sent.
+  // Characters of a string that are formatted: no run sends more output.
   const LONGEST = 16 * 1024 * 1024;
-  // Groups deeper than this are not indented any further.
+  // Deeper groups are indented no further.
   const DEEPEST = 512;
 
   let open = true; // until the output limit is reached
@@ -82,14 +82,14 @@
 
   // --- values as texts ---
 
-  /** The text in place of a value that threw while it was formatted. */
-  function excuse(error) {
+  /** The note for a value that threw while it was formatted. */
+  function noteFailure(error) {
     let why = "";
     try {
       why = typeof error === "object" && error !== null ? error.message : error;
       why = typeof why === "string" ? StringPrototypeSlice(why, 0, 200) : "";
     } catch {
-      // Nothing more can be said.
+      // The error cannot be shown either.
     }
     return why === "" ? "[cannot be shown]" : `[cannot be shown: ${why}]`;
   }
@@ -99,16 +99,16 @@
     try {
       return work(value, options);
     } catch (error) {
-      return excuse(error);
+      return noteFailure(error);
     } finally {
-      // deno_web's formatter forgets that JavaScript was told to stop.
+      // deno_web's formatter may have caught V8's termination.
       op_isochron_checkpoint();
     }
   }
   const inspect = (value, options) => guard(deno.inspect, value, options);
 
   const SHALLOW = { __proto__: null, depth: 0 };
-  // Classes whose `toString` says less about a value than inspecting it does.
+  // Classes whose `toString` shows less of a value than inspecting it.
   const INSPECTED = new SafeSet([
     Array, BigInt, Boolean, Error, Function, Number, Object, RegExp, String, Symbol,
   ]);
@@ -189,7 +189,7 @@
     return join(text + unescape(pattern, done), args, next);
   }
 
-  /** The rest of a pattern when no argument is left for it: only `%%` means something. */
+  /** The rest of a pattern for which no argument is left: its only directive is `%%`. */
   const unescape = (pattern, start) =>
     StringPrototypeReplaceAll(StringPrototypeSlice(pattern, start), "%%", "%");
 
@@ -203,19 +203,19 @@
 
   // --- methods ---
 
-  /** A method that prints nothing rather than throw. */
+  /** A method that prints a note instead of throwing. */
   const method = (name, level, body) => ({
     [name](...args) {
       if (!open) return;
       try {
         body(level, args);
       } catch (error) {
-        print(level, excuse(error));
+        print(level, noteFailure(error));
       }
     },
   })[name];
 
-  /** A method that prints its arguments; most often one text outside any group. */
+  /** A method that prints its arguments; fast for one string outside any group. */
   const printing = (name, level) => ({
     [name](...args) {
       if (!open) return;
@@ -226,7 +226,7 @@
       try {
         print(level, format(args));
       } catch (error) {
-        print(level, excuse(error));
+        print(level, noteFailure(error));
       }
     },
   })[name];
@@ -301,7 +301,7 @@
   }
   const copyOptions = (options) => ({ __proto__: null, ...options, colors: false });
 
-  // Only tables come from deno_web's console, whose native half takes 0.4 ms to make.
+  // deno_web's console makes only tables, because its native half takes 0.4 ms to make.
   let tableText = "";
   const tables = new deno.Console((message) => {
     tableText = StringPrototypeEndsWith(message, "\n")
@@ -360,11 +360,11 @@
     value: "console",
     configurable: true,
   });
-  ours.define("console", console);
+  shared.define("console", console);
 
-  ours.warn = (message) => write(WARN, message);
-  ours.inspect = inspect;
-  ours.forgetConsole = () => {
+  shared.warn = (message) => write(WARN, message);
+  shared.inspect = inspect;
+  shared.forgetConsole = () => {
     open = true;
     depth = 0;
     MapPrototypeClear(counts);

@@ -1,5 +1,5 @@
-// Errors as texts. What is thrown is the handler's: anything here may run its getters,
-// throw again, or never come back (then the watchdog ends the run).
+// Errors as texts. A thrown value is the handler's: reading it may run getters, throw again,
+// or never return (then the watchdog ends the run).
 "use strict";
 
 ((global) => {
@@ -27,23 +27,23 @@
     WeakMapPrototypeSet,
   } = primordials;
   const { op_isochron_frames } = core.ops;
-  const ours = global.__isochron;
+  const shared = global.__isochron;
   // V8 adds SuppressedError to each new context, so the snapshot lacks it; `boot` sets this.
   let SuppressedErrorPrototype = { __proto__: null };
-  ours.bootErrors = () => {
+  shared.bootErrors = () => {
     SuppressedErrorPrototype = global.SuppressedError.prototype;
   };
 
-  // Texts leave the runner cut to 8 KiB, so there is no use in making longer ones.
+  // Characters of a text; the runner cuts texts to 8 KiB.
   const LONGEST = 8192;
-  // Characters of the fields of one error, or of a cause that is no error.
+  // Characters of the fields of one error, or of a cause that is not an error.
   const LONGEST_FIELDS = 2048;
   const MOST_FIELDS = 20;
-  // Parts that are told of an error that is made of several.
+  // Parts of an AggregateError in its text.
   const MOST_PARTS = 5;
-  // Errors in one stack: causes, parts, and theirs.
+  // Errors in one stack, with all causes and parts.
   const MOST_ERRORS = 16;
-  // Causes of causes.
+  // Levels of causes and parts.
   const DEEPEST = 5;
   const cut = (text, longest) =>
     text.length > longest ? StringPrototypeSlice(text, 0, longest - 1) + "\u2026" : text;
@@ -55,14 +55,14 @@
       ObjectPrototypeIsPrototypeOf(ErrorPrototype, value));
 
   // The compiler's own text of a syntax error, with the line and a caret.
-  const explained = new SafeWeakMap();
-  ours.explain = (error, text) => WeakMapPrototypeSet(explained, error, text);
-  const explanation = (error) =>
+  const explanations = new SafeWeakMap();
+  shared.explain = (error, text) => WeakMapPrototypeSet(explanations, error, text);
+  const explanationOf = (error) =>
     typeof error === "object" && error !== null
-      ? WeakMapPrototypeGet(explained, error)
+      ? WeakMapPrototypeGet(explanations, error)
       : undefined;
 
-  /** A property that may be a getter that throws. */
+  /** A property, or `undefined` if its getter throws. */
   function get(object, key) {
     try {
       return object[key];
@@ -70,20 +70,20 @@
       return undefined;
     }
   }
-  /** The same; only a string counts. */
-  function read(object, key) {
+  /** A property that is a string, else an empty text. */
+  function getText(object, key) {
     const value = get(object, key);
     return typeof value === "string" ? value : "";
   }
 
   function nameOf(error) {
-    const name = read(error, "name");
+    const name = getText(error, "name");
     if (name !== "" && name !== "Error") return name;
     const constructor = get(error, "constructor");
-    return typeof constructor === "function" && read(constructor, "name") || "Error";
+    return typeof constructor === "function" && getText(constructor, "name") || "Error";
   }
 
-  /** The errors that an error is made of: `[label, error]`. */
+  /** The parts of an AggregateError or SuppressedError: `[label, error]`. */
   function partsOf(error) {
     if (ObjectPrototypeIsPrototypeOf(SuppressedErrorPrototype, error)) {
       return [["error: ", get(error, "error")], ["suppressed: ", get(error, "suppressed")]];
@@ -94,7 +94,7 @@
     const parts = [];
     if (!ArrayIsArray(errors)) return parts;
     const length = get(errors, "length");
-    if (typeof length !== "number") return parts; // of a proxy
+    if (typeof length !== "number") return parts; // a proxy's
     for (let i = 0; i < length && i < MOST_PARTS; i++) {
       put(parts, i, [`error ${i + 1} of ${length}: `, get(errors, i)]);
     }
@@ -115,7 +115,7 @@
 
   function textOfError(error) {
     const name = nameOf(error);
-    let text = short(read(error, "message"));
+    let text = short(getText(error, "message"));
     if (text === "") text = name;
     else if (name !== "Error") text = `${name}: ${text}`;
     const parts = partsOf(error);
@@ -124,14 +124,14 @@
       text += i === 0 ? " (" : "; ";
       text += part === NONE
         ? label
-        : `${StringPrototypeStartsWith(label, "suppressed") ? label : ""}${text_(part)}`;
+        : `${StringPrototypeStartsWith(label, "suppressed") ? label : ""}${textOf(part)}`;
     }
     return parts.length > 0 ? `${text})` : text;
   }
 
   let depth = 0; // of aggregates in aggregates
-  function text_(thrown) {
-    const known = explanation(thrown);
+  function textOf(thrown) {
+    const known = explanationOf(thrown);
     if (known !== undefined) return known;
     if (isError(thrown)) {
       if (depth > 3) return "\u2026";
@@ -144,16 +144,16 @@
     }
     if (typeof thrown === "string") return thrown === "" ? "an empty string was thrown" : thrown;
     if (typeof thrown === "object" && thrown !== null || typeof thrown === "function") {
-      return ours.inspect(thrown, { __proto__: null, depth: 2 });
+      return shared.inspect(thrown, { __proto__: null, depth: 2 });
     }
     return `${typeof thrown === "bigint" ? `${String(thrown)}n` : String(thrown)} was thrown`;
   }
 
-  /** One text for people. */
-  ours.describe = (thrown) => {
+  /** The text of a thrown value, for people. */
+  shared.describe = (thrown) => {
     try {
       depth = 0;
-      return short(text_(thrown));
+      return short(textOf(thrown));
     } catch {
       return "an error that cannot be shown was thrown";
     }
@@ -161,7 +161,7 @@
 
   // --- stacks ---
 
-  // No more is formatted than has room.
+  // Formats no more than fits into `LONGEST_FIELDS`.
   const BRIEFLY = {
     __proto__: null,
     depth: 2,
@@ -171,12 +171,12 @@
     maxStringLength: 1000,
   };
   const inspectBriefly = (value) =>
-    cut(StringPrototypeReplaceAll(ours.inspect(value, BRIEFLY), "\n", " "), LONGEST_FIELDS);
+    cut(StringPrototypeReplaceAll(shared.inspect(value, BRIEFLY), "\n", " "), LONGEST_FIELDS);
 
   function framesOf(error) {
     const stack = get(error, "stack");
     if (typeof stack !== "string") return "";
-    // The frames stand at the end, however long the message is.
+    // The frames are at the end, after a message of any length.
     return op_isochron_frames(StringPrototypeSlice(stack, -32768));
   }
 
@@ -194,7 +194,7 @@
       const own = ReflectGetOwnPropertyDescriptor(error, key);
       if (own === undefined || !own.enumerable) continue;
       if (ObjectHasOwn(own, "value")) {
-        put(fields, key, isError(own.value) ? ours.describe(own.value) : own.value);
+        put(fields, key, isError(own.value) ? shared.describe(own.value) : own.value);
       } else {
         ObjectDefineProperty(fields, key, { __proto__: null, get: own.get, enumerable: true });
       }
@@ -204,54 +204,54 @@
     return some ? inspectBriefly(fields) : "";
   }
 
-  /** Adds the lines about one error, its causes and its parts. */
-  function tell(told, error, level) {
-    if (told.text.length > LONGEST || SetPrototypeGetSize(told.errors) >= MOST_ERRORS) return;
-    SetPrototypeAdd(told.errors, error);
-    if (level === 0 && explanation(error) !== undefined) return;
-    add(told, framesOf(error));
+  /** Adds the lines of one error, its parts and its causes. */
+  function addError(report, error, level) {
+    if (report.text.length > LONGEST || SetPrototypeGetSize(report.errors) >= MOST_ERRORS) return;
+    SetPrototypeAdd(report.errors, error);
+    if (level === 0 && explanationOf(error) !== undefined) return;
+    addLine(report, framesOf(error));
     const parts = partsOf(error);
     const fields = fieldsOf(error, parts.length > 0);
-    if (fields !== "") add(told, `with ${fields}`);
-    for (let i = 0; i < parts.length; i++) tellOf(told, parts[i][0], parts[i][1], level);
+    if (fields !== "") addLine(report, `with ${fields}`);
+    for (let i = 0; i < parts.length; i++) addRelated(report, parts[i][0], parts[i][1], level);
     const cause = get(error, "cause");
-    if (cause !== undefined) tellOf(told, "caused by: ", cause, level);
+    if (cause !== undefined) addRelated(report, "caused by: ", cause, level);
   }
 
-  function tellOf(told, label, value, level) {
-    if (value === NONE) return add(told, label);
-    if (SetPrototypeHas(told.errors, value)) return;
+  function addRelated(report, label, value, level) {
+    if (value === NONE) return addLine(report, label);
+    if (SetPrototypeHas(report.errors, value)) return;
     const plain = !isError(value) && typeof value !== "string";
-    add(told, label + (plain ? inspectBriefly(value) : ours.describe(value)));
-    if (isError(value) && level + 1 < DEEPEST) tell(told, value, level + 1);
+    addLine(report, label + (plain ? inspectBriefly(value) : shared.describe(value)));
+    if (isError(value) && level + 1 < DEEPEST) addError(report, value, level + 1);
   }
 
-  const add = (told, line) => {
-    if (line !== "") told.text += told.text === "" ? line : `\n${line}`;
+  const addLine = (report, line) => {
+    if (line !== "") report.text += report.text === "" ? line : `\n${line}`;
   };
 
   /**
-   * Frames in the handler's own files and own fields, then the same of the parts of an error
-   * and of its causes; may be empty.
+   * The frames of an error in the handler's files and its own fields, then those of its parts
+   * and causes; may be empty.
    */
-  ours.stackOf = (thrown) => {
-    const told = { __proto__: null, text: "", errors: new SafeSet() };
+  shared.stackOf = (thrown) => {
+    const report = { __proto__: null, text: "", errors: new SafeSet() };
     try {
-      if (isError(thrown)) tell(told, thrown, 0);
+      if (isError(thrown)) addError(report, thrown, 0);
     } catch {
-      // A proxy that throws: what has been told so far.
+      // A proxy that throws: the report ends here.
     }
-    return short(told.text);
+    return short(report.text);
   };
 
   /** The first line of a stack, if it is a frame. */
-  ours.firstFrame = (stack) => {
+  shared.firstFrame = (stack) => {
     if (!StringPrototypeStartsWith(stack, "at ")) return "";
     const end = StringPrototypeIndexOf(stack, "\n");
     return end === -1 ? stack : StringPrototypeSlice(stack, 0, end);
   };
-  ours.isExplained = (error) => explanation(error) !== undefined;
-  ours.isError = isError;
-  ours.short = short;
-  ours.put = put;
+  shared.hasExplanation = (error) => explanationOf(error) !== undefined;
+  shared.isError = isError;
+  shared.short = short;
+  shared.put = put;
 })(globalThis);

@@ -27,26 +27,26 @@
     op_isochron_system,
     op_isochron_text,
   } = core.ops;
-  const ours = global.__isochron;
+  const shared = global.__isochron;
 
   const SYSTEM = "isochron:system";
-  const LONGEST = 1024; // of a specifier
+  const LONGEST = 1024; // characters of a specifier
 
   const modules = new SafeMap(); // by file
-  const resolved = new SafeMap(); // requiring file and specifier, to file
+  const resolved = new SafeMap(); // file by requiring file and specifier
   let systemAllowed = false;
 
   function compile(index) {
     const result = op_isochron_compile(index);
     if (result.length === 1) return result[0];
-    const { 1: error, 2: text, 3: place } = result;
+    const { 1: error, 2: text, 3: position } = result;
     if (error === undefined || error === null) throw new Error(text);
-    if (text !== undefined) ours.explain(error, text);
-    // V8 tells the place only to us; here the handler may catch the error and log it.
-    if (core.isNativeError(error) && place !== undefined) {
+    if (text !== undefined) shared.explain(error, text);
+    // V8 leaves the position out of the message, which a handler may catch and log.
+    if (core.isNativeError(error) && position !== undefined) {
       ObjectDefineProperty(error, "message", {
         __proto__: null,
-        value: `${error.message} (${place})`,
+        value: `${error.message} (${position})`,
         writable: true,
         enumerable: false,
         configurable: true,
@@ -92,10 +92,10 @@
     StringPrototypeStartsWith(specifier, "../") ||
     StringPrototypeStartsWith(specifier, "/");
 
-  /** As in Node, where programs look at the code to do without a file that is optional. */
-  function notFound(message) {
+  /** An error with Node's code, by which programs recognise that an optional file is missing. */
+  function notFoundError(message) {
     const error = new Error(message);
-    ours.put(error, "code", "MODULE_NOT_FOUND");
+    shared.put(error, "code", "MODULE_NOT_FOUND");
     return error;
   }
 
@@ -112,20 +112,22 @@
       }
       if (!isPath(specifier)) {
         const shown = StringPrototypeSlice(specifier, 0, LONGEST);
-        throw notFound(
+        throw notFoundError(
           `Cannot find module '${shown}': a handler can require './file' and '../file' inside ` +
             `tasks/, JavaScript or JSON` + (systemAllowed ? `, and '${SYSTEM}'` : ""),
         );
       }
       if (specifier.length > LONGEST) {
-        throw new Error(`require: a name of ${specifier.length} characters`);
+        throw new Error(
+          `require: the name has ${specifier.length} characters; the most is ${LONGEST}`,
+        );
       }
       const key = `${from}\n${specifier}`;
       const known = MapPrototypeGet(modules, MapPrototypeGet(resolved, key));
       if (known !== undefined) return known.exports;
       const { index, file, json, error } = op_isochron_module(from, specifier);
       if (typeof error === "string") {
-        throw StringPrototypeStartsWith(error, "Cannot find module") ? notFound(error) : new Error(error);
+        throw StringPrototypeStartsWith(error, "Cannot find module") ? notFoundError(error) : new Error(error);
       }
       MapPrototypeSet(resolved, key, file);
       const loaded = MapPrototypeGet(modules, file);
@@ -139,31 +141,31 @@
     if (!done) throw new Error(answer);
     return JSONParse(answer);
   }
-  const options = (value) => {
+  const checkOptions = (value) => {
     if (value === undefined) return {};
     if (typeof value !== "object" || value === null) {
       throw new TypeError("options must be an object");
     }
     return value;
   };
-  const name = (key) => {
+  const checkKey = (key) => {
     if (typeof key !== "string") throw new TypeError(`a key must be a string, not ${typeof key}`);
     return key;
   };
   const system = ObjectFreeze({
-    removeHistory: async (value) => await call("removeHistory", options(value)),
-    statistics: async (value) => await call("statistics", options(value)),
-    get: async (key) => await call("get", { key: name(key) }),
-    put: async (key, value) => await call("put", { key: name(key), value: value ?? null }),
+    removeHistory: async (value) => await call("removeHistory", checkOptions(value)),
+    statistics: async (value) => await call("statistics", checkOptions(value)),
+    get: async (key) => await call("get", { key: checkKey(key) }),
+    put: async (key, value) => await call("put", { key: checkKey(key), value: value ?? null }),
   });
 
-  ours.forgetModules = () => {
+  shared.forgetModules = () => {
     MapPrototypeClear(modules);
     MapPrototypeClear(resolved);
   };
 
   /** The exports of the handler's own file. */
-  ours.loadEntry = (file, allowed) => {
+  shared.loadEntry = (file, allowed) => {
     systemAllowed = allowed;
     return evaluate(0, file, false).exports;
   };

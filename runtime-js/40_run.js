@@ -1,6 +1,6 @@
-// A run: load the handler, call it, look at what came of it. Rust calls `start`, keeps
-// the event loop going while the returned promise is pending, then calls `settled` or
-// `failed`; each run ends with exactly one `op_isochron_end` that counts, the first.
+// A run: loads the handler, calls it and reports its end. Rust calls `start`, turns the
+// event loop while the returned promise is pending, then calls `finish` or `fail`. The first
+// `op_isochron_end` of a run counts.
 "use strict";
 
 ((global) => {
@@ -36,39 +36,39 @@
     StringPrototypeStartsWith,
   } = primordials;
   const { op_isochron_end, op_isochron_invocation, op_isochron_signal } = core.ops;
-  const ours = global.__isochron;
+  const shared = global.__isochron;
 
-  // Ends, as `op_isochron_end` knows them.
+  // Codes of `op_isochron_end`.
   const RETURNED = 0;
   const LOADED = 1;
   const EXCEPTION = 2;
   const RETURNED_FAILURE = 3;
   const BAD_RESULT = 4;
   const LOAD_ERROR = 5;
-  // Why the signal is aborted, as in `watch.rs`.
+  // `Abort::Timeout` of `watch.rs`.
   const NEAR_TIMEOUT = 1;
 
   let resultLimit = 0;
-  let waitedFor; // the handler's promise
+  let awaited; // the handler's promise
 
   const end = (code, error, stack, result) =>
     op_isochron_end(code, error ?? "", stack ?? "", result ?? "");
 
-  /** Runs what promises still have to do, and reports the rejections nobody handles. */
+  /** Runs the pending reactions of promises and reports unhandled rejections. */
   const flush = () => core.processTicksAndRejections();
 
-  function exception(thrown) {
-    end(EXCEPTION, ours.describe(thrown), ours.stackOf(thrown));
+  function endWithException(thrown) {
+    end(EXCEPTION, shared.describe(thrown), shared.stackOf(thrown));
   }
 
-  // An exception outside any promise, as in a timer: nobody else can learn of it.
-  ours.uncaught = exception;
-  core.setReportExceptionCallback(exception);
+  // An exception outside any promise, as in a timer, ends the run.
+  shared.uncaught = endWithException;
+  core.setReportExceptionCallback(endWithException);
   core.setUnhandledPromiseRejectionHandler((promise, reason) => {
-    if (promise !== waitedFor) {
-      const stack = ours.stackOf(reason);
+    if (promise !== awaited) {
+      const stack = shared.stackOf(reason);
       const where = stack === "" ? "" : `\n${stack}`;
-      ours.warn(`Unhandled promise rejection: ${ours.describe(reason)}${where}`);
+      shared.warn(`Unhandled promise rejection: ${shared.describe(reason)}${where}`);
     }
     return true;
   });
@@ -79,11 +79,11 @@
   let abortedWith = 0;
   const abortReason = (why) =>
     why === NEAR_TIMEOUT
-      ? new ours.DOMException("the run's timeout is near", "TimeoutError")
-      : new ours.DOMException("the run is cancelled", "AbortError");
+      ? new shared.DOMException("the run's timeout is near", "TimeoutError")
+      : new shared.DOMException("the run is cancelled", "AbortError");
   function signal() {
     if (controller === undefined) {
-      controller = new ours.AbortController();
+      controller = new shared.AbortController();
       const why = abortedWith || op_isochron_signal();
       if (why !== 0) controller.abort(abortReason(why));
     }
@@ -104,8 +104,8 @@
       trigger: given.trigger,
       scheduledFor: given.scheduledFor,
     };
-    // Made when first looked at: most handlers never do, and then nobody need wait
-    // for them to react to it.
+    // Made at its first use. Most handlers never use it, and then a cancelled run is stopped
+    // without waiting.
     ObjectDefineProperty(context, "signal", {
       __proto__: null,
       get: signal,
@@ -117,31 +117,31 @@
 
   // --- loading ---
 
-  function found(exports) {
+  function describeExports(exports) {
     if (exports === null) return "null";
-    if (typeof exports === "function") return notCallable(exports);
+    if (typeof exports === "function") return kindOfUncallable(exports);
     if (typeof exports !== "object") return `a ${typeof exports}`;
     if (ArrayIsArray(exports)) return "an array";
     if (core.isPromise(exports)) return "a promise";
     const keys = ObjectKeys(exports);
     if (keys.length === 0) return "an empty object";
     const own = ReflectGetOwnPropertyDescriptor(exports, "default");
-    if (own !== undefined) return `an object whose default is ${found(own.value)}`;
+    if (own !== undefined) return `an object whose default is ${describeExports(own.value)}`;
     const shown = ArrayPrototypeJoin(ArrayPrototypeSlice(keys, 0, 5), ", ");
     return `an object with ${shown}${keys.length > 5 ? ", \u2026" : ""}`;
   }
 
   const GeneratorPrototype = ReflectGetPrototypeOf(function* () {});
 
-  /** Why calling a function would not run it: its kind. Nothing if it would. */
-  function notCallable(exported) {
+  /** The kind of a function whose call does not run its body; `undefined` for any other. */
+  function kindOfUncallable(exported) {
     if (core.isGeneratorFunction(exported)) {
       return ReflectGetPrototypeOf(exported) === GeneratorPrototype
         ? "a generator function"
         : "an async generator function";
     }
-    // Only of classes, the language's own among them, can `prototype` not be written;
-    // and of functions that somebody froze.
+    // `prototype` is read-only only in classes, the language's own included, and in frozen
+    // functions.
     const prototype = ReflectGetOwnPropertyDescriptor(exported, "prototype");
     if (prototype === undefined || prototype.writable !== false) return undefined;
     const text = FunctionPrototypeToString(exported);
@@ -151,32 +151,32 @@
   }
 
   const isHandler = (exported) =>
-    typeof exported === "function" && notCallable(exported) === undefined;
+    typeof exported === "function" && kindOfUncallable(exported) === undefined;
 
   function load(invocation) {
     const { file } = invocation;
     let exports;
     try {
-      exports = ours.loadEntry(file, invocation.system);
+      exports = shared.loadEntry(file, invocation.system);
       if (isHandler(exports)) return exports;
       if (typeof exports === "object" && exports !== null) {
         const byDefault = exports.default;
         if (isHandler(byDefault)) return byDefault;
       }
     } catch (error) {
-      let text = ours.describe(error);
-      const stack = ours.stackOf(error);
-      if (!ours.isExplained(error)) {
-        const frame = ours.firstFrame(stack);
+      let text = shared.describe(error);
+      const stack = shared.stackOf(error);
+      if (!shared.hasExplanation(error)) {
+        const frame = shared.firstFrame(stack);
         text += frame === "" ? ` (while loading ${file})` : `, ${frame}`;
       }
       flush();
       end(LOAD_ERROR, text, stack);
       return undefined;
     }
-    let what = "something that cannot be looked at";
+    let what = "something that cannot be inspected";
     try {
-      what = found(exports);
+      what = describeExports(exports);
     } catch {
       // A proxy that throws.
     }
@@ -204,36 +204,36 @@
       const params = JSONParse(invocation.params);
       value = ReflectApply(handler, undefined, [params, makeContext(invocation.context)]);
     } catch (error) {
-      failed(error);
+      fail(error);
       return undefined;
     }
     if (typeof value === "object" && value !== null || typeof value === "function") {
-      // As `await` does it: a plain promise is itself, of anything else `then` is called.
+      // As `await` does: a plain promise is taken as it is, any other value's `then` is called.
       try {
-        return (waitedFor = PromiseResolve(value));
+        return (awaited = PromiseResolve(value));
       } catch (error) {
-        failed(error);
+        fail(error);
         return undefined;
       }
     }
-    settled(value);
+    finish(value);
     return undefined;
   }
 
   // --- the end ---
 
-  function failed(error) {
+  function fail(error) {
     flush();
-    exception(error);
+    endWithException(error);
   }
 
-  function settled(value) {
+  function finish(value) {
     flush();
     let failure;
     try {
-      failure = reportedFailure(value);
+      failure = failureOf(value);
     } catch (error) {
-      badResult(error);
+      endWithBadResult(error);
       return;
     }
     let result;
@@ -241,7 +241,7 @@
       result = resultText(value);
     } catch (error) {
       if (failure === undefined) {
-        badResult(error, value);
+        endWithBadResult(error, value);
         return;
       }
     }
@@ -249,31 +249,31 @@
     else end(RETURNED_FAILURE, failure.error, failure.stack, result);
   }
 
-  function badResult(error, value) {
-    const place = value === undefined ? "" : placeOf(value, (inner) => typeof inner === "bigint");
-    const at = place === "" ? "" : ` at ${place}`;
-    end(BAD_RESULT, `the result is not JSON${at}: ${ours.describe(error)}`, ours.stackOf(error));
+  function endWithBadResult(error, value) {
+    const path = value === undefined ? "" : pathOf(value, (inner) => typeof inner === "bigint");
+    const at = path === "" ? "" : ` at ${path}`;
+    end(BAD_RESULT, `the result is not JSON${at}: ${shared.describe(error)}`, shared.stackOf(error));
   }
 
-  function reportedFailure(value) {
+  function failureOf(value) {
     if (typeof value !== "object" || value === null) return undefined;
-    if (ours.isError(value)) return { error: ours.describe(value), stack: ours.stackOf(value) };
+    if (shared.isError(value)) return { error: shared.describe(value), stack: shared.stackOf(value) };
     const own = ReflectGetOwnPropertyDescriptor(value, "success");
     if (own === undefined || value.success !== false) return undefined;
     const error = value.error;
     if (error === undefined || error === null || error === "") {
       return { error: "the handler returned success: false" };
     }
-    if (typeof error === "string") return { error: ours.short(error) };
-    if (ours.isError(error)) {
+    if (typeof error === "string") return { error: shared.short(error) };
+    if (shared.isError(error)) {
       const { message } = error;
       const plain = typeof message === "string" && message !== "";
       return {
-        error: plain ? ours.short(message) : ours.describe(error),
-        stack: ours.stackOf(error),
+        error: plain ? shared.short(message) : shared.describe(error),
+        stack: shared.stackOf(error),
       };
     }
-    return { error: ours.short(ours.inspect(error, { __proto__: null, depth: 2 })) };
+    return { error: shared.short(shared.inspect(error, { __proto__: null, depth: 2 })) };
   }
 
   function resultText(value) {
@@ -286,21 +286,21 @@
     }
     const text = typeof value === "object" ? stringify(value) : JSONStringify(value);
     if (text === undefined) throw new Error("it has no JSON form");
-    if (text.length > resultLimit) return shortened(value, text);
+    if (text.length > resultLimit) return shorten(value, text);
     if (StringPrototypeIncludes(text, "{}")) warnOfEmpty(value);
     return text;
   }
 
-  /** Warns of the first thing in a result that JSON keeps as `{}` though it may hold much. */
+  /** Warns of the first promise, Map or Set in a result: JSON keeps it as `{}`. */
   function warnOfEmpty(value) {
     let advice = "";
-    const place = placeOf(value, (inner) => {
+    const path = pathOf(value, (inner) => {
       if (core.isPromise(inner)) advice = "a promise, which JSON keeps as {}: await it first";
       else if (core.isMap(inner)) advice = "a Map, which JSON keeps as {}: use Object.fromEntries(map)";
       else if (core.isSet(inner)) advice = "a Set, which JSON keeps as {}: use Array.from(set)";
       return advice !== "";
     });
-    if (advice !== "") ours.warn(`${place} is ${advice}`);
+    if (advice !== "") shared.warn(`${path} is ${advice}`);
   }
 
   /** JSON in which an Error keeps its name and message, unless it has a `toJSON`. */
@@ -323,23 +323,23 @@
     return { name: `${this.name}`, message: `${this.message}`, ...this };
   }
 
-  function shortened(value, text) {
+  function shorten(value, text) {
     let size = 1000;
     const last = StringPrototypeCharCodeAt(text, size - 1);
     if (last >= 0xd800 && last < 0xdc00) size--; // not half a character
     const preview = StringPrototypeSlice(text, 0, size);
-    const summary = `${kindOf(value)}, ${counted(text.length, "character")} as JSON`;
+    const summary = `${kindOf(value)}, ${count(text.length, "character")} as JSON`;
     return JSONStringify({ truncated: true, summary, preview });
   }
 
   function kindOf(value) {
     try {
-      if (ArrayIsArray(value)) return `an array of ${counted(value.length, "item")}`;
+      if (ArrayIsArray(value)) return `an array of ${count(value.length, "item")}`;
       if (typeof value === "object" && value !== null) {
-        return `an object with ${counted(ObjectKeys(value).length, "key")}`;
+        return `an object with ${count(ObjectKeys(value).length, "key")}`;
       }
       if (typeof value === "string") {
-        return `a string of ${counted(value.length, "character")}`;
+        return `a string of ${count(value.length, "character")}`;
       }
     } catch {
       // A proxy that throws.
@@ -347,10 +347,10 @@
     return `a ${typeof value}`;
   }
 
-  const counted = (number, what) => `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;
+  const count = (number, noun) => `${groupDigits(number)} ${noun}${number === 1 ? "" : "s"}`;
 
   /** 1234567 as 1,234,567 */
-  function grouped(number) {
+  function groupDigits(number) {
     let rest = NumberPrototypeToString(Number(number), 10);
     let text = "";
     while (rest.length > 3) {
@@ -360,35 +360,35 @@
     return rest + text;
   }
 
-  /** Where in a result the first wanted value stands: `result.items[3].id`; empty if unknown. */
-  function placeOf(value, isWanted) {
+  /** The path of the first wanted value in a result: `result.items[3].id`; empty if unknown. */
+  function pathOf(value, isWanted) {
     const paths = new SafeMap();
-    let place = "";
+    let last = "";
     try {
       JSONStringify(value, function (key, inner) {
-        const path = MapPrototypeGet(paths, this) ?? "result";
-        const here = key === "" && place === ""
+        const parent = MapPrototypeGet(paths, this) ?? "result";
+        const path = key === "" && last === ""
           ? "result"
           : ArrayIsArray(this)
-          ? `${path}[${key}]`
-          : `${path}.${key}`;
-        place = here;
-        if (isWanted(inner)) throw new Error("here");
-        place = "?";
-        if (typeof inner === "object" && inner !== null) MapPrototypeSet(paths, inner, here);
+          ? `${parent}[${key}]`
+          : `${parent}.${key}`;
+        last = path;
+        if (isWanted(inner)) throw new Error("found");
+        last = "?";
+        if (typeof inner === "object" && inner !== null) MapPrototypeSet(paths, inner, path);
         return inner;
       });
     } catch {
-      return place === "?" ? "" : ours.short(place);
+      return last === "?" ? "" : shared.short(last);
     }
     return "";
   }
 
-  /** After a warm-up: as if nothing had run. */
+  /** Clears all state after the warm-up. */
   function forget() {
-    ours.forgetModules();
-    ours.forgetConsole();
-    waitedFor = undefined;
+    shared.forgetModules();
+    shared.forgetConsole();
+    awaited = undefined;
     controller = undefined;
     abortedWith = 0;
     resultLimit = 0;
@@ -397,18 +397,18 @@
   // --- once per isolate, before the handler is known ---
 
   function boot(webAssembly) {
-    ours.seal();
-    ours.bootErrors();
+    shared.seal();
+    shared.bootErrors();
     delete global.Deno;
     delete global.__bootstrap;
     delete global.__isochron;
     const { Atomics, SharedArrayBuffer, WebAssembly } = global;
     delete global.SharedArrayBuffer;
-    // A shared memory of WebAssembly has this prototype: without these it leads to no
-    // buffer that the limits do not know.
+    // A shared memory of WebAssembly has this prototype; its constructor and `grow` would
+    // make buffers outside the limits.
     delete SharedArrayBuffer.prototype.constructor;
     delete SharedArrayBuffer.prototype.grow;
-    // deno_core panics when a stream comes that nobody told it how to read.
+    // deno_core panics on a stream for which no reader is registered.
     delete WebAssembly.compileStreaming;
     delete WebAssembly.instantiateStreaming;
     if (!webAssembly) delete global.WebAssembly;
@@ -417,10 +417,10 @@
     delete Atomics.notify;
   }
 
-  ours.start = start;
-  ours.settled = settled;
-  ours.failed = failed;
-  ours.abort = abort;
-  ours.forget = forget;
-  ours.boot = boot;
+  shared.start = start;
+  shared.finish = finish;
+  shared.fail = fail;
+  shared.abort = abort;
+  shared.forget = forget;
+  shared.boot = boot;
 })(globalThis);

@@ -1,22 +1,22 @@
-// Types for handlers: the files in tasks/. For an editor; nothing reads them at run time.
+// Types of handlers, the files in tasks/, for an editor. The server does not read them.
 //
 //   /** @type {import('../runtime-js/handler').Handler<{ days?: number }>} */
 //   module.exports = async (params, ctx) => { … };
 //
-// The globals that are not here are TypeScript's own: add "lib": ["ES2024", "DOM"] to the
+// The types of the globals are TypeScript's own: add "lib": ["ES2024", "DOM"] to the
 // jsconfig.json of tasks/. Of the DOM a handler has: setTimeout, setInterval and their
 // clear…, queueMicrotask, structuredClone, TextEncoder, TextDecoder, URL,
 // URLSearchParams, AbortController, AbortSignal, Event, EventTarget, CustomEvent,
 // DOMException, atob, btoa, performance.now and timeOrigin, crypto.randomUUID, crypto.getRandomValues
 // and console. There is no process, no file system, no network.
 
-/** What started a run. */
+/** The cause of a run. */
 export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up";
 
-/** A value that survives JSON.stringify. */
+/** A value that JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
 
-/** The run that is on. Frozen. */
+/** The current run. Frozen. */
 export interface Context {
   /** `task-…` */
   readonly taskId: string;
@@ -33,15 +33,15 @@ export interface Context {
   /**
    * Aborted 5 s before the task's timeout (half way through a timeout of 5 s or less;
    * its reason is a `TimeoutError`) and when the run is cancelled (an `AbortError`).
-   * A handler that looks at it has a second to finish after a cancel; one that does not
-   * is stopped at once.
+   * After a cancel, a handler that uses the signal has a second to finish; any other
+   * handler is stopped at once.
    */
   readonly signal: AbortSignal;
 }
 
 /**
- * What a handler may return. An object whose own `success` is `false` makes the run
- * fail with its `error`, and so does an Error; `undefined` is kept as null.
+ * The result of a handler. An object whose own `success` is `false` makes the run
+ * fail with its `error`, and so does an Error; `undefined` is recorded as null.
  */
 export type Result = { success: false; error?: unknown } | Json | object | void;
 

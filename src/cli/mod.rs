@@ -40,7 +40,7 @@ enum Command {
     Store(store::Options),
     /// One runner process; the server starts these.
     #[command(hide = true)]
-    Runner(crate::runner::Options),
+    Runner(crate::runner::Flags),
 }
 
 /// Where settings come from; a flag goes before the environment, that before the file.

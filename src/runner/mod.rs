@@ -1,17 +1,17 @@
-//! The runner: a process that runs one handler at a time and owns nothing.
+//! The runner: a process that runs one handler at a time and stores nothing.
 //!
-//! Why a process: V8 aborts when it runs out of memory, and a panic in an op is an
-//! abort too; here that ends one run and nothing else.
+//! Why a process: V8 aborts when it runs out of memory, and a panic in an op aborts too. In a
+//! process of its own an abort ends one run and nothing else.
 //!
-//! Two threads. The **main** thread holds V8 and a current-thread tokio runtime:
-//! make an isolate from the snapshot, say `Ready`, wait for a `Run`, run it, say
-//! `Done`, drop the isolate, again. The **supervisor** thread reads the socket, keeps
-//! the limits and terminates JavaScript; it is the only one that still works when
-//! JavaScript does not come back. They share a [`watchdog::supervisor::Shared`].
+//! Two threads. The **main** thread holds V8 and a current-thread tokio runtime: it makes an
+//! isolate from the snapshot, sends `Ready`, waits for a `Run`, runs the handler, sends `Done`,
+//! drops the isolate, and starts over. The **supervisor** thread reads the socket, enforces the
+//! limits and terminates JavaScript, even if JavaScript never returns. The two threads share a
+//! [`watchdog::supervisor::Shared`].
 //!
 //! A run: `Run` → [`watchdog`] starts the clocks → [`run`] puts a session into deno_core's state and
 //! calls `runtime-js` → its [`ops`] compile ([`modules`]), write lines, ask the server → the first
-//! end that they report holds, unless the watchdog has stopped the run → [`run::outcome`].
+//! end that an op reports counts, unless the watchdog has stopped the run → [`run::outcome`].
 //!
 //! How to misuse it: run anything but `runtime-js` before [`isolate`] has booted;
 //! keep a `v8::Global` longer than its isolate; hold a borrow of `OpState` across a
@@ -39,7 +39,7 @@ use self::{
     isolate::{fresh::Isolate, heap_anchor, snapshot},
     run::drive::{self, RunContext},
     watchdog::{
-        link::{Calls, Inbox, Outbox, complain},
+        link::{Inbox, Outbox, PendingCalls, log},
         supervisor::{self, Shared},
         watch::Watch,
     },
@@ -47,11 +47,11 @@ use self::{
 
 /// Flags of the hidden subcommand `runner`.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct Flags {
     #[command(flatten)]
     work: Work,
     #[command(flatten)]
-    probe: probe::Options,
+    probe: probe::Flags,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -60,14 +60,14 @@ struct Work {
     /// Serve runs over standard input, with the startup snapshot in this inherited descriptor.
     #[arg(long, value_name = "FD")]
     snapshot_fd: Option<RawFd>,
-    /// Build the startup snapshot into this inherited descriptor and leave.
+    /// Build the startup snapshot into this inherited descriptor and exit.
     #[arg(long, value_name = "FD")]
     build_snapshot_fd: Option<RawFd>,
 }
 
 /// Runs the hidden subcommand. Call it on the main thread, before any other thread exists.
 #[must_use]
-pub(crate) fn main(options: &Options) -> ExitCode {
+pub(crate) fn main(options: &Flags) -> ExitCode {
     sandbox::drop_privileges();
     let result = match (options.work.build_snapshot_fd, options.work.snapshot_fd) {
         (Some(fd), _) => build_snapshot(fd),
@@ -76,10 +76,10 @@ pub(crate) fn main(options: &Options) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The server closed the socket before it said anything.
+        // The server closed the socket before its first frame.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error.to_string());
+            log(&error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -90,7 +90,7 @@ fn build_snapshot(fd: RawFd) -> io::Result<()> {
     snapshot::build(os::adopt(fd))
 }
 
-fn serve(fd: RawFd, probe: &probe::Options) -> io::Result<()> {
+fn serve(fd: RawFd, probe: &probe::Flags) -> io::Result<()> {
     sandbox::close_descriptors(fd, probe.layers());
     let call = probe.call()?;
     let pending = sandbox::restrict_files(probe.layers());
@@ -98,15 +98,15 @@ fn serve(fd: RawFd, probe: &probe::Options) -> io::Result<()> {
     let snapshot = snapshot::map(&os::adopt(fd))?;
     let outbox = Arc::new(Outbox::new());
     let mut inbox = Inbox::default();
-    let settings = Rc::new(inbox.settings(outbox.fd())?);
+    let settings = Rc::new(inbox.receive_settings(outbox.fd())?);
     initialise_v8(Some(&settings));
     let shared = Shared {
         watch: Arc::new(Watch::new(Duration::from_millis(settings.cpu))?),
         outbox,
-        calls: Arc::new(Calls::default()),
+        calls: Arc::new(PendingCalls::default()),
     };
     let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    // Room for one: the server sends the next run only after `Ready`.
+    // Capacity 1: the server sends the next run only after `Ready`.
     let (sender, runs) = mpsc::channel(1);
     supervisor::start(shared.clone(), inbox, sender)?;
     heap_anchor::start(snapshot)?;
@@ -133,8 +133,8 @@ async fn serve_runs(
     let engine = format!("{}-{tag:08x}", v8::VERSION_STRING);
     loop {
         let mut isolate = Isolate::new(snapshot, settings, shared);
-        shared.watch.offer(isolate.runtime.v8_isolate().thread_safe_handle());
-        // Not before the first isolate: making it takes calls that making the next does not.
+        shared.watch.set_ready(isolate.runtime.v8_isolate().thread_safe_handle());
+        // After the first isolate, which needs system calls that the next ones do not.
         let sandbox = install_seccomp.take().map(|install| install());
         shared.outbox.send(&FromRunner::Ready { engine: engine.clone(), sandbox });
         let Some(run) = runs.recv().await else { return };
@@ -145,9 +145,9 @@ async fn serve_runs(
     }
 }
 
-/// V8 reads its flags once, so this comes before anything else of V8's.
+/// Call before any other function of V8, which reads its flags once.
 fn initialise_v8(settings: Option<&Settings>) {
-    // V8 would open /dev/urandom, which a sandboxed runner cannot.
+    // V8 would open /dev/urandom, which the sandbox refuses.
     v8::V8::set_entropy_source(|bytes: &mut [u8]| SysRng.try_fill_bytes(bytes).is_ok());
     if let Some(settings) = settings {
         let mut flags = String::new();
@@ -155,7 +155,7 @@ fn initialise_v8(settings: Option<&Settings>) {
             flags.push_str(" --disallow-code-generation-from-strings");
         }
         if settings.web_assembly {
-            // Memories of WebAssembly do not come from the counting allocator; its pages are 64 KiB.
+            // The counting allocator does not see WebAssembly's memories. A page has 64 KiB.
             flags.push_str(&format!(" --wasm-max-mem-pages={}", (settings.buffers >> 16).max(1)));
         }
         v8::V8::set_flags_from_string(&flags);

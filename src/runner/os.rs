@@ -1,8 +1,7 @@
-//! What the runner asks of the operating system: clocks, leaving at once, descriptors.
+//! The operating system's clocks, `_exit`, and inherited descriptors.
 //!
-//! The project's clock room is the server's; a runner has a process of its own,
-//! one run at a time and no test that turns its time, so it asks the kernel here
-//! and nowhere else.
+//! The runner reads the kernel's clocks here and nowhere else. The room `clock` is the
+//! server's: its tests set the time, and no test sets a runner's.
 
 use std::{
     fs::File,
@@ -12,19 +11,19 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Time since some moment of the past, never going back.
+/// Time since an arbitrary start; never goes back.
 pub(crate) fn monotonic() -> Duration {
     let now = clock_gettime(ClockId::Monotonic);
     duration(now.tv_sec, now.tv_nsec)
 }
 
-/// Time since the epoch.
+/// Time since 1970-01-01 UTC.
 pub(crate) fn epoch() -> Duration {
     let now = clock_gettime(ClockId::Realtime);
     duration(now.tv_sec, now.tv_nsec)
 }
 
-/// Epoch milliseconds.
+/// Milliseconds since 1970-01-01 UTC.
 pub(crate) fn epoch_millis() -> i64 {
     i64::try_from(epoch().as_millis()).unwrap_or(i64::MAX)
 }
@@ -44,7 +43,7 @@ impl ThreadClock {
     #[expect(unsafe_code, reason = "rustix has no pthread_getcpuclockid")]
     pub(crate) fn of_this_thread() -> Self {
         let mut id = 0;
-        // SAFETY: pthread_self is this thread's, which lives, and `id` is ours to write.
+        // SAFETY: the calling thread is alive, and `id` can be written.
         let failed = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut id) };
         assert_eq!(failed, 0, "pthread_getcpuclockid of the running thread");
         Self(id)
@@ -54,23 +53,23 @@ impl ThreadClock {
     #[expect(unsafe_code, reason = "rustix reads only the clocks it has a name for")]
     pub(crate) fn read(self) -> Duration {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `time` is ours to write; an unknown clock is an error, not undefined.
+        // SAFETY: `time` can be written; an unknown clock is an error, not undefined behaviour.
         unsafe { libc::clock_gettime(self.0, &raw mut time) };
         duration(time.tv_sec, time.tv_nsec)
     }
 }
 
-/// Leaves without running destructors or exit handlers: V8's own would wait for
-/// threads that may be anywhere.
+/// Ends the process without destructors and exit handlers: V8's would wait for threads
+/// that may never end.
 #[expect(unsafe_code, reason = "std::process::exit runs V8's static destructors")]
-pub(crate) fn leave(code: i32) -> ! {
-    // SAFETY: _exit does not return and touches nothing of ours.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit does not return and reads no memory of the process.
     unsafe { libc::_exit(code) }
 }
 
 /// Takes over a file descriptor that the server passed by number.
-#[expect(unsafe_code, reason = "a number is all that survives exec")]
+#[expect(unsafe_code, reason = "exec passes a descriptor as a number")]
 pub(crate) fn adopt(fd: RawFd) -> File {
-    // SAFETY: the server made this descriptor for us and nothing else here uses it.
+    // SAFETY: the server opened this descriptor for the runner, and no other code here uses it.
     unsafe { File::from_raw_fd(fd) }
 }

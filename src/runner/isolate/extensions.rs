@@ -16,7 +16,7 @@ pub(crate) const SCRIPTS: [(&str, &str); 5] = [
     ("ext:isochron/40_run.js", include_str!("../../../runtime-js/40_run.js")),
 ];
 
-/// V8 keeps a script with one other character at twice the size, in the snapshot and in every isolate.
+/// V8 stores a script with any other character at twice the size, in the snapshot and in every isolate.
 const _: () = {
     let mut index = 0;
     while index < SCRIPTS.len() {
@@ -25,8 +25,8 @@ const _: () = {
     }
 };
 
-/// Ops of `deno_core` and `deno_web` that a handler has no use for and that abort,
-/// print, or reach outside the isolate. `runtime-js` hides all ops; this is the second lock. Sorted.
+/// Ops of `deno_core` and `deno_web` that no handler needs and that abort, print, or reach outside
+/// the isolate. `runtime-js` hides all ops already; disabling these is a second barrier. Sorted.
 const DISABLED: [&str; 26] = [
     "op_add_main_module_handler",
     "op_cancel_read",
@@ -56,8 +56,8 @@ const DISABLED: [&str; 26] = [
     "op_write_type_error",
 ];
 
-/// The ops of `deno_web` that its scripts in `00_web.js` use; every other op costs
-/// time in each isolate and is one more thing to get wrong. Sorted.
+/// The ops of `deno_web` that the scripts loaded by `00_web.js` use. Any other op would cost time
+/// in each isolate and be one more risk. Sorted.
 const WEB_OPS: [&str; 28] = [
     "op_base64_atob",
     "op_base64_btoa",
@@ -89,7 +89,7 @@ const WEB_OPS: [&str; 28] = [
     "op_url_stringify_search_params",
 ];
 
-/// The extensions of an isolate, in the order that the snapshot has them.
+/// The extensions of an isolate. V8 needs the same order as in the snapshot.
 pub(crate) fn extensions() -> Vec<Extension> {
     let mut web = deno_web::deno_web::init(
         Arc::new(BlobStore::default()),
@@ -109,20 +109,20 @@ pub(crate) fn extensions() -> Vec<Extension> {
     vec![deno_webidl::deno_webidl::init(), web, calls::isochron_ops::init(), lock]
 }
 
-/// The ops of [`WEB_OPS`], chosen once per thread: every isolate asks for them anew.
+/// The ops of [`WEB_OPS`], selected once per thread, because every isolate needs them.
 fn web_ops(all: &[OpDecl]) -> &'static [OpDecl] {
     thread_local! {
-        static CHOSEN: OnceCell<&'static [OpDecl]> = const { OnceCell::new() };
+        static SELECTED: OnceCell<&'static [OpDecl]> = const { OnceCell::new() };
     }
-    CHOSEN.with(|chosen| {
-        *chosen.get_or_init(|| {
+    SELECTED.with(|selected| {
+        *selected.get_or_init(|| {
             let ops: Vec<_> = all.iter().filter(|op| is_listed(&WEB_OPS, op.name)).copied().collect();
             Vec::leak(ops)
         })
     })
 }
 
-/// Whether a sorted list has a name.
+/// Whether a sorted list contains a name.
 fn is_listed(list: &[&str], name: &str) -> bool {
     list.binary_search(&name).is_ok()
 }

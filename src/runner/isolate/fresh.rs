@@ -17,33 +17,33 @@ use crate::runner::{
 use deno_core::{JsRuntime, RuntimeOptions, v8};
 use isochron::runtime::protocol::Settings;
 
-/// The functions of `40_run.js`, taken before the handler could.
+/// The functions of `40_run.js`, taken from the global object before the handler runs.
 pub(crate) struct Entries {
-    /// Loads the handler and calls it; returns the promise to wait for, if there is one.
+    /// Loads and calls the handler; returns a promise if its result is to be awaited.
     pub(crate) start: v8::Global<v8::Function>,
-    /// The handler's promise was fulfilled.
-    pub(crate) settled: v8::Global<v8::Function>,
-    /// The handler's promise was rejected.
-    pub(crate) failed: v8::Global<v8::Function>,
+    /// Ends the run with the value of the fulfilled promise.
+    pub(crate) finish: v8::Global<v8::Function>,
+    /// Ends the run with the reason of the rejected promise.
+    pub(crate) fail: v8::Global<v8::Function>,
     /// Aborts the handler's signal.
     pub(crate) abort: v8::Global<v8::Function>,
 }
 
 impl Entries {
-    /// Takes them from the global object, where the snapshot has them until `boot`.
+    /// Takes the functions from the global `__isochron`, which `boot` deletes.
     ///
     /// # Panics
-    /// When the snapshot is not made of `runtime-js`.
-    pub(crate) fn of(runtime: &mut JsRuntime) -> Self {
-        let [start, settled, failed, abort] =
-            ["start", "settled", "failed", "abort"].map(|name| function(runtime, name));
-        Self { start, settled, failed, abort }
+    /// When the snapshot was not built from `runtime-js`.
+    pub(crate) fn take(runtime: &mut JsRuntime) -> Self {
+        let [start, finish, fail, abort] =
+            ["start", "finish", "fail", "abort"].map(|name| get_function(runtime, name));
+        Self { start, finish, fail, abort }
     }
 }
 
 /// Calls a function of `runtime-js` that takes at most one boolean.
-pub(crate) fn prepare(runtime: &mut JsRuntime, name: &str, argument: bool) {
-    let function = function(runtime, name);
+pub(crate) fn call_with_flag(runtime: &mut JsRuntime, name: &str, argument: bool) {
+    let function = get_function(runtime, name);
     deno_core::scope!(scope, runtime);
     let argument = v8::Boolean::new(scope, argument).into();
     let this = v8::undefined(scope).into();
@@ -51,19 +51,19 @@ pub(crate) fn prepare(runtime: &mut JsRuntime, name: &str, argument: bool) {
     assert!(returned.is_some(), "runtime-js: {name} threw");
 }
 
-fn function(runtime: &mut JsRuntime, name: &str) -> v8::Global<v8::Function> {
+fn get_function(runtime: &mut JsRuntime, name: &str) -> v8::Global<v8::Function> {
     deno_core::scope!(scope, runtime);
     let global = scope.get_current_context().global(scope);
-    let ours: v8::Local<v8::Object> = property(scope, global, "__isochron");
-    let function: v8::Local<v8::Function> = property(scope, ours, name);
+    let shared: v8::Local<v8::Object> = get_property(scope, global, "__isochron");
+    let function: v8::Local<v8::Function> = get_property(scope, shared, name);
     v8::Global::new(scope, function)
 }
 
 /// An isolate that waits for its run. Fields in the order in which they must be dropped.
 pub(crate) struct Isolate {
-    /// Into `runtime`.
+    /// Handles into `runtime`; must be dropped first.
     pub(crate) entries: Entries,
-    /// deno_core's runtime.
+    /// The isolate with its event loop.
     pub(crate) runtime: JsRuntime,
 }
 
@@ -71,7 +71,7 @@ impl Isolate {
     /// Makes an isolate and runs everything that can run before the handler is known.
     ///
     /// # Panics
-    /// When the snapshot does not fit this program.
+    /// When another program built the snapshot.
     pub(crate) fn new(snapshot: &'static [u8], settings: &Rc<Settings>, shared: &Shared) -> Self {
         let heap = usize::try_from(settings.heap).unwrap_or(usize::MAX);
         let params = v8::CreateParams::default()
@@ -81,7 +81,7 @@ impl Isolate {
             startup_snapshot: Some(snapshot),
             extensions: extensions(),
             create_params: Some(params),
-            // The ops that `runtime-js` calls are the snapshot's; nobody sees new ones.
+            // `runtime-js` calls the ops in the snapshot; newly registered ones would be unreachable.
             skip_op_registration: true,
             ..RuntimeOptions::default()
         });
@@ -97,21 +97,21 @@ impl Isolate {
         isolate.set_prepare_stack_trace_callback(stack::prepare);
         imports::refuse(isolate);
         context.open(isolate).set_allow_generation_from_strings(settings.eval);
-        let entries = Entries::of(&mut runtime);
-        prepare(&mut runtime, "boot", settings.web_assembly);
+        let entries = Entries::take(&mut runtime);
+        call_with_flag(&mut runtime, "boot", settings.web_assembly);
         limits::watch_heap(&mut runtime, shared);
-        interrupt::remember(Some(context));
+        interrupt::set_context(Some(context));
         Self { entries, runtime }
     }
 }
 
 impl Drop for Isolate {
     fn drop(&mut self) {
-        interrupt::remember(None);
+        interrupt::set_context(None);
     }
 }
 
-fn property<'s, T>(
+fn get_property<'s, T>(
     scope: &mut v8::PinScope<'s, '_>,
     of: v8::Local<'s, v8::Object>,
     name: &str,

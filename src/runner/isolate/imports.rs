@@ -1,8 +1,8 @@
 //! `import()`: rejected, without ever panicking.
 //!
-//! deno_core's own callbacks unwrap what V8 refuses to make near the end of the
-//! stack, which aborts the process (`function f(v) { f(import(0)) }`, denoland/deno
-//! issue 27736). These replace them.
+//! Near the end of the stack V8 makes no promise, and deno_core's callbacks unwrap its refusal,
+//! which aborts the process (`function f(v) { f(import(0)) }`, denoland/deno issue 27736). The
+//! callbacks here replace them.
 
 use deno_core::v8;
 
@@ -21,7 +21,7 @@ fn reject<'s>(
     _specifier: v8::Local<'s, v8::String>,
     _attributes: v8::Local<'s, v8::FixedArray>,
 ) -> Option<v8::Local<'s, v8::Promise>> {
-    rejected(scope)
+    rejected_promise(scope)
 }
 
 fn reject_phase<'s>(
@@ -32,11 +32,11 @@ fn reject_phase<'s>(
     _phase: v8::ModuleImportPhase,
     _attributes: v8::Local<'s, v8::FixedArray>,
 ) -> Option<v8::Local<'s, v8::Promise>> {
-    rejected(scope)
+    rejected_promise(scope)
 }
 
-/// `None` leaves V8 with the exception that kept it from making the promise.
-fn rejected<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Promise>> {
+/// `None` when V8 cannot make the promise; its exception is pending then.
+fn rejected_promise<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Promise>> {
     let resolver = v8::PromiseResolver::new(scope)?;
     let text = v8::String::new(scope, TEXT)?;
     let error = v8::Exception::type_error(scope, text);

@@ -1,4 +1,4 @@
-//! Isolates: their extensions, the startup snapshot that they are made from, and its warm-up.
+//! Isolates: their extensions, their startup snapshot, and its warm-up.
 
 pub(crate) mod extensions;
 pub(crate) mod fresh;

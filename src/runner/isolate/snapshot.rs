@@ -1,8 +1,8 @@
 //! The startup snapshot: Deno's web APIs and `runtime-js`, already run.
 //!
-//! Built once per server start by a process of its own and handed to the runners as
-//! a sealed memory file, which they map and share. Both sides call [`extensions`]:
-//! V8 checks the names and their order, but not the ops inside them.
+//! A child process builds the snapshot once per server start. The runners inherit it as a sealed
+//! memory file, which they map and share. Builder and runners both call [`extensions`]: V8 checks
+//! the names of the extensions and their order, but not their ops.
 
 use std::{
     fs::File,
@@ -21,12 +21,15 @@ use crate::runner::isolate::{
     warmup,
 };
 
-/// Every script of the crates that [`extensions`] come from; the build finds them.
+/// Every script of `deno_web` and `deno_webidl`, found by `build.rs`.
 const WEB_SCRIPTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/web_scripts.rs"));
 
-/// The extensions with their scripts taken from this binary. They name paths of the machine
-/// that built it, which a server need not have.
-fn embedded(mut extensions: Vec<Extension>) -> io::Result<Vec<Extension>> {
+/// Replaces the paths of the extensions' scripts, which exist only on the machine that compiled
+/// the binary, with the embedded texts.
+///
+/// # Errors
+/// When the binary lacks a script.
+fn embed_scripts(mut extensions: Vec<Extension>) -> io::Result<Vec<Extension>> {
     for extension in &mut extensions {
         for files in [
             &mut extension.js_files,
@@ -41,7 +44,7 @@ fn embedded(mut extensions: Vec<Extension>) -> io::Result<Vec<Extension>> {
                 let script = WEB_SCRIPTS.iter().find(|(specifier, _)| *specifier == file.specifier);
                 let text = script.map(|(_, text)| Arc::from(*text));
                 let text = text.ok_or_else(|| {
-                    io::Error::other(format!("{} is not among the scripts of this binary", file.specifier))
+                    io::Error::other(format!("this binary lacks the script {}", file.specifier))
                 })?;
                 Ok(ExtensionFileSource::new_computed(file.specifier, text))
             });
@@ -51,8 +54,8 @@ fn embedded(mut extensions: Vec<Extension>) -> io::Result<Vec<Extension>> {
     Ok(extensions)
 }
 
-/// Builds the snapshot and writes it to `into`. Needs an initialised V8.
-/// (deno_core reports its progress on standard output.)
+/// Builds the snapshot and writes it to `into`. V8 must be initialised. deno_core prints its
+/// progress to standard output.
 ///
 /// # Errors
 /// When a script of `runtime-js` throws or the file cannot be written.
@@ -70,7 +73,7 @@ pub(crate) fn build(mut into: File) -> io::Result<()> {
             cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
             startup_snapshot: None,
             skip_op_registration: false,
-            extensions: embedded(extensions())?,
+            extensions: embed_scripts(extensions())?,
             extension_transpiler: None,
             with_runtime_cb: Some(Box::new(run_scripts)),
         },

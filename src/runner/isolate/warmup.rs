@@ -1,16 +1,16 @@
-//! A few runs while the snapshot is built: functions that have run keep their bytecode
-//! in the snapshot, which takes 0.3 ms of compiling out of every run.
+//! The warm-up: a few runs while the snapshot is built. Functions that have run keep their
+//! bytecode in the snapshot, which saves every run 0.3 ms of compiling.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use crate::runner::{
-    isolate::fresh::{Entries, prepare},
+    isolate::fresh::{Entries, call_with_flag},
     run::{
         drive::{RunContext, run},
         session::{Purpose, Session},
     },
     watchdog::{
-        link::{Calls, Outbox},
+        link::{Outbox, PendingCalls},
         supervisor::Shared,
         watch::Watch,
     },
@@ -18,8 +18,8 @@ use crate::runner::{
 use deno_core::{JsRuntime, futures::executor::block_on};
 use isochron::runtime::protocol::{Context, Mode, Run, Settings, Source, SourceKind};
 
-/// Handlers that walk the usual ways. Formatting is not among them: deno_web's console
-/// has a native half that no snapshot can hold.
+/// Handlers that take the common paths through `runtime-js`. None formats a value: deno_web's
+/// console has a native half that no snapshot can hold.
 const HANDLERS: [&str; 4] = [
     "module.exports = async (params, ctx) => { console.log('x'); await null; return { a: [1] } }",
     "exports.default = () => ({ success: false, error: 'x' })",
@@ -27,10 +27,10 @@ const HANDLERS: [&str; 4] = [
     "module.exports = () => 'x'.repeat(100)",
 ];
 
-/// Runs them and leaves no trace.
+/// Runs [`HANDLERS`] and clears their state.
 ///
 /// # Panics
-/// When the system has no event descriptors.
+/// When the system gives no event descriptor.
 pub(crate) fn warm_up(runtime: &mut JsRuntime) {
     let settings = Rc::new(Settings {
         heap: 0,
@@ -46,22 +46,22 @@ pub(crate) fn warm_up(runtime: &mut JsRuntime) {
     let shared = Shared {
         watch: Arc::new(watch),
         outbox: Arc::new(Outbox::silent()),
-        calls: Arc::new(Calls::default()),
+        calls: Arc::new(PendingCalls::default()),
     };
     let session =
         Session { purpose: Purpose::WarmUp, shared: shared.clone(), settings: settings.clone(), run: None };
     runtime.op_state().borrow_mut().put(session);
-    let entries = Entries::of(runtime);
+    let entries = Entries::take(runtime);
     for handler in HANDLERS {
         let (shared, settings, entries) = (&shared, &*settings, &entries);
-        block_on(run(RunContext { runtime, entries, shared, settings }, task(handler)));
-        prepare(runtime, "forget", true);
+        block_on(run(RunContext { runtime, entries, shared, settings }, request(handler)));
+        call_with_flag(runtime, "forget", true);
     }
     drop(entries);
     runtime.op_state().borrow_mut().take::<Session>();
 }
 
-fn task(handler: &str) -> Run {
+fn request(handler: &str) -> Run {
     let text = handler.to_owned();
     let file = "warmup.js".to_owned();
     Run {

@@ -16,13 +16,13 @@ use deno_core::{
 use isochron::runtime::protocol::Source;
 
 const NAMES: [&str; 5] = ["exports", "require", "module", "__filename", "__dirname"];
-/// A code cache larger than this is not worth sending.
+/// Largest code cache that is sent, in bytes.
 const LARGEST_CACHE: usize = 4 * 1024 * 1024;
-/// All caches of one run together: they share a frame with the result.
+/// Largest sum of one run's code caches, in bytes: they share a frame with the result.
 const LARGEST_TOTAL: usize = 16 * 1024 * 1024;
 
-/// Compiles file `index` of the session: `[function]` or `[undefined, error, text, place]`.
-pub(crate) fn module<'s>(
+/// Compiles file `index` of the session: `[function]` or `[undefined, error, text, position]`.
+pub(crate) fn compile_module<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &Rc<RefCell<OpState>>,
     index: usize,
@@ -38,7 +38,7 @@ pub(crate) fn module<'s>(
         Source { file: name.clone(), kind: *kind, hash: *hash, text, cache }
     };
     let file = source.file.clone();
-    match function(scope, source) {
+    match compile(scope, source) {
         Ok((function, accepted)) => {
             if !accepted {
                 let uncached = v8::Global::new(scope, function);
@@ -49,42 +49,42 @@ pub(crate) fn module<'s>(
             }
             v8::Array::new_with_elements(scope, &[function.into()])
         }
-        Err(Failure { error, text, place }) => {
+        Err(Failure { error, text, position }) => {
             let text = text.unwrap_or_else(|| format!("{file} cannot be compiled"));
             let undefined = v8::undefined(scope).into();
-            let [text, place] = [Some(text), place].map(|text| {
+            let [text, position] = [Some(text), position].map(|text| {
                 let text = text.and_then(|text| v8::String::new(scope, &text));
                 text.map_or(undefined, Into::into)
             });
-            v8::Array::new_with_elements(scope, &[undefined, error.unwrap_or(undefined), text, place])
+            v8::Array::new_with_elements(scope, &[undefined, error.unwrap_or(undefined), text, position])
         }
     }
 }
 
 struct Failure<'s> {
     error: Option<v8::Local<'s, v8::Value>>,
-    /// For a person: place, message, line, caret.
+    /// Position, message, source line and caret, for the handler's author.
     text: Option<String>,
     /// `tasks/x.js:3:12`
-    place: Option<String>,
+    position: Option<String>,
 }
 
 type Compiled<'s> = (v8::Local<'s, v8::Function>, bool);
 
-/// The module as a function, and whether its code cache was good.
-fn function<'s>(scope: &mut v8::PinScope<'s, '_>, source: Source) -> Result<Compiled<'s>, Failure<'s>> {
+/// Compiles a module to a function; says whether V8 accepted its code cache.
+fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, source: Source) -> Result<Compiled<'s>, Failure<'s>> {
     v8::tc_scope!(let tc, scope);
-    let compiled = attempt(tc, source);
+    let compiled = try_compile(tc, source);
     compiled.ok_or_else(|| {
         keep_termination(tc);
         let message = tc.message();
-        let place = message.map(|message| place(tc, message));
-        let text = message.zip(place.as_ref()).map(|(message, place)| explain(tc, message, place));
-        Failure { error: tc.exception(), text, place }
+        let position = message.map(|message| position(tc, message));
+        let text = message.zip(position.as_ref()).map(|(message, position)| explain(tc, message, position));
+        Failure { error: tc.exception(), text, position }
     })
 }
 
-fn attempt<'s>(scope: &mut v8::PinScope<'s, '_>, source: Source) -> Option<Compiled<'s>> {
+fn try_compile<'s>(scope: &mut v8::PinScope<'s, '_>, source: Source) -> Option<Compiled<'s>> {
     let name = v8::String::new(scope, &source.file)?;
     let text = source_string(scope, source.text)?;
     let mut names = [name; NAMES.len()];
@@ -106,7 +106,8 @@ fn attempt<'s>(scope: &mut v8::PinScope<'s, '_>, source: Source) -> Option<Compi
     Some((function, accepted))
 }
 
-/// The text as a V8 string; ASCII, which most files are, without a copy into V8's heap.
+/// The text as a V8 string, without a byte order mark. ASCII, as most files are, is not copied into
+/// V8's heap.
 fn source_string<'s>(scope: &mut v8::PinScope<'s, '_>, text: String) -> Option<v8::Local<'s, v8::String>> {
     let text = match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
@@ -124,17 +125,21 @@ fn source_string<'s>(scope: &mut v8::PinScope<'s, '_>, text: String) -> Option<v
 ///   const a = );
 ///             ^
 /// ```
-fn explain<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>, place: &str) -> String {
-    let what = message.get(scope).to_rust_string_lossy(scope);
-    let what = what.strip_prefix("Uncaught ").unwrap_or(&what);
+fn explain<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    message: v8::Local<'s, v8::Message>,
+    position: &str,
+) -> String {
+    let error = message.get(scope).to_rust_string_lossy(scope);
+    let error = error.strip_prefix("Uncaught ").unwrap_or(&error);
     let column = message.get_start_column();
-    let mut text = format!("{place}: {what}");
+    let mut text = format!("{position}: {error}");
     if let Some(source) = message.get_source_line(scope) {
         let source = source.to_rust_string_lossy(scope);
         let width = message.get_end_column().saturating_sub(column).max(1);
-        excerpt(&mut text, &source, column, width);
+        push_excerpt(&mut text, &source, column, width);
     }
-    if is_es_module(what) {
+    if is_es_module(error) {
         text.push_str(
             "\nHandlers are CommonJS modules: use require('./file') instead of import, \
              and module.exports = … instead of export.",
@@ -143,14 +148,14 @@ fn explain<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Mess
     text
 }
 
-fn place<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>) -> String {
+fn position<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>) -> String {
     let file = message.get_script_resource_name(scope).map(|name| name.to_rust_string_lossy(scope));
     let line = message.get_line_number(scope).unwrap_or_default();
     format!("{}:{line}:{}", file.unwrap_or_default(), message.get_start_column() + 1)
 }
 
-/// The line and, under it, carets; of a long line the part around them.
-fn excerpt(text: &mut String, line: &str, column: usize, width: usize) {
+/// Appends a source line and, under it, carets; of a long line 120 characters around them.
+fn push_excerpt(text: &mut String, line: &str, column: usize, width: usize) {
     let start = column.saturating_sub(60);
     let shown: String = line.chars().skip(start).take(120).collect();
     // Tabs stay tabs, so that the caret stands under its character.
@@ -160,18 +165,19 @@ fn excerpt(text: &mut String, line: &str, column: usize, width: usize) {
     let _ = write!(text, "\n  {shown}\n  {indent}{}", "^".repeat(width.min(left)));
 }
 
-fn is_es_module(what: &str) -> bool {
+fn is_es_module(error: &str) -> bool {
     const SIGNS: [&str; 4] = [
         "Cannot use import statement outside a module",
         "Unexpected token 'export'",
         "Cannot use 'import.meta' outside a module",
         "await is only valid in async functions and the top level bodies of modules",
     ];
-    SIGNS.iter().any(|sign| what.contains(sign))
+    SIGNS.iter().any(|sign| error.contains(sign))
 }
 
-/// Code caches of the files that were compiled without one, now that they have run.
-pub(crate) fn caches(
+/// Makes code caches for the files that were compiled without one. Call it after the run: a code
+/// cache holds the functions that have run.
+pub(crate) fn make_caches(
     scope: &mut v8::PinScope<'_, '_>,
     state: &Rc<RefCell<OpState>>,
 ) -> Vec<([u8; 32], Vec<u8>)> {

@@ -1,5 +1,5 @@
-//! The ops that `runtime-js` is built on. No handler can reach them; even so they
-//! take nothing but strings, numbers and bytes, and none of them can panic or print.
+//! The ops of `runtime-js`. No handler can reach them. As a second barrier they take plain values
+//! and never panic or print.
 
 #![expect(clippy::needless_pass_by_value, reason = "op2 decides how arguments come")]
 
@@ -44,10 +44,10 @@ deno_core::extension!(
     ],
 );
 
-/// What a run is given, for `40_run.js`.
+/// The run, as `40_run.js` receives it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Invocation {
+struct ScriptInvocation {
     call: bool,
     system: bool,
     file: String,
@@ -56,7 +56,7 @@ struct Invocation {
     context: HandlerContext,
 }
 
-/// The handler's `ctx`, in numbers that JavaScript has.
+/// The handler's `ctx`, with JavaScript's numbers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HandlerContext {
@@ -86,20 +86,20 @@ impl From<&Context> for HandlerContext {
 
 #[op2]
 #[serde]
-fn op_isochron_invocation(state: &mut OpState) -> Option<Invocation> {
+fn op_isochron_invocation(state: &mut OpState) -> Option<ScriptInvocation> {
     let session = state.borrow_mut::<Session>();
     let run = session.run.as_mut()?;
-    Some(Invocation {
-        call: run.task.mode == Mode::Call,
-        system: run.task.system,
-        file: run.task.entry.file.clone(),
-        params: std::mem::take(&mut run.task.params),
+    Some(ScriptInvocation {
+        call: run.request.mode == Mode::Call,
+        system: run.request.system,
+        file: run.request.entry.file.clone(),
+        params: std::mem::take(&mut run.request.params),
         result_limit: session.settings.result.min(LARGEST_RESULT) as f64,
-        context: (&run.task.context).into(),
+        context: (&run.request.context).into(),
     })
 }
 
-/// Writes one line of output. `false` when the limit is reached.
+/// Sends one line of output; `false` once the output limit is reached.
 #[op2(nofast)]
 fn op_isochron_write<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -120,7 +120,7 @@ fn op_isochron_write<'s>(
     state.borrow_mut().borrow_mut::<Session>().write(level, text)
 }
 
-/// At most `room` bytes of a string, without converting the rest of it.
+/// The beginning of a string, at most `room` bytes; the rest is not converted.
 fn prefix<'s>(scope: &mut v8::PinScope<'s, '_>, text: v8::Local<'s, v8::String>, room: usize) -> String {
     // A UTF-16 unit is at most three bytes of UTF-8.
     if text.length() <= room / 3 {
@@ -129,8 +129,8 @@ fn prefix<'s>(scope: &mut v8::PinScope<'s, '_>, text: v8::Local<'s, v8::String>,
     let mut bytes = vec![0; room.min(text.length().saturating_mul(3))];
     let written = text.write_utf8_v2(scope, &mut bytes, v8::WriteFlags::kReplaceInvalidUtf8, None);
     bytes.truncate(written);
-    // V8 writes whole characters only, so a text that was cut can come out at exactly
-    // the limit: one more character shows that it was.
+    // V8 writes whole characters, so a cut text may be shorter than `room`. Spaces fill it up to
+    // `room`, one byte over the limit, which tells `Session::write` that the text was cut.
     let cut = written < text.utf8_length(scope);
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     while cut && text.len() < room {
@@ -139,35 +139,41 @@ fn prefix<'s>(scope: &mut v8::PinScope<'s, '_>, text: v8::Local<'s, v8::String>,
     text
 }
 
-/// What `require` got from the server.
+/// The server's answer to a `require`.
 #[derive(Serialize, Default)]
-struct Found {
+struct RequireAnswer {
     index: u32,
     file: String,
     json: bool,
     error: Option<String>,
 }
 
-/// Asks the server for the file that a specifier stands for; stands still until it answers.
+/// Asks the server for the file of a specifier; blocks JavaScript until the server answers.
 #[op2]
 #[serde]
-fn op_isochron_module(state: &mut OpState, #[string] from: String, #[string] specifier: String) -> Found {
+fn op_isochron_module(
+    state: &mut OpState,
+    #[string] from: String,
+    #[string] specifier: String,
+) -> RequireAnswer {
     let session = state.borrow_mut::<Session>();
     let shared = session.shared.clone();
-    let Some(run) = session.run.as_mut() else { return Found::default() };
-    let failed = |error: String| Found { error: Some(error), ..Found::default() };
+    let Some(run) = session.run.as_mut() else { return RequireAnswer::default() };
+    let failed = |error: String| RequireAnswer { error: Some(error), ..RequireAnswer::default() };
     if let Err(refusal) = run.calls.admit() {
         return failed(refusal);
     }
-    let (call, answer) = shared.calls.blocking();
+    let (call, answer) = shared.calls.add_blocking();
     shared.outbox.send(&FromRunner::Call { call, question: HostCall::Module { from, specifier } });
     match answer.recv() {
         Err(_) => failed("the run was stopped".into()),
         Ok(Err(error)) => failed(error),
-        Ok(Ok(Answer::Json(_))) => failed("the server answered with something else".into()),
+        Ok(Ok(Answer::Json(_))) => {
+            failed("internal error: the server answered a require without a file".into())
+        }
         Ok(Ok(Answer::Module(source))) => {
             let known = run.files.iter().position(|file| file.source.file == source.file);
-            let found = |index: usize| Found {
+            let answer = |index: usize| RequireAnswer {
                 index: u32::try_from(index).unwrap_or(u32::MAX),
                 file: source.file.clone(),
                 json: source.kind == SourceKind::Json,
@@ -175,29 +181,29 @@ fn op_isochron_module(state: &mut OpState, #[string] from: String, #[string] spe
             };
             match known {
                 Some(index) => {
-                    let found = found(index);
-                    // Loaded before and failed: its text may be wanted again.
+                    let answer = answer(index);
+                    // The module threw before and is loaded anew, which takes its text again.
                     run.files[index].source = source;
-                    found
+                    answer
                 }
                 None => {
-                    let found = found(run.files.len());
+                    let answer = answer(run.files.len());
                     run.files.push(File { source, uncached: None });
-                    found
+                    answer
                 }
             }
         }
     }
 }
 
-/// Compiles a loaded file: `[function]`, or `[undefined, error, what to show a person]`.
+/// Compiles a loaded file: `[function]`, or `[undefined, error, text, position]`.
 #[op2(reentrant)]
 fn op_isochron_compile<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     #[smi] index: u32,
 ) -> v8::Local<'s, v8::Array> {
-    commonjs::module(scope, &state, index as usize)
+    commonjs::compile_module(scope, &state, index as usize)
 }
 
 /// The text of a loaded JSON file.
@@ -209,8 +215,7 @@ fn op_isochron_text(state: &mut OpState, #[smi] index: u32) -> String {
     file.map(|file| std::mem::take(&mut file.source.text)).unwrap_or_default()
 }
 
-/// Calls a function of `isochron:system`: whether it went well, and its result as
-/// JSON or the reason why not.
+/// Calls a function of `isochron:system`: `(true, result as JSON)` or `(false, error)`.
 #[op2]
 #[serde]
 async fn op_isochron_system(
@@ -226,12 +231,12 @@ async fn op_isochron_system(
         let mut state = state.borrow_mut();
         let session = state.borrow_mut::<Session>();
         let Some(run) = session.run.as_mut() else { return (false, "no run".into()) };
-        (session.shared.clone(), run.calls.admit_beside(argument.len()))
+        (session.shared.clone(), run.calls.admit_concurrent(argument.len()))
     };
     if let Err(refusal) = admitted {
         return (false, refusal);
     }
-    let (call, answer) = shared.calls.promised();
+    let (call, answer) = shared.calls.add_awaiting();
     shared.outbox.send(&FromRunner::Call { call, question });
     let answer = answer.await;
     if let Some(run) = state.borrow_mut().borrow_mut::<Session>().run.as_mut() {
@@ -239,19 +244,21 @@ async fn op_isochron_system(
     }
     match answer {
         Ok(Ok(Answer::Json(json))) => (true, json),
-        Ok(Ok(Answer::Module(_))) => (false, "the server answered with something else".into()),
+        Ok(Ok(Answer::Module(_))) => {
+            (false, "internal error: the server answered a call without JSON".into())
+        }
         Ok(Err(error)) => (false, error),
         Err(_) => (false, "the run was stopped".into()),
     }
 }
 
-/// The handler looks at its signal: 0, or why it is aborted already.
+/// Notes that the handler uses its signal. Returns 0, or the code of `Abort` if the signal is aborted.
 #[op2(fast)]
 #[smi]
 fn op_isochron_signal(state: &mut OpState) -> u32 {
     let watch = &state.borrow::<Session>().shared.watch;
-    watch.touch();
-    watch.abort().map_or(0, |abort| abort as u32)
+    watch.note_signal_use();
+    watch.abort_reason().map_or(0, |abort| abort as u32)
 }
 
 /// The lines of a stack that are frames of the handler's own files.
@@ -261,8 +268,8 @@ fn op_isochron_frames(state: &mut OpState, #[string] stack: &str) -> String {
     state.borrow::<Session>().run.as_ref().map(|run| run.frames(stack)).unwrap_or_default()
 }
 
-/// The run has come to an end. The first end holds. Codes as in `40_run.js`; an
-/// empty stack or result is none.
+/// Records the end of the run, unless it has one already. The codes are those of `40_run.js`; an
+/// empty stack or result means none.
 #[op2(fast)]
 fn op_isochron_end(
     state: &mut OpState,
@@ -292,7 +299,7 @@ fn op_isochron_end(
     });
 }
 
-/// `structuredClone`: `[clone]` or `[undefined, why not]`.
+/// `structuredClone`: `[clone]` or `[undefined, reason]`.
 #[op2(reentrant)]
 fn op_isochron_clone<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -310,18 +317,18 @@ fn op_isochron_clone<'s>(
 /// Stops JavaScript again if the run is stopped: native code may have caught its termination.
 #[op2(nofast)]
 fn op_isochron_checkpoint(scope: &mut v8::PinScope<'_, '_>, state: Rc<RefCell<OpState>>) {
-    if state.borrow().borrow::<Session>().shared.watch.stopped().is_some() {
+    if state.borrow().borrow::<Session>().shared.watch.stop_reason().is_some() {
         scope.terminate_execution();
     }
 }
 
-/// Fills bytes from the system's generator. `false` if it has none.
+/// Fills `bytes` from the system's random generator; `false` if it has none.
 #[op2(fast)]
 fn op_isochron_random(#[buffer] bytes: &mut [u8]) -> bool {
     SysRng.try_fill_bytes(bytes).is_ok()
 }
 
-/// A random UUID (version 4), or nothing if the system has no generator.
+/// A random UUID (version 4), or an empty text if the system has no random generator.
 #[op2]
 #[string]
 fn op_isochron_uuid() -> String {
@@ -342,7 +349,7 @@ fn op_isochron_uuid() -> String {
     text
 }
 
-/// When the run started, in epoch milliseconds with their fraction.
+/// Start of the run in milliseconds since 1970-01-01 UTC, with their fraction.
 #[op2(fast)]
 fn op_isochron_origin(state: &mut OpState) -> f64 {
     let run = state.borrow::<Session>().run.as_ref();

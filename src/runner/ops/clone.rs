@@ -1,7 +1,7 @@
-//! `structuredClone`: V8's serializer, and nothing that a program could plug into it.
+//! `structuredClone`: V8's serializer without a way for a handler to change its work.
 //!
-//! deno_core's op follows `Symbol.for("Deno.core.hostObject")`, which any handler can
-//! write, into an unwrap that ends the process.
+//! deno_core's own op is not used: it looks for `Symbol.for("Deno.core.hostObject")`, which any
+//! handler can set, and then unwraps a value that is not there, which ends the process.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -24,8 +24,8 @@ pub(crate) struct Request<'s> {
     pub(crate) copy: v8::Local<'s, v8::Function>,
 }
 
-/// Clones a value: `[clone]`, or `[undefined, why not]`, or nothing when an exception is on
-/// its way. `refused` is the text of the error when V8 gets no memory for a buffer.
+/// Clones a value: `[clone]`, or `[undefined, reason]`, or `None` when an exception is pending.
+/// `refused` is the text of the error when V8 gets no memory for a buffer.
 pub(crate) fn clone<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     request: &Request<'s>,
@@ -36,13 +36,13 @@ pub(crate) fn clone<'s>(
     if !buffers.iter().all(|buffer| buffer.is_detachable()) {
         return refusal(tc, "the memory of a WebAssembly instance cannot be transferred");
     }
-    let hosts = Hosts::new(tc, request);
-    let written = write(tc, request.value, hosts.clone(), &buffers);
+    let delegate = Delegate::new(tc, request);
+    let written = write(tc, request.value, delegate.clone(), &buffers);
     if keep_termination(tc) {
         return None;
     }
     let Some(bytes) = written else {
-        let Some(text) = hosts.0.refusal.take() else {
+        let Some(text) = delegate.0.refusal.take() else {
             tc.rethrow();
             return None;
         };
@@ -50,11 +50,11 @@ pub(crate) fn clone<'s>(
         return refusal(tc, &text);
     };
     let moved = transfer(tc, &buffers);
-    if let Some(copy) = read(tc, &bytes, hosts, &moved) {
+    if let Some(copy) = read(tc, &bytes, delegate, &moved) {
         return Some(v8::Array::new_with_elements(tc, &[copy]));
     }
     if !keep_termination(tc) {
-        // The bytes are V8's own, so nothing else can be wrong with them.
+        // V8 wrote the bytes itself, so only a refused buffer can make it fail.
         tc.reset();
         let text = v8::String::new(tc, refused)?;
         let error = v8::Exception::range_error(tc, text);
@@ -79,10 +79,10 @@ fn buffers<'s>(scope: &mut v8::PinScope<'s, '_>, list: v8::Local<'s, v8::Array>)
 fn write<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: v8::Local<'s, v8::Value>,
-    hosts: Hosts,
+    delegate: Delegate,
     buffers: &Buffers<'s>,
 ) -> Option<Vec<u8>> {
-    let serializer = ValueSerializer::new(scope, Box::new(hosts));
+    let serializer = ValueSerializer::new(scope, Box::new(delegate));
     for (id, buffer) in (0..).zip(buffers) {
         serializer.transfer_array_buffer(id, *buffer);
     }
@@ -91,7 +91,7 @@ fn write<'s>(
     (written == Some(true)).then(|| serializer.release())
 }
 
-/// Takes the memory of the buffers, which are empty from here on.
+/// Moves the memory of the buffers into new ones and detaches the old ones.
 fn transfer<'s>(scope: &mut v8::PinScope<'s, '_>, buffers: &Buffers<'s>) -> Buffers<'s> {
     let take = |buffer: &v8::Local<'s, v8::ArrayBuffer>| {
         let memory = buffer.get_backing_store();
@@ -104,10 +104,10 @@ fn transfer<'s>(scope: &mut v8::PinScope<'s, '_>, buffers: &Buffers<'s>) -> Buff
 fn read<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     bytes: &[u8],
-    hosts: Hosts,
+    delegate: Delegate,
     buffers: &Buffers<'s>,
 ) -> Option<v8::Local<'s, v8::Value>> {
-    let deserializer = ValueDeserializer::new(scope, Box::new(hosts), bytes);
+    let deserializer = ValueDeserializer::new(scope, Box::new(delegate), bytes);
     for (id, buffer) in (0..).zip(buffers) {
         deserializer.transfer_array_buffer(id, *buffer);
     }
@@ -116,9 +116,9 @@ fn read<'s>(
     deserializer.read_value(context)
 }
 
-/// V8's questions while it clones: about objects of the web APIs, and how to refuse.
+/// The delegate of V8's serializer: copies objects of the web APIs, and keeps the reason of a refusal.
 #[derive(Clone)]
-struct Hosts(Rc<State>);
+struct Delegate(Rc<State>);
 
 struct State {
     brand: v8::Global<v8::Symbol>,
@@ -129,7 +129,7 @@ struct State {
     refusal: RefCell<Option<String>>,
 }
 
-impl Hosts {
+impl Delegate {
     fn new(scope: &mut v8::PinScope<'_, '_>, request: &Request<'_>) -> Self {
         Self(Rc::new(State {
             brand: v8::Global::new(scope, request.brand),
@@ -146,7 +146,7 @@ impl Hosts {
     }
 }
 
-impl ValueSerializerImpl for Hosts {
+impl ValueSerializerImpl for Delegate {
     fn throw_data_clone_error<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,
@@ -186,7 +186,7 @@ impl ValueSerializerImpl for Hosts {
         Some(true)
     }
 
-    // V8 wants an answer or an exception of the next two, and aborts otherwise.
+    // V8 aborts if one of the next two methods neither answers nor throws.
 
     fn get_shared_array_buffer_id<'s>(
         &self,
@@ -207,7 +207,7 @@ impl ValueSerializerImpl for Hosts {
     }
 }
 
-impl ValueDeserializerImpl for Hosts {
+impl ValueDeserializerImpl for Delegate {
     fn read_host_object<'s>(
         &self,
         scope: &mut v8::PinScope<'s, '_>,

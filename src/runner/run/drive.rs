@@ -7,7 +7,7 @@ use crate::runner::{
     modules::commonjs,
     run::{
         interrupt, outcome,
-        session::{Running, Session},
+        session::{CurrentRun, Session},
     },
     watchdog::{supervisor::Shared, watch::Abort},
 };
@@ -17,15 +17,15 @@ use isochron::{
     runtime::protocol::{Done, End, Run, Settings},
 };
 
-/// What a run needs besides its frame.
+/// Everything that a run needs besides its frame.
 pub(crate) struct RunContext<'a> {
     /// A fresh isolate; after the run it is of no further use.
     pub(crate) runtime: &'a mut JsRuntime,
-    /// Its functions.
+    /// The isolate's functions in `runtime-js`.
     pub(crate) entries: &'a Entries,
-    /// The other thread.
+    /// State shared with the supervisor.
     pub(crate) shared: &'a Shared,
-    /// The limits.
+    /// The runner's limits.
     pub(crate) settings: &'a Settings,
 }
 
@@ -34,33 +34,33 @@ pub(crate) async fn run(mut context: RunContext<'_>, run: Run) -> Done {
     let (id, timeout) = (run.run, run.timeout);
     let (shared, settings) = (context.shared, context.settings);
     let state = context.runtime.op_state();
-    let running = Running::new(run, settings);
+    let running = CurrentRun::new(run, settings);
     state.borrow_mut().borrow_mut::<Session>().run = Some(running);
-    drop(interrupt::take());
+    drop(interrupt::take_frames());
 
-    let broken = drive(&mut context, &state).await.err();
-    let returned = matches!(end(&state), Some(End::Returned { .. }));
-    let caches = if returned && shared.watch.stopped().is_none() {
+    let missing = drive(&mut context, &state).await.err();
+    let returned = matches!(recorded_end(&state), Some(End::Returned { .. }));
+    let caches = if returned && shared.watch.stop_reason().is_none() {
         deno_core::scope!(scope, context.runtime);
-        commonjs::caches(scope, &state)
+        commonjs::make_caches(scope, &state)
     } else {
         Vec::new()
     };
     let heap = context.runtime.v8_isolate().get_heap_statistics().used_heap_size();
-    shared.watch.saw_heap(heap as u64);
-    let (stop, usage) = shared.watch.close();
+    shared.watch.note_heap(heap as u64);
+    let (stop, usage) = shared.watch.end_run();
     shared.calls.abandon();
-    let end = match (stop, end(&state), broken) {
-        (Some(stop), ..) => outcome::stopped(stop, settings, timeout, interrupt::take()),
-        (None, Some(end), _) => outcome::settled(end, settings),
-        (None, None, Some(broken)) => broken.into_end(),
-        (None, None, None) => Broken::NeverSettled.into_end(),
+    let end = match (stop, recorded_end(&state), missing) {
+        (Some(stop), ..) => outcome::describe_stop(stop, settings, timeout, interrupt::take_frames()),
+        (None, Some(end), _) => outcome::recognise_limit(end, settings),
+        (None, None, Some(missing)) => missing.into_end(),
+        (None, None, None) => NoEnd::NeverSettled.into_end(),
     };
     state.borrow_mut().borrow_mut::<Session>().run = None;
     Done { run: id, end, usage, caches }
 }
 
-fn end(state: &Rc<RefCell<OpState>>) -> Option<End> {
+fn recorded_end(state: &Rc<RefCell<OpState>>) -> Option<End> {
     state.borrow().borrow::<Session>().run.as_ref()?.end.clone()
 }
 
@@ -68,17 +68,17 @@ fn has_ended(state: &Rc<RefCell<OpState>>) -> bool {
     state.borrow().borrow::<Session>().run.as_ref().is_some_and(|run| run.end.is_some())
 }
 
-/// Why a run has no end of its own.
-enum Broken {
+/// Why `runtime-js` recorded no end of a run.
+enum NoEnd {
     /// JavaScript was terminated; the watch knows why.
     Stopped,
-    /// Nothing is left that the promise could wait for.
+    /// Nothing is pending that could settle the promise.
     NeverSettled,
-    /// Our own script threw, as at the end of the stack.
+    /// A script of `runtime-js` threw, as at the end of the stack.
     Threw(String),
 }
 
-impl Broken {
+impl NoEnd {
     fn into_end(self) -> End {
         let (reason, error) = match self {
             Self::Stopped => (Reason::Exception, "JavaScript stopped for no known reason".to_owned()),
@@ -89,8 +89,8 @@ impl Broken {
     }
 }
 
-/// Starts the handler and keeps the event loop going until the session has an end.
-async fn drive(context: &mut RunContext<'_>, state: &Rc<RefCell<OpState>>) -> Result<(), Broken> {
+/// Starts the handler and turns the event loop until the session has an end.
+async fn drive(context: &mut RunContext<'_>, state: &Rc<RefCell<OpState>>) -> Result<(), NoEnd> {
     let (entries, watch) = (context.entries, &context.shared.watch);
     let promise = call(context, &entries.start, Argument::None)?;
     let Some(promise) = promise else { return Ok(()) };
@@ -98,9 +98,9 @@ async fn drive(context: &mut RunContext<'_>, state: &Rc<RefCell<OpState>>) -> Re
     loop {
         match turn(context, state, &promise, aborted).await {
             Turn::Ended => return Ok(()),
-            Turn::Stopped => return Err(Broken::Stopped),
+            Turn::Stopped => return Err(NoEnd::Stopped),
             Turn::Settled { fulfilled } => {
-                let then = if fulfilled { &entries.settled } else { &entries.failed };
+                let then = if fulfilled { &entries.finish } else { &entries.fail };
                 call(context, then, Argument::ResultOf(&promise))?;
                 return Ok(());
             }
@@ -108,18 +108,18 @@ async fn drive(context: &mut RunContext<'_>, state: &Rc<RefCell<OpState>>) -> Re
                 aborted = true;
                 call(context, &entries.abort, Argument::Abort(why))?;
             }
-            Turn::Idle if watch.touched() && !aborted => {
-                // The abort is still to come, and the handler looked at the signal.
-                if watch.abort().is_none() && watch.stopped().is_none() {
+            Turn::Idle if watch.is_signal_used() && !aborted => {
+                // The handler uses the signal, and the abort is still to come.
+                if watch.abort_reason().is_none() && watch.stop_reason().is_none() {
                     watch.wake.notified().await;
                 }
             }
-            Turn::Idle => return Err(Broken::NeverSettled),
+            Turn::Idle => return Err(NoEnd::NeverSettled),
         }
     }
 }
 
-/// What the event loop came to.
+/// The result of turning the event loop.
 enum Turn {
     Ended,
     Stopped,
@@ -137,19 +137,19 @@ async fn turn(
     let watch = &context.shared.watch;
     let mut woken = std::pin::pin!(watch.wake.notified());
     poll_fn(|cx| {
-        // Registers for the next wake-up before looking at what it would be about.
+        // Register for the next wake-up before reading the state that it announces.
         if woken.as_mut().poll(cx).is_ready() {
             woken.set(watch.wake.notified());
             cx.waker().wake_by_ref();
         }
-        if watch.stopped().is_some() {
+        if watch.stop_reason().is_some() {
             return Poll::Ready(Turn::Stopped);
         }
-        if let Some(why) = watch.abort().filter(|_| !aborted && watch.touched()) {
+        if let Some(why) = watch.abort_reason().filter(|_| !aborted && watch.is_signal_used()) {
             return Poll::Ready(Turn::Abort(why));
         }
         let polled = context.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
-        if watch.stopped().is_some() {
+        if watch.stop_reason().is_some() {
             return Poll::Ready(Turn::Stopped);
         }
         if has_ended(state) {
@@ -175,15 +175,15 @@ enum Argument<'a> {
     ResultOf(&'a v8::Global<v8::Promise>),
 }
 
-/// Calls one of our functions; a promise that it returns is to be waited for.
+/// Calls a function of `runtime-js`; returns its promise, if it returns one.
 fn call(
     context: &mut RunContext<'_>,
     function: &v8::Global<v8::Function>,
     argument: Argument<'_>,
-) -> Result<Option<v8::Global<v8::Promise>>, Broken> {
+) -> Result<Option<v8::Global<v8::Promise>>, NoEnd> {
     let watch = &context.shared.watch;
-    if watch.stopped().is_some() {
-        return Err(Broken::Stopped);
+    if watch.stop_reason().is_some() {
+        return Err(NoEnd::Stopped);
     }
     deno_core::scope!(scope, context.runtime);
     v8::tc_scope!(let tc, scope);
@@ -194,18 +194,18 @@ fn call(
     };
     let this = v8::undefined(tc).into();
     let returned = function.open(tc).call(tc, this, &[argument]);
-    if watch.stopped().is_some() {
-        return Err(Broken::Stopped);
+    if watch.stop_reason().is_some() {
+        return Err(NoEnd::Stopped);
     }
     match returned {
         Some(value) => {
             let promise = v8::Local::<v8::Promise>::try_from(value).ok();
             Ok(promise.map(|promise| v8::Global::new(tc, promise)))
         }
-        None if tc.has_terminated() => Err(Broken::Stopped),
+        None if tc.has_terminated() => Err(NoEnd::Stopped),
         None => {
             let text = tc.message().map(|message| message.get(tc).to_rust_string_lossy(tc));
-            Err(Broken::Threw(text.unwrap_or_else(|| "an unknown error".to_owned())))
+            Err(NoEnd::Threw(text.unwrap_or_else(|| "an unknown error".to_owned())))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Where a run was when its time was up: V8 is asked to look, on its own thread,
-//! just before it is made to stop.
+//! The stack of a run whose time is up. V8 records it in an interrupt, on the thread that runs
+//! JavaScript, just before JavaScript is terminated.
 
 use std::{cell::RefCell, ffi::c_void, sync::Mutex};
 
@@ -8,35 +8,36 @@ use deno_core::v8;
 use crate::runner::run::stack;
 use isochron::domain::lock::lock;
 
-/// The answer, until the main thread takes it. One run at a time, so one place.
-static PLACE: Mutex<Option<String>> = Mutex::new(None);
+/// The recorded frames, until the main thread takes them. One static is enough: a runner has one run
+/// at a time.
+static FRAMES: Mutex<Option<String>> = Mutex::new(None);
 
 thread_local! {
-    /// The context of the isolate on this thread; V8 passes an interrupt only the isolate.
+    /// The context of this thread's isolate; V8 passes only the isolate to an interrupt.
     static CONTEXT: RefCell<Option<v8::Global<v8::Context>>> = const { RefCell::new(None) };
 }
 
-/// Keeps the context of a new isolate, or lets go of it before the isolate is dropped.
-pub(crate) fn remember(context: Option<v8::Global<v8::Context>>) {
+/// Sets the context of a new isolate. Call with `None` before the isolate is dropped.
+pub(crate) fn set_context(context: Option<v8::Global<v8::Context>>) {
     CONTEXT.set(context);
 }
 
-/// Asks an isolate that is inside JavaScript where it is. One that is not never answers.
-pub(crate) fn ask(isolate: &v8::IsolateHandle) {
-    isolate.request_interrupt(look, std::ptr::null_mut());
+/// Asks V8 to record the frames of an isolate. An isolate that runs no JavaScript records none.
+pub(crate) fn request(isolate: &v8::IsolateHandle) {
+    isolate.request_interrupt(record, std::ptr::null_mut());
 }
 
-/// Takes the answer, if there was one.
-pub(crate) fn take() -> Option<String> {
-    lock(&PLACE).take()
+/// Takes the recorded frames, if there are any.
+pub(crate) fn take_frames() -> Option<String> {
+    lock(&FRAMES).take()
 }
 
 #[expect(unsafe_code, reason = "V8 passes the isolate as a pointer")]
-unsafe extern "C" fn look(isolate: v8::UnsafeRawIsolatePtr, _: *mut c_void) {
-    // SAFETY: V8 calls this on the isolate's thread with the isolate that it is interrupting.
+unsafe extern "C" fn record(isolate: v8::UnsafeRawIsolatePtr, _: *mut c_void) {
+    // SAFETY: V8 calls this on the isolate's thread with the isolate that it interrupts.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
     let Some(context) = CONTEXT.with_borrow(Clone::clone) else { return };
     v8::scope_with_context!(scope, &mut isolate, &context);
-    let frames = stack::current(scope);
-    *lock(&PLACE) = (!frames.is_empty()).then_some(frames);
+    let frames = stack::current_frames(scope);
+    *lock(&FRAMES) = (!frames.is_empty()).then_some(frames);
 }

@@ -1,4 +1,4 @@
-//! What the ops know of the run that is on. Lives in deno_core's `OpState`, one per isolate.
+//! The session: what an isolate's ops know of the current run. deno_core's `OpState` holds it.
 
 use std::rc::Rc;
 
@@ -11,89 +11,89 @@ use isochron::{
     },
 };
 
-/// More output than this is not sent whatever the settings say: a frame has an end.
+/// Hard limit on the output of a run in bytes, whatever the settings say.
 const LARGEST_OUTPUT: u64 = 16 * 1024 * 1024;
-/// Nor a longer result, in characters.
+/// Hard limit on a result in characters: its frame has at most `MAX_FRAME` bytes.
 pub(crate) const LARGEST_RESULT: u64 = 4 * 1024 * 1024;
 
-/// What an isolate is for.
+/// The purpose of an isolate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Handlers of people.
+    /// Running users' handlers.
     Serving,
-    /// Being put into the snapshot, while V8 makes no code caches.
+    /// Becoming part of the snapshot; V8 makes no code caches meanwhile.
     WarmUp,
 }
 
 /// One isolate's session.
 pub(crate) struct Session {
-    /// What for.
     pub(crate) purpose: Purpose,
-    /// The other thread's view.
+    /// State shared with the supervisor.
     pub(crate) shared: Shared,
-    /// The process's settings.
+    /// The settings of the `Start` frame.
     pub(crate) settings: Rc<Settings>,
-    /// The run; none while the isolate is being made ready, when lines go nowhere.
-    pub(crate) run: Option<Running>,
+    /// `None` before the run, when console lines are dropped.
+    pub(crate) run: Option<CurrentRun>,
 }
 
-/// The run itself.
-pub(crate) struct Running {
-    /// What the server sent. Its entry is `files[0]`.
-    pub(crate) task: Run,
-    /// Every file loaded so far.
+/// The run of an isolate.
+pub(crate) struct CurrentRun {
+    /// The server's frame, without the entry's text and cache: they are in `files[0]`.
+    pub(crate) request: Run,
+    /// The files loaded so far.
     pub(crate) files: Vec<File>,
-    /// How it ended, once known; the first one holds.
+    /// The first end that was reported.
     pub(crate) end: Option<End>,
-    /// When it started by the wall clock, since the epoch.
+    /// Start by the wall clock, since 1970-01-01 UTC.
     pub(crate) origin: std::time::Duration,
     started: std::time::Duration,
-    output: Output,
-    /// Its host calls.
-    pub(crate) calls: Calls,
+    output: OutputBudget,
+    /// Its budget of host calls.
+    pub(crate) calls: CallBudget,
 }
 
 /// A loaded file.
 pub(crate) struct File {
-    /// Its name, text and hash. The text is taken by whoever compiles or parses it.
+    /// Its name, text and hash. Compiling or parsing the file takes the text.
     pub(crate) source: Source,
-    /// The compiled module, if a code cache is wanted of it.
+    /// The compiled module, if it was compiled without a code cache.
     pub(crate) uncached: Option<v8::Global<v8::Function>>,
 }
 
-struct Output {
+/// The rest of the output limit.
+struct OutputBudget {
     bytes: u64,
     lines: u64,
     cut: bool,
 }
 
-impl Running {
-    /// A run about to start.
-    pub(crate) fn new(mut task: Run, settings: &Settings) -> Self {
-        let name = task.entry.file.clone();
+impl CurrentRun {
+    /// Starts the clock and the budgets of a run.
+    pub(crate) fn new(mut request: Run, settings: &Settings) -> Self {
+        let name = request.entry.file.clone();
         let entry = Source {
             file: name,
-            kind: task.entry.kind,
-            hash: task.entry.hash,
-            text: std::mem::take(&mut task.entry.text),
-            cache: task.entry.cache.take(),
+            kind: request.entry.kind,
+            hash: request.entry.hash,
+            text: std::mem::take(&mut request.entry.text),
+            cache: request.entry.cache.take(),
         };
         Self {
-            task,
+            request,
             files: vec![File { source: entry, uncached: None }],
             end: None,
             origin: os::epoch(),
             started: os::monotonic(),
-            output: Output {
+            output: OutputBudget {
                 bytes: settings.output_bytes.min(LARGEST_OUTPUT),
                 lines: settings.output_lines,
                 cut: false,
             },
-            calls: Calls::default(),
+            calls: CallBudget::default(),
         }
     }
 
-    /// Time since the start.
+    /// Time since the start of the run.
     pub(crate) fn elapsed(&self) -> std::time::Duration {
         os::monotonic().saturating_sub(self.started)
     }
@@ -104,20 +104,20 @@ impl Running {
     }
 }
 
-/// The host calls of a run.
+/// The host calls that a run has made and may still make.
 #[derive(Default)]
-pub(crate) struct Calls {
+pub(crate) struct CallBudget {
     in_flight: usize,
     made: u32,
     /// Bytes of arguments sent.
     sent: usize,
 }
 
-impl Calls {
-    /// Counts a call for which the handler stands still.
+impl CallBudget {
+    /// Counts a call that blocks the handler.
     ///
     /// # Errors
-    /// A sentence for the handler's author when it would be one too many.
+    /// A text for the handler's author once the run has made [`CALLS_PER_RUN`] calls.
     pub(crate) fn admit(&mut self) -> Result<(), String> {
         if self.made >= CALLS_PER_RUN {
             return Err(format!(
@@ -128,12 +128,12 @@ impl Calls {
         Ok(())
     }
 
-    /// Counts a call that goes on beside the handler, with arguments of this size in bytes, until
-    /// [`Self::release`].
+    /// Counts a call that runs concurrently with the handler until [`Self::release`]; `bytes` is the
+    /// size of its arguments.
     ///
     /// # Errors
-    /// As [`Self::admit`].
-    pub(crate) fn admit_beside(&mut self, bytes: usize) -> Result<(), String> {
+    /// As [`Self::admit`], and past [`CALLS_AT_ONCE`] or [`ARGUMENT_BYTES`].
+    pub(crate) fn admit_concurrent(&mut self, bytes: usize) -> Result<(), String> {
         if self.in_flight >= CALLS_AT_ONCE {
             return Err(format!("more than {CALLS_AT_ONCE} calls to isochron:system at once"));
         }
@@ -148,21 +148,21 @@ impl Calls {
         Ok(())
     }
 
-    /// A call that went on beside the handler is answered.
+    /// Counts a concurrent call as answered.
     pub(crate) fn release(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 }
 
 impl Session {
-    /// How many bytes of the next message are worth converting; none when output is cut.
+    /// Bytes of the next message that are worth converting; `None` once the output is cut.
     pub(crate) fn room(&self) -> Option<usize> {
         let output = &self.run.as_ref()?.output;
-        // One more than fits shows that something was left off.
+        // One byte more than fits tells `write` that the message is too long.
         (!output.cut).then(|| usize::try_from(output.bytes).unwrap_or(usize::MAX).saturating_add(1))
     }
 
-    /// Sends one line and counts it. `false` when no more will be sent.
+    /// Sends one line and counts it; `false` once no more lines are sent.
     pub(crate) fn write(&mut self, level: Level, mut message: String) -> bool {
         let Some(run) = &mut self.run else { return true };
         let (outbox, output) = (&self.shared.outbox, &mut run.output);

@@ -1,4 +1,4 @@
-//! Stack traces that show the handler's own files and nothing of ours.
+//! Stack traces of the handler's own files, without the frames of `runtime-js`.
 
 use std::fmt::Write;
 
@@ -8,8 +8,7 @@ use deno_core::v8;
 pub(crate) const LONGEST: usize = 8 * 1024;
 
 /// Makes `error.stack`. Replaces deno_core's callback, which hands out call sites
-/// (`Error.prepareStackTrace`), shows `ext:` frames and unwraps what a terminated
-/// isolate cannot give.
+/// (`Error.prepareStackTrace`), shows `ext:` frames and panics in a terminated isolate.
 pub(crate) fn prepare<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     error: v8::Local<'s, v8::Value>,
@@ -18,7 +17,7 @@ pub(crate) fn prepare<'s>(
     let mut text = headline(scope, error);
     for index in 0..sites.length() {
         let Some(site) = site_text(scope, sites, index) else { break };
-        if !is_ours(&site) {
+        if !is_internal(&site) {
             text.push_str("\n    at ");
             text.push_str(&site);
         }
@@ -29,7 +28,7 @@ pub(crate) fn prepare<'s>(
     }
 }
 
-/// As `Error.prototype.toString` does it.
+/// `name: message`, as `Error.prototype.toString` writes it.
 fn headline<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Value>) -> String {
     let Ok(error) = v8::Local::<v8::Object>::try_from(error) else { return String::new() };
     let name = text_property(scope, error, "name").unwrap_or_else(|| "Error".into());
@@ -41,7 +40,7 @@ fn headline<'s>(scope: &mut v8::PinScope<'s, '_>, error: v8::Local<'s, v8::Value
     }
 }
 
-/// A property as a text; its getter and its `toString` are the handler's.
+/// A property as a text. Runs the handler's getter and `toString`.
 fn text_property<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     of: v8::Local<'s, v8::Object>,
@@ -55,8 +54,9 @@ fn text_property<'s>(
     text
 }
 
-/// Stops JavaScript again if this scope has caught its termination, which would be over with
-/// the scope: the handler's code would run on. Call it after each call into JavaScript.
+/// Terminates JavaScript again if this scope has caught a termination, and says whether it has. V8
+/// forgets a caught termination at the end of the scope, and the handler would run on. Call this
+/// after each call into JavaScript.
 pub(crate) fn keep_termination(scope: &v8::PinnedRef<'_, v8::TryCatch<'_, '_, v8::HandleScope<'_>>>) -> bool {
     let terminated = scope.has_terminated();
     if terminated {
@@ -80,12 +80,12 @@ fn site_text<'s>(
     Some(text?.to_rust_string_lossy(tc))
 }
 
-fn is_ours(site: &str) -> bool {
+fn is_internal(site: &str) -> bool {
     site.starts_with("ext:") || site.contains("(ext:") || site.starts_with("async ext:")
 }
 
-/// The frames of the JavaScript that is running right now, as [`frames`] writes them.
-pub(crate) fn current(scope: &mut v8::PinScope<'_, '_>) -> String {
+/// The frames of the JavaScript that runs now, as [`frames`] writes them.
+pub(crate) fn current_frames(scope: &mut v8::PinScope<'_, '_>) -> String {
     let Some(trace) = v8::StackTrace::current_stack_trace(scope, 16) else { return String::new() };
     let mut text = String::new();
     for index in 0..trace.get_frame_count() {
@@ -110,8 +110,8 @@ pub(crate) fn current(scope: &mut v8::PinScope<'_, '_>) -> String {
 pub(crate) fn frames<'a>(stack: &str, files: &(impl Iterator<Item = &'a str> + Clone)) -> String {
     let mut kept = String::new();
     for line in stack.lines().map(str::trim).filter(|line| line.starts_with("at ")) {
-        let Some(place) = place(line) else { continue };
-        let in_file = |file: &str| place.strip_prefix(file).is_some_and(is_position);
+        let Some(position) = position(line) else { continue };
+        let in_file = |file: &str| position.strip_prefix(file).is_some_and(is_line_and_column);
         if files.clone().any(in_file) {
             if !kept.is_empty() {
                 kept.push('\n');
@@ -123,7 +123,7 @@ pub(crate) fn frames<'a>(stack: &str, files: &(impl Iterator<Item = &'a str> + C
 }
 
 /// `tasks/x.js:3:9` of `at fn (tasks/x.js:3:9)` or `at tasks/x.js:3:9`.
-pub(crate) fn place(frame: &str) -> Option<&str> {
+fn position(frame: &str) -> Option<&str> {
     match frame.strip_suffix(')') {
         Some(open) => open.rfind('(').map(|at| &open[at + 1..]),
         None => {
@@ -134,7 +134,7 @@ pub(crate) fn place(frame: &str) -> Option<&str> {
 }
 
 /// `:3:9`
-fn is_position(text: &str) -> bool {
+fn is_line_and_column(text: &str) -> bool {
     let mut parts = text.split(':');
     parts.next() == Some("")
         && parts.by_ref().take(2).all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))

@@ -1,6 +1,6 @@
-//! Descriptors that were inherited and that nobody meant for us.
+//! Inherited descriptors that a runner must not have.
 //!
-//! The server opens all of its own with `O_CLOEXEC`; these come from whoever started the
+//! The server opens its own with `O_CLOEXEC`. Others come from the process that started the
 //! server and left a file or a socket open across exec.
 
 use std::os::fd::RawFd;
@@ -18,14 +18,14 @@ pub(crate) fn close_all_but(keep: RawFd) {
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "closes by number")]
 fn close_range(first: u32, last: u32) -> bool {
-    // SAFETY: nothing of this process is open yet but what it was started with.
+    // SAFETY: the process owns no descriptor yet except the inherited ones.
     first > last || unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0
 }
 
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "closes by number")]
 fn close_listed(keep: u32) {
-    // proc(5). The list is complete, and its own descriptor closed, before the first goes.
+    // proc(5). Collecting the list first also closes its own descriptor.
     let Ok(list) = std::fs::read_dir("/proc/self/fd") else { return };
     let names: Vec<_> = list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     for number in names.into_iter().filter(|number: &RawFd| *number > 2 && number.cast_unsigned() != keep) {
@@ -34,6 +34,6 @@ fn close_listed(keep: u32) {
     }
 }
 
-/// Elsewhere they stay.
+/// Other systems keep inherited descriptors.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn close_all_but(_keep: RawFd) {}

@@ -1,5 +1,5 @@
-//! Landlock (landlock(7)), the kernel's access control for a process
-//! that wants less. Every right is handled and none is granted.
+//! Landlock (landlock(7)), by which a process gives up rights of its own. The ruleset handles
+//! every right and grants none.
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr, RulesetError,
@@ -8,10 +8,10 @@ use landlock::{
 
 use crate::runner::sandbox::Layer;
 
-/// The newest rights the crate knows; a kernel that knows fewer handles those.
+/// The newest ABI of the crate; an older kernel handles the rights that it knows.
 const NEWEST: ABI = ABI::V10;
 
-/// Takes every right to files, to the network, and to signals and abstract sockets of
+/// Gives up every right to files, to the network, and to signals and abstract sockets of
 /// processes outside.
 pub(crate) fn install_landlock() -> Layer {
     let status = match restrict() {
@@ -27,7 +27,7 @@ pub(crate) fn install_landlock() -> Layer {
             return Layer::Missing("no Landlock (not in this kernel)".to_owned());
         }
     };
-    // What came when: landlock(7), "VERSIONS". Later rights are covered by seccomp alone.
+    // The rights of each ABI: landlock(7), "VERSIONS". seccomp alone covers the later ones.
     let lacks = match abi {
         abi if abi < ABI::V4 => "files only",
         abi if abi < ABI::V6 => "files and network only",

@@ -1,25 +1,24 @@
-//! The sandbox: what a runner gives up before a handler runs in it.
+//! The sandbox: a runner gives up its rights before a handler runs in it.
 //!
 //! V8 keeps a handler in its isolate, and the process boundary keeps it from the server. The sandbox
-//! is for the day on which a handler breaks through V8 and makes system calls of its own: it finds no
-//! files, no network and no other process, and a kernel of which only memory, time and one socket are
-//! left.
+//! is for a handler that has broken out of V8 and makes system calls of its own: it reaches no file,
+//! no network and no other process, and of the kernel only memory, time and one socket.
 //!
 //! Three steps, in this order:
 //!
 //! 1. [`drop_privileges`], first of all: no new privileges, no tracing, no core dump. Then
 //!    [`close_descriptors`]: only the standard descriptors and the snapshot's stay open.
-//! 2. [`restrict_files`], **before any other thread exists**: Landlock holds the thread that asks and
-//!    the threads made later, not those that are there. No file and no network are left. V8, ICU and
-//!    glibc start without files all the same: glibc cannot read `/proc/self/maps`, so V8 takes
-//!    `__libc_stack_end` for the stack's start, and `std` cannot read the cgroup's CPU quota, so V8's
+//! 2. [`restrict_files`], **before any other thread exists**: Landlock restricts the calling thread
+//!    and the threads that it starts later, not existing threads. It leaves no file and no network.
+//!    V8, ICU and glibc start without files: glibc cannot read `/proc/self/maps`, so V8 takes
+//!    `__libc_stack_end` for the stack's start; `std` cannot read the cgroup's CPU quota, so V8's
 //!    threads are counted by affinity.
-//! 3. [`PendingSeccomp::install_seccomp`], once everything that takes unusual system calls is made
-//!    (V8's threads, the supervisor, tokio, the first isolate) and before the server hears `Ready`:
-//!    seccomp on all threads at once ([`seccomp`]).
+//! 3. [`PendingSeccomp::install_seccomp`], once everything exists that needs unusual system calls
+//!    (V8's threads, the supervisor, tokio, the first isolate) and before `Ready` is sent: seccomp on
+//!    all threads at once ([`seccomp`]).
 //!
-//! A runner serves on a kernel that lacks one of these layers; the server is told which layers hold
-//! and says so.
+//! A runner also serves on a kernel that lacks a layer: it reports the layers in place, and `/ready`
+//! and the server's log show them.
 //!
 //! How to misuse it: start a thread before [`restrict_files`]; open a file after it; need a new
 //! system call later and not name it in [`seccomp`], where it fails with `ENOSYS`.
@@ -39,7 +38,7 @@ use rustix::process::{self, Resource, Rlimit};
 /// Descriptors a runner may have open: it needs five.
 const DESCRIPTORS: u64 = 64;
 
-/// The layers to put in place: all of them, except for the probes that look at each alone.
+/// The layers to install: all, except in probes that test one layer alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Layers {
     /// Landlock and seccomp.
@@ -48,11 +47,11 @@ pub(crate) enum Layers {
     Landlock,
     /// seccomp without Landlock.
     Seccomp,
-    /// No layer: shows that a call which the sandbox refuses would work without it.
+    /// No layer: shows that a refused call works without the sandbox.
     None,
 }
 
-/// How far one layer holds, in words for `/ready`.
+/// How much of one layer is in place, with a text for `/ready`.
 enum Layer {
     Full(String),
     Partial(String),
@@ -67,10 +66,10 @@ pub(crate) fn drop_privileges() {
         use rustix::{process::DumpableBehavior, thread};
         // prctl(2): PR_SET_NO_NEW_PRIVS also allows the two layers without root.
         let _ = thread::set_no_new_privs(true);
-        // Neither ptrace(2) nor /proc/<pid>/mem of a sibling that broke out gets in here.
+        // A sibling that broke out can use neither ptrace(2) nor /proc/<pid>/mem on this process.
         let _ = process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
-    limit(Resource::Core, 0);
+    set_limit(Resource::Core, 0);
 }
 
 /// Closes every inherited descriptor but the standard ones and `keep`, limits new ones to
@@ -80,18 +79,18 @@ pub(crate) fn close_descriptors(keep: RawFd, layers: Layers) {
         return;
     }
     descriptors::close_all_but(keep);
-    limit(Resource::Nofile, DESCRIPTORS);
-    limit(Resource::Fsize, 0);
+    set_limit(Resource::Nofile, DESCRIPTORS);
+    set_limit(Resource::Fsize, 0);
 }
 
-fn limit(resource: Resource, to: u64) {
+fn set_limit(resource: Resource, to: u64) {
     // Fails only when the limit is lower already.
     let _ = process::setrlimit(resource, Rlimit { current: Some(to), maximum: Some(to) });
 }
 
 /// Takes the file system and the network away from this thread and every later one.
 pub(crate) fn restrict_files(layers: Layers) -> PendingSeccomp {
-    // rustix finds the kernel's fast clock at its first use, and may have to read a file for it.
+    // rustix looks for the kernel's fast clock at its first use, and may read a file for it.
     os::monotonic();
     let files = match layers {
         Layers::All | Layers::Landlock => install_landlock(),
@@ -100,7 +99,7 @@ pub(crate) fn restrict_files(layers: Layers) -> PendingSeccomp {
     PendingSeccomp { layers, files }
 }
 
-/// A sandbox in which seccomp is still to be installed.
+/// A sandbox without seccomp yet.
 #[must_use = "without seccomp a runner may make any system call"]
 pub(crate) struct PendingSeccomp {
     layers: Layers,
@@ -108,8 +107,8 @@ pub(crate) struct PendingSeccomp {
 }
 
 impl PendingSeccomp {
-    /// Leaves all threads of the process only the system calls that a run needs; the layers that
-    /// hold now.
+    /// Restricts all threads of the process to the system calls that a run needs; returns the layers
+    /// in place.
     pub(crate) fn install_seccomp(self) -> Sandbox {
         let calls = match self.layers {
             Layers::All | Layers::Seccomp => install_filters(),

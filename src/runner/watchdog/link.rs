@@ -1,4 +1,4 @@
-//! The runner's half of the socket: frames out, frames in, answers to their askers.
+//! The runner's end of the socket: frames out, frames in, answers to pending calls.
 
 use std::{
     collections::HashMap,
@@ -24,8 +24,8 @@ use rustix::{
 };
 use tokio::sync::oneshot;
 
-/// The writing side. The main thread writes and may block when the server reads
-/// slowly; the supervisor only ever tries.
+/// Sends frames. The main thread may block while the server reads slowly; the supervisor uses
+/// [`Self::try_send`].
 #[derive(Debug)]
 pub(crate) struct Outbox {
     socket: Stdin,
@@ -34,12 +34,12 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Writes to standard input, which is one end of a socket pair.
+    /// Sends to standard input, which is one end of a socket pair.
     pub(crate) fn new() -> Self {
         Self { socket: io::stdin(), silent: false, writing: Mutex::new(()) }
     }
 
-    /// Writes to nobody.
+    /// Drops every frame.
     pub(crate) fn silent() -> Self {
         Self { silent: true, ..Self::new() }
     }
@@ -47,59 +47,59 @@ impl Outbox {
     /// Sends a frame, waiting for room. Ends the process when the server is gone.
     pub(crate) fn send(&self, frame: &FromRunner) {
         let writing = lock(&self.writing);
-        self.put(frame);
+        self.write(frame);
         drop(writing);
     }
 
-    /// Sends a small frame if that needs no waiting at all.
-    pub(crate) fn offer(&self, frame: &FromRunner) {
+    /// Sends a small frame, or drops it if sending would wait.
+    pub(crate) fn try_send(&self, frame: &FromRunner) {
         let Ok(_writing) = self.writing.try_lock() else { return };
         let Ok(bytes) = protocol::encode(frame) else { return };
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        // A stream socket takes a frame this small whole or not at all; were it ever to
-        // take a part, the stream could not be saved.
+        // A stream socket takes a frame this small whole or not at all. A part of a frame would
+        // break the stream, so it ends the process.
         match send(self.fd(), &bytes, flags) {
-            Ok(sent) if sent < bytes.len() => os::leave(1),
+            Ok(sent) if sent < bytes.len() => os::exit_now(1),
             _ => {}
         }
     }
 
-    /// Announces a limit that this process may not survive. Called from inside V8's
-    /// allocator: takes the lock if it can be had soon, never waits for long.
-    pub(crate) fn dying(&self, reason: Reason) {
+    /// Announces a limit that this process may not survive. V8's allocator calls this too: it
+    /// waits for the lock for about 100 ms at most, and then gives up.
+    pub(crate) fn announce_death(&self, reason: Reason) {
         for _ in 0..100 {
             match self.writing.try_lock() {
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
-                Ok(_) | Err(TryLockError::Poisoned(_)) => return self.put(&FromRunner::Dying(reason)),
+                Ok(_) | Err(TryLockError::Poisoned(_)) => return self.write(&FromRunner::Dying(reason)),
             }
         }
     }
 
-    fn put(&self, frame: &FromRunner) {
+    fn write(&self, frame: &FromRunner) {
         if self.silent {
             return;
         }
         let bytes = protocol::encode(frame).unwrap_or_else(|error| {
             eprintln!("runner: cannot encode a frame: {error}");
-            os::leave(1)
+            os::exit_now(1)
         });
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             match send(self.fd(), rest, SendFlags::NOSIGNAL) {
                 Ok(sent) => rest = &rest[sent..],
                 Err(Errno::INTR) => {}
-                Err(_) => os::leave(0),
+                Err(_) => os::exit_now(0),
             }
         }
     }
 
-    /// The socket, to wait for.
+    /// The socket, for poll(2).
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-/// The reading side: collects bytes without ever waiting for the rest of a frame.
+/// Receives frames, without ever waiting for the rest of one.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox(FrameBuffer);
 
@@ -117,11 +117,11 @@ impl Inbox {
         Ok(frames)
     }
 
-    /// Waits for the first frame, on the main thread, before any other thread exists.
+    /// Waits for the first frame. Call it on the main thread, before any other thread exists.
     ///
     /// # Errors
     /// When the stream ends or does not start with [`ToRunner::Start`].
-    pub(crate) fn settings(&mut self, socket: BorrowedFd<'_>) -> io::Result<protocol::Settings> {
+    pub(crate) fn receive_settings(&mut self, socket: BorrowedFd<'_>) -> io::Result<protocol::Settings> {
         loop {
             match self.0.next_frame()? {
                 Some(ToRunner::Start(settings)) => return Ok(settings),
@@ -147,60 +147,61 @@ impl Inbox {
     }
 }
 
-/// What came of a call to the server.
+/// The server's answer to a call, or its error for the handler's author.
 pub(crate) type Reply = Result<Answer, String>;
 
-/// Calls to the server whose answers are awaited. The main thread asks, the supervisor answers.
+/// Calls to the server that have no answer yet. The main thread adds calls, the supervisor delivers
+/// the answers.
 #[derive(Debug, Default)]
-pub(crate) struct Calls {
+pub(crate) struct PendingCalls {
     last: AtomicU32,
-    waiting: Mutex<HashMap<u32, Waiter>>,
+    waiters: Mutex<HashMap<u32, Waiter>>,
 }
 
 #[derive(Debug)]
 enum Waiter {
-    /// The main thread stands still until the answer comes.
+    /// The main thread is blocked until the answer comes.
     Blocked(mpsc::SyncSender<Reply>),
-    /// A promise of the handler waits.
-    Promised(oneshot::Sender<Reply>),
+    /// A promise of the handler waits for the answer.
+    Awaiting(oneshot::Sender<Reply>),
 }
 
-impl Calls {
-    /// A call whose answer the calling thread will block for. The receiver fails
-    /// when the run is stopped first.
-    pub(crate) fn blocking(&self) -> (u32, mpsc::Receiver<Reply>) {
+impl PendingCalls {
+    /// Adds a call whose answer the calling thread blocks for. The receiver fails when the run is
+    /// stopped first.
+    pub(crate) fn add_blocking(&self) -> (u32, mpsc::Receiver<Reply>) {
         let (sender, receiver) = mpsc::sync_channel(1);
-        (self.enter(Waiter::Blocked(sender)), receiver)
+        (self.add(Waiter::Blocked(sender)), receiver)
     }
 
-    /// A call whose answer is awaited.
-    pub(crate) fn promised(&self) -> (u32, oneshot::Receiver<Reply>) {
+    /// Adds a call whose answer a promise waits for.
+    pub(crate) fn add_awaiting(&self) -> (u32, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
-        (self.enter(Waiter::Promised(sender)), receiver)
+        (self.add(Waiter::Awaiting(sender)), receiver)
     }
 
-    fn enter(&self, waiter: Waiter) -> u32 {
+    fn add(&self, waiter: Waiter) -> u32 {
         let call = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        lock(&self.waiting).insert(call, waiter);
+        lock(&self.waiters).insert(call, waiter);
         call
     }
 
-    /// Hands over an answer; one that nobody waits for any more is dropped.
-    pub(crate) fn answer(&self, call: u32, reply: Reply) {
-        match lock(&self.waiting).remove(&call) {
+    /// Delivers an answer, or drops it if its call is no longer pending.
+    pub(crate) fn deliver(&self, call: u32, reply: Reply) {
+        match lock(&self.waiters).remove(&call) {
             Some(Waiter::Blocked(sender)) => drop(sender.try_send(reply)),
-            Some(Waiter::Promised(sender)) => drop(sender.send(reply)),
+            Some(Waiter::Awaiting(sender)) => drop(sender.send(reply)),
             None => {}
         }
     }
 
-    /// Forgets every question, which wakes whoever is blocked on one.
+    /// Drops every pending call, which wakes the main thread if it is blocked on one.
     pub(crate) fn abandon(&self) {
-        lock(&self.waiting).clear();
+        lock(&self.waiters).clear();
     }
 }
 
-/// Writes what a human should read into the server's log.
-pub(crate) fn complain(text: &str) {
+/// Writes a text for people into the server's log.
+pub(crate) fn log(text: &str) {
     drop(writeln!(io::stderr(), "runner: {text}"));
 }

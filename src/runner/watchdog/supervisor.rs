@@ -1,9 +1,9 @@
-//! The second thread: listens to the server and keeps the limits, whatever the
-//! first thread is doing.
+//! The supervisor: the second thread, which reads the server's frames and enforces the limits,
+//! whatever the main thread does.
 //!
-//! It never runs JavaScript, never waits for the other half of a frame and never
-//! blocks on writing. When the server is gone, so is the process, at once: there is
-//! nobody left to whom an end could be reported.
+//! It never runs JavaScript and never waits for the rest of a frame; while a run is on, it never
+//! blocks on writing. When the server has closed the socket, the process ends at once: its results
+//! have no reader.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::runner::{
     os,
     run::interrupt,
     watchdog::{
-        link::{Calls, Inbox, Outbox, complain},
+        link::{Inbox, Outbox, PendingCalls, log},
         watch::Watch,
     },
 };
@@ -19,19 +19,19 @@ use isochron::runtime::protocol::{FromRunner, Run, ToRunner};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 
-/// What the supervisor and the main thread share.
+/// State that the supervisor and the main thread share.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
-    /// The run that is on.
+    /// The current run: its clocks, limits and stop.
     pub(crate) watch: Arc<Watch>,
     /// Frames to the server.
     pub(crate) outbox: Arc<Outbox>,
-    /// Questions to the server.
-    pub(crate) calls: Arc<Calls>,
+    /// Calls to the server.
+    pub(crate) calls: Arc<PendingCalls>,
 }
 
-/// Starts the thread, which reads on from `inbox`. Runs arrive in `runs`, which needs room for one: the server
-/// sends the next only after `Ready`.
+/// Starts the thread. It reads frames from `inbox` and passes runs to `runs`, whose capacity must be
+/// 1: the server sends the next run only after `Ready`.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -39,9 +39,9 @@ pub(crate) fn start(shared: Shared, mut inbox: Inbox, runs: mpsc::Sender<Box<Run
     thread::Builder::new().name("supervisor".into()).spawn(move || {
         let error = supervise(&shared, &mut inbox, &runs);
         if error.kind() != io::ErrorKind::UnexpectedEof {
-            complain(&format!("the server's frames: {error}"));
+            log(&format!("cannot read the server's frames: {error}"));
         }
-        os::leave(0)
+        os::exit_now(0)
     })?;
     Ok(())
 }
@@ -50,15 +50,15 @@ fn supervise(shared: &Shared, inbox: &mut Inbox, runs: &mpsc::Sender<Box<Run>>) 
     loop {
         let tick = shared.watch.tick();
         if let Some(usage) = tick.report {
-            shared.outbox.offer(&FromRunner::Usage(usage));
+            shared.outbox.try_send(&FromRunner::Usage(usage));
         }
         if let Some(isolate) = &tick.interrupt {
-            interrupt::ask(isolate);
+            interrupt::request(isolate);
         }
-        if let Some(reason) = tick.stubborn {
-            shared.outbox.dying(reason);
-            complain("a stopped run did not end");
-            os::leave(1);
+        if let Some(reason) = tick.overdue {
+            shared.outbox.announce_death(reason);
+            log("a stopped run does not end, so the runner exits");
+            os::exit_now(1);
         }
         if tick.stopping {
             shared.calls.abandon();
@@ -68,7 +68,7 @@ fn supervise(shared: &Shared, inbox: &mut Inbox, runs: &mpsc::Sender<Box<Run>>) 
             Ok(true) => match inbox.receive(shared.outbox.fd()) {
                 Ok(frames) => {
                     for frame in frames {
-                        if let Err(error) = obey(shared, runs, frame) {
+                        if let Err(error) = handle(shared, runs, frame) {
                             return error;
                         }
                     }
@@ -80,39 +80,39 @@ fn supervise(shared: &Shared, inbox: &mut Inbox, runs: &mpsc::Sender<Box<Run>>) 
     }
 }
 
-/// Waits for the socket, the bell or the time; says whether the socket has something.
+/// Waits for the socket, the watch's wake-up or the time; says whether the socket can be read.
 fn wait(shared: &Shared, sleep: Option<Duration>) -> io::Result<bool> {
-    // poll(2) rounds down below its own resolution: a moment more, so as not to spin.
+    // poll(2) rounds down: without 50 us more it would return early and spin.
     let limit = sleep.map(|sleep| sleep + Duration::from_micros(50));
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     let socket = shared.outbox.fd();
-    let bell = shared.watch.bell();
-    let mut fds = [PollFd::new(&socket, PollFlags::IN), PollFd::new(&bell, PollFlags::IN)];
+    let wake_up = shared.watch.wake_up();
+    let mut fds = [PollFd::new(&socket, PollFlags::IN), PollFd::new(&wake_up, PollFlags::IN)];
     match poll(&mut fds, limit.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }
     if !fds[1].revents().is_empty() {
-        shared.watch.hush();
+        shared.watch.clear_wake_up();
     }
     Ok(!fds[0].revents().is_empty())
 }
 
-fn obey(shared: &Shared, runs: &mpsc::Sender<Box<Run>>, frame: ToRunner) -> io::Result<()> {
+fn handle(shared: &Shared, runs: &mpsc::Sender<Box<Run>>, frame: ToRunner) -> io::Result<()> {
     match frame {
         ToRunner::Start(_) => return Err(unexpected("a second Start")),
         ToRunner::Run(run) => {
-            if !shared.watch.open(&run) {
-                return Err(unexpected("a Run that nobody was ready for"));
+            if !shared.watch.start_run(&run) {
+                return Err(unexpected("a Run before Ready"));
             }
             runs.try_send(run).map_err(|_| unexpected("a Run while one waits"))?;
         }
         ToRunner::Cancel { run } => shared.watch.cancel(run),
-        ToRunner::Reply { call, answer } => shared.calls.answer(call, answer),
+        ToRunner::Reply { call, answer } => shared.calls.deliver(call, answer),
     }
     Ok(())
 }
 
-fn unexpected(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
+fn unexpected(frame: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, frame)
 }

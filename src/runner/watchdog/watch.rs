@@ -1,9 +1,9 @@
-//! What the supervisor and the main thread both see of the run that is on.
+//! The watch: clocks, limits and stop of the current run, for the supervisor and the main thread.
 //!
-//! A limit is *condemned* once, by whoever notices it first; from then on the
-//! supervisor terminates JavaScript every [`AGAIN`] until the main thread says
-//! [`Watch::close`], and whatever JavaScript still does has no effect on the end.
-//! An isolate serves one run, so a termination can never hit the next one.
+//! The thread that first notices an exceeded limit calls [`Watch::stop`]. From then on the
+//! supervisor terminates JavaScript every [`AGAIN`] until the main thread calls
+//! [`Watch::end_run`], and nothing that JavaScript still does changes the run's end. An isolate
+//! serves one run, so a termination never hits the next one.
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -28,14 +28,14 @@ use tokio::sync::Notify;
 
 /// V8 may miss or undo a termination, so it is repeated this often.
 const AGAIN: Duration = Duration::from_millis(10);
-/// How long a cancelled handler that looks at its signal may take to finish.
+/// Time that a cancelled handler has to finish, if it uses its signal.
 const GRACE: Duration = Duration::from_secs(1);
 /// The signal is aborted this long before the timeout, or half way if that is sooner.
 const NOTICE: Duration = Duration::from_secs(5);
-/// A run that does not end this long after it was stopped takes the process with it:
-/// some of V8's built-ins look up only when they are done.
-const STUBBORN: Duration = Duration::from_secs(2);
-/// How often the server hears what a run has used.
+/// The process ends if a stopped run goes on for longer: some of V8's built-ins check for a
+/// termination only when they are done.
+const OVERDUE: Duration = Duration::from_secs(2);
+/// Interval of the reports of usage to the server.
 const REPORT: Duration = Duration::from_secs(1);
 
 /// Why a run is stopped from outside.
@@ -46,11 +46,11 @@ pub(crate) enum Stop {
     Timeout = 1,
     /// The CPU budget is spent.
     Cpu,
-    /// The JS heap is full.
+    /// The JavaScript heap is full.
     Heap,
-    /// The ArrayBuffers are too large together.
+    /// All ArrayBuffers together exceed their limit.
     Buffers,
-    /// The server asked for it.
+    /// The server cancelled the run.
     Cancel,
 }
 
@@ -61,7 +61,7 @@ impl Stop {
             .find(|stop| *stop as u8 == code)
     }
 
-    /// What the server records.
+    /// The reason that the server records.
     pub(crate) fn reason(self) -> Reason {
         match self {
             Self::Timeout => Reason::Timeout,
@@ -72,7 +72,7 @@ impl Stop {
     }
 }
 
-/// Why the handler's signal is aborted. The numbers are known to `40_run.js`.
+/// Why the handler's signal is aborted. `40_run.js` has the same numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Abort {
@@ -88,29 +88,30 @@ pub(crate) struct Watch {
     state: Mutex<State>,
     stop: AtomicU8,
     abort: AtomicU8,
-    touched: AtomicBool,
-    refused: AtomicBool,
+    signal_used: AtomicBool,
+    buffer_refused: AtomicBool,
     peak_heap: AtomicU64,
     cpu_limit: Duration,
     cpu: ThreadClock,
-    bell: OwnedFd,
-    /// Wakes the event loop: an abort is due, or the run is stopped.
+    /// Wakes the supervisor (eventfd(2)).
+    wake_up: OwnedFd,
+    /// Wakes the event loop when an abort is due or the run is stopped.
     pub(crate) wake: Notify,
 }
 
 #[derive(Debug)]
 enum State {
-    /// No isolate stands.
+    /// No isolate is ready.
     Building,
     /// An isolate waits for a run.
     Ready(IsolateHandle),
-    /// A run is on.
-    Running(Armed),
+    /// A run is in progress.
+    Running(ActiveRun),
 }
 
 #[derive(Debug)]
-struct Armed {
-    run: u64,
+struct ActiveRun {
+    id: u64,
     isolate: IsolateHandle,
     deadline: Duration,
     abort_at: Duration,
@@ -122,62 +123,62 @@ struct Armed {
     stopped_at: Option<Duration>,
 }
 
-/// What a look at the clocks came to.
+/// The supervisor's next steps.
 #[derive(Debug, Default)]
 pub(crate) struct Tick {
-    /// When to look again, if nothing happens before.
+    /// Time until the next tick; none if only a frame or a stop needs one.
     pub(crate) sleep: Option<Duration>,
-    /// Time to tell the server what was used.
+    /// Usage to report to the server now.
     pub(crate) report: Option<Usage>,
-    /// JavaScript was just terminated; nobody should stay blocked on an answer.
+    /// The run is stopped, so the main thread must not stay blocked on an answer.
     pub(crate) stopping: bool,
-    /// It was terminated long ago and still runs: only the process can be ended.
-    pub(crate) stubborn: Option<Reason>,
-    /// The run has just run out of time: ask V8 where it is before it is terminated.
+    /// The stopped run goes on after [`OVERDUE`]: end the process with this reason.
+    pub(crate) overdue: Option<Reason>,
+    /// The run's time is up: record its frames before it is terminated.
     pub(crate) interrupt: Option<IsolateHandle>,
 }
 
 impl Watch {
-    /// Made on the thread that will run JavaScript, whose CPU clock it keeps.
+    /// Call it on the thread that will run JavaScript: the watch reads that thread's CPU clock.
     pub(crate) fn new(cpu_limit: Duration) -> std::io::Result<Self> {
         Ok(Self {
             state: Mutex::new(State::Building),
             stop: AtomicU8::new(0),
             abort: AtomicU8::new(0),
-            touched: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
+            signal_used: AtomicBool::new(false),
+            buffer_refused: AtomicBool::new(false),
             peak_heap: AtomicU64::new(0),
             cpu_limit,
             cpu: ThreadClock::of_this_thread(),
-            bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            wake_up: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             wake: Notify::new(),
         })
     }
 
     // --- the main thread ---
 
-    /// An isolate stands: the server may send a run.
-    pub(crate) fn offer(&self, isolate: IsolateHandle) {
+    /// Notes that an isolate is ready: the server may send a run.
+    pub(crate) fn set_ready(&self, isolate: IsolateHandle) {
         *lock(&self.state) = State::Ready(isolate);
     }
 
-    /// The run is over; nothing terminates it from here on. Returns why it was
-    /// stopped, if it was, and what it used.
-    pub(crate) fn close(&self) -> (Option<Stop>, Usage) {
+    /// Ends the run: no termination comes after this. Returns why the run was stopped, if it was,
+    /// and its usage.
+    pub(crate) fn end_run(&self) -> (Option<Stop>, Usage) {
         let mut state = lock(&self.state);
         let before = std::mem::replace(&mut *state, State::Building);
-        let State::Running(armed) = before else { return (None, Usage::default()) };
-        let stop = if armed.cancelled { Some(Stop::Cancel) } else { self.stopped() };
-        (stop, self.usage(&armed))
+        let State::Running(run) = before else { return (None, Usage::default()) };
+        let stop = if run.cancelled { Some(Stop::Cancel) } else { self.stop_reason() };
+        (stop, self.usage(&run))
     }
 
-    /// Why the run must stop, if it must. Cheap; ask after every piece of JavaScript.
-    pub(crate) fn stopped(&self) -> Option<Stop> {
+    /// Why the run is stopped, if it is. One atomic load; call it after each call into JavaScript.
+    pub(crate) fn stop_reason(&self) -> Option<Stop> {
         Stop::from_code(self.stop.load(Ordering::Acquire))
     }
 
-    /// Whether the signal is to be aborted, and why.
-    pub(crate) fn abort(&self) -> Option<Abort> {
+    /// Why the signal is to be aborted, if it is.
+    pub(crate) fn abort_reason(&self) -> Option<Abort> {
         match self.abort.load(Ordering::Acquire) {
             1 => Some(Abort::Timeout),
             2 => Some(Abort::Cancel),
@@ -185,52 +186,51 @@ impl Watch {
         }
     }
 
-    /// The handler looked at its signal, so it is worth aborting.
-    pub(crate) fn touch(&self) {
-        self.touched.store(true, Ordering::Release);
+    /// Notes that the handler uses its signal.
+    pub(crate) fn note_signal_use(&self) {
+        self.signal_used.store(true, Ordering::Release);
     }
 
-    /// Whether the handler ever looked at its signal.
-    pub(crate) fn touched(&self) -> bool {
-        self.touched.load(Ordering::Acquire)
+    /// Whether the handler has used its signal: otherwise no one need abort it.
+    pub(crate) fn is_signal_used(&self) -> bool {
+        self.signal_used.load(Ordering::Acquire)
     }
 
-    /// A heap size was seen.
-    pub(crate) fn saw_heap(&self, bytes: u64) {
+    /// Notes a size of the heap in bytes; the peak is kept.
+    pub(crate) fn note_heap(&self, bytes: u64) {
         self.peak_heap.fetch_max(bytes, Ordering::Relaxed);
     }
 
-    /// An ArrayBuffer was refused.
-    pub(crate) fn refuse(&self) {
-        self.refused.store(true, Ordering::Relaxed);
+    /// Notes that an ArrayBuffer was refused.
+    pub(crate) fn note_refusal(&self) {
+        self.buffer_refused.store(true, Ordering::Relaxed);
     }
 
-    /// Whether one was refused since the last question.
+    /// Whether an ArrayBuffer was refused since the last call.
     pub(crate) fn take_refusal(&self) -> bool {
-        self.refused.swap(false, Ordering::Relaxed)
+        self.buffer_refused.swap(false, Ordering::Relaxed)
     }
 
-    /// Stops the run, if nothing has stopped it yet. Called from V8's allocators
-    /// too: takes no lock.
-    pub(crate) fn condemn(&self, stop: Stop) {
+    /// Stops the run; the first reason counts. Takes no lock, because V8's allocators call it too.
+    pub(crate) fn stop(&self, stop: Stop) {
         let _ = self.stop.compare_exchange(0, stop as u8, Ordering::AcqRel, Ordering::Acquire);
-        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.wake_up, &1u64.to_ne_bytes());
     }
 
     // --- the supervisor ---
 
-    /// Readable when somebody was condemned.
-    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+    /// Readable once the run is stopped.
+    pub(crate) fn wake_up(&self) -> BorrowedFd<'_> {
+        self.wake_up.as_fd()
     }
 
-    /// Makes [`Self::bell`] silent again.
-    pub(crate) fn hush(&self) {
-        let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+    /// Makes [`Self::wake_up`] unreadable again.
+    pub(crate) fn clear_wake_up(&self) {
+        let _ = rustix::io::read(&self.wake_up, &mut [0; 8]);
     }
 
-    /// A run has come: the clocks start. `false` when none was asked for.
-    pub(crate) fn open(&self, run: &Run) -> bool {
+    /// Starts the clocks of a run. `false` when no isolate is ready for it.
+    pub(crate) fn start_run(&self, run: &Run) -> bool {
         let mut state = lock(&self.state);
         let State::Ready(isolate) = &*state else { return false };
         let isolate = isolate.clone();
@@ -239,11 +239,11 @@ impl Watch {
         let notice = if timeout > NOTICE { timeout - NOTICE } else { timeout / 2 };
         self.stop.store(0, Ordering::Release);
         self.abort.store(0, Ordering::Release);
-        self.touched.store(false, Ordering::Release);
-        self.refused.store(false, Ordering::Relaxed);
+        self.signal_used.store(false, Ordering::Release);
+        self.buffer_refused.store(false, Ordering::Relaxed);
         self.peak_heap.store(0, Ordering::Relaxed);
-        *state = State::Running(Armed {
-            run: run.run,
+        *state = State::Running(ActiveRun {
+            id: run.run,
             isolate,
             deadline: now.saturating_add(timeout),
             abort_at: now.saturating_add(notice),
@@ -257,85 +257,85 @@ impl Watch {
         true
     }
 
-    /// The server wants the run with this id to end.
-    pub(crate) fn cancel(&self, run: u64) {
+    /// Cancels the run with this id, if it is the current one.
+    pub(crate) fn cancel(&self, id: u64) {
         let mut state = lock(&self.state);
-        let State::Running(armed) = &mut *state else { return };
-        if armed.run != run || armed.cancelled {
+        let State::Running(run) = &mut *state else { return };
+        if run.id != id || run.cancelled {
             return;
         }
-        armed.cancelled = true;
+        run.cancelled = true;
         self.abort.store(Abort::Cancel as u8, Ordering::Release);
-        if self.touched() {
-            armed.kill_at = Some(os::monotonic() + GRACE);
+        if self.is_signal_used() {
+            run.kill_at = Some(os::monotonic() + GRACE);
         } else {
-            self.condemn(Stop::Cancel);
+            self.stop(Stop::Cancel);
         }
         self.wake.notify_one();
     }
 
-    /// Looks at the clocks and acts on what they say.
+    /// Reads the clocks, stops or aborts the run when it is time, and says what the supervisor does next.
     pub(crate) fn tick(&self) -> Tick {
         let mut state = lock(&self.state);
-        let State::Running(armed) = &mut *state else { return Tick::default() };
+        let State::Running(run) = &mut *state else { return Tick::default() };
         let now = os::monotonic();
-        if self.stopped().is_none() {
-            self.judge(armed, now);
+        if self.stop_reason().is_none() {
+            self.check_limits(run, now);
         }
         let mut tick = Tick::default();
-        if let Some(stop) = self.stopped() {
-            let first = armed.stopped_at.is_none();
-            let since = *armed.stopped_at.get_or_insert(now);
-            // Where was it? Only worth asking when it ran out of time, and only V8 knows.
+        if let Some(stop) = self.stop_reason() {
+            let first = run.stopped_at.is_none();
+            let since = *run.stopped_at.get_or_insert(now);
+            // The frames are recorded first, and only if the time is up: they show where it went.
             if first && matches!(stop, Stop::Timeout | Stop::Cpu) {
-                tick.interrupt = Some(armed.isolate.clone());
+                tick.interrupt = Some(run.isolate.clone());
             } else {
-                armed.isolate.terminate_execution();
+                run.isolate.terminate_execution();
             }
-            let reason = if armed.cancelled { Reason::Cancelled } else { stop.reason() };
-            tick.stubborn = (now > since + STUBBORN).then_some(reason);
+            let reason = if run.cancelled { Reason::Cancelled } else { stop.reason() };
+            tick.overdue = (now > since + OVERDUE).then_some(reason);
             self.wake.notify_one();
             tick.stopping = true;
             tick.sleep = Some(AGAIN);
             return tick;
         }
-        if now >= armed.report_at {
-            armed.report_at = now + REPORT;
-            tick.report = Some(self.usage(armed));
+        if now >= run.report_at {
+            run.report_at = now + REPORT;
+            tick.report = Some(self.usage(run));
         }
-        let next = [Some(armed.deadline), armed.kill_at, Some(armed.cpu_check), Some(armed.report_at)]
+        let next = [Some(run.deadline), run.kill_at, Some(run.cpu_check), Some(run.report_at)]
             .into_iter()
-            .chain([self.abort().is_none().then_some(armed.abort_at)])
+            .chain([self.abort_reason().is_none().then_some(run.abort_at)])
             .flatten()
             .min();
         tick.sleep = next.map(|at| at.saturating_sub(now));
         tick
     }
 
-    fn judge(&self, armed: &mut Armed, now: Duration) {
-        if armed.kill_at.is_some_and(|at| now >= at) {
-            return self.condemn(Stop::Cancel);
+    fn check_limits(&self, run: &mut ActiveRun, now: Duration) {
+        if run.kill_at.is_some_and(|at| now >= at) {
+            return self.stop(Stop::Cancel);
         }
-        if now >= armed.deadline {
-            return self.condemn(Stop::Timeout);
+        if now >= run.deadline {
+            return self.stop(Stop::Timeout);
         }
-        if now >= armed.cpu_check {
-            let used = self.cpu.read().saturating_sub(armed.cpu_start);
+        if now >= run.cpu_check {
+            let used = self.cpu.read().saturating_sub(run.cpu_start);
             let left = self.cpu_limit.saturating_sub(used);
             if left.is_zero() {
-                return self.condemn(Stop::Cpu);
+                return self.stop(Stop::Cpu);
             }
-            // The budget cannot run out before this, whatever the thread does.
-            armed.cpu_check = now.saturating_add(left);
+            // The budget cannot run out earlier.
+            run.cpu_check = now.saturating_add(left);
         }
-        if now >= armed.abort_at && self.abort().is_none() {
+        if now >= run.abort_at && self.abort_reason().is_none() {
             self.abort.store(Abort::Timeout as u8, Ordering::Release);
             self.wake.notify_one();
         }
     }
 
-    fn usage(&self, armed: &Armed) -> Usage {
-        let cpu = self.cpu.read().saturating_sub(armed.cpu_start);
+    fn usage(&self, run: &ActiveRun) -> Usage {
+        let cpu = self.cpu.read().saturating_sub(run.cpu_start);
         Usage {
             cpu_ms: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
             peak_heap_bytes: self.peak_heap.load(Ordering::Relaxed),

@@ -1,6 +1,5 @@
-//! The tables of system calls (syscalls(2)). Those that look at an argument are in the
-//! parent module. `_OLD` are calls that only x86_64 has: newer architectures were born
-//! without them.
+//! The tables of system calls (syscalls(2)). Rules that read an argument are in the parent
+//! module. The `_OLD` tables hold calls that newer architectures do not have.
 
 use libc::*;
 
@@ -43,7 +42,7 @@ pub(crate) const NEEDED: &[i64] = &[
     SYS_rt_sigprocmask,
     SYS_rt_sigreturn,
     SYS_sigaltstack,
-    // time, and what the machine is like
+    // time, and facts about the machine
     SYS_clock_getres,
     SYS_clock_gettime,
     SYS_clock_nanosleep,
@@ -70,7 +69,7 @@ pub(crate) const NEEDED: &[i64] = &[
     SYS_recvfrom,
     SYS_write,
     SYS_writev,
-    // the filters that come after the first, which the last forbids
+    // installs the second and third filter; the third forbids it
     SYS_seccomp,
 ];
 
@@ -86,13 +85,13 @@ pub(crate) const THREAD_FLAGS: u64 = (CLONE_VM
     | CLONE_CHILD_CLEARTID
     | CLONE_DETACHED) as u64;
 
-/// prctl(2): names of threads and of memory, and what each filter sets before it comes.
+/// prctl(2): names of threads and of memory, and the flag that every filter needs.
 pub(crate) const PRCTL: [i32; 4] = [PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_SET_NO_NEW_PRIVS];
 
-/// fcntl(2): looking only. `F_SETOWN` would have the kernel send signals.
+/// fcntl(2): reading only. `F_SETOWN` would have the kernel send signals.
 pub(crate) const FCNTL: [i32; 2] = [F_GETFD, F_GETFL];
 
-/// Files, to read or to look at.
+/// Calls that read a file or its metadata by path.
 pub(crate) const PATHS: &[i64] = &[
     SYS_chdir,
     SYS_faccessat,
@@ -105,7 +104,7 @@ pub(crate) const PATHS: &[i64] = &[
     SYS_statx,
 ];
 
-/// What only an intruder calls.
+/// Calls that only an intruder makes.
 pub(crate) const FORBIDDEN: &[i64] = &[
     // sockets
     SYS_accept,
@@ -130,7 +129,7 @@ pub(crate) const FORBIDDEN: &[i64] = &[
     SYS_rt_sigqueueinfo,
     SYS_rt_tgsigqueueinfo,
     SYS_tkill,
-    // files, to write or by other ways than a path
+    // files, to write or by other means than a path
     SYS_fanotify_init,
     SYS_fanotify_mark,
     SYS_fchmod,

@@ -1,20 +1,19 @@
 //! seccomp (seccomp(2)): the system calls that a runner may make.
 //!
-//! Three filters; the kernel runs all of them and the harshest answer holds, of two
-//! equally harsh ones that of the later filter:
+//! Three filters. The kernel runs all of them and takes the harshest answer; of two equally harsh
+//! answers it takes the later filter's:
 //!
-//! 1. whatever is not [`needed`] does not exist (`ENOSYS`). A list of what is allowed, not of
-//!    what is forbidden, because there are always more calls than one thinks of: those of
-//!    next year's kernel, and on x86_64 the whole x32 table under other numbers. `ENOSYS`,
-//!    because that is what libraries are prepared for: glibc then makes threads with
-//!    `clone`, whose flags can be looked at, instead of `clone3`;
-//! 2. what asks for a [path](paths) is refused (`EACCES`), as Landlock would: glibc's
+//! 1. a call that is not in [`needed_calls`] does not exist (`ENOSYS`). The filter lists allowed
+//!    calls because a list of forbidden ones is never complete: next year's kernel has new calls,
+//!    and x86_64 has the whole x32 table under other numbers. Libraries are prepared for `ENOSYS`:
+//!    glibc then makes threads with `clone`, whose flags a filter can read, instead of `clone3`;
+//! 2. a call in [`path_calls`] is refused (`EACCES`), as Landlock would refuse it: glibc's
 //!    allocator and ICU try some files and go on without them;
-//! 3. what only somebody does who has broken out ([`forbidden`]) ends the process at
-//!    once: there is nothing in it that would be worth going on with.
+//! 3. a call in [`forbidden_calls`], which only a handler makes that has broken out, kills the
+//!    process at once.
 //!
-//! Pointers cannot be looked at, so a call that says what it wants in memory (`clone3`,
-//! `openat2`, `sendmsg`) is never needed here.
+//! A filter cannot read memory, so no call is allowed whose arguments are in memory (`clone3`,
+//! `openat2`, `sendmsg`).
 
 mod calls;
 
@@ -41,14 +40,14 @@ pub(crate) fn install_filters() -> Layer {
     for (done, program) in programs.iter().enumerate() {
         match (apply_filter_all_threads(program), done) {
             (Ok(()), _) => {}
-            (Err(error), 0) => return Layer::Missing(format!("no seccomp: {}", why(&error))),
-            (Err(error), _) => return Layer::Partial(format!("seccomp in part: {}", why(&error))),
+            (Err(error), 0) => return Layer::Missing(format!("no seccomp: {}", describe(&error))),
+            (Err(error), _) => return Layer::Partial(format!("seccomp in part: {}", describe(&error))),
         }
     }
     Layer::Full("seccomp".to_owned())
 }
 
-fn why(error: &Error) -> String {
+fn describe(error: &Error) -> String {
     match error {
         Error::Prctl(source) | Error::Seccomp(source) => source.to_string(),
         Error::ThreadSync(thread) => format!("thread {thread} has a filter of its own"),
@@ -59,10 +58,10 @@ fn why(error: &Error) -> String {
 fn programs() -> Result<[BpfProgram; 3], BackendError> {
     let ourselves = u64::from(process::id());
     Ok([
-        program(needed(ourselves)?, Errno(libc::ENOSYS.cast_unsigned()), Allow)?,
-        program(paths(), Allow, Errno(libc::EACCES.cast_unsigned()))?,
-        // The last, because it forbids further filters.
-        program(forbidden(ourselves)?, Allow, KillProcess)?,
+        program(needed_calls(ourselves)?, Errno(libc::ENOSYS.cast_unsigned()), Allow)?,
+        program(path_calls(), Allow, Errno(libc::EACCES.cast_unsigned()))?,
+        // Must be the last, because it forbids further filters.
+        program(forbidden_calls(ourselves)?, Allow, KillProcess)?,
     ])
 }
 
@@ -74,8 +73,8 @@ fn program(
     SeccompFilter::new(rules, otherwise, listed, std::env::consts::ARCH.try_into()?)?.try_into()
 }
 
-/// What V8, glibc, tokio and the supervisor call while handlers run.
-fn needed(ourselves: u64) -> Result<Rules, BackendError> {
+/// The calls that V8, glibc, tokio and the supervisor make while handlers run.
+fn needed_calls(ourselves: u64) -> Result<Rules, BackendError> {
     let mut rules = always(&[calls::NEEDED, calls::NEEDED_OLD]);
     // abort(3) and V8's profiler signal a thread of their own process.
     rules.insert(libc::SYS_kill, vec![all([argument(0, Dword, Eq, ourselves)?])?]);
@@ -84,22 +83,22 @@ fn needed(ourselves: u64) -> Result<Rules, BackendError> {
     let others = !(calls::THREAD_FLAGS ^ libc::CLONE_THREAD as u64);
     let thread = argument(0, Qword, MaskedEq(others), libc::CLONE_THREAD as u64)?;
     rules.insert(libc::SYS_clone, vec![all([thread])?]);
-    // To the socket's other end, whoever that is.
+    // Without an address: only to the other end of the socket.
     rules.insert(libc::SYS_sendto, vec![all([argument(4, Qword, Eq, 0)?])?]);
-    // Asking for a limit, not setting one: pthread_getattr_np(3) wants to know the stack's.
+    // Reading a limit, not setting one: pthread_getattr_np(3) reads the stack's.
     rules.insert(libc::SYS_prlimit64, vec![all([argument(2, Qword, Eq, 0)?])?]);
     rules.insert(libc::SYS_prctl, one_of(0, &calls::PRCTL)?);
     rules.insert(libc::SYS_fcntl, one_of(1, &calls::FCNTL)?);
     Ok(rules)
 }
 
-/// What asks for a path, to read or to look at.
-fn paths() -> Rules {
+/// The calls that take a path, to read a file or its metadata.
+fn path_calls() -> Rules {
     always(&[calls::PATHS, calls::PATHS_OLD])
 }
 
-/// What a runner never does by mistake.
-fn forbidden(ourselves: u64) -> Result<Rules, BackendError> {
+/// The calls that a runner never makes by mistake.
+fn forbidden_calls(ourselves: u64) -> Result<Rules, BackendError> {
     let mut rules = always(&[calls::FORBIDDEN, calls::FORBIDDEN_OLD]);
     rules.insert(libc::SYS_kill, vec![all([argument(0, Dword, Ne, ourselves)?])?]);
     rules.insert(libc::SYS_tgkill, vec![all([argument(0, Dword, Ne, ourselves)?])?]);
@@ -135,7 +134,8 @@ fn all<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule,
     SeccompRule::new(conditions.into())
 }
 
-/// `length` is the kernel's: it looks at 32 bits of an `int`, whatever the rest of the register says.
+/// `length` is the argument's in the kernel, which reads 32 bits of an `int` and ignores the rest of
+/// the register.
 fn argument(
     number: u8,
     length: SeccompCmpArgLen,

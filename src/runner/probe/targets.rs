@@ -1,4 +1,4 @@
-//! What a probe reaches for.
+//! The targets of a probe's calls: its parent, its user and some sockets.
 
 use std::{
     io,
@@ -12,14 +12,14 @@ use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketType, accept, bind, connect, listen, sendto, socket,
 };
 
-/// Listeners and sockets that are not connected, all from before the sandbox: what is probed is
-/// then the call of that name and no other.
-pub(crate) struct World {
-    /// Process id of whoever started the probe.
+/// Listeners and unconnected sockets. They are made before the sandbox, so that a probe makes the call
+/// of its name and no other.
+pub(crate) struct Targets {
+    /// Process id of the probe's parent.
     pub(crate) parent: c_long,
-    /// The user that the probe is.
+    /// User id of the probe.
     pub(crate) user: c_long,
-    // Who listens, who does not, and where: asking for an address is a call too.
+    // Listener, unconnected socket, address: asking for the address later would be a call too.
     tcp: (TcpListener, OwnedFd, SocketAddr),
     /// `probe.sock` in the working directory.
     named: (UnixListener, OwnedFd, SocketAddrUnix),
@@ -27,11 +27,11 @@ pub(crate) struct World {
     udp: (UdpSocket, UdpSocket, SocketAddr),
 }
 
-impl World {
-    /// Makes it.
+impl Targets {
+    /// Makes the sockets.
     ///
     /// # Errors
-    /// When the system gives no sockets, or there is a `probe.sock` already.
+    /// When the system gives no sockets, or `probe.sock` exists.
     pub(crate) fn new() -> io::Result<Self> {
         let stream = |family| socket(family, SocketType::STREAM, None);
         let abstract_name = format!("isochron-probe-{}", process::id());
@@ -76,7 +76,7 @@ impl World {
         Ok(listen(&self.named.0, 2)?)
     }
 
-    /// Nobody has connected, so outside the sandbox this says `EAGAIN`.
+    /// No client connects, so without the sandbox this fails with `EAGAIN`.
     pub(crate) fn accept(&self) -> io::Result<()> {
         Ok(accept(&self.tcp.0).map(drop)?)
     }
