@@ -8,14 +8,14 @@ use std::ops::Bound;
 
 use crate::{
     domain::{
-        execution::{Execution, Line},
+        execution::Execution,
         facts::Task,
         ids::{ExecutionId, TaskId},
     },
     store::{
         Audit, Output, StoreError,
         copy::{Cursor, Left, Part, Quarantined, Record},
-        sled::engine::{Bytes, keys, overflow::Records, record, txn::backend},
+        sled::engine::{Bytes, chunks::chunks, keys, overflow::Records, record, txn::backend},
     },
 };
 
@@ -134,37 +134,25 @@ impl Reader<'_> {
 
     /// Pieces of output from `first` on, as many as there is room for.
     fn output(&mut self, id: ExecutionId, first: u32) -> Result<(), StoreError> {
-        let mut chunk: Option<(u32, Vec<(Bytes, Bytes)>)> = None;
         let range = keys::output(id, first, 0)..keys::after_prefix(&keys::outputs(id));
-        for entry in self.tree.range(range) {
-            let (key, bytes) = entry.map_err(backend("scan the store"))?;
-            let Some(number) = keys::chunk_of(&key) else { continue };
-            match &mut chunk {
-                Some((current, pieces)) if *current == number => pieces.push((key, bytes)),
-                _ => {
-                    if let Some((whole, pieces)) = chunk.take() {
-                        self.chunk(id, whole, &pieces);
-                        if self.bytes > BYTES {
-                            self.cursor.left.push_front(Left::Output(id, number));
-                            return Ok(());
-                        }
-                    }
-                    chunk = Some((number, vec![(key, bytes)]));
+        let mut first = true;
+        for chunk in chunks(self.tree.range(range)) {
+            let chunk = chunk.map_err(backend("scan the store"))?;
+            let Some(number) = chunk.number() else { continue };
+            if !first && self.bytes > BYTES {
+                self.cursor.left.push_front(Left::Output(id, number));
+                return Ok(());
+            }
+            first = false;
+            self.bytes += chunk.len();
+            match chunk.lines() {
+                Ok(lines) => {
+                    self.records.push(Record::Output(Output { execution: id, chunk: number, lines }))
                 }
+                Err(_) => chunk.records.iter().for_each(|(key, bytes)| self.quarantine(key, bytes)),
             }
         }
-        if let Some((whole, pieces)) = chunk {
-            self.chunk(id, whole, &pieces);
-        }
         Ok(())
-    }
-
-    fn chunk(&mut self, execution: ExecutionId, chunk: u32, pieces: &[(Bytes, Bytes)]) {
-        self.bytes += pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
-        match lines(pieces.iter().map(|(_, bytes)| bytes)) {
-            Ok(lines) => self.records.push(Record::Output(Output { execution, chunk, lines })),
-            Err(_) => pieces.iter().for_each(|(key, bytes)| self.quarantine(key, bytes)),
-        }
     }
 
     /// A record that stands for itself.
@@ -207,13 +195,4 @@ impl Reader<'_> {
         self.bytes += bytes.len();
         self.records.push(Record::Quarantine(Quarantined { key: place.to_vec(), bytes: bytes.to_vec() }));
     }
-}
-
-/// The lines that the pieces of a chunk make together.
-pub(crate) fn lines<'a>(pieces: impl Iterator<Item = &'a Bytes>) -> Result<Vec<Line>, record::BadRecord> {
-    let mut json = Vec::new();
-    for piece in pieces {
-        json.extend_from_slice(record::payload(piece)?);
-    }
-    serde_json::from_slice(&json).map_err(|e| record::BadRecord::Decode(e.to_string()))
 }

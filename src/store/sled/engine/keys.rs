@@ -120,6 +120,9 @@ pub(crate) fn retention(created: Millis, task: TaskId, execution: ExecutionId) -
     join(RETENTION, &[&millis(created), &task.to_bytes(), &execution.to_bytes()])
 }
 
+/// The length of what the keys of one chunk of output have in common, in bytes.
+pub(crate) const CHUNK: usize = 21;
+
 pub(crate) fn output(execution: ExecutionId, chunk: u32, piece: u32) -> Vec<u8> {
     join(OUTPUT, &[&execution.to_bytes(), &chunk.to_be_bytes(), &piece.to_be_bytes()])
 }
@@ -196,7 +199,7 @@ pub(crate) fn task_of(key: &[u8]) -> Option<TaskId> {
 
 /// Which chunk a key of output belongs to.
 pub(crate) fn chunk_of(key: &[u8]) -> Option<u32> {
-    key.get(17..21)?.try_into().ok().map(u32::from_be_bytes)
+    key.get(17..CHUNK)?.try_into().ok().map(u32::from_be_bytes)
 }
 
 fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {

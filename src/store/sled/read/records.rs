@@ -12,7 +12,9 @@ use crate::{
         ExecutionQuery, Page, StoreError, TaskView,
         sled::{
             engine::{
-                Bytes, EngineResult, keys, record,
+                Bytes, EngineResult,
+                chunks::chunks,
+                keys, record,
                 txn::{self, backend},
             },
             read::view::View,
@@ -94,40 +96,24 @@ pub(crate) fn counter(tree: &View, key: &[u8]) -> Result<u64, StoreError> {
 
 /// All output, or the last `tail` bytes of its text; of a line cut in two its end.
 pub(crate) fn output(tree: &View, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
-    let mut chunks: Vec<Vec<Line>> = Vec::new();
+    let mut found: Vec<Vec<Line>> = Vec::new();
     let mut size = 0;
-    // The pieces of one chunk, last first.
-    let mut pieces: Vec<(Bytes, Bytes)> = Vec::new();
-    for entry in tree.scan_prefix(&keys::outputs(id)).rev() {
-        let (key, bytes) = entry.map_err(backend("scan the store"))?;
-        if pieces.last().is_some_and(|(last, _)| keys::chunk_of(last) != keys::chunk_of(&key)) {
-            let lines = chunk(tree, &mut pieces);
-            size += lines.iter().map(|line| line.message.len()).sum::<usize>();
-            chunks.push(lines);
-            if tail.is_some_and(|tail| size >= tail) {
-                break;
-            }
+    for chunk in chunks(tree.scan_prefix(&keys::outputs(id)).rev()) {
+        let chunk = chunk.map_err(backend("scan the store"))?;
+        chunk.damaged().for_each(|key| tree.damaged(key));
+        // A chunk that is not whole has no lines.
+        let lines = chunk.lines().unwrap_or_default();
+        size += lines.iter().map(|line| line.message.len()).sum::<usize>();
+        found.push(lines);
+        if tail.is_some_and(|tail| size >= tail) {
+            break;
         }
-        pieces.push((key, bytes));
     }
-    chunks.push(chunk(tree, &mut pieces));
-    let lines = chunks.into_iter().rev().flatten().collect();
+    let lines = found.into_iter().rev().flatten().collect();
     Ok(match tail {
         Some(tail) => last_bytes(lines, tail),
         None => lines,
     })
-}
-
-/// The lines of a chunk, none of one that is not whole.
-fn chunk(tree: &View, pieces: &mut Vec<(Bytes, Bytes)>) -> Vec<Line> {
-    let mut json = Vec::new();
-    for (key, bytes) in pieces.drain(..).rev() {
-        match record::payload(&bytes) {
-            Ok(payload) => json.extend_from_slice(payload),
-            Err(_) => tree.damaged(&key),
-        }
-    }
-    serde_json::from_slice(&json).unwrap_or_default()
 }
 
 fn last_bytes(lines: Vec<Line>, tail: usize) -> Vec<Line> {

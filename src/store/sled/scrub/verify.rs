@@ -17,8 +17,9 @@ use crate::{
         Audit, StoreError,
         copy::Counts,
         sled::{
-            copy::{export, import},
+            copy::import,
             engine::{
+                chunks::chunks,
                 keys,
                 overflow::Records,
                 record,
@@ -157,26 +158,15 @@ fn executions(tree: &Records, verified: &mut Verified) -> Result<HashSet<Executi
 }
 
 fn output(tree: &Records, rows: &HashSet<ExecutionId>, verified: &mut Verified) -> Result<(), StoreError> {
-    let mut pieces = Vec::new();
-    let mut entries = tree.scan_prefix(&[keys::OUTPUT]).peekable();
-    while let Some(entry) = entries.next() {
-        let (key, bytes) = entry.map_err(backend("scan the store"))?;
-        let whole = match entries.peek() {
-            Some(Ok((next, _))) => next.get(..21) != key.get(..21),
-            _ => true,
-        };
-        pieces.push(bytes);
-        if !whole {
-            continue;
-        }
+    for chunk in chunks(tree.scan_prefix(&[keys::OUTPUT])) {
+        let chunk = chunk.map_err(backend("scan the store"))?;
+        let key = chunk.key();
         verified.counts.output += 1;
-        let damaged = pieces.iter().any(|piece| record::payload(piece).is_err());
-        let lines = export::lines(std::mem::take(&mut pieces).iter());
-        if let (false, Err(error)) = (damaged, lines) {
-            verified.problems.push(format!("{}: {error}", describe(&key)));
+        if let (None, Err(error)) = (chunk.damaged().next(), chunk.lines()) {
+            verified.problems.push(format!("{}: {error}", describe(key)));
         }
         if !key.get(1..17).and_then(keys::last_execution).is_some_and(|id| rows.contains(&id)) {
-            verified.problems.push(format!("{}: there is no such execution", describe(&key)));
+            verified.problems.push(format!("{}: there is no such execution", describe(key)));
         }
     }
     Ok(())
