@@ -1,7 +1,7 @@
 //! Events: the news of tasks, numbered and published to listeners.
 //!
-//! `domain::step` says which events follow from a change. The scheduler publishes them here, and
-//! only here, once the change is durable. Each event gets the next number of a sequence that
+//! `domain::step` derives the events of a step; the scheduler adds those of a create, a delete and
+//! stored output. It publishes all of them here, and only here, once the change is durable. Each event gets the next number of a sequence that
 //! starts at 1 with the server.
 //!
 //! Misuse to avoid: publishing before a change is durable; taking the order of two tasks' events

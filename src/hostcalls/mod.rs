@@ -1,8 +1,8 @@
 //! Host calls: the questions that a handler may ask the server while it runs.
 //!
 //! A call comes from a runner through `runtime`, with its [`Caller`], which the server itself
-//! knows. `runtime` has bounded it by then: the calls of a run in flight and altogether. Here a
-//! call is checked against the caller's grants and answered.
+//! knows. By then `runtime::conversation` has checked the limits (`CALLS_AT_ONCE`,
+//! `CALLS_PER_RUN` in `runtime::protocol`). Here a call is checked against the caller's grants and answered.
 //!
 //! To add one: a variant of `runtime::protocol::HostCall`, a line in the one `match` below, and a
 //! file for its work.

@@ -4,16 +4,16 @@
 //! many as there are permits for runs, and dispatches their attempts ([`dispatch`]). The
 //! consequences of an input are decided by `domain::step` inside the store's transaction, so the
 //! loop has no opinion about any task: start-up, missed times and normal running are one path.
-//! Requests of users come in through [`Scheduler`]'s methods ([`control`]); [`recovery`] closes
+//! Requests of users come in through [`Scheduler`]'s methods ([`requests`]); [`recovery`] closes
 //! the executions that an earlier process left in progress, before the loop starts.
 //!
 //! Invariant: an attempt starts only after its claim is durable, and an event is published only
 //! after its change is durable too.
 
-mod control;
 mod dispatch;
 mod in_progress;
 mod recovery;
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +21,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
-pub use self::control::{Actor, ControlError};
 use self::in_progress::InProgress;
+pub use self::requests::{Actor, ControlError};
 use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{

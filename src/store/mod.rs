@@ -1,9 +1,8 @@
 //! Store: where tasks and executions are kept.
 //!
 //! A change resolves only when it would survive the loss of power; reads never wait for
-//! writers. A store decides nothing about tasks: it gives the task as it stands, and its own
-//! time, to the decision that it was handed, and writes the step that comes of it (the task,
-//! its rows, their entries in every index) as one change or not at all.
+//! writers. A store decides nothing about tasks: it calls the given decision with the current
+//! task and its own time, then writes the returned step (task, rows, index entries) all or nothing.
 //!
 //! Misuse to avoid: answering a user, starting a handler or publishing an event before
 //! the [`Answer`] has resolved.

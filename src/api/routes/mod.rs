@@ -1,4 +1,5 @@
-//! Routes: one file per thing that is asked about. A route reads its request strictly, asks the
+//! The functions behind the routes, one file per resource; the table of routes and roles is
+//! `every_route` in `api/mod.rs`. A function reads its request strictly, asks the
 //! scheduler for changes and the store for reads, and answers with a document.
 
 pub(super) mod actions;

@@ -1,5 +1,6 @@
-//! The table of a task's fields: a row is all there is to know about one. Bodies are read by it,
-//! documents list the fields in its order, and `docs/api.md` shows it.
+//! The table of a task's fields: a row has a field's name, its accepted values and its documentation.
+//! Bodies are read by it, documents list the fields in its order, and `docs/api.md` shows it. The type
+//! of a field is in `Definition`, its default in `Definition::defaults`.
 
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
 use serde_json::{Map, Value};

@@ -339,9 +339,13 @@ impl<'a> Conversation<'a> {
         };
         match (&self.kill, self.dying) {
             (Some(KillReason::Cancelled(who)), _) => Ending::Cancelled { error: who.clone() },
-            (Some(KillReason::TimedOut), _) => failed(
+            (Some(KillReason::TimedOut), _) | (None, Some(Reason::Timeout)) => failed(
                 Reason::Timeout,
                 "the handler did not end by its timeout and its runner did not answer, so it was killed",
+            ),
+            (None, Some(Reason::CpuLimit)) => failed(
+                Reason::CpuLimit,
+                "the handler did not end at its limit of CPU time, so its runner was killed",
             ),
             (Some(KillReason::TooLarge(bytes)), _) => failed(
                 Reason::MemoryLimit,

@@ -226,3 +226,25 @@ async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
     }
     assert_eq!(calls.asked.load(Ordering::SeqCst), 32);
 }
+
+#[tokio::test]
+async fn the_error_of_a_runner_that_ends_itself_fits_its_reason() {
+    for (reason, words) in [
+        (Reason::MemoryLimit, "used up its memory"),
+        (Reason::CpuLimit, "CPU time"),
+        (Reason::Timeout, "by its timeout"),
+    ] {
+        let calls: Arc<Counted> = Arc::default();
+        let verdict = verdict_on(&calls, move |runner| {
+            runner.send(&FromRunner::Dying(reason));
+            runner.socket.shutdown(std::net::Shutdown::Both).expect("it was connected");
+        });
+        match verdict.await.ending {
+            Ending::Failed { reason: said, error, .. } => {
+                assert_eq!(said, reason);
+                assert!(error.contains(words), "{reason:?}: {error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::calls::{Answer, HostCall};
+use super::host_calls::{Answer, HostCall};
 
 use crate::domain::{
     Millis,

@@ -10,12 +10,12 @@
 //! answered by [`ToRunner::Reply`]), one [`FromRunner::Done`], and `Ready` again.
 
 mod buffer;
-mod calls;
 mod frames;
+mod host_calls;
 
 pub use self::{
     buffer::{FrameBuffer, MAX_FRAME, decode, encode},
-    calls::{ARGUMENT_BYTES, Answer, CALLS_AT_ONCE, CALLS_PER_RUN, HostCall, SystemCall},
     frames::{Context, Done, End, FromRunner, Mode, Run, Sandbox, SandboxLevel, Settings, ToRunner},
+    host_calls::{ARGUMENT_BYTES, Answer, CALLS_AT_ONCE, CALLS_PER_RUN, HostCall, SystemCall},
 };
 pub use crate::domain::source::{Source, SourceKind};

@@ -8,15 +8,15 @@
 //!
 //! How to misuse it: taking a wall time for an instant. Nothing outside this room sees a wall time.
 
+mod daylight;
 mod days;
 mod field;
-mod planned;
 mod wall;
 
+pub(crate) use self::daylight::SPAN;
 pub(crate) use self::days::{DayRule, Shape};
 pub(crate) use self::field::{Field, Part};
 pub use self::field::{FieldKind, FieldProblem};
-pub(crate) use self::planned::SPAN;
 pub(crate) use self::wall::Wall;
 
 use thiserror::Error;

@@ -2,8 +2,8 @@
 //!
 //! The `cron` crate walks them. It is asked in its own terms only: explicit lists, weekdays from 1 for
 //! Sunday, and wall time passed as UTC, because its handling of real zones skips and repeats runs
-//! (0.17.0). It requires both day fields to match, so a rule that requires either is two schedules, and
-//! the forms that it lacks (`L`, `15W`, `1#2`) are every day for it and looked at here.
+//! (0.17.0). The crate needs both day fields to match, so an either-rule becomes two schedules. It does
+//! not know `L`, `15W` and `1#2`: for those it is given every day, and the days are filtered here.
 //!
 //! Counting needs sums, which the crate does not have; that is done on the values themselves.
 

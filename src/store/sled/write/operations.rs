@@ -1,4 +1,4 @@
-//! Operations: each a question to the writer, done within its commit.
+//! Operations of the writer: each runs inside a commit and returns its answer.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Requests of users.
+//! Requests of users: create, update, delete, pause, resume, run, cancel, each to its durable end.
 
 use std::{panic::resume_unwind, sync::Arc, time::Duration};
 

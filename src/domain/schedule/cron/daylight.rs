@@ -1,9 +1,9 @@
 //! From wall times to planned instants: the daylight-saving rules of Debian's cron(8).
 //!
-//! Fixed-time expressions plan the first instant at which the clock has reached a wall time, so the
-//! planned times in `(after, until]` are the wall times between the two high waters, and wall times that
-//! are reached at once (a gap) are one run. Wildcard expressions plan every instant whose wall time
-//! matches, so they are walked through stretches of constant offset.
+//! A fixed-time expression runs when the clock first reaches its wall time. So the runs in
+//! `(after, until]` are the wall times between `high_water(after)` and `high_water(until)`; all wall times
+//! inside a gap are one run, at the gap's end. A wildcard expression runs at every instant whose wall time
+//! matches, so it is walked through stretches of constant offset.
 //!
 //! Instants are whole seconds, as cron's are. Planned times exist from 1970 to 2100.
 
