@@ -147,7 +147,7 @@ impl Reader<'_> {
             self.bytes += chunk.len();
             match chunk.lines() {
                 Ok(lines) => {
-                    self.records.push(Record::Output(Output { execution: id, chunk: number, lines }))
+                    self.records.push(Record::Output(Output { execution: id, chunk: number, lines }));
                 }
                 Err(_) => chunk.records.iter().for_each(|(key, bytes)| self.quarantine(key, bytes)),
             }
