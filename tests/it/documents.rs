@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folders with pages; the folders inside them are not read.
+/// Folders with pages. Folders inside them are not read.
 const FOLDERS: [&str; 6] = ["", "docs", "bench", "fuzz", "runtime-js", "vendor/v8"];
-/// The beginning of a path that a page gives from the root of the repository on.
+/// First parts of the paths that pages name from the root of the repository.
 const ROOTS: [&str; 5] = ["src/", "tests/", "docs/", "bench/", "runtime-js/"];
 
 #[test]
@@ -50,7 +50,7 @@ fn links(prose: &str) -> impl Iterator<Item = &str> {
     prose.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
 }
 
-/// The headings of a page, as links name them.
+/// The headings of a page, in the form that links use.
 fn headings(page: &Path) -> BTreeSet<String> {
     let name = |line: &str| {
         let title = line.trim_start_matches('#').trim().to_lowercase();

@@ -2,10 +2,10 @@
 //! rooms may name which crates. A room that is not in the table fails the test.
 //!
 //! A room is a file or a folder of `src/`. A path belongs to the deepest room that contains
-//! it, so `crate::store::sled::SledStore` is in `store/sled`, which is more than `store`.
+//! it: `crate::store::sled::SledStore` is in `store/sled`, not in `store`.
 //! Paths are read from the tokens of each file: `use` lines, inline paths and the insides of
 //! macros count, comments and texts do not. Files of unit tests (`tests.rs`, `tests/`) may use
-//! whatever they test with.
+//! everything.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -181,7 +181,7 @@ fn every_room_uses_only_what_the_table_allows() {
         }
         let text = fs::read_to_string(&file).expect("a source file");
         for path in paths_of(&text, &module) {
-            if let Some(problem) = judge(room, &path) {
+            if let Some(problem) = find_violation(room, &path) {
                 broken.insert(format!("src/{} uses {}: {problem}", within.display(), path.join("::")));
             }
         }
@@ -221,8 +221,8 @@ fn no_file_is_long_and_no_folder_is_full() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Why a file of `room` may not name `path`.
-fn judge(room: &str, path: &[String]) -> Option<String> {
+/// Why a file of `room` may not name `path`; nothing if it may.
+fn find_violation(room: &str, path: &[String]) -> Option<String> {
     let (first, rest) = path.split_first()?;
     if first != "crate" {
         let (_, rooms) = CRATES.iter().find(|(name, _)| first == name)?;
@@ -311,7 +311,7 @@ fn walk(tokens: TokenStream, module: &[String], prefix: &[String], paths: &mut V
     }
 }
 
-/// Whether this is the first colon of `::`.
+/// Whether a token is the first colon of `::`.
 fn begins_separator(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == ':' && punct.spacing() == Spacing::Joint)
 }

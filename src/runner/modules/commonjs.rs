@@ -158,7 +158,7 @@ fn position<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Mes
 fn push_excerpt(text: &mut String, line: &str, column: usize, width: usize) {
     let start = column.saturating_sub(60);
     let shown: String = line.chars().skip(start).take(120).collect();
-    // Tabs stay tabs, so that the caret stands under its character.
+    // Tabs stay tabs, so that the caret is under its character.
     let indent: String =
         shown.chars().take(column - start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
     let left = shown.chars().count().saturating_sub(column - start).max(1);

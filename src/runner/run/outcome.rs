@@ -8,7 +8,7 @@ use isochron::{
 
 /// The error of a run whose promise can no longer settle.
 pub(crate) const NEVER_SETTLED: &str = "the handler's promise can never settle: no timer, no call to \
-                                        the server and nothing else is left that it could wait for";
+                                        the server and nothing else is pending";
 
 /// V8's message when its allocator refuses a buffer.
 const REFUSED_BUFFER: &str = "Array buffer allocation failed";

@@ -157,7 +157,7 @@ unsafe extern "C" fn allocate_zeroed(buffers: &Buffers, bytes: usize) -> *mut c_
     if !buffers.claim(bytes) {
         return std::ptr::null_mut();
     }
-    // SAFETY: calloc has no precondition; one byte stands for none, so that null means refused.
+    // SAFETY: calloc has no precondition; an empty buffer gets one byte, so that null means refused.
     let memory = unsafe { libc::calloc(bytes.max(1), 1) };
     if memory.is_null() {
         buffers.release(bytes);

@@ -1,4 +1,4 @@
-//! Requests that are not written as the documents say, but whose meaning is plain: they work.
+//! Requests that differ from the documents but have a plain meaning: they work.
 
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ fn a_field_that_cannot_be_changed_is_named_when_it_is() {
         }
     }
     assert_eq!(server.task(&id), document, "nothing has changed");
-    // Others' mistakes are named beside it.
+    // Other mistakes in the body are reported too.
     let several = server.client().put(&path, &json!({"status": "paused", "timeout": 1, "color": "red"}));
     let several = several.expect(400);
     let mut fields: Vec<_> =

@@ -1,14 +1,14 @@
-//! Who gets in, and what the others are told.
+//! Access: who gets in, and the answers to everyone else.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use insta::assert_json_snapshot;
 
-use crate::harness::{Options, Server, redacted, until};
+use crate::harness::{Options, Server, redact, until};
 
 #[test]
 fn without_the_token_nothing_below_admin_answers() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     let client = server.client();
     let routes = [
@@ -61,7 +61,7 @@ fn health_and_readiness_need_no_token() {
         let settled = answer.body["runners"]["idle"] == 1 && answer.body["store"]["backup"]["time"].is_i64();
         (answer.status == 200 && settled).then_some(answer.body)
     });
-    // What holds a runner depends on the system under it.
+    // The sandbox's layers depend on the system.
     assert!(ready["cage"].take().is_string());
     let backup = ready["store"]["backup"].take();
     assert!(backup["file"].as_str().is_some_and(|name| name.starts_with("isochron-")), "{backup}");

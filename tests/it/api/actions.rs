@@ -1,13 +1,13 @@
-//! What the actions on a task answer.
+//! The answers of the actions on a task.
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
-use crate::harness::{GATED, Server, redacted};
+use crate::harness::{GATED, Server, redact};
 
 const HANDLER: &str = "module.exports = (params) => params";
 
-/// A task that is never due.
+/// A server with a task that is never due.
 fn server_with_task() -> (Server, String) {
     let server = Server::start();
     server.home.write("echo", HANDLER);
@@ -19,7 +19,7 @@ fn server_with_task() -> (Server, String) {
     (server, id)
 }
 
-/// The answer without the task's document, which must be the one that a read shows.
+/// The answer without the task's document; checks that a read shows the same document.
 fn without_task(server: &Server, id: &str, mut answer: Value) -> Value {
     assert_eq!(answer["task"], server.task(id));
     answer["task"] = json!("[the task]");
@@ -28,7 +28,7 @@ fn without_task(server: &Server, id: &str, mut answer: Value) -> Value {
 
 #[test]
 fn run_answers_at_once_with_the_id_of_the_execution() {
-    let _guard = redacted();
+    let _guard = redact();
     let (server, id) = server_with_task();
     let answer = server.act(&id, "run").expect(200);
     assert_json_snapshot!(answer, @r#"
@@ -51,7 +51,7 @@ fn run_answers_at_once_with_the_id_of_the_execution() {
 
 #[test]
 fn run_can_wait_for_the_end_and_take_parameters_for_once() {
-    let _guard = redacted();
+    let _guard = redact();
     let (server, id) = server_with_task();
     let path = format!("/admin/scheduler/{id}/actions/run");
     let waited = server.client().post(&format!("{path}?wait=true"), &json!({})).expect(200);
@@ -108,7 +108,7 @@ fn run_can_wait_for_the_end_and_take_parameters_for_once() {
 
 #[test]
 fn pause_resume_and_reset_retries_answer_with_the_task() {
-    let _guard = redacted();
+    let _guard = redact();
     let (server, id) = server_with_task();
     let paused = server.act(&id, "pause").expect(200);
     assert_eq!(paused["task"]["status"], "paused");
@@ -149,7 +149,7 @@ fn pause_resume_and_reset_retries_answer_with_the_task() {
 
 #[test]
 fn cancel_answers_with_what_it_ended() {
-    let _guard = redacted();
+    let _guard = redact();
     let (server, id) = server_with_task();
     server.home.write("echo", GATED);
     let run = server.act(&id, "run").expect(200);

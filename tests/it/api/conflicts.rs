@@ -1,4 +1,4 @@
-//! Things that are not there, and changes that do not fit what is.
+//! Missing things, and changes that conflict with the state.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn what_does_not_exist_is_404_whatever_is_asked_of_it() {
         let path = format!("/admin/scheduler/{id}/executions/{execution}");
         assert_eq!(client.get(&path).message(404), "Execution not found", "{execution}");
     }
-    // An execution belongs to its task: it cannot be read through another one.
+    // An execution belongs to its task: it cannot be read through another task.
     let other = server.create_dormant("other", "module.exports = () => 1", &json!({}));
     let execution = server.run(&other)["id"].take();
     let path = format!("/admin/scheduler/{id}/executions/{}", execution.as_str().expect("an id"));

@@ -3,11 +3,11 @@
 use insta::assert_json_snapshot;
 use serde_json::json;
 
-use crate::harness::{GATED, Server, redacted, task};
+use crate::harness::{GATED, Server, redact, task};
 
 #[test]
 fn a_completed_execution_has_its_result_and_its_output() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     let source = "module.exports = () => { console.info('one'); console.warn({ two: 2 }); return [1] }";
     let id = server.create_dormant("fine", source, &json!({}));
@@ -67,7 +67,7 @@ fn a_completed_execution_has_its_result_and_its_output() {
 
 #[test]
 fn a_failed_execution_has_a_reason_an_error_and_the_frames_of_its_own_files() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     let source = "function inner() {\n  throw new TypeError('no such thing');\n}\n\
                   module.exports = async () => {\n  inner();\n};\n";
@@ -113,7 +113,7 @@ fn a_failed_execution_has_a_reason_an_error_and_the_frames_of_its_own_files() {
 
 #[test]
 fn a_skip_says_how_many_occurrences_it_stands_for() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     server.home.write("slow", GATED);
     let id = server.create(&task("slow", "slow", "every 200ms", &json!({ "recurring": true })));
@@ -153,7 +153,7 @@ fn a_skip_says_how_many_occurrences_it_stands_for() {
 
 #[test]
 fn an_execution_in_progress_has_no_end_yet() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     let id = server.create_at_gate("gated");
     let rows = server.executions(&id);
@@ -195,7 +195,7 @@ fn an_execution_in_progress_has_no_end_yet() {
 
 #[test]
 fn the_history_of_a_task_is_a_page_with_the_real_total() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     let id = server.create_dormant("fine", "module.exports = () => null", &json!({}));
     server.run(&id);

@@ -1,4 +1,4 @@
-//! The list of handlers: fresh, and never slow because of a file that does not load.
+//! The list of handlers is fresh, and not slowed by a file that does not load.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Server, Stopwatch, task, until};
 
-/// The handlers by name, and how long the answer took.
+/// The handlers, and the time that the answer took.
 fn list(server: &Server) -> (Vec<Value>, Duration) {
     let stopwatch = Stopwatch::start();
     let mut answer = server.client().get("/admin/handlers").expect(200);
@@ -37,7 +37,7 @@ fn files_that_take_long_to_load_do_not_hold_up_the_list() {
     assert_eq!(again, done, "the results are kept");
     assert!(took < Duration::from_secs(1), "{took:?}");
 
-    // A changed file is another source.
+    // A changed file is checked again.
     server.home.write("slow-a", "module.exports = () => 1");
     let (changed, _) = list(&server);
     assert_eq!((&changed[0]["error"], changed[0].get("checking")), (&Value::Null, None));

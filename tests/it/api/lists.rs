@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{GATED, Server, task, until};
 
-/// The names of the tasks on a page, and the total beside it.
+/// The names of the tasks on a page, and the total.
 #[track_caller]
 fn names(server: &Server, query: &str) -> (Vec<String>, u64) {
     let page = server.client().get(&format!("/admin/scheduler{query}")).expect(200);
@@ -56,7 +56,7 @@ fn tasks_come_in_the_order_that_was_asked_for_and_those_without_next_run_last() 
     assert_eq!(asked("?sortBy=updatedAt").last().map(String::as_str), Some("elder"));
     assert_eq!(asked("?sortBy=createdAt"), created, "a change is no creation");
 
-    // What moves, moves in the order too.
+    // A changed task moves in the order.
     server
         .client()
         .put(&format!("/admin/scheduler/{}", ids[0]), &json!({ "schedule": at(9), "name": "zest" }));
@@ -201,7 +201,7 @@ fn a_task_keeps_as_many_executions_as_it_was_told_to() {
     let newest = server.client().get(&path(&runs[7])).expect(200);
     assert_eq!(newest["execution"]["output"][0]["message"], "7");
 
-    // More is kept from now on; what is gone stays gone.
+    // A larger limit keeps more from now on; removed rows stay removed.
     server.client().put(&format!("/admin/scheduler/{id}"), &json!({ "keepExecutions": 5 })).expect(200);
     for n in 8..12 {
         server.run_with(&id, &json!({ "n": n }));

@@ -1,4 +1,4 @@
-//! Requests that cannot be understood as requests: methods, media types, sizes, JSON, queries.
+//! Requests that the API cannot read: wrong methods, media types, sizes, JSON, queries.
 
 use std::{
     io::{Read, Write},
@@ -9,9 +9,9 @@ use std::{
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::json;
 
-use crate::harness::{Answer, PATIENCE, Server, redacted};
+use crate::harness::{Answer, PATIENCE, Server, redact};
 
-/// Every error, from whatever layer, has this shape and nothing else.
+/// Every error of every layer has this shape and no other field.
 fn check_shape(answer: &Answer) {
     let body = &answer.body;
     let keys: Vec<_> = body.as_object().expect("an object").keys().map(String::as_str).collect();
@@ -51,7 +51,7 @@ fn a_method_that_a_route_does_not_have_is_answered_with_those_it_has() {
 
 #[test]
 fn a_body_must_be_json_of_a_bearable_size() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     let client = server.client();
     let post = |kind: &str, body: Vec<u8>| {
@@ -75,7 +75,7 @@ fn a_body_must_be_json_of_a_bearable_size() {
     "#);
     assert_eq!(post("", b"{}".to_vec()).status, 415);
     assert_eq!(post("application/x-www-form-urlencoded", b"name=x".to_vec()).status, 415);
-    // A body that is understood is read, and complained about for what it says.
+    // A readable body is refused for its content.
     for kind in ["application/json", "Application/JSON; charset=utf-8"] {
         assert_eq!(post(kind, b"{}".to_vec()).status, 400, "{kind}");
     }
@@ -135,8 +135,8 @@ fn a_body_that_is_no_json_object_is_told_where_it_goes_wrong() {
     assert_eq!(client.send(request, deep).status, 400);
 }
 
-/// A client sends the head, is answered, and sends the body only then: whoever does that must be
-/// able to go on, or be told that the connection is closed.
+/// A client that gets its answer before it sends the body must be able to go on, or learn that the
+/// connection is closed.
 #[test]
 fn an_answer_that_does_not_wait_for_the_body_does_not_break_the_connection() {
     let server = Server::start();
@@ -161,7 +161,7 @@ fn an_answer_that_does_not_wait_for_the_body_does_not_break_the_connection() {
         let mut stream = TcpStream::connect(client.address()).expect("a connection");
         stream.write_all(head(method, path, 2).as_bytes()).expect("the head sent");
         let mut answer = Vec::new();
-        // A server that waits for the body says nothing yet, which is as good.
+        // A server that waits for the body sends nothing yet, which is fine too.
         stream.set_read_timeout(Some(Duration::from_millis(300))).expect("a limit");
         let _ = read_answer(&mut stream, &mut answer);
         stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
@@ -185,7 +185,7 @@ fn an_answer_that_does_not_wait_for_the_body_does_not_break_the_connection() {
     assert_eq!(broken, [""; 0], "closed without a word");
 }
 
-/// Reads until the end of a head and of the body it announces.
+/// Reads an answer: its head and the body that the head announces.
 fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io::Result<()> {
     let mut buffer = [0; 4096];
     loop {

@@ -1,4 +1,4 @@
-//! The API's wire shapes, word for word: what clients have been written against.
+//! The API's wire shapes, word for word, which clients depend on.
 
 mod accepted;
 mod access;

@@ -3,11 +3,11 @@
 use insta::assert_json_snapshot;
 use serde_json::json;
 
-use crate::harness::{Server, redacted};
+use crate::harness::{Server, redact};
 
 #[test]
 fn handlers_are_listed_with_their_first_comment_and_why_one_does_not_load() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     assert_eq!(server.client().get("/admin/handlers").expect(200)["handlers"], json!([]));
     server.home.write(
@@ -53,7 +53,7 @@ fn handlers_are_listed_with_their_first_comment_and_why_one_does_not_load() {
     }
     "#);
 
-    // What is changed or deleted shows at once.
+    // A changed or deleted file shows at once.
     server.home.write("broken", "module.exports = () => {};\n");
     std::fs::remove_file(server.home.tasks().join("daily.js")).expect("removed");
     let list = server.client().get("/admin/handlers").expect(200);
@@ -64,7 +64,7 @@ fn handlers_are_listed_with_their_first_comment_and_why_one_does_not_load() {
 
 #[test]
 fn a_preview_says_in_words_and_times_what_a_schedule_means() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     let preview =
         server.client().get("/admin/schedule/preview?schedule=0%209%20*%20*%201&after=1773000000000&count=3");
@@ -93,7 +93,7 @@ fn a_preview_says_in_words_and_times_what_a_schedule_means() {
 
 #[test]
 fn a_preview_warns_of_daylight_saving_and_of_the_rule_about_days() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     // A week before the clocks of Berlin go forward in 2026.
     let gap = "/admin/schedule/preview?schedule=30%202%20*%20*%20*&timezone=Europe/Berlin&after=1774051200000&count=10";
@@ -154,7 +154,7 @@ fn a_preview_warns_of_daylight_saving_and_of_the_rule_about_days() {
 
 #[test]
 fn a_preview_of_a_wrong_expression_says_what_is_wrong_and_where() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     let answer = server.client().get("/admin/schedule/preview?schedule=0%2025%20*%20*%20*").expect(400);
     assert_json_snapshot!(answer, @r#"

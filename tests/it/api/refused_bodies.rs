@@ -1,9 +1,9 @@
-//! Tasks that are not created, and why: every rule of the body's table.
+//! Tasks that are refused, with the reason: every rule of the body's table.
 
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::{Value, json};
 
-use crate::harness::{Server, redacted};
+use crate::harness::{Server, redact};
 
 fn server() -> Server {
     let server = Server::start();
@@ -11,7 +11,7 @@ fn server() -> Server {
     server
 }
 
-/// A body that is right but for `change`.
+/// A valid body with `change` applied.
 fn body(change: &Value) -> Value {
     let mut body = json!({ "name": "a task", "description": "", "handler": "fine", "schedule": "@daily" });
     for (key, value) in change.as_object().expect("an object") {
@@ -172,7 +172,7 @@ fn the_bounds_themselves_are_allowed() {
     }
 }
 
-/// An object of so many levels.
+/// An object with `levels` levels.
 fn nested(levels: usize) -> Value {
     (1..levels).fold(json!({ "bottom": 1 }), |inner, level| {
         if level % 2 == 0 || level == levels - 1 { json!({ "in": inner }) } else { json!([inner]) }
@@ -214,7 +214,7 @@ fn params_are_bounded_and_free_of_names_that_mean_something_to_javascript() {
     params: is nested deeper than 32 levels
     "#);
 
-    // The same for the parameters of one run.
+    // The parameters of one run have the same bound.
     let id = server.create_dormant("runs", "module.exports = () => 1", &json!({}));
     let path = format!("/admin/scheduler/{id}/actions/run");
     let once = json!({ "params": { "deep": [{ "constructor": 1 }] } });
@@ -229,7 +229,7 @@ fn params_are_bounded_and_free_of_names_that_mean_something_to_javascript() {
 
 #[test]
 fn everything_that_is_wrong_is_named_at_once() {
-    let _guard = redacted();
+    let _guard = redact();
     let wrong = json!({ "name": "x", "handler": "fine", "schedule": "* * *", "timeout": 1, "retries": 3 });
     let server = server();
     let answer = server.client().post("/admin/scheduler", &wrong);

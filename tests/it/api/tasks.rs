@@ -3,13 +3,13 @@
 use insta::assert_json_snapshot;
 use serde_json::json;
 
-use crate::harness::{Server, id_of, redacted};
+use crate::harness::{Server, id_of, redact};
 
 const HANDLER: &str = "module.exports = () => ({ success: true })";
 
 #[test]
 fn a_task_created_with_the_least_gets_every_default_and_a_location() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     server.home.write("clean", HANDLER);
     let answer = server.client().post(
@@ -61,7 +61,7 @@ fn a_task_created_with_the_least_gets_every_default_and_a_location() {
 
 #[test]
 fn every_field_of_a_task_can_be_given_and_comes_back() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     server.home.write("reports/sales", HANDLER);
     let given = json!({
@@ -121,7 +121,7 @@ fn every_field_of_a_task_can_be_given_and_comes_back() {
 
 #[test]
 fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     server.home.write("clean", "module.exports = () => { console.log('cleaning'); return 7 }");
     let body = json!({
@@ -260,7 +260,7 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
 
 #[test]
 fn an_update_changes_what_it_names_and_nothing_else() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     server.home.write("clean", HANDLER);
     let body = json!({
@@ -299,7 +299,7 @@ fn an_update_changes_what_it_names_and_nothing_else() {
 
 #[test]
 fn a_deleted_task_is_gone_and_its_name_is_free() {
-    let _guard = redacted();
+    let _guard = redact();
     let server = Server::start();
     server.home.write("clean", HANDLER);
     let body =

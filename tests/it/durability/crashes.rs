@@ -1,4 +1,4 @@
-//! Processes that die in the middle of things, and what is still true afterwards.
+//! Processes that die at work, and the state afterwards.
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -64,7 +64,7 @@ fn the_death_of_a_runner_ends_one_run_whose_output_is_kept_and_another_takes_its
         server.act(&id, "run").expect(200);
         server.until_output(&id);
         let [runner] = server.runners()[..] else { panic!("one runner") };
-        // Rust's own handler lets the first SIGSEGV that is no real fault pass.
+        // Rust's handler ignores the first SIGSEGV that no fault has caused.
         until("the runner dies", || {
             let alive = server.runners().contains(&runner);
             if alive {
@@ -78,7 +78,7 @@ fn the_death_of_a_runner_ends_one_run_whose_output_is_kept_and_another_takes_its
         assert_eq!(field(&rows[0], ["status", "reason"]), [json!("failed"), json!("crashed")], "{signal:?}");
         assert_eq!(rows[0]["output"][0]["message"], "started");
         assert!(!rows[0]["error"].as_str().unwrap_or_default().is_empty());
-        server.is_well();
+        server.check_health();
         let runners = server.runners();
         assert!(!runners.is_empty() && !runners.contains(&runner), "{runners:?} after {runner}");
     }
@@ -93,7 +93,7 @@ fn an_idle_runner_that_dies_is_replaced_before_anybody_misses_it() {
         let ready = server.client().get("/ready");
         (ready.status == 200 && server.runners().iter().any(|runner| *runner != idle)).then_some(())
     });
-    server.is_well();
+    server.check_health();
     let rows = server.client().get("/admin/scheduler?status=failed").expect(200);
     assert_eq!(rows["total"], 0);
 }
@@ -108,7 +108,7 @@ fn a_second_server_on_the_same_data_says_which_process_holds_it() {
     assert!(names_it, "{holder} is not named: {error}");
     assert!(error.contains("data"), "the directory is not named: {error}");
     assert_eq!(second.out(), "", "it says that it listens");
-    server.is_well();
+    server.check_health();
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_task_deleted_while_it_runs_is_cancelled_first_and_its_history_goes_with_it(
     until("its runner is free", || {
         (server.client().get("/ready").body["runners"]["idle"] == 1).then_some(())
     });
-    // The name is free as well.
+    // The task's name is free again.
     server.create_dormant("endless", ENDLESS, &json!({}));
 }
 
@@ -138,7 +138,7 @@ fn the_death_of_a_runner_that_checks_a_handler_is_not_the_handlers_fault() {
     let busy = |runner: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{runner}/stat")).unwrap_or_default();
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-        // Hundredths of a second in user mode, of which a start takes few.
+        // Hundredths of a second in user mode; a start takes few.
         fields.nth(11).and_then(|ticks| ticks.parse().ok()).is_some_and(|ticks: u64| ticks > 30)
     };
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Durability: processes that die and power that fails, and the store afterwards.
+//! Durability: the store after the death of a process and after a loss of power.
 
 mod crashes;
 mod kills;

@@ -1,4 +1,4 @@
-//! What the console writes: levels, formats, order.
+//! The console's lines: levels, formats, order.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{messages, run_all};
 use crate::harness::Server;
 
-/// `level message`, one per line of output; further lines of a message are indented.
-fn shown(execution: &Value) -> String {
+/// `level message` for each line of output; more lines of a message are indented.
+fn describe(execution: &Value) -> String {
     let lines = execution["output"].as_array().expect("lines").iter();
     let texts = lines.map(|line| {
         let message = line["message"].as_str().expect("a text").replace('\n', "\n      ");
@@ -30,7 +30,7 @@ fn every_method_of_the_console_writes_at_its_level() {
         console.log(); console.log('');
     };";
     let [execution] = run_all(&server, [source]);
-    assert_snapshot!(shown(&execution), @r#"
+    assert_snapshot!(describe(&execution), @r#"
     log   log
     info  info
     debug debug
@@ -76,7 +76,7 @@ fn values_are_formatted_as_in_node_and_deno() {
         console.log('unknown %x %', 1);
       };";
     let [execution] = run_all(&server, [source]);
-    assert_snapshot!(shown(&execution), @r#"
+    assert_snapshot!(describe(&execution), @r#"
     log   Ada is 36 years and 36, 1.5, {"a":1} [ 1 ] { b: {} } %, . rest 7
     log   100% and 5 true null undefined
     log   {
@@ -120,7 +120,7 @@ fn errors_are_written_with_the_place_they_come_from() {
         (function named() { console.trace() })();
     };";
     let [execution] = run_all(&server, [source]);
-    assert_snapshot!(shown(&execution), @"
+    assert_snapshot!(describe(&execution), @"
     error TypeError: wrong
               at module.exports (tasks/case-1.js:2:23)
     log   caught Error: outer
@@ -194,5 +194,5 @@ fn a_console_is_an_object_that_a_handler_may_take_apart() {
     assert_eq!((messages(&replaced), &replaced["result"]), (vec!["still"], &json!(true)));
     assert_eq!(messages(&getter), ["{ a: [Getter] }", "after"]);
     assert_eq!(messages(&proxy).last(), Some(&"after"));
-    server.is_well();
+    server.check_health();
 }

@@ -1,4 +1,4 @@
-//! What a handler is called with.
+//! The arguments of a handler.
 
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn params_are_a_fresh_ordinary_object_of_the_handlers_own_realm() {
         "frozen": false
     });
     for _ in 0..2 {
-        // What a run does to its parameters, the next one does not see.
+        // The next run does not see a change that a run makes to its parameters.
         let result = server.run(&id)["result"].take();
         for (key, value) in expected.as_object().expect("an object") {
             if key == "huge" {

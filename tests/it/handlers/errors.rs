@@ -1,4 +1,4 @@
-//! What is thrown, and the place that is shown for it: the file's own line and column.
+//! Thrown values, shown with the file's own line and column.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::run_all;
 use crate::harness::{Server, field};
 
-fn shown(execution: &Value) -> String {
+fn describe(execution: &Value) -> String {
     assert_eq!(field(execution, ["status", "reason"]), [json!("failed"), json!("exception")]);
     let text = |name: &str| execution[name].as_str().unwrap_or("-").to_owned();
     format!("{}\n{}", text("error"), text("stack"))
@@ -15,7 +15,7 @@ fn shown(execution: &Value) -> String {
 #[test]
 fn the_place_of_an_error_is_exactly_where_it_stands_in_the_file() {
     let server = Server::start();
-    // Every source marks the place with a caret's worth of text: `fail` is at line 3, column 9.
+    // In every source `fail` is at line 3, column 9.
     let cases = [
         "module.exports = () => {\n\n        fail();\n};",
         "/** A long\n * comment. */\nlet x = fail; module.exports = () => x;".trim_end(),
@@ -60,7 +60,7 @@ fn a_stack_shows_the_handlers_own_frames_and_none_of_the_machinery() {
         "module.exports = () => Promise.any([Promise.reject(new Error('one')), Promise.reject('two')]);\n",
         "module.exports = () => eval('(function made() { throw new Error(\"inside\") })()');\n",
     ];
-    assert_snapshot!(run_all(&server, sources).map(|execution| shown(&execution)).join("\n---\n"), @"
+    assert_snapshot!(run_all(&server, sources).map(|execution| describe(&execution)).join("\n---\n"), @"
     SyntaxError: Expected property name or '}' in JSON at position 1 (line 1 column 2)
     at exports.parse (tasks/lib/steps.js:1:32)
     at tasks/case-1.js:2:44
@@ -165,7 +165,7 @@ fn an_exception_in_a_timer_ends_the_run() {
         "module.exports = () => new Promise(() => {\n  setTimeout(() => {\n    throw new Error('from a timer');\n  }, 5);\n});\n",
         "module.exports = () => new Promise(() => {\n  queueMicrotask(() => {\n    throw new Error('from a microtask');\n  });\n});\n",
     ];
-    assert_snapshot!(run_all(&server, sources).map(|execution| shown(&execution)).join("\n---\n"), @"
+    assert_snapshot!(run_all(&server, sources).map(|execution| describe(&execution)).join("\n---\n"), @"
     from a timer
     at tasks/case-1.js:3:11
     ---

@@ -1,4 +1,4 @@
-//! What a file may export, when it is read, and that every run starts from nothing.
+//! Exports of a file, when it is read, and the fresh state of each run.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -72,7 +72,7 @@ fn a_file_that_loads_forever_is_stopped_like_a_run() {
     let id = server.create_dormant("changes", "module.exports = () => 1", &json!({ "timeout": 500 }));
     server.home.write("changes", "for (;;);");
     assert_eq!(field(&server.run(&id), ["status", "reason"]), [json!("failed"), json!("timeout")]);
-    server.is_well();
+    server.check_health();
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_changed_file_takes_effect_at_the_next_run_and_each_run_records_what_it_ran(
         assert_eq!(execution["handlerHash"], hash);
     }
 
-    // The same for a file that it requires, although its own has not changed.
+    // A changed file that the handler requires is read anew too.
     server.home.write("changes", "module.exports = () => require('./part')");
     for part in ["'first'", "'second'"] {
         server.home.write("part", &format!("module.exports = {part}"));

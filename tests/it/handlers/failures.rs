@@ -1,4 +1,4 @@
-//! Handlers that fail: what is tried again, what is given up, and what nobody else notices.
+//! Handlers that fail: retries, their end, and no effect on other tasks.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn a_handler_that_throws_twice_and_then_succeeds_leaves_three_rows_and_no_trace_
         assert_eq!(pair[0]["scheduledFor"], pair[1]["scheduledFor"], "a retry belongs to its occurrence");
         let ended = pair[0]["startTime"].as_i64().zip(pair[0]["duration"].as_i64()).map(|(a, b)| a + b);
         let waited = pair[1]["startTime"].as_i64().zip(ended).map(|(start, end)| start - end);
-        // Two clocks are involved, so a few milliseconds less are no fault.
+        // Two clocks are involved, so the times may differ by a few milliseconds.
         assert!(waited >= Some(980), "waited {waited:?} ms of 1000");
     }
 }
@@ -145,7 +145,7 @@ fn a_handler_that_eats_memory_ends_and_nobody_else_does() {
     let reason = execution["reason"].as_str().unwrap_or_default();
     assert!(["memory-limit", "crashed"].contains(&reason), "{execution}");
     assert_eq!(execution["output"][0]["message"], "eating");
-    server.is_well();
+    server.check_health();
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn every_limit_has_a_reason_of_its_own() {
         Some("memory-limit")
     );
     assert_eq!(reason("buffers", "return new ArrayBuffer(3 * 2 ** 20)").as_deref(), Some("memory-limit"));
-    // Waiting is no work: this takes longer than the limit, but not of the processor.
+    // Waiting takes no CPU time, so this run may last longer than the limit.
     assert_eq!(reason("waits", "await new Promise((go) => setTimeout(go, 600))"), None);
     assert_eq!(reason("fits", "return new ArrayBuffer(2 ** 20).byteLength"), None);
 }

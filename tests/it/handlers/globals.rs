@@ -1,4 +1,4 @@
-//! What is there for a handler, what works, and what is not there.
+//! The globals of a handler: present and working, or absent.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn the_globals_are_those_of_the_contract() {
         json!({ "missing": [], "present": [], "enumerable": [], "others": null, "wait": [] }),
         "{execution}"
     );
-    // Newer versions of the language add to these; what is not of the language must be named here.
+    // Newer versions of the language add globals. Globals that are not of the language are listed here.
     let known = [
         "AsyncDisposableStack",
         "CustomEvent",

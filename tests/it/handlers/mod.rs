@@ -1,4 +1,4 @@
-//! The handler contract: what a file in `tasks/` may rely on.
+//! The contract of handlers, the files in `tasks/`.
 
 mod console;
 mod context;

@@ -241,13 +241,13 @@ fn only_the_handlers_that_the_settings_name_may_use_the_system() {
     let other = server.run_source("other", source, &json!({}));
     assert_eq!(field(&other, ["status", "reason"]), [json!("failed"), json!("exception")]);
     assert!(other["error"].as_str().is_some_and(|text| text.contains("systemHandlers")), "{other}");
-    // A trusted name does not rub off on what it requires, nor on who requires it.
+    // The rights of a system handler extend neither to files that it requires nor to files that require it.
     server.home.write("helper", "module.exports = require('./trusted')");
     let helper = server.run_source("user", "module.exports = () => require('./trusted')()", &json!({}));
     assert_eq!(helper["status"], "failed", "{helper}");
 }
 
-/// Creating a task loads its file, which runs what stands at its top level.
+/// Creating a task loads its file, which runs the file's top-level code.
 #[test]
 fn a_file_is_checked_with_the_rights_of_its_own_name_however_deep_it_lies() {
     let server = Options::default().set("SYSTEM_HANDLERS", "cleanup,tasks").start();

@@ -1,4 +1,4 @@
-//! How much a run may write.
+//! Limits of a run's output.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What a handler may return, and what becomes of it.
+//! Results of a handler, and their records.
 
 use serde_json::{Value, json};
 
@@ -120,7 +120,7 @@ fn a_reported_failure_takes_its_message_from_the_error() {
 fn a_large_result_is_kept_as_its_beginning() {
     let server = Server::start();
     let sources = [
-        // With its two quotes as JSON: exactly 10,000 characters, then one more.
+        // As JSON, with two quotes: exactly 10,000 characters, then one more.
         "module.exports = () => 'x'.repeat(9998)",
         "module.exports = () => 'x'.repeat(9999)",
         "module.exports = () => Array.from({ length: 5000 }, (_, n) => n)",
@@ -143,5 +143,5 @@ fn a_large_result_is_kept_as_its_beginning() {
         assert!(!preview.contains('\u{fffd}'), "cut in half: {preview}");
     }
     assert!(list["result"]["preview"].as_str().is_some_and(|text| text.starts_with("[0,1,2,3,")));
-    server.is_well();
+    server.check_health();
 }

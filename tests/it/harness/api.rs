@@ -1,4 +1,4 @@
-//! Requests and what comes back.
+//! Requests and answers.
 
 use serde_json::Value;
 use ureq::{
@@ -8,7 +8,7 @@ use ureq::{
 
 use super::PATIENCE;
 
-/// Speaks to one server, as its administrator unless told otherwise.
+/// A client of one server, with the administrator's token.
 pub(crate) struct Client {
     agent: Agent,
     url: String,
@@ -20,13 +20,13 @@ impl Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
-            // Every request on a connection of its own: what one leaves behind is no other's trouble.
+            // Each request has its own connection, so that no request is affected by another.
             .max_idle_connections(0)
             .timeout_global(Some(PATIENCE));
         Self { agent: config.build().into(), url: url.to_owned(), token: token.to_owned() }
     }
 
-    /// A request with the token; what is missing is its body.
+    /// A request with the token, without a body yet.
     pub(crate) fn request(&self, method: &str, path: &str) -> Builder {
         self.anonymous(method, path).header("authorization", format!("Bearer {}", self.token))
     }
@@ -36,7 +36,7 @@ impl Client {
         Request::builder().method(method).uri(format!("{}{path}", self.url))
     }
 
-    /// Sends a request with any body at all.
+    /// Sends a request with any bytes as its body.
     pub(crate) fn send(&self, request: Builder, body: impl Into<Vec<u8>>) -> Answer {
         let body: Vec<u8> = body.into();
         let request = request.body(body).expect("a request");
@@ -49,12 +49,12 @@ impl Client {
         Answer::new(response.unwrap_or_else(|error| panic!("{shown}: {error}")))
     }
 
-    /// Like [`Self::send`], when the connection may fail as well.
+    /// Like [`Self::send`], for a connection that may fail: `None` if it does.
     pub(crate) fn try_send(&self, request: Builder) -> Option<Answer> {
         self.agent.run(request.body(()).expect("a request")).ok().map(Answer::new)
     }
 
-    /// A request that the server may not survive: nothing when its answer did not come whole.
+    /// Sends a request that the server may not survive; `None` if the answer is not complete.
     pub(crate) fn attempt(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
         let request = self.request(method, path);
         let sent = match body {
@@ -83,12 +83,12 @@ impl Client {
         self.send_json("PUT", path, body)
     }
 
-    /// Where the server listens, for requests that no client would make.
+    /// The server's address, for requests that no client would make.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").expect("an address")
     }
 
-    /// The token, for the same.
+    /// The administrator's token, for such requests.
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
@@ -104,7 +104,7 @@ impl Client {
     }
 }
 
-/// An answer whose body is JSON, or null where there is none.
+/// An answer; its body is JSON, or null if it is empty.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -117,7 +117,7 @@ impl Answer {
         Self::read(response).expect("a body that can be read")
     }
 
-    /// Nothing when its end is missing.
+    /// `None` if the end of the body is missing.
     fn read(mut response: Response<Body>) -> Option<Self> {
         let text = response.body_mut().read_to_string().ok()?;
         let body = if text.is_empty() {
@@ -128,21 +128,21 @@ impl Answer {
         Some(Self { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 
-    /// The body, if the status is the one expected.
+    /// The body; fails the test if the status is another.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
-    /// An error's message, if the status is the one expected.
+    /// An error's message; fails the test if the status is another.
     #[track_caller]
     pub(crate) fn message(self, status: u16) -> String {
         let body = self.expect(status);
         body["message"].as_str().unwrap_or_else(|| panic!("no message: {body}")).to_owned()
     }
 
-    /// A header's value, or nothing.
+    /// A header's value; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

@@ -1,6 +1,6 @@
-//! Chance that can be had again: a small generator (SplitMix64) from a seed.
+//! Repeatable chance: a small generator (SplitMix64) with a seed.
 
-/// The same seed gives the same numbers, whatever version of whatever library there is.
+/// The same seed gives the same numbers, whatever the versions of the libraries.
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
 
@@ -9,7 +9,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// Another generator, whose numbers have nothing to do with this one's.
+    /// Another generator with independent numbers.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())
     }
@@ -22,29 +22,29 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// From 0 to below `end`.
+    /// A number from 0 to `end` - 1.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).expect("smaller than a usize")
     }
 
-    /// True once in so many times.
+    /// True with a probability of 1 in `times`.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// One of them.
+    /// A random element.
     pub(crate) fn of<T: Copy>(&mut self, some: &[T]) -> T {
         some[self.below(some.len())]
     }
 }
 
-/// A number from the environment.
+/// A number from an environment variable.
 pub(crate) fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")))
 }
 
-/// A seed from the environment, or one that nobody can know before.
+/// A seed from an environment variable, or a random one.
 pub(crate) fn seed(name: &str) -> u64 {
     use std::hash::{BuildHasher, RandomState};
     from_environment(name).unwrap_or_else(|| RandomState::new().hash_one(0) % 1_000_000_000)

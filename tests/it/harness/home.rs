@@ -1,4 +1,4 @@
-//! A directory for one server, and the binary run in it.
+//! The directory of one server, and runs of the binary in it.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A temporary directory with `tasks/`; it goes when this is dropped.
+/// A temporary directory with `tasks/`, removed on drop.
 pub(crate) struct Home {
     directory: TempDir,
 }
@@ -18,7 +18,7 @@ impl Home {
         Self::in_directory(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    /// One in memory, where there is that: nothing in it survives, and no sync takes time.
+    /// A home in memory, if the system has `/dev/shm`: a sync takes no time there.
     pub(crate) fn in_memory() -> Self {
         tempfile::tempdir_in("/dev/shm").map_or_else(|_| Self::new(), Self::in_directory)
     }
@@ -40,8 +40,7 @@ impl Home {
         self.path().join("data")
     }
 
-    /// Writes a file below `tasks/`; a name without extension is a handler's. Like an editor
-    /// that saves: whole or not at all.
+    /// Writes a file below `tasks/` in one step, by renaming. A name without extension gets `.js`.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let name = if Path::new(name).extension().is_some() { name.to_owned() } else { format!("{name}.js") };
         let path = self.tasks().join(name);
@@ -60,7 +59,7 @@ impl Home {
         }
     }
 
-    /// The binary in this directory, with nothing of our environment.
+    /// A command of the binary in this directory, with an empty environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_isochron"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
@@ -68,16 +67,16 @@ impl Home {
     }
 
     /// Runs the binary to its end.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        Ran(self.command(arguments).output().expect("the binary runs"))
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandResult {
+        CommandResult(self.command(arguments).output().expect("the binary runs"))
     }
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug)]
-pub(crate) struct Ran(Output);
+pub(crate) struct CommandResult(Output);
 
-impl Ran {
+impl CommandResult {
     pub(crate) fn code(&self) -> Option<i32> {
         self.0.status.code()
     }

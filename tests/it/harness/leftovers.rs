@@ -1,26 +1,26 @@
-//! What a server holds of the system: what a run could have left behind.
+//! A server's processes, threads and descriptors, of which a run must leave none behind.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use super::{Server, Stopwatch, until};
 
-/// Longer than a thread for blocking work stays when there is none.
+/// An idle thread for blocking work ends sooner than this.
 const REST: Duration = Duration::from_secs(12);
-/// After this, whatever is still there stays.
+/// Leftovers that have not gone after this time stay.
 const LONG_ENOUGH: Duration = Duration::from_secs(50);
 
-/// Processes, threads and descriptors of a server, counted by what they are.
+/// Processes, threads and descriptors of a server, counted by kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leftovers {
     runners: usize,
-    /// Children that ended and that nobody asked for.
+    /// Children that have ended and are not reaped.
     zombies: usize,
     threads: BTreeMap<String, usize>,
     descriptors: BTreeMap<String, usize>,
 }
 
 impl Leftovers {
-    /// At this moment.
+    /// Counts them now.
     pub(crate) fn of(server: &Server) -> Self {
         let process = Path::new("/proc").join(server.pid().to_string());
         let name = |thread: &Path| fs::read_to_string(thread.join("comm")).ok();
@@ -34,8 +34,8 @@ impl Leftovers {
         }
     }
 
-    /// Once it has come to rest.
-    pub(crate) fn at_rest(server: &Server) -> Self {
+    /// Waits until the counts have not changed for [`REST`].
+    pub(crate) fn wait_for_rest(server: &Server) -> Self {
         let (mut last, mut since) = (Self::of(server), Stopwatch::start());
         until("the server comes to rest", || {
             let now = Self::of(server);
@@ -46,9 +46,9 @@ impl Leftovers {
         })
     }
 
-    /// Waits until the server holds no more than this again. Spare runners end after half a minute.
+    /// Waits until the server holds no more than this. Spare runners end after half a minute.
     #[track_caller]
-    pub(crate) fn come_back(&self, server: &Server) {
+    pub(crate) fn wait_until_back(&self, server: &Server) {
         let stopwatch = Stopwatch::start();
         let now = until("the server is looked at", || {
             let now = Self::of(server);
@@ -66,21 +66,21 @@ impl Leftovers {
 }
 
 /// Counts the entries of a folder in `/proc`, whose entries come and go.
-fn count(folder: &Path, what: impl Fn(&Path) -> Option<String>) -> BTreeMap<String, usize> {
+fn count(folder: &Path, kind: impl Fn(&Path) -> Option<String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("its folder in /proc").flatten() {
-        if let Some(what) = what(&entry.path()) {
-            *counts.entry(what.trim_end().to_owned()).or_default() += 1;
+        if let Some(kind) = kind(&entry.path()) {
+            *counts.entry(kind.trim_end().to_owned()).or_default() += 1;
         }
     }
     counts
 }
 
-/// What a descriptor is, without the number that makes it unlike all others.
+/// The kind of a descriptor: its target without the number.
 fn kind(target: &str) -> String {
     target.trim_end_matches(|c: char| c.is_ascii_digit() || ":[]".contains(c)).to_owned()
 }
 
 fn no_more(now: &BTreeMap<String, usize>, before: &BTreeMap<String, usize>) -> bool {
-    now.iter().all(|(what, count)| *count <= before.get(what).copied().unwrap_or_default())
+    now.iter().all(|(kind, count)| *count <= before.get(kind).copied().unwrap_or_default())
 }

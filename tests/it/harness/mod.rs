@@ -1,9 +1,9 @@
-//! What every test stands on: a home for a server, the server itself, its API, and waiting.
+//! The harness of all tests: a home for a server, the server, its API, and waiting.
 //!
 //! A [`Home`] is a temporary directory with `tasks/` and `data/`; a [`Server`] is the real
-//! binary in a home of its own, on a free port. It can be stopped in every way a process can
-//! be, and started again on the same directory. Nothing here sleeps for a guessed time:
-//! [`until`] looks at something observable until it is so, or says what never became so.
+//! binary in a home of its own, on a free port. A test can stop it in every way in which a process
+//! can end, and start it again on the same directory. No test sleeps for a guessed time: [`until`]
+//! repeats an observation until it succeeds, or fails the test with its name.
 
 mod api;
 mod chance;
@@ -20,7 +20,7 @@ pub(crate) use self::{
     leftovers::Leftovers,
     server::{Options, Server, signal_process},
     tasks::{ENDLESS, GATED, field, id_of, task},
-    wire::redacted,
+    wire::redact,
 };
 
 use std::{
@@ -28,12 +28,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything may take before a test gives up on it: far more than it takes.
+/// Longest wait of a test, far longer than any wait on an idle machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at something.
+/// Interval between two observations.
 const LOOK_AGAIN: Duration = Duration::from_millis(15);
 
-/// Looks until there is something to return; panics with `what` when there never is.
+/// Calls `look` until it returns a value; fails the test with `what` after [`PATIENCE`].
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let stopwatch = Stopwatch::start();
     loop {
@@ -45,7 +45,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// For generous upper bounds.
+/// Measures time, for generous upper bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);
 

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{Home, PATIENCE, api::Client, until};
 
-/// How to start a server. The default is one runner, which is enough for most stories.
+/// How to start a server. The default is one runner, which suffices for most tests.
 #[derive(Default)]
 pub(crate) struct Options {
     environment: Vec<(String, String)>,
@@ -23,24 +23,24 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// A setting by the name of its variable without the prefix, such as `LIMITS__CPU`.
+    /// Sets the variable `ISOCHRON_` + `name`, such as `LIMITS__CPU`.
     pub(crate) fn set(self, name: &str, value: &str) -> Self {
         self.environment(&format!("ISOCHRON_{name}"), value)
     }
 
-    /// Any variable.
+    /// Sets an environment variable.
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// With the handlers that isochron ships with.
+    /// Copies the handlers that isochron ships with.
     pub(crate) fn with_shipped_handlers(mut self) -> Self {
         self.shipped_handlers = true;
         self
     }
 
-    /// With a token in `data/admin-token` already.
+    /// Writes `data/admin-token` before the start.
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
@@ -59,13 +59,13 @@ impl Options {
             .unwrap_or_else(|said| panic!("the server did not start: {said}"))
     }
 
-    /// Starts in a home that is there already: what it said when it does not.
+    /// Starts in an existing home. The error is the server's log.
     pub(crate) fn start_in(self, home: Home) -> Result<Server, String> {
         Server::launch(home, self.environment)
     }
 }
 
-/// A running server, killed when this is dropped.
+/// A running server, killed on drop.
 pub(crate) struct Server {
     pub(crate) home: Home,
     environment: Vec<(String, String)>,
@@ -98,7 +98,7 @@ impl Server {
         living.map(|(process, _)| process).collect()
     }
 
-    /// The same, and those that have ended and were not asked for yet; with their states.
+    /// All child processes with their states, also the ended ones that are not reaped yet.
     pub(crate) fn children(&self) -> Vec<(u32, String)> {
         children_of(self.pid())
     }
@@ -107,7 +107,7 @@ impl Server {
         signal_process(self.pid(), signal);
     }
 
-    /// What a terminal does at Ctrl-C: the signal goes to the server's whole group.
+    /// Signals the server's whole process group, as a terminal does at Ctrl-C.
     pub(crate) fn signal_group(&self, signal: Signal) {
         kill_process_group(pid_of(self.pid()), signal).expect("the group is signalled");
     }
@@ -118,18 +118,18 @@ impl Server {
         until("the server ends", || child.try_wait().expect("its state"))
     }
 
-    /// Whether it has ended, without waiting.
+    /// Whether the server has ended; does not wait.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its state").is_some()
     }
 
-    /// SIGKILL: it has no chance to do anything any more.
+    /// Kills the server (SIGKILL) and waits for its end.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("killed");
         self.exit();
     }
 
-    /// Starts anew on the same directory, after the server has ended.
+    /// Starts the server again on the same directory. It must have ended.
     pub(crate) fn start_again(&mut self) {
         assert!(self.has_ended(), "the server is still there");
         let started = launch(&self.home, &self.environment);
@@ -138,7 +138,7 @@ impl Server {
         self.client = Client::new(&url, &token(&self.home));
     }
 
-    /// Starts anew and is killed after a while, wherever it is by then.
+    /// Starts the server again and kills it after a time, however far its start has got.
     pub(crate) fn start_and_kill(&mut self, after: Duration) {
         assert!(self.has_ended(), "the server is still there");
         self.child = spawn(&self.home, &self.environment);
@@ -146,7 +146,7 @@ impl Server {
         self.kill();
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
     }
@@ -154,7 +154,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // Fails if the server has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
@@ -166,7 +166,7 @@ impl Drop for Server {
 }
 
 pub(crate) fn signal_process(process: u32, signal: Signal) {
-    // It may have ended a moment ago.
+    // Fails if the process has ended.
     let _ = kill_process(pid_of(process), signal);
 }
 
@@ -184,20 +184,20 @@ fn spawn(home: &Home, environment: &[(String, String)]) -> Child {
     command.spawn().expect("the server starts")
 }
 
-/// The process and where it listens, or what it has logged instead.
+/// Starts a server: its process and address, or its log as the error.
 fn launch(home: &Home, environment: &[(String, String)]) -> Result<(Child, String), String> {
     let mut child = spawn(home, environment);
     let stdout = BufReader::new(child.stdout.take().expect("its output"));
     let (lines, said) = mpsc::channel();
-    // Reads on after the first line, or the server would write into a closed pipe.
+    // Read on after the first line, or the server would write into a closed pipe.
     thread::spawn(move || {
         for line in stdout.lines().map_while(Result::ok) {
-            // Nobody listens after the first line.
+            // Fails after the first line, when the receiver is gone.
             let _ = lines.send(line);
         }
     });
     let Ok(first) = said.recv_timeout(PATIENCE) else {
-        // It may have ended by itself.
+        // Fails if the server has ended by itself.
         let _ = child.kill();
         let status = child.wait().expect("its end");
         let log = fs::read_to_string(home.path().join("log")).unwrap_or_default();
@@ -212,13 +212,13 @@ fn token(home: &Home) -> String {
     text.trim().to_owned()
 }
 
-/// A process's children and their states, by `/proc`.
+/// A process's children and their states, from `/proc`.
 fn children_of(parent: u32) -> Vec<(u32, String)> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let child = |process: u32| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        // The name before it is in parentheses and may hold anything.
+        // The name before the state is in parentheses and may contain any character.
         let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let mut fields = rest.split_whitespace();
         let state = fields.next()?.to_owned();

@@ -1,4 +1,4 @@
-//! Tasks, the short way: what most stories do with a server.
+//! Shortcuts for tasks: create, run, wait.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ pub(crate) fn task(name: &str, handler: &str, schedule: &str, more: &Value) -> V
     body
 }
 
-/// Some fields of a document, for comparing.
+/// Some fields of a document, to compare them.
 #[track_caller]
 pub(crate) fn field<const N: usize>(document: &Value, names: [&str; N]) -> [Value; N] {
     names.map(|name| document.get(name).cloned().unwrap_or_else(|| panic!("no {name} in {document}")))
@@ -32,7 +32,7 @@ impl Server {
         id_of(&self.client().post("/admin/scheduler", body).expect(201)["task"])
     }
 
-    /// Creates a task with a handler of its own that is never due, so that it runs by hand only.
+    /// Creates a task with its own handler that is never due: only manual runs start it.
     #[track_caller]
     pub(crate) fn create_dormant(&self, name: &str, source: &str, more: &Value) -> String {
         self.home.write(name, source);
@@ -41,18 +41,18 @@ impl Server {
         self.create(&body)
     }
 
-    /// Asks for an action on a task.
+    /// Sends an action on a task.
     pub(crate) fn act(&self, id: &str, action: &str) -> Answer {
         self.client().action(&format!("/admin/scheduler/{id}/actions/{action}"))
     }
 
-    /// Runs a task by hand, waits, and returns the execution.
+    /// Starts a manual run, waits for its end, and returns the execution.
     #[track_caller]
     pub(crate) fn run(&self, id: &str) -> Value {
         self.act(id, "run?wait=true").expect(200)["execution"].take()
     }
 
-    /// The same with parameters for this one run.
+    /// As [`Self::run`], with parameters for this run only.
     #[track_caller]
     pub(crate) fn run_with(&self, id: &str, params: &Value) -> Value {
         let path = format!("/admin/scheduler/{id}/actions/run?wait=true");
@@ -103,7 +103,7 @@ impl Server {
         });
     }
 
-    /// Waits until so many executions with a status are there, newest first.
+    /// Waits until a task has `count` executions with a status; returns them, newest first.
     #[track_caller]
     pub(crate) fn until_rows(&self, id: &str, status: &str, count: usize) -> Vec<Value> {
         until(&format!("{id} has {count} {status} executions"), || {
@@ -113,9 +113,9 @@ impl Server {
         })
     }
 
-    /// That the server still does its work: a new task runs and its result arrives.
+    /// Checks that the server works: a task runs and its result arrives.
     #[track_caller]
-    pub(crate) fn is_well(&self) {
+    pub(crate) fn check_health(&self) {
         let execution = match self.client().get("/admin/scheduler?name=is-well").expect(200)["tasks"].get(0) {
             Some(task) => self.run(&id_of(task)),
             None => self.run_source("is-well", "module.exports = () => 6 * 7", &Value::Object(Map::new())),
@@ -126,7 +126,7 @@ impl Server {
 
 /// A handler that writes a line and then waits until [`Server::open_gate`].
 ///
-/// A module that is not there is looked for anew each time, so a file can open the gate.
+/// `require` looks for a missing module anew each time, so a file can open the gate.
 pub(crate) const GATED: &str = "module.exports = async () => {
   console.log('at the gate');
   for (;;) {
@@ -150,7 +150,7 @@ impl Server {
         self.home.write("gate.json", "\"through\"");
     }
 
-    /// Creates a [`GATED`] task that starts at once, and waits until it stands at the gate.
+    /// Creates a [`GATED`] task that starts at once, and waits until it is at the gate.
     #[track_caller]
     pub(crate) fn create_at_gate(&self, name: &str) -> String {
         self.home.write(name, GATED);

@@ -1,16 +1,16 @@
-//! Redactions for snapshots of the wire: what differs from run to run is replaced by what it is,
-//! once it has been checked that it is that.
+//! Redactions for snapshots of the wire: a value that differs from run to run is checked and
+//! replaced by its kind.
 
 use insta::{Settings, dynamic_redaction, internals::SettingsBindDropGuard};
 
-/// Epoch milliseconds of 2020; every time of a test is later.
+/// Start of 2020 in epoch milliseconds; every time in a test is later.
 const EARLIEST: f64 = 1_577_836_800_000.0;
 
 const TIMES: [&str; 8] =
     ["createdAt", "updatedAt", "nextRun", "lastRetry", "scheduledFor", "startTime", "time", "modifiedAt"];
 
-/// Redacts until the guard is dropped.
-pub(crate) fn redacted() -> SettingsBindDropGuard {
+/// Redacts snapshots until the guard is dropped.
+pub(crate) fn redact() -> SettingsBindDropGuard {
     let mut settings = Settings::clone_current();
     for name in TIMES {
         redact_number(&mut settings, name, "[time]", |n| n > EARLIEST && n.fract() == 0.0);
@@ -45,7 +45,7 @@ fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
 }
 
-/// Null stays null: whether there is a value is part of the shape.
+/// Null stays null, because the presence of a value is part of the shape.
 fn redact_number(
     settings: &mut Settings,
     name: &'static str,

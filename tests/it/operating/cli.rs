@@ -1,4 +1,4 @@
-//! The command line without a server: `run` and `next`, and how the program complains.
+//! The command line without a server: `run`, `next`, and errors.
 
 use std::{
     io::{BufRead, BufReader},
@@ -68,7 +68,7 @@ fn run_shows_where_an_error_was_thrown() {
     ");
 }
 
-/// What `run` says, without how long it took.
+/// The text of `run` without the duration.
 fn after_duration(text: &str) -> String {
     let words = text.split(' ').collect::<Vec<_>>();
     let Some(at) = words.windows(3).position(|w| w[0] == "after" && w[2].starts_with("ms")) else {

@@ -1,4 +1,4 @@
-//! The first minute with isochron: the requests that everybody starts with.
+//! The first minute with isochron: the requests of a new user.
 
 use serde_json::json;
 
@@ -83,7 +83,7 @@ fn a_report_wanted_now_runs_once_and_its_result_and_output_can_be_read() {
     assert_eq!(lines[1]["message"], "31 days, 22 of them weekdays");
     assert_eq!(field(lines[2], ["level", "message"]), [json!("info"), json!("Report ready")]);
 
-    // Once more by hand, about another month: the stored parameters stay as they are.
+    // A manual run for another month does not change the stored parameters.
     let again = server.run_with(&id, &json!({ "month": 2, "year": 2028 }));
     assert_eq!(again["result"]["days"], 29);
     assert_eq!(server.task(&id)["params"]["month"], 10);
@@ -129,7 +129,7 @@ fn old_history_is_cleaned_up_and_a_dry_run_only_counts() {
     );
     assert_eq!(server.executions(&noisy).len(), 3);
 
-    // The dry run itself is over and old enough as well; the run that removes is in progress.
+    // The dry run has ended and is old enough too; the removing run is in progress.
     let wet = server.run_with(&cleanup, &json!({ "olderThan": 0 }));
     assert_eq!(field(&wet["result"], ["executions", "dryRun"]), [json!(4), json!(false)]);
     until("the history is gone", || server.executions(&noisy).is_empty().then_some(()));

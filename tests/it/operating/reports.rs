@@ -24,7 +24,7 @@ impl Reports {
         self.server.run_with(&self.task, params)
     }
 
-    /// A report in July 2023, read by a library that knows nothing of the handler.
+    /// The PDF of July 2023, read by a PDF library.
     #[track_caller]
     fn pdf(&self, kind: &str) -> Document {
         let params = json!({ "reportType": kind, "month": 7, "year": 2023, "format": "pdf" });

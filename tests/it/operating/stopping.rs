@@ -1,4 +1,4 @@
-//! How the server stops: what it waits for, what it refuses meanwhile, what it leaves behind.
+//! The stop of the server: it waits for runs, refuses new work, and leaves nothing behind.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{ENDLESS, Options, Server, Stopwatch, field, task, until};
 
-/// Waits until the server has noticed that it is to stop.
+/// Waits until the server reports that it is stopping.
 fn until_stopping(server: &Server) {
     until("the server is stopping", || {
         let request = server.client().anonymous("GET", "/ready");
@@ -109,7 +109,7 @@ fn what_is_due_while_the_server_stops_waits_for_the_next_start() {
     server.until_rows(&soon, "completed", runs + 1);
 }
 
-/// The server's own time, from a schedule that is due every second.
+/// The server's time, from the preview of a schedule that is due every second.
 fn now_of(server: &Server) -> i64 {
     let preview =
         server.client().get("/admin/schedule/preview?schedule=*%20*%20*%20*%20*%20*&count=1").expect(200);
@@ -125,7 +125,7 @@ fn a_second_signal_ends_the_server_at_once() {
     let stopwatch = Stopwatch::start();
     server.signal(Signal::TERM);
     let status = server.exit();
-    // Without the signal it would have waited for thirty seconds.
+    // Without the second signal the server would have waited for thirty seconds.
     assert!(stopwatch.elapsed() < Duration::from_secs(10), "{status:?} after {:?}", stopwatch.elapsed());
     server.start_again();
     server.until_status(&id, "failed");
@@ -136,7 +136,7 @@ fn a_second_signal_ends_the_server_at_once() {
 #[test]
 fn an_idle_server_stops_without_waiting_for_anything() {
     let mut server = Server::start();
-    server.is_well();
+    server.check_health();
     let runners = server.runners();
     let stopwatch = Stopwatch::start();
     server.signal(Signal::TERM);

@@ -1,4 +1,4 @@
-//! `isochron store`: what looks after the store of a server that is not running.
+//! `isochron store`: the commands for the store of a stopped server.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Server, task, until};
 
-/// A server with some history, stopped, and what it told about it.
-fn stopped() -> (Server, Vec<Value>) {
+/// A stopped server with some history, and its tasks as it had shown them.
+fn stopped_server() -> (Server, Vec<Value>) {
     let mut server = Server::start();
     let ran =
         server.create_dormant("report", "module.exports = () => { console.log('ä'); return 7; }", &json!({}));
@@ -25,7 +25,7 @@ fn stopped() -> (Server, Vec<Value>) {
     (server, told)
 }
 
-/// Everything that the API tells about the tasks.
+/// All tasks and executions, as the API shows them.
 fn everything(server: &Server) -> Vec<Value> {
     let list = server.client().get("/admin/scheduler?sortBy=name").expect(200);
     let tasks = list["tasks"].as_array().cloned().unwrap_or_default();
@@ -35,7 +35,7 @@ fn everything(server: &Server) -> Vec<Value> {
 
 #[test]
 fn a_store_is_exported_and_imported_into_an_empty_one_where_the_server_goes_on() {
-    let (mut server, before) = stopped();
+    let (mut server, before) = stopped_server();
     let exported = server.home.run(&["store", "export", "copy"]);
     assert_eq!(exported.code(), Some(0), "{exported:?}");
     assert!(exported.out().contains("3 tasks, 3 executions"), "{exported:?}");
@@ -67,7 +67,7 @@ fn a_store_is_exported_and_imported_into_an_empty_one_where_the_server_goes_on()
 
 #[test]
 fn a_damaged_file_is_refused_with_its_line_and_nothing_comes_of_it() {
-    let (mut server, _) = stopped();
+    let (mut server, _) = stopped_server();
     assert_eq!(server.home.run(&["store", "export", "copy"]).code(), Some(0));
     let copy = server.home.path().join("copy");
     let whole = fs::read(&copy).expect("the file");
@@ -91,13 +91,13 @@ fn a_damaged_file_is_refused_with_its_line_and_nothing_comes_of_it() {
 
 #[test]
 fn a_store_is_verified_and_what_is_wrong_with_it_is_told() {
-    let (mut server, before) = stopped();
+    let (mut server, before) = stopped_server();
     let verified = server.home.run(&["store", "verify"]);
     assert_eq!(verified.code(), Some(0), "{verified:?}");
     assert!(verified.out().contains("3 tasks, 3 executions, 2 pieces of output"), "{verified:?}");
     assert!(verified.out().contains("everything verifies"), "{verified:?}");
 
-    // Files of another day, but for what has been acknowledged since.
+    // Older files, except for the number of the last acknowledged commit.
     let store = server.home.data().join("store");
     let earlier = server.home.path().join("earlier");
     copy_folder(&store, &earlier);
@@ -119,7 +119,7 @@ fn a_store_is_verified_and_what_is_wrong_with_it_is_told() {
 
 #[test]
 fn a_running_server_backs_itself_up_and_that_brings_it_back() {
-    let (mut server, _) = stopped();
+    let (mut server, _) = stopped_server();
     let backups = server.home.data().join("backups");
     fs::remove_dir_all(&backups).expect("the one of the empty store");
     server.start_again();
@@ -139,7 +139,7 @@ fn a_running_server_backs_itself_up_and_that_brings_it_back() {
 
 #[test]
 fn files_that_cannot_be_read_stop_the_start_with_what_to_do() {
-    let (server, _) = stopped();
+    let (server, _) = stopped_server();
     let file = server.home.data().join("store/db");
     let bytes = fs::read(&file).expect("the file");
     fs::write(&file, &bytes[..bytes.len() / 3]).expect("written");

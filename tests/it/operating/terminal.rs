@@ -1,4 +1,4 @@
-//! Texts of users and handlers on a terminal: they are shown, and it does not obey them.
+//! Texts of users and handlers on a terminal are shown, and their escapes have no effect.
 
 use crate::harness::{Home, Options, until};
 
@@ -34,7 +34,7 @@ fn run_shows_the_control_characters_of_a_handler() {
 #[test]
 fn a_record_of_the_log_is_one_line_whatever_it_tells() {
     for format in ["pretty", "json"] {
-        // The name of the folder is in the record of a backup.
+        // The log line of a backup contains the folder's name.
         let options = Options::default().with_token("0123456789abcdef");
         let server = options.set("DATA", "da\nta\u{1b}[31m\u{9b}2J").set("LOG_FORMAT", format).start();
         let log = until("a backup is made", || Some(server.log()).filter(|log| log.contains("isochron-2")));

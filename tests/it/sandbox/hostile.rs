@@ -1,16 +1,16 @@
 //! Files that must never take the server down, hang it, or leak into the next run.
 //!
-//! One server, one neighbour that is due every second, and a table: each file must end in one
-//! of the ways given for it, and nobody else may notice.
+//! One server, one neighbour task that is due every second, and a table: each file must end in one
+//! of the given ways, and the neighbour must run on.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Leftovers, Options, Server, field, task, until};
 
-/// A file's name, its body, its timeout, and the reasons with which it may end.
+/// A file's name, its body, its timeout in milliseconds, and the allowed reasons of its end.
 type Case = (&'static str, &'static str, u64, &'static [&'static str]);
 
-/// More than enough for whatever a limit other than time has to end.
+/// A timeout that is far longer than any other limit takes to end a run.
 const LONG: u64 = 30_000;
 
 const MEMORY: &[&str] = &["memory-limit", "crashed"];
@@ -24,7 +24,7 @@ const LOOPS: &[Case] = &[
         600,
         &["timeout"],
     ),
-    // Each promise waits for the next, so this one may fill the heap before its time is up.
+    // Each promise waits for the next, so this loop may fill the heap before its time is up.
     (
         "microtask-chain",
         "const again = () => Promise.resolve().then(again); return again();",
@@ -129,7 +129,7 @@ const RESULTS: &[Case] = &[
     ("getter-of-success", "return { get success() { return this.success } };", LONG, &["bad-result"]),
 ];
 
-/// Ways to hurt that must simply work, with what they return.
+/// Attacks that must work without harm, with their results.
 const HARMLESS: &[(&str, &str, &str)] = &[
     ("proxy", "return new Proxy({ a: 1 }, {});", r#"{"a":1}"#),
     ("month", "return new Date(0).toLocaleDateString('en-GB', { month: 'short' });", r#""Jan""#),
@@ -138,11 +138,11 @@ const HARMLESS: &[(&str, &str, &str)] = &[
 ];
 
 fn check(cases: &[Case]) {
-    // A runner for them and one for the neighbour, whoever they take down.
+    // One runner for the files, one for the neighbour.
     let settings = Options::default().set("RUNNERS__MIN", "2").set("RUNNERS__MAX", "2");
     let server = settings.set("LIMITS__HEAP", "64 MiB").start();
     until("both runners are there", || (server.runners().len() == 2).then_some(()));
-    server.is_well();
+    server.check_health();
     let before = Leftovers::of(&server);
     server.home.write("tick", "module.exports = () => 'tick'");
     let more = json!({ "recurring": true, "keepExecutions": 1000 });
@@ -155,14 +155,14 @@ fn check(cases: &[Case]) {
         assert!(reasons.contains(&reason), "{name}: {reason}, not one of {reasons:?}: {execution}");
         let took = execution["duration"].as_u64().expect("a duration");
         assert!(took < timeout + 10_000, "{name}: it took {took} ms");
-        server.is_well();
+        server.check_health();
     }
     check_neighbour(&server, &neighbour);
     server.client().delete(&format!("/admin/scheduler/{neighbour}")).expect(200);
-    before.come_back(&server);
+    before.wait_until_back(&server);
 }
 
-/// It ran all the time, and never failed.
+/// Checks that the neighbour ran all the time and never failed.
 fn check_neighbour(server: &Server, neighbour: &str) {
     server.until_rows(neighbour, "completed", 2);
     let all = server.client().get(&format!("/admin/scheduler/{neighbour}/executions?limit=50")).expect(200);
@@ -206,5 +206,5 @@ fn what_only_looks_hostile_works() {
         let expected: Value = serde_json::from_str(result).expect("JSON");
         assert_eq!(field(&execution, ["status", "result"]), [json!("completed"), expected], "{name}");
     }
-    server.is_well();
+    server.check_health();
 }

@@ -1,11 +1,11 @@
-//! Files that throw, recurse, probe, flood and patch: the rest of what must never take the
-//! server down or leak into the next run, and what is left behind when all of it is over.
+//! Files that throw, recurse, probe, flood and patch. None may take the server down, leak into the
+//! next run, or leave processes, threads or descriptors behind.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Leftovers, Options};
 
-/// A file's name, its body, how it must end, and a part of its error.
+/// A file's name, its body, the allowed reasons of its end, and a part of its error.
 type Case = (&'static str, &'static str, &'static [&'static str], &'static str);
 
 const CASES: &[Case] = &[
@@ -29,7 +29,7 @@ const CASES: &[Case] = &[
     ("require-system", "return require('isochron:system');", &["exception"], "systemHandlers"),
 ];
 
-/// Ways to hurt that end well, with what they return.
+/// Attacks that must work without harm, with their results.
 const ENDURED: &[(&str, &str, &str)] = &[
     (
         "probes",
@@ -57,12 +57,12 @@ const ENDURED: &[(&str, &str, &str)] = &[
 #[test]
 fn whatever_a_file_tries_it_ends_and_nothing_is_left_of_it() {
     let server = Options::default().set("LIMITS__HEAP", "64 MiB").set("RUNNERS__MAX", "2").start();
-    // A task that waits, as those that follow will. No run yet: one will have a second runner
-    // come, which has to go again.
+    // One task exists before the count, as later ones will. It has not run: the runs below start a
+    // second runner, which must end again.
     server.create_dormant("waits", "module.exports = () => 1", &json!({}));
-    let before = Leftovers::at_rest(&server);
+    let before = Leftovers::wait_for_rest(&server);
     for (name, body, reasons, words) in CASES {
-        // One that has to end by itself is given all the time that a busy machine may need.
+        // A file that must end by itself gets all the time that a busy machine may need.
         let timeout = if reasons.contains(&"timeout") { 1500 } else { 30_000 };
         let mut execution = server.run_source(name, &handler(body), &json!({ "timeout": timeout }));
         execution["output"].take();
@@ -76,8 +76,8 @@ fn whatever_a_file_tries_it_ends_and_nothing_is_left_of_it() {
         let expected: Value = serde_json::from_str(result).expect("JSON");
         assert_eq!(execution["result"], expected, "{name}: {execution}");
     }
-    server.is_well();
-    before.come_back(&server);
+    server.check_health();
+    before.wait_until_back(&server);
 }
 
 fn handler(body: &str) -> String {

@@ -1,9 +1,9 @@
-//! Limits that something other than V8 holds a run to, and what is left of a run whose runner
-//! was ended with it.
+//! Limits that the server or the runner enforces, not V8, and the record of a run whose runner was
+//! killed.
 //!
 //! [`crate::handlers::failures`] has the limits of time, processor, heap and buffers,
-//! [`crate::handlers`] those of output, results and promises that never settle, [`crate::api`]
-//! that of parameters; here are those of resident memory and of calls to the server.
+//! [`crate::handlers`] the limits of output and results, [`crate::api`] the limit of parameters;
+//! here are the limits of resident memory and of calls to the server.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn number_in(text: &str) -> u64 {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("no number: {text}"))
 }
 
-/// Neither V8 nor the allocator has anything against this run: it is the process that has grown.
+/// V8 and the allocator allow this run, but the process grows too large.
 #[test]
 fn a_runner_that_grows_too_large_is_killed_and_shows_what_it_wrote_until_then() {
     const STEP: u64 = 4;
@@ -41,7 +41,7 @@ fn a_runner_that_grows_too_large_is_killed_and_shows_what_it_wrote_until_then() 
     let error = execution["error"].as_str().unwrap_or_default();
     assert!(error.contains("memory resident"), "{error}");
     let resident = number_in(error);
-    // In whole MiB, so just over the limit is the limit.
+    // The error gives whole MiB, so a little over the limit reads as the limit.
     assert!(resident >= 160, "{error}");
 
     let kept = messages(&execution);
@@ -50,10 +50,10 @@ fn a_runner_that_grows_too_large_is_killed_and_shows_what_it_wrote_until_then() 
     // Without the handler a runner is far below 64 MiB; the steps that were kept explain the rest.
     let explained = kept.len() as u64 * STEP + 64;
     assert!(resident <= explained, "{resident} MiB, but the last line kept is {:?}", kept.last());
-    server.is_well();
+    server.check_health();
 }
 
-/// A sort of combining marks: one call into ICU that takes minutes and looks up from nothing.
+/// A sort of combining marks: one call into ICU that takes minutes and cannot be interrupted.
 #[test]
 fn a_run_in_a_builtin_that_nothing_interrupts_is_killed_after_its_timeout_with_its_last_line() {
     let server = Options::default().set("RUNNERS__MAX", "1").start();
@@ -68,11 +68,11 @@ fn a_run_in_a_builtin_that_nothing_interrupts_is_killed_after_its_timeout_with_i
     assert!(error.contains("killed"), "its runner was not ended: {error}");
     let kept = messages(&execution);
     assert_eq!((kept.len(), kept.last()), (500, Some(&"line 500")));
-    server.is_well();
+    server.check_health();
 }
 
-/// V8 has no way back from one allocation that is larger than all the room there is. (Now and
-/// then it lets one pass; the limit of resident memory is for that.)
+/// V8 cannot recover from one allocation that is larger than the rest of the heap. (Sometimes it
+/// allows one; the limit of resident memory then ends the run.)
 #[test]
 fn a_run_that_takes_its_runner_down_with_the_heap_keeps_its_last_line() {
     let server = Options::default().set("LIMITS__HEAP", "32 MiB").set("RUNNERS__MAX", "1").start();
@@ -91,7 +91,7 @@ fn a_run_that_takes_its_runner_down_with_the_heap_keeps_its_last_line() {
     assert!(error.contains("its runner with it"), "V8 found a way back: {error}");
     let kept = messages(&execution);
     assert_eq!((kept.len(), kept.last()), (500, Some(&"line 500")));
-    server.is_well();
+    server.check_health();
 }
 
 fn with_a_caller(source: &str) -> (Server, Value) {
@@ -121,7 +121,7 @@ fn more_calls_to_the_server_at_once_than_may_be_are_refused_and_the_run_goes_on(
         json!((0..32).collect::<Vec<_>>()),
         "those that were let through did their work"
     );
-    server.is_well();
+    server.check_health();
 }
 
 #[test]
@@ -161,5 +161,5 @@ fn a_flood_of_requires_that_fail_is_cut_off_and_the_run_goes_on() {
         ["more than 10000 calls to the server in one run, failed ones ", 1000],
     ]);
     assert_eq!(execution["result"], expected, "{execution}");
-    server.is_well();
+    server.check_health();
 }

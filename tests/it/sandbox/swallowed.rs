@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::harness::{Options, Server};
 
-/// A program writes a line after each of these, and writes none once its time is up.
+/// Traps for a termination. The handler writes a line after each, and none once its time is up.
 const TRAPS: [(&str, &str); 9] = [
     (
         "stack",
@@ -44,7 +44,7 @@ fn a_handler_writes_nothing_after_its_timeout_whatever_it_traps() {
         let lines = execution["output"].as_array().expect("lines");
         assert!(!lines.iter().any(|line| line["message"] == "goes on"), "{name}: {execution}");
     }
-    server.is_well();
+    server.check_health();
 }
 
 #[test]
@@ -75,5 +75,5 @@ fn shared_memory_of_web_assembly_leads_to_no_buffer_past_the_limits() {
         "DataCloneError"
     ]);
     assert_eq!(execution["result"], expected, "{execution}");
-    server.is_well();
+    server.check_health();
 }

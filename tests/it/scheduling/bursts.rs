@@ -1,4 +1,4 @@
-//! The pool under more than it can do at once: it grows, everybody has their turn, it shrinks.
+//! The pool under more runs than it can do at once: it grows, every task gets its turn, it shrinks.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Options, Server, field, task, until};
 
-/// Tasks of a burst,
+/// Tasks of a burst.
 const BURST: usize = 200;
-/// due this many milliseconds one after the other, which is faster than they can run.
+/// Milliseconds between their due times: less than a run takes.
 const APART: i64 = 10;
-/// Time for creating them before the first is due.
+/// Time to create them before the first is due.
 const AHEAD: i64 = 5000;
 
 const WAITS: &str = "module.exports = async () => { await new Promise((go) => setTimeout(go, 250)) };";
@@ -53,10 +53,9 @@ fn times(row: &Value) -> (i64, i64) {
     (due, start)
 }
 
-/// Whatever is due waits for those that were due before it, and for no others: that is the fair
-/// share of a task that wants little beside a flood that wants everything. Runs that start side
-/// by side may overtake each other, so a run may find as many before it that were due after it
-/// as there are runners, but not more.
+/// A due run waits for earlier due runs and for no others, so a task with few runs gets its fair
+/// share beside a flood. Runs that start at the same time may overtake each other: at most as many
+/// later runs as there are runners may start before a run.
 #[test]
 fn in_a_burst_everybody_has_their_turn_and_the_pool_grows_and_shrinks_again() {
     let server = Options::default().start();
@@ -73,7 +72,7 @@ fn in_a_burst_everybody_has_their_turn_and_the_pool_grows_and_shrinks_again() {
     let completed =
         |server: &Server| server.client().get("/admin/scheduler?status=completed&name=burst-").expect(200);
     until("all of them have run", || (completed(&server)["total"] == BURST).then_some(()));
-    // Due after all of the burst, so that nothing of that is still to come.
+    // Due after the whole burst, so that no run of it is still to come.
     let ticks = server.executions(&ticking).len();
     server.until_rows(&ticking, "completed", ticks + 2);
 
@@ -89,7 +88,7 @@ fn in_a_burst_everybody_has_their_turn_and_the_pool_grows_and_shrinks_again() {
         assert!(overtook <= most, "{overtook} runs that were due later started before {tick}");
     }
 
-    // The neighbour goes on: one run a second is no work for all of them.
+    // The neighbour's one run a second does not keep all runners busy.
     until("the pool is small again", || (runners(&server) == [1, 1, 0].map(Value::from)).then_some(()));
-    server.is_well();
+    server.check_health();
 }

@@ -21,16 +21,16 @@ fn check_account(name: &str, rows: &[Value], created: i64) {
     }
 }
 
-/// The same, with what is wrong as a text.
+/// Checks the same; the error says what is wrong.
 pub(crate) fn account(rows: &[Value], created: i64) -> Result<(), String> {
-    let wrong = |what: String| Err(format!("{what}:{}", told(rows, created)));
+    let wrong = |what: String| Err(format!("{what}:{}", describe(rows, created)));
     let mut accounted = BTreeSet::new();
     for row in rows {
         let first = row["scheduledFor"].as_i64().expect("a time");
         if (first - created) % INTERVAL != 0 {
             return wrong(format!("{first} is not anchored at the creation"));
         }
-        // The times of one skip follow each other, but those that ran in between are not among them.
+        // The times of one skip follow each other; times that ran in between are not among them.
         let mut time = first;
         for _ in 0..stands_for(row) {
             while row["status"] == "skipped" && runs_at(rows, time) {
@@ -48,8 +48,8 @@ pub(crate) fn account(rows: &[Value], created: i64) -> Result<(), String> {
     if vanished.is_empty() { Ok(()) } else { wrong(format!("{vanished:?} vanished")) }
 }
 
-/// The rows in short, a line each, with their planned times counted from the first.
-fn told(rows: &[Value], created: i64) -> String {
+/// The rows in short, one line each, with planned times relative to the creation.
+fn describe(rows: &[Value], created: i64) -> String {
     let line = |row: &Value| {
         let [status, trigger, reason, count, attempt] =
             ["status", "trigger", "reason", "skippedCount", "attempt"].map(|name| &row[name]);
@@ -68,8 +68,8 @@ fn of_kind<'a>(rows: &'a [Value], field: &str, value: &str) -> Vec<&'a Value> {
     rows.iter().filter(|row| row[field] == value).collect()
 }
 
-/// The skips of what was missed. What is due at the moment of a pause is recorded as a misfire
-/// too, but not late.
+/// The skips of missed times. A time that is due when the task is paused is a misfire too, but not
+/// late.
 fn misfires(rows: &[Value]) -> Vec<&Value> {
     let late = |row: &&Value| {
         let times = row["createdAt"].as_i64().zip(row["scheduledFor"].as_i64());
@@ -78,8 +78,8 @@ fn misfires(rows: &[Value]) -> Vec<&Value> {
     of_kind(rows, "reason", "misfire").into_iter().filter(late).collect()
 }
 
-/// Waits until a task does nothing any more and returns all of its rows, oldest planned time first.
-pub(crate) fn settled(server: &Server, id: &str) -> Vec<Value> {
+/// Pauses a task, waits until no run is left, and returns all rows, oldest planned time first.
+pub(crate) fn pause_and_list(server: &Server, id: &str) -> Vec<Value> {
     server.act(id, "pause").expect(200);
     server.until_status(id, "paused");
     let mut rows = Vec::new();
@@ -123,7 +123,7 @@ fn times_missed_while_the_server_was_down_are_made_up_for_as_each_task_wants_it(
     }
     let [once, skip, all] = ids.map(|id| {
         let created = server.task(&id)["createdAt"].as_i64().expect("a time");
-        let rows = settled(&server, &id);
+        let rows = pause_and_list(&server, &id);
         check_account(&id, &rows, created);
         rows
     });
@@ -183,7 +183,7 @@ fn kills_again_and_again_neither_lose_nor_repeat_a_planned_time() {
         server.start_again();
     }
     let before = server.until_rows(&id, "completed", 9).len();
-    let rows = settled(&server, &id);
+    let rows = pause_and_list(&server, &id);
     check_account("ticks", &rows, created);
     assert!(of_kind(&rows, "status", "completed").len() >= before);
     for row in of_kind(&rows, "status", "failed") {

@@ -1,4 +1,4 @@
-//! After a restart: everything that was acknowledged is there, and nothing is there twice.
+//! After a restart: every acknowledged change is there, and none is there twice.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::harness::{Server, until};
 
-/// What a check has looked at.
+/// Counts of checked things.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Checked {
     pub(super) documents: usize,
@@ -18,7 +18,7 @@ pub(super) struct Checked {
     pub(super) lost_runs: usize,
 }
 
-/// Checks what a driver knows, and has it find out what became of the unanswered.
+/// Compares a driver's model with the server, and resolves its unanswered requests.
 pub(super) fn check_driver(server: &Server, driver: &mut Driver, started_at: i64, checked: &mut Checked) {
     for mut known in std::mem::take(&mut driver.tasks) {
         if check_task(server, &mut known, started_at, checked) {
@@ -33,7 +33,7 @@ pub(super) fn check_driver(server: &Server, driver: &mut Driver, started_at: i64
     }
 }
 
-/// Whether the task is there.
+/// Checks a task; returns whether it exists.
 fn check_task(server: &Server, known: &mut Known, started_at: i64, checked: &mut Checked) -> bool {
     if known.id.is_none() {
         let mut page = server.client().get(&format!("/admin/scheduler?name={}", known.name)).expect(200);
@@ -68,7 +68,7 @@ fn rows(server: &Server, id: &str) -> Vec<Value> {
             let path = format!("/admin/scheduler/{id}/executions?limit=50&skip={}", rows.len());
             let mut page = server.client().get(&path).expect(200);
             let more = page["executions"].as_array_mut().expect("executions");
-            // A row that came meanwhile has moved the others on.
+            // A new row has moved the others to the next page.
             let moved = more.iter().any(|row| rows.iter().any(|known| known["id"] == row["id"]));
             if moved {
                 return None;
@@ -91,7 +91,7 @@ fn check_rows(known: &mut Known, rows: &[Value], started_at: i64) {
     let mut ended = Vec::new();
     for id in &known.started {
         let found = find(&json!(id)).unwrap_or_else(|| panic!("{name}: the execution {id} is lost"));
-        // From now on it is known whole.
+        // From now on the model has the whole row.
         if found["status"] != "running" {
             ended.push(found.clone());
         }
@@ -140,7 +140,7 @@ pub(super) fn check_lists(server: &Server, drivers: &[Driver]) {
     }
 }
 
-/// The same for every status, once nothing changes by itself any more.
+/// As above for every status, once no task changes by itself.
 pub(super) fn check_statuses(server: &Server) {
     until("nothing runs and nothing waits", || {
         let busy =

@@ -1,12 +1,12 @@
-//! SIGKILL at random moments, again and again, while several drivers create, edit, run, hold
-//! and delete tasks: whatever the server has acknowledged must be there afterwards.
+//! SIGKILL at random times while several drivers create, edit, run, pause and delete tasks: every
+//! acknowledged change must be there afterwards.
 //!
-//! A driver ([`work`]) keeps a model ([`model`]) of its own tasks: what was answered, and what
-//! was sent and not answered, which may have happened as a whole or not at all. After each
-//! restart the model is held against the server ([`check`]). A few tasks that are due every
-//! 200 ms run beside them; their planned times have to be accounted for, each once.
+//! A driver ([`work`]) keeps a model ([`model`]) of its own tasks: the answers, and the unanswered
+//! request, which may have taken effect as a whole or not at all. After each restart the model is
+//! compared with the server ([`check`]). A few more tasks are due every 200 ms; each of their
+//! planned times must have exactly one row.
 //!
-//! `ISOCHRON_KILLS=200 cargo test --test it kills -- --nocapture` does as many kills as it says.
+//! `ISOCHRON_KILLS=200 cargo test --test it kills -- --nocapture` makes 200 kills.
 
 mod check;
 mod model;
@@ -27,22 +27,22 @@ use self::{
 };
 use crate::{
     harness::{Chance, Options, Server, Stopwatch, from_environment, seed, signal_process, task},
-    scheduling::missed::{account, settled},
+    scheduling::missed::{account, pause_and_list},
 };
 
-/// Few enough for every day.
+/// Kills of a usual test run.
 const KILLS: u64 = 15;
 const DRIVERS: usize = 4;
-/// The longest that a server lives.
+/// Longest life of a server in milliseconds.
 const LIFE: u64 = 700;
-/// A start that is killed has got less far than this; none takes longer on an idle machine.
+/// Longest time before a start is killed, in milliseconds; a start takes no longer on an idle machine.
 const START: u64 = 100;
-/// Tasks that are due all the time are counted up after so many kills, and made anew.
+/// The frequent tasks are checked and made anew after this many kills.
 const ACCOUNT: u64 = 20;
-/// How often a task is let go on and looked at again when planned times have no rows yet.
+/// How often a task is resumed and checked again if planned times have no rows yet.
 const LOOKS: usize = 5;
 
-/// Says how to have the same again.
+/// Prints how to repeat the test if it fails.
 struct Repeat {
     kills: u64,
     seed: u64,
@@ -109,8 +109,7 @@ fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kills_at_random_moments()
     assert!(acknowledged as u64 > kills, "hardly anything happened between the kills");
 }
 
-/// Lets the drivers work for a while of random length, kills a runner now and then, and then
-/// the server, in the middle of whatever it does.
+/// Lets the drivers work for a random time, kills a runner now and then, and then kills the server.
 fn drive_and_kill(server: &mut Server, drivers: &mut [Driver], chance: &mut Chance) {
     let life = Duration::from_millis(chance.next() % LIFE);
     let (runner_dies, which) = (chance.once_in(3), chance.next());
@@ -119,7 +118,7 @@ fn drive_and_kill(server: &mut Server, drivers: &mut [Driver], chance: &mut Chan
         for driver in drivers {
             scope.spawn(|| driver.work(client));
         }
-        // The moment is random; nothing is expected to have happened by then.
+        // The time is random; no event is expected by then.
         thread::sleep(life / 2);
         let runners = server.runners();
         if runner_dies && !runners.is_empty() {
@@ -131,7 +130,7 @@ fn drive_and_kill(server: &mut Server, drivers: &mut [Driver], chance: &mut Chan
     server.exit();
 }
 
-/// Nothing had to be mended at this start, whose number is returned: it is larger than the last.
+/// Checks that this start repaired nothing and that its number is larger than the last; returns it.
 fn check_report(server: &Server, last: u64) -> u64 {
     let start = &server.client().get("/ready").body["store"]["start"];
     assert_eq!((&start["setAside"], &start["rebuilt"]), (&json!([]), &json!([])), "{start}");
@@ -140,7 +139,7 @@ fn check_report(server: &Server, last: u64) -> u64 {
     epoch
 }
 
-/// Makes the tasks that are due all the time.
+/// Creates the frequent tasks.
 fn tick(server: &Server) -> Vec<String> {
     let make = |(misfire, overlap): (&str, &str)| {
         let more = json!({
@@ -152,18 +151,18 @@ fn tick(server: &Server) -> Vec<String> {
     [("once", "skip"), ("skip", "allow"), ("all", "queue")].map(make).to_vec()
 }
 
-/// Counts up the planned times of the tasks that are due all the time, and deletes them.
+/// Checks the planned times of the frequent tasks, and deletes the tasks.
 fn count_up(server: &Server, ticking: &[String]) -> usize {
     let count = |id: &String| {
         let created = server.task(id)["createdAt"].as_i64().expect("a time");
         let (mut rows, mut accounts) = (Vec::new(), Ok(()));
         for _ in 0..LOOKS {
-            rows = settled(server, id);
+            rows = pause_and_list(server, id);
             accounts = account(&rows, created);
             if accounts.is_ok() {
                 break;
             }
-            // What waited for its turn when the task was paused has no row yet.
+            // A run that was queued when the task was paused has no row yet.
             server.act(id, "resume").expect(200);
             server.until_rows(id, "completed", 3);
         }

@@ -1,11 +1,11 @@
-//! What a driver knows of its tasks: everything that was acknowledged, and what was sent but
-//! not answered, which may have happened or not.
+//! A driver's model of its tasks: every acknowledged change, and the unanswered request, which may
+//! have taken effect or not.
 
 use serde_json::{Value, json};
 
 use crate::harness::field;
 
-/// What a user decides about a task. It changes by an answered request or not at all.
+/// The fields of a task that users set. Only a request changes them.
 const DEFINITION: [&str; 14] = [
     "_key",
     "name",
@@ -38,21 +38,21 @@ pub(super) enum Unanswered {
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) name: String,
-    /// None until its creation has been answered or found out about.
+    /// `None` until its creation is answered or found.
     pub(super) id: Option<String>,
-    /// Its document as it was last answered.
+    /// Its last document in an answer.
     pub(super) document: Value,
-    /// Executions that were answered whole, because somebody waited for their end.
+    /// Executions with a complete answer, because the driver waited for their end.
     pub(super) ended: Vec<Value>,
-    /// Executions of which only the id was answered.
+    /// Executions of which only the id is known.
     pub(super) started: Vec<String>,
-    /// Runs that were asked for without an answer: each may have a row.
+    /// Unanswered requests of a run: each may have a row.
     pub(super) perhaps: usize,
     pub(super) unanswered: Option<Unanswered>,
 }
 
 impl Known {
-    /// A task whose creation is about to be asked for.
+    /// A task before its creation is requested.
     pub(super) fn new(name: String, body: Value) -> Self {
         Self {
             name,
@@ -65,14 +65,14 @@ impl Known {
         }
     }
 
-    /// Takes over an answered document.
+    /// Updates the model with the document of an answer.
     pub(super) fn take(&mut self, document: Value) {
         self.id = document["_key"].as_str().map(str::to_owned);
         self.document = document;
     }
 
-    /// That a document agrees with what was acknowledged: with the last one, or with that and
-    /// the whole of what is unanswered.
+    /// Checks that a document is the last acknowledged one, with or without the whole unanswered
+    /// request.
     #[track_caller]
     pub(super) fn check(&self, found: &Value) {
         let mut edited = self.document.clone();
@@ -104,7 +104,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
     field(one, DEFINITION) == field(other, DEFINITION)
 }
 
-/// What differs, a line each.
+/// The differences, one a line.
 fn differences(before: &Value, after: &Value) -> String {
     let keys = after.as_object().into_iter().flatten().map(|(key, _)| key);
     let differing = keys.filter(|key| before[key.as_str()] != after[key.as_str()]);
@@ -112,7 +112,7 @@ fn differences(before: &Value, after: &Value) -> String {
     differing.map(|key| format!("\n  {key}: {} -> {}", short(&before[key]), short(&after[key]))).collect()
 }
 
-/// Whether nothing happens to a task that nobody asks for.
+/// Whether only requests change a task.
 pub(super) fn is_at_rest(document: &Value) -> bool {
     ["active", "paused", "completed", "failed"].contains(&document["status"].as_str().unwrap_or_default())
         && (document["nextRun"].is_null() || document["schedule"] == DORMANT)
@@ -121,7 +121,7 @@ pub(super) fn is_at_rest(document: &Value) -> bool {
 /// A schedule that is never due while a test runs.
 pub(crate) const DORMANT: &str = "0 0 29 2 *";
 
-/// The lines that a handler's runs write first; an attempt that ran twice has two.
+/// The first lines of a handler's runs; an attempt that ran twice has two.
 pub(super) fn starts(row: &Value) -> Vec<&str> {
     let lines = row["output"].as_array().map(Vec::as_slice).unwrap_or_default();
     let messages = lines.iter().filter_map(|line| line["message"].as_str());
@@ -170,7 +170,7 @@ pub(crate) const HANDLERS: [(&str, &str); 5] = [
     ),
 ];
 
-/// The parameters of a task, small as a rule and large at times: those lie in pieces on the disk.
+/// The parameters of a task, usually small, sometimes so large that the store keeps them as overflow.
 pub(crate) fn params(n: usize, filling: usize) -> Value {
     json!({ "n": n, "filling": "x".repeat(filling) })
 }

@@ -1,22 +1,22 @@
-//! What the drivers do to a server until it does not answer any more.
+//! The drivers' requests to a server, until it stops answering.
 
 use serde_json::{Value, json};
 
 use super::model::{DORMANT, Known, Unanswered, params};
 use crate::harness::{Answer, Chance, Client, task};
 
-/// As many tasks as a driver keeps.
+/// Most tasks of a driver.
 const TASKS: usize = 6;
 
-/// A driver: its tasks are nobody else's.
+/// A driver. No other driver uses its tasks.
 pub(super) struct Driver {
     pub(super) name: usize,
     pub(super) chance: Chance,
     pub(super) tasks: Vec<Known>,
-    /// The ids of those that are gone.
+    /// The ids of deleted tasks.
     pub(super) deleted: Vec<String>,
     made: usize,
-    /// Answered requests that changed something.
+    /// Number of answered requests that changed something.
     pub(super) acknowledged: usize,
 }
 
@@ -28,7 +28,7 @@ impl Driver {
         Self { name, chance, tasks: Vec::new(), deleted: Vec::new(), made: 0, acknowledged: 0 }
     }
 
-    /// Does this and that until a request is not answered.
+    /// Sends random requests until one is not answered.
     pub(super) fn work(&mut self, client: &Client) {
         while self.do_something(client).is_ok() {}
     }
@@ -93,7 +93,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes over what an answer says; a refusal changes nothing.
+    /// Updates the model from an answer. A refusal changes nothing.
     fn changed(&mut self, at: usize, mut answer: Answer) {
         let known = &mut self.tasks[at];
         known.unanswered = None;
@@ -134,10 +134,10 @@ impl Driver {
         Ok(())
     }
 
-    /// What is read is acknowledged too.
+    /// A read acknowledges the state that it shows.
     fn look(&mut self, client: &Client, at: usize) -> Result<(), Gone> {
         let known = &mut self.tasks[at];
-        // Without an answer it is not known what has become of it meanwhile.
+        // While a request is unanswered, the state is unknown.
         known.document["status"] = Value::Null;
         let answer = client.attempt("GET", &known.path(""), None);
         known.take(answer.ok_or(Gone)?.expect(200)["task"].take());

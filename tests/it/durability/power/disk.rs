@@ -1,9 +1,9 @@
-//! What of the recorded changes a disk is sure to hold at a moment, and what it may hold.
+//! The recorded changes that a disk surely holds at a point of the record, and those it may hold.
 //!
 //! A change to a file (a write, a truncation) is sure once a sync of that file that began after
-//! it is over; a change of names (a creation, a renaming, a removal) once the same is true of the
-//! directory. Everything else is pending: it may have reached the disk or not, whatever came
-//! before or after it.
+//! the change has ended; a change of names (a creation, a renaming, a removal) once a sync of the
+//! directory has. Every other change is pending: it may have reached the disk or not, regardless
+//! of earlier and later changes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -54,22 +54,22 @@ fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
-/// Something pending, with its place in the order of all changes.
+/// A pending change, with its index among all changes.
 pub(super) type Pending<T> = (usize, T);
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct File<'a> {
     pub(super) is_directory: bool,
-    /// What is sure to be on the disk.
+    /// The bytes that are surely on the disk.
     pub(super) sure: Vec<u8>,
     pub(super) pending: Vec<Pending<Change<'a>>>,
 }
 
-/// A disk at a moment.
+/// A disk at a point of the record.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Disk<'a> {
     pub(super) files: Vec<File<'a>>,
-    /// The names that are sure to be on the disk.
+    /// The names that are surely on the disk.
     pub(super) sure: BTreeMap<String, Node>,
     pub(super) pending: Vec<Pending<Naming<'a>>>,
     /// The names as a running process sees them.
@@ -80,7 +80,7 @@ pub(super) struct Disk<'a> {
 }
 
 impl<'a> Disk<'a> {
-    /// Takes one record further.
+    /// Applies the next record.
     pub(super) fn apply(&mut self, record: Record<'a>) {
         self.clock += 1;
         let now = self.clock;
@@ -91,7 +91,7 @@ impl<'a> Disk<'a> {
                 self.handles.insert(handle, (node, path));
             }
             Record::Open { handle, created: false, path } => {
-                // The directory that everything is in has no name of its own.
+                // The recorded directory itself has no name.
                 let node = self.seen.get(path).copied().unwrap_or(usize::MAX);
                 self.handles.insert(handle, (node, path));
             }
@@ -162,7 +162,7 @@ impl<'a> Disk<'a> {
     }
 }
 
-/// Makes a whole change to a file's bytes.
+/// Applies a whole change to a file's bytes.
 pub(super) fn apply(change: &Change<'_>, bytes: &mut Vec<u8>) {
     match *change {
         Change::Write { at, bytes: written } => write(at, written, bytes),
@@ -170,9 +170,9 @@ pub(super) fn apply(change: &Change<'_>, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Writes at a place; what lies between the end and that place becomes zeros.
+/// Writes at an offset; a gap between the end and the offset becomes zeros.
 pub(super) fn write(at: u64, written: &[u8], bytes: &mut Vec<u8>) {
-    let at = usize::try_from(at).expect("a place");
+    let at = usize::try_from(at).expect("an offset");
     let end = at + written.len();
     if bytes.len() < end {
         bytes.resize(end, 0);

@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 use super::disk::{Change, Disk, Naming, Node, Pending, apply, write};
 use crate::harness::Chance;
 
-/// Which of what is pending has reached the disk.
+/// Which pending changes have reached the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Picture {
     /// None of it.
     Nothing,
     /// All of it, as after the kill of a process.
     Everything,
-    /// What came before some moment, the last write of it torn.
+    /// Every change before some index, the last write torn.
     Ordered,
     /// Any pages of any writes; names in their order, as journals keep them.
     Shuffled,
@@ -39,14 +39,14 @@ impl Picture {
 /// How much of a write reaches the disk at a time: a sector, a page, all of it.
 const GRAINS: [usize; 3] = [512, 4096, usize::MAX];
 
-/// Decides about each piece of what is pending.
+/// Decides for each part of a pending change whether it has reached the disk.
 struct Lot {
     picture: Picture,
     chance: Chance,
     grain: usize,
-    /// In a hundred.
+    /// Percentage of parts that reach the disk.
     odds: usize,
-    /// The moment of an ordered picture, or the piece that is alone.
+    /// The index that ends an ordered picture, or the part that alone is decided otherwise.
     chosen: usize,
     last: usize,
 }
@@ -64,7 +64,7 @@ impl Lot {
         Self { picture, chance, grain, odds, chosen, last }
     }
 
-    /// Whether a piece has reached the disk; an ordered picture's moment is torn by the caller.
+    /// Whether a part has reached the disk. The caller tears the last write of an ordered picture.
     fn takes(&mut self, moment: usize) -> bool {
         match self.picture {
             Picture::Nothing => false,
@@ -81,7 +81,7 @@ impl Lot {
 pub(super) struct Image(BTreeMap<String, Option<Vec<u8>>>);
 
 impl Image {
-    /// Draws one.
+    /// Draws a picture by chance.
     pub(super) fn draw(disk: &Disk<'_>, picture: Picture, chance: &mut Chance) -> Self {
         let mut lot = Lot::new(picture, disk, chance);
         let names = names(disk, &mut lot);
@@ -97,7 +97,7 @@ impl Image {
         Self(files)
     }
 
-    /// Lays it out below a directory.
+    /// Writes the files below a directory.
     pub(super) fn lay_out(&self, directory: &Path) {
         for (path, bytes) in &self.0 {
             let path = directory.join(path);
@@ -147,7 +147,7 @@ fn bytes(disk: &Disk<'_>, node: Node, lot: &mut Lot) -> Vec<u8> {
             }
         }
     }
-    // Its length may be known to the disk before its bytes are: those are zeros then.
+    // The disk may know a file's length before its bytes, which are zeros then.
     if matches!(lot.picture, Picture::Shuffled | Picture::Wild) && lot.chance.once_in(2) {
         let longest = file.pending.iter().map(end).max().unwrap_or_default();
         if bytes.len() < longest {
@@ -159,7 +159,7 @@ fn bytes(disk: &Disk<'_>, node: Node, lot: &mut Lot) -> Vec<u8> {
 
 fn end((_, change): &Pending<Change<'_>>) -> usize {
     match change {
-        Change::Write { at, bytes } => usize::try_from(*at).expect("a place") + bytes.len(),
+        Change::Write { at, bytes } => usize::try_from(*at).expect("an offset") + bytes.len(),
         Change::Truncate { .. } => 0,
     }
 }
@@ -169,10 +169,10 @@ fn write_pieces(moment: usize, place: u64, written: &[u8], bytes: &mut Vec<u8>, 
         let sectors = lot.chance.below(written.len() / 512 + 1);
         return write(place, &written[..sectors * 512], bytes);
     }
-    // Pieces end where the file's blocks end.
+    // Parts end at the file's block boundaries.
     let mut from = 0;
     while from < written.len() {
-        let in_block = usize::try_from(place).expect("a place").wrapping_add(from) % lot.grain;
+        let in_block = usize::try_from(place).expect("an offset").wrapping_add(from) % lot.grain;
         let to = written.len().min(from.saturating_add(lot.grain - in_block));
         if lot.takes(moment) {
             write(place + from as u64, &written[from..to], bytes);

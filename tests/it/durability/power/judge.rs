@@ -1,4 +1,4 @@
-//! A server started on a picture of a disk: what it says of what had been acknowledged.
+//! A server started on a picture of a disk: whether it has the acknowledged changes.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use crate::{
     harness::{Home, Options, Server},
 };
 
-/// What came of a picture.
+/// The outcome of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Everything that was acknowledged is there.
+    /// Every acknowledged change is there.
     Whole,
-    /// The same, but indexes were made anew or records set aside at the start.
-    Mended(String),
+    /// Every acknowledged change is there, but the start rebuilt indexes or quarantined records.
+    Repaired(String),
     /// The server does not start.
     Closed(String),
-    /// It starts, and this is missing or wrong.
+    /// The server starts, and these changes are missing or wrong.
     Lost(Vec<String>),
 }
 
-/// Starts a server on an image of the moment `cut` and asks for everything.
+/// Starts a server on an image cut at `cut` and compares everything that it shows.
 pub(super) fn judge(scene: &Scene, image: &Image, cut: u64) -> Outcome {
     let home = Home::in_memory();
     for (name, source) in HANDLERS {
@@ -35,7 +35,7 @@ pub(super) fn judge(scene: &Scene, image: &Image, cut: u64) -> Outcome {
     image.lay_out(home.path());
     let server = match Options::default().start_in(home) {
         Ok(server) => server,
-        Err(said) => return Outcome::Closed(gist(&said)),
+        Err(said) => return Outcome::Closed(reason_of(&said)),
     };
     let mut wrong = Vec::new();
     let found = listed(&server);
@@ -53,15 +53,14 @@ pub(super) fn judge(scene: &Scene, image: &Image, cut: u64) -> Outcome {
     if (&start["setAside"], &start["rebuilt"]) == (&json!([]), &json!([])) {
         Outcome::Whole
     } else {
-        Outcome::Mended(start.to_string())
+        Outcome::Repaired(start.to_string())
     }
 }
 
-/// What a task may be at a moment: what was acknowledged last, or anything that had been asked
-/// for since.
+/// The states that a task may have: the last acknowledged one, or any requested since.
 struct Expected<'a> {
     name: &'a str,
-    /// It may be that it is not there.
+    /// The task may be missing.
     nothing: bool,
     bodies: Vec<&'a Value>,
 }
@@ -103,7 +102,7 @@ fn agrees(body: &Value, found: &Value) -> bool {
 
 fn check_executions(server: &Server, task: &Value, story: &Story, cut: u64) -> Vec<String> {
     let id = task["_key"].as_str().unwrap_or_default();
-    // Older ones may have been pruned, and those that were never answered have rows too.
+    // Older executions may have been pruned, and unanswered ones have rows too.
     let newest = story.executions.iter().filter(|(at, _)| *at <= cut).rev().take(2);
     let wrong = newest.filter_map(|(_, execution)| {
         let name = execution["id"].as_str().unwrap_or_default();
@@ -124,8 +123,8 @@ fn listed(server: &Server) -> BTreeMap<String, Value> {
     tasks.iter().map(|task| (task["name"].as_str().expect("a name").to_owned(), task.clone())).collect()
 }
 
-/// The words of a log that say why, without what differs from time to time.
-fn gist(said: &str) -> String {
+/// The words of a log that give the reason, without the parts that differ from run to run.
+fn reason_of(said: &str) -> String {
     let line = said.lines().find(|line| line.contains("panicked")).map_or_else(
         || said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned(),
         |line| {

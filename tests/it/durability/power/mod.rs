@@ -1,14 +1,14 @@
-//! Loss of power: what a disk may show when it is cut off at any moment, and that a server
-//! started on that has everything it had acknowledged.
+//! Loss of power at any point: a server that is started on the bytes that a disk may then hold has
+//! every change that it had acknowledged.
 //!
 //! A shim in C, preloaded into the real server, records every change to its files and every
-//! sync ([`record`]). From the record follows, for every moment, what a disk is sure to hold and
-//! what it may hold ([`disk`]); from that, pictures are drawn by chance ([`image`]): nothing of
-//! what was not synced, any pages of it, names without files, lengths without bytes. A server
-//! that is started on a picture is asked for everything that had been acknowledged before the
-//! cut ([`judge`]), as the record's driver ([`scene`]) saw it.
+//! sync ([`record`]). The record tells for every point which changes a disk surely holds and which
+//! it may hold ([`disk`]). Pictures of the disk are drawn by chance ([`image`]): none of the
+//! unsynced bytes, some pages of them, names without files, lengths without bytes. A server that is
+//! started on a picture must show every change that it had acknowledged before the cut ([`judge`]),
+//! as the record's driver ([`scene`]) saw it.
 //!
-//! `ISOCHRON_CUTS=2000 cargo test --test it power -- --nocapture` draws so many pictures.
+//! `ISOCHRON_CUTS=2000 cargo test --test it power -- --nocapture` draws 2000 pictures.
 
 mod disk;
 mod image;
@@ -33,20 +33,20 @@ use self::{
 };
 use crate::harness::{Chance, from_environment, seed};
 
-/// Few enough for every day.
+/// Pictures of a usual test run.
 const CUTS: u64 = 40;
 /// Pictures of one record.
 const CUTS_OF_A_RECORD: u64 = 150;
-/// Records of a start.
+/// Number of records of a start.
 const START: usize = 60;
-/// The store's log is in pieces of so many bytes, each with a head of its own;
-const PIECE: u64 = 8 * 1024 * 1024;
-/// it takes this many records to come over from one to the next.
+/// Bytes of a segment of the store's log; each segment has its own head.
+const SEGMENT: u64 = 8 * 1024 * 1024;
+/// Number of records in which the log passes from one segment to the next.
 const CROSSING: usize = 12;
-/// Servers at a time.
+/// Servers that are judged at the same time.
 const JUDGES: usize = 3;
 
-/// What came of the pictures of one kind.
+/// Outcomes of the pictures of one kind.
 #[derive(Debug, Default)]
 struct Tally {
     whole: usize,
@@ -76,7 +76,7 @@ fn what_was_acknowledged_survives_a_loss_of_power_at_any_moment() {
                     tally.whole += 1;
                     continue;
                 }
-                Outcome::Mended(what) => {
+                Outcome::Repaired(what) => {
                     tally.mended += 1;
                     format!("mended: {what}")
                 }
@@ -111,7 +111,7 @@ fn cut(scene: &Scene, pictures: u64, chance: &mut Chance) -> Vec<(Picture, u64, 
     let mut moments = moments(scene, &records, pictures, chance);
     moments.sort_unstable();
     let (mut disk, mut done) = (Disk::default(), 0);
-    // Each is drawn when somebody is free for it: all of them together are large.
+    // A picture is drawn only when a judge is free, because all pictures together are large.
     let drawn = moments.into_iter().map(|moment| {
         for (_, record) in &records[done..moment] {
             disk.apply(*record);
@@ -136,8 +136,8 @@ fn cut(scene: &Scene, pictures: u64, chance: &mut Chance) -> Vec<(Picture, u64, 
     judged.into_inner().expect("a lock")
 }
 
-/// Moments to cut at, as numbers of records: any, those at which something has just been
-/// acknowledged, those at a start, and those at which a new piece of the store's log begins.
+/// Points to cut at, as numbers of records: random ones, those just after an acknowledgement, those
+/// in a start, and those at which a new segment of the store's log begins.
 fn moments(scene: &Scene, records: &[(u64, Record<'_>)], pictures: u64, chance: &mut Chance) -> Vec<usize> {
     let versions = scene.stories.iter().flat_map(|story| &story.versions);
     let executions = scene.stories.iter().flat_map(|story| &story.executions);
@@ -146,7 +146,7 @@ fn moments(scene: &Scene, records: &[(u64, Record<'_>)], pictures: u64, chance: 
     let starts = records.iter().enumerate().filter(|(_, (_, record))| matches!(record, Record::Start));
     let starts: Vec<_> = starts.map(|(at, _)| at).collect();
     let crosses = |(at, (_, record)): (usize, &(u64, Record<'_>))| match record {
-        Record::Write { at: place, .. } if *place > 0 && place % PIECE == 0 => Some(at),
+        Record::Write { at: place, .. } if *place > 0 && place % SEGMENT == 0 => Some(at),
         _ => None,
     };
     let crossings: Vec<_> = records.iter().enumerate().filter_map(crosses).collect();

@@ -1,9 +1,9 @@
-//! The shim's log: what a server did to its files, in order.
+//! The shim's log: a server's changes to its files, in order.
 
 /// A record. Paths are below the recorded directory.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Record<'a> {
-    /// A process starts; it has no handles of another one.
+    /// A process starts, without the handles of an earlier process.
     Start,
     Open {
         handle: u64,
@@ -39,7 +39,7 @@ pub(super) enum Record<'a> {
 }
 
 impl Record<'_> {
-    /// Appends it to a log.
+    /// Appends the record to a log.
     pub(super) fn append_to(&self, log: &mut Vec<u8>) {
         let (kind, first, second, bytes) = match *self {
             Self::Start => (b'S', 0, 0, &[][..]),
@@ -69,7 +69,7 @@ pub(super) fn records(log: &[u8]) -> Vec<(u64, Record<'_>)> {
         let number = |n: usize| u64::from_le_bytes(head[n..n + 8].try_into().expect("eight bytes"));
         let (first, second) = (number(1), number(9));
         let length = usize::try_from(number(17)).expect("a length");
-        // Whoever wrote it was killed.
+        // The process that wrote it was killed.
         let Some(bytes) = log.get(at + HEAD..at + HEAD + length) else { break };
         let text = || std::str::from_utf8(bytes).expect("a path");
         let record = match head[0] {

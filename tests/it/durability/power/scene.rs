@@ -1,5 +1,5 @@
-//! What is recorded: a server at work, killed and started again in between, and what it
-//! acknowledged at which moment of the record.
+//! The recorded scene: a server at work, killed and started again in between, and the changes that
+//! it acknowledged at each point of the record.
 
 use std::{
     fs,
@@ -26,39 +26,39 @@ const LIVES: usize = 3;
 const CHANGES: usize = 70;
 const DRIVERS: usize = 3;
 const TASKS: usize = 4;
-/// Bytes of parameters, as a rule,
+/// Bytes of parameters in most scenes.
 const FILLINGS: &[usize] = &[0, 0, 1_000, 20_000, 60_000, 200_000];
-/// and in some scenes, of which sixteen together would be more than sled's log takes in at once.
+/// Bytes of parameters in some scenes: sixteen of these exceed one write of sled's log.
 const LARGE_FILLINGS: &[usize] = &[180_000, 250_000];
 
-/// A task's definition from one request on; none where it is deleted.
+/// A task's definition from one request on; `None` if the request deletes the task.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
     /// The record's length before the request was sent.
     pub(super) sent: u64,
-    /// And when it had been answered.
+    /// The record's length after the answer.
     pub(super) acknowledged: Option<u64>,
     pub(super) body: Option<Value>,
 }
 
-/// A task's life.
+/// The history of a task.
 #[derive(Debug)]
 pub(super) struct Story {
     pub(super) name: String,
     id: String,
     pub(super) versions: Vec<Version>,
-    /// Executions with the moments at which their ends were acknowledged.
+    /// Executions with the record's length when their ends were acknowledged.
     pub(super) executions: Vec<(u64, Value)>,
 }
 
-/// A record and what was acknowledged in it.
+/// A record and its acknowledged changes.
 pub(super) struct Scene {
     pub(super) log: Vec<u8>,
     pub(super) stories: Vec<Story>,
 }
 
 impl Scene {
-    /// Records one.
+    /// Records a scene.
     pub(super) fn record(shim: &Path, chance: &mut Chance) -> Self {
         let home = Home::new();
         for (name, source) in HANDLERS {
@@ -69,7 +69,7 @@ impl Scene {
             .environment("LD_PRELOAD", shim.to_str().expect("a path"))
             .environment("POWER_DIR", home.path().to_str().expect("a path"))
             .environment("POWER_LOG", log.to_str().expect("a path"))
-            // Small, so that pages are written anew often.
+            // A small cache, so that pages are rewritten often.
             .set("STORE__CACHE", "1 MiB");
         let mut server = options.start_in(home).unwrap_or_else(|said| panic!("{said}"));
         let fillings = if chance.once_in(4) { LARGE_FILLINGS } else { FILLINGS };
@@ -86,8 +86,8 @@ impl Scene {
             if life > 0 {
                 server.start_again();
             }
-            live(&mut server, &mut drivers);
-            mend(&log, server.home.path());
+            run_one_life(&mut server, &mut drivers);
+            complete_record(&log, server.home.path());
         }
         let stories = drivers.into_iter().flat_map(|driver| driver.stories).collect();
         Self { log: fs::read(&log).expect("the record"), stories }
@@ -96,7 +96,7 @@ impl Scene {
 
 /// Completes the record of a process that was killed: the last record may be cut off, and a
 /// change may have been made whose record was never written.
-fn mend(log: &Path, directory: &Path) {
+fn complete_record(log: &Path, directory: &Path) {
     let mut bytes = fs::read(log).expect("the record");
     let whole = records(&bytes);
     let mut disk = Disk::default();
@@ -122,8 +122,8 @@ fn mend(log: &Path, directory: &Path) {
     fs::write(log, bytes).expect("the record written");
 }
 
-/// One life: so many changes, and a kill in the middle of the next.
-fn live(server: &mut Server, drivers: &mut [Driver]) {
+/// One life of the server: [`CHANGES`] changes, and a kill in the middle of the next.
+fn run_one_life(server: &mut Server, drivers: &mut [Driver]) {
     let (client, changes) = (server.client(), AtomicUsize::new(0));
     thread::scope(|scope| {
         for driver in drivers {
@@ -141,7 +141,7 @@ struct Driver {
     log: PathBuf,
     fillings: &'static [usize],
     stories: Vec<Story>,
-    /// Those whose state is known, by their place among the stories.
+    /// Indexes of the stories whose state is known.
     open: Vec<usize>,
 }
 
@@ -166,7 +166,7 @@ impl Driver {
         }
     }
 
-    /// The length of the record: everything before it happened before now.
+    /// The length of the record now.
     fn moment(&self) -> u64 {
         fs::metadata(&self.log).expect("the record").len()
     }

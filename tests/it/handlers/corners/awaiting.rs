@@ -1,4 +1,4 @@
-//! What a handler exports and returns: run and awaited, or refused with a reason.
+//! Exports and results of a handler: run and awaited, or refused with a reason.
 
 use serde_json::json;
 

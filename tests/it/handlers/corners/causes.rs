@@ -1,11 +1,11 @@
-//! Nothing that an error says about its cause is lost on the way into the record.
+//! The causes of an error are recorded without loss.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::{Server, field, run_all};
 
-fn shown(execution: &Value) -> String {
+fn describe(execution: &Value) -> String {
     let text = |name: &str| execution[name].as_str().unwrap_or("-").to_owned();
     format!("{}\n{}", text("error"), text("stack"))
 }
@@ -23,7 +23,7 @@ fn fields_causes_and_parts_of_an_error_are_in_its_stack() {
         "module.exports = () => { throw new SuppressedError(new Error('closing'), new TypeError('body'), 'both') };",
         "module.exports = () => { throw Object.defineProperty(Object.assign(new Error('wrapped'), { original: new TypeError('inner') }), 'lazy', { get() { throw 1 }, enumerable: true }) };",
     ];
-    assert_snapshot!(run_all(&server, sources).map(|execution| shown(&execution)).join("\n---\n"), @r#"
+    assert_snapshot!(run_all(&server, sources).map(|execution| describe(&execution)).join("\n---\n"), @r#"
     no route
     at module.exports (tasks/case-1.js:2:23)
     with { code: "ENETUNREACH", response: { status: 502, body: "a\nb", deep: { a: [Object] } } }

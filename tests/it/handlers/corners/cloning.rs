@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Server, result_of};
 
-/// Before each body: `tried(code)` is what the code returned, or what kind of error it threw.
+/// Precedes each body: `tried(code)` is the code's result, or the kind of error that it threw.
 const TRIED: &str = "const tried = (code) => { try { return code() } catch (error) {
     const kind = error instanceof DOMException ? 'DOMException' : error instanceof Error ? 'Error' : typeof error;
     return `${kind} ${error?.name} ${error?.code}`;

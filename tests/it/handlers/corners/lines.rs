@@ -1,4 +1,4 @@
-//! The console shows whatever it is given and never fails a run.
+//! The console shows every value and never fails a run.
 
 use insta::assert_snapshot;
 use serde_json::json;

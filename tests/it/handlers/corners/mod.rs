@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{messages, run_all};
 use crate::harness::{Server, field};
 
-/// Runs `body` as a handler that returns, and returns its result.
+/// Runs `body` as a handler that must complete, and returns its result.
 #[track_caller]
 fn result_of(server: &Server, name: &str, body: &str) -> Value {
     let source = format!("module.exports = async () => {{ {body} }};");

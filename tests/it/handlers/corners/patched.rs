@@ -1,4 +1,4 @@
-//! A handler may patch every built-in: what the runner does for it stays the same.
+//! A handler may patch every built-in: the runner's work stays the same.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::Server;
 use crate::harness::field;
 
 /// Breaks the methods of strings, arrays, maps and promises, and puts accessors under names that
-/// the runner's own objects use. One line, so that the lines that follow keep their numbers.
+/// the runner's own objects use. On one line, so that the later lines keep their numbers.
 const PATCHES: &str = "for (const type of [String, Array, Map, Set, WeakMap, RegExp, Number, Function, Error]) for (const name of Object.getOwnPropertyNames(type.prototype)) \
     { const own = Object.getOwnPropertyDescriptor(type.prototype, name); if (name !== 'constructor' && typeof own.value === 'function' && own.configurable) type.prototype[name] = () => { throw new Error('patched ' + name) } } \
     for (const name of ['value', 'get', 'set', 'writable', 'text', 'errors', 'transfer', 'level', 'label', 'depth', 'place', '0', '1', '2', '3', '4', '5']) \
@@ -26,7 +26,7 @@ const BODY: &str = "
   const own = new RangeError('thrown', { cause: 'a text' }); own.code = 'E1';
 ";
 
-fn told(execution: &Value) -> Value {
+fn recorded(execution: &Value) -> Value {
     let lines = execution["output"].as_array().expect("lines").iter();
     let lines: Vec<_> = lines.map(|line| field(line, ["level", "message"])).collect();
     json!([lines, field(execution, ["status", "reason", "error", "stack", "result"])])
@@ -40,9 +40,9 @@ fn a_handler_that_patches_the_built_ins_is_told_the_same_as_any_other() {
         let id = server.create_dormant("patches", "module.exports = () => 1", &json!({}));
         let [plain, patched] = ["", PATCHES].map(|patches| {
             server.home.write("patches", &format!("module.exports = () => {{ {patches}{BODY}{end} }};"));
-            told(&server.run(&id))
+            recorded(&server.run(&id))
         });
-        let columns = |told: &Value| told.to_string().replace(char::is_numeric, "#");
+        let columns = |record: &Value| record.to_string().replace(char::is_numeric, "#");
         assert_eq!(columns(&patched), columns(&plain), "{end}");
         server.client().delete(&format!("/admin/scheduler/{id}")).expect(200);
     }

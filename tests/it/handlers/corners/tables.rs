@@ -1,10 +1,10 @@
-//! Tables of lines, encodings and errors, each as Deno has it.
+//! Tables of lines, encodings and errors, equal to Deno's.
 
 use serde_json::{Value, json};
 
 use super::{Server, messages, result_of, run_all};
 
-/// Arguments of `console.log`, and the line.
+/// Arguments of `console.log`, and the resulting line.
 const LINES: [(&str, &str); 38] = [
     ("", ""),
     ("'text'", "text"),

@@ -1,8 +1,8 @@
-//! The sandbox, seen from inside: what a handler could do that had broken out of V8.
+//! The sandbox from inside: which system calls a handler can make that has broken out of V8.
 //!
-//! A probe (`isochron runner --probe CALL`) is a runner that makes one raw system call where it
-//! would say `Ready`. Every call is made twice: in the sandbox, where it has to fail, and without
-//! it, where it has to work, so that a failure means the sandbox and not a mistake in the probe.
+//! A probe (`isochron runner --probe CALL`) is a runner that makes one raw system call instead of
+//! sending `Ready`. Each call must fail in the sandbox and work without it, so that a failure
+//! proves the sandbox and not a mistake in the probe.
 
 mod probe;
 
@@ -20,10 +20,10 @@ use crate::harness::{Options, Server, task, until};
 const EPERM: i32 = 1;
 const EACCES: i32 = 13;
 const ENOSYS: i32 = 38;
-/// What the server logs when the level is not full.
+/// The server's log line when the level is not full.
 const NOT_FULL: &str = "this system has no full sandbox for the runners";
 
-/// Every call that has to fail in the sandbox, and that an ordinary process may make.
+/// Calls that must fail in the sandbox and that any process may make without it.
 const REFUSED: [(&str, Outcome); 32] = [
     ("open-read", Errno(EACCES)),
     ("open-write", Killed),
@@ -59,8 +59,8 @@ const REFUSED: [(&str, Outcome); 32] = [
     ("raise-limit", Errno(ENOSYS)),
 ];
 
-/// Calls that need rights, an argument or a kernel that not everybody has (containers often
-/// have a filter of their own): without the sandbox they need not succeed, but nobody is killed.
+/// Calls that need special rights, arguments or kernels (containers often have their own filter):
+/// without the sandbox they may fail, but must not kill the process.
 const REFUSED_ANYWAY: [(&str, Outcome); 13] = [
     ("accept", Killed),
     ("handle", Killed),
@@ -77,7 +77,7 @@ const REFUSED_ANYWAY: [(&str, Outcome); 13] = [
     ("module", Killed),
 ];
 
-/// What V8 and its threads go on needing.
+/// Calls that V8 and its threads need.
 const FREE: [&str; 4] = ["nothing", "map-code", "thread", "signal-self"];
 
 #[test]
@@ -115,7 +115,7 @@ fn what_a_run_needs_works_in_the_sandbox() {
     }
 }
 
-/// Landlock alone: what is left where the kernel has no seccomp, or where a call slips past it.
+/// Landlock alone, as on a kernel without seccomp.
 #[test]
 fn the_first_wall_holds_alone() {
     let landlock = ["--layers", "landlock"];
@@ -141,7 +141,7 @@ fn the_first_wall_holds_alone() {
     }
 }
 
-/// seccomp alone: what is left where the kernel has no Landlock.
+/// seccomp alone, as on a kernel without Landlock.
 #[test]
 fn the_second_wall_holds_alone() {
     for (call, expected) in REFUSED {
@@ -201,7 +201,8 @@ fn a_kernel_that_lacks_a_wall_is_no_obstacle_but_is_spoken_of() {
         ),
     ];
     for (missing, sandbox) in cases {
-        // A filter holds its thread and what that starts: here a server on an older kernel.
+        // A filter applies to its thread and the processes that the thread starts. Here it makes the
+        // server see an older kernel.
         let server = thread::spawn(move || {
             let rules = missing.into_iter().map(|call| (call, Vec::new())).collect();
             let arch = std::env::consts::ARCH.try_into().expect("a known architecture");

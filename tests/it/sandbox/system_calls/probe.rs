@@ -1,4 +1,4 @@
-//! Probes, and what came of them.
+//! Probes and their results.
 
 use std::{
     collections::HashSet,
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const BINARY: &str = env!("CARGO_BIN_EXE_isochron");
 const SIGSYS: i32 = 31;
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Succeeded,
@@ -29,12 +29,12 @@ pub(super) enum Outcome {
 
 use Outcome::{Errno, Killed, Succeeded};
 
-/// What a probe said.
+/// The output of a probe.
 pub(super) struct Probed {
-    /// How its sandbox was described.
+    /// The description of its sandbox.
     pub(super) sandbox: String,
     pub(super) outcome: Outcome,
-    /// All that it wrote.
+    /// All lines of its output.
     pub(super) lines: HashSet<String>,
 }
 
@@ -90,8 +90,8 @@ fn snapshot() -> &'static File {
     })
 }
 
-/// A second descriptor of the file that is not closed on exec, with a number that a probe does
-/// not give out itself.
+/// A second descriptor of a file that stays open across exec, with a number that no descriptor of a
+/// probe has.
 pub(super) fn inheritable(file: &File) -> File {
     let second = fcntl_dupfd_cloexec(file, 40).expect("a descriptor");
     fcntl_setfd(&second, FdFlags::empty()).expect("its flag");
