@@ -103,6 +103,7 @@
       maxAttempts: given.maxAttempts,
       trigger: given.trigger,
       scheduledFor: given.scheduledFor,
+      idempotencyKey: `${given.taskId}/${given.scheduledFor}`,
     };
     // Made at its first use. Most handlers never use it, and then a cancelled run is stopped
     // without waiting.

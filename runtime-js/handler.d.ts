@@ -30,6 +30,8 @@ export interface Context {
   readonly trigger: Trigger;
   /** The planned time, epoch milliseconds. */
   readonly scheduledFor: number;
+  /** `taskId/scheduledFor`: the same for every attempt of one occurrence, for services that take such a key. */
+  readonly idempotencyKey: string;
   /**
    * Aborted 5 s before the task's timeout (half way through a timeout of 5 s or less;
    * its reason is a `TimeoutError`) and when the run is cancelled (an `AbortError`).

@@ -94,7 +94,8 @@ fn ctx_tells_a_run_about_itself_and_cannot_be_changed() {
         result["told"],
         json!({
             "taskId": id, "taskName": "by hand", "executionId": execution["id"], "attempt": 1,
-            "maxAttempts": 5, "trigger": "manual", "scheduledFor": execution["scheduledFor"]
+            "maxAttempts": 5, "trigger": "manual", "scheduledFor": execution["scheduledFor"],
+            "idempotencyKey": format!("{id}/{}", execution["scheduledFor"])
         })
     );
     assert_eq!(
@@ -107,6 +108,7 @@ fn ctx_tells_a_run_about_itself_and_cannot_be_changed() {
             "maxAttempts",
             "trigger",
             "scheduledFor",
+            "idempotencyKey",
             "signal"
         ])
     );
