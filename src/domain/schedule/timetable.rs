@@ -1,12 +1,23 @@
 //! A schedule together with the text it was written in.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    ops::Deref,
+    sync::{Arc, LazyLock, Mutex},
+};
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Passed, Schedule, ScheduleError};
-use crate::domain::Millis;
+use crate::domain::{Millis, lock::lock};
+
+/// Schedules that have been read, by their text. A task's schedule comes with every read of the
+/// task, and reading its text takes longer than the rest of the record.
+static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Schedule>>>> = LazyLock::new(Mutex::default);
+/// The most schedules that are kept; a text has 256 bytes at most.
+const MOST_KNOWN: usize = 4096;
 
 /// A schedule as a user wrote it, read once. It is stored as its text; two of the same text are
 /// equal, two of the same meaning need not be.
@@ -22,7 +33,12 @@ impl Timetable {
     /// # Errors
     /// [`ScheduleError`] names the mistake, its position and the correction.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
-        Ok(Self { text: text.to_owned(), schedule: Arc::new(Schedule::parse(text)?) })
+        let known = lock(&KNOWN).get(text).cloned();
+        let schedule = match known {
+            Some(schedule) => schedule,
+            None => remember(text, Arc::new(Schedule::parse(text)?)),
+        };
+        Ok(Self { text: text.to_owned(), schedule })
     }
 
     /// `now`.
@@ -36,6 +52,15 @@ impl Timetable {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+fn remember(text: &str, schedule: Arc<Schedule>) -> Arc<Schedule> {
+    let mut known = lock(&KNOWN);
+    if known.len() >= MOST_KNOWN {
+        known.clear();
+    }
+    known.insert(text.to_owned(), schedule.clone());
+    schedule
 }
 
 impl Deref for Timetable {
