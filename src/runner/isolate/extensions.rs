@@ -5,7 +5,7 @@ use std::{borrow::Cow, cell::OnceCell, sync::Arc};
 use deno_core::{Extension, OpDecl};
 use deno_web::{BlobStore, InMemoryBroadcastChannel};
 
-use crate::runner::ops::calls;
+use crate::runner::ops;
 
 /// The scripts of `runtime-js` in the order in which they run.
 pub(crate) const SCRIPTS: [(&str, &str); 5] = [
@@ -106,7 +106,7 @@ pub(crate) fn extensions() -> Vec<Extension> {
         middleware_fn: Some(Box::new(|op| if is_listed(&DISABLED, op.name) { op.disable() } else { op })),
         ..Extension::default()
     };
-    vec![deno_webidl::deno_webidl::init(), web, calls::isochron_ops::init(), lock]
+    vec![deno_webidl::deno_webidl::init(), web, ops::isochron_ops::init(), lock]
 }
 
 /// The ops of [`WEB_OPS`], selected once per thread, because every isolate needs them.

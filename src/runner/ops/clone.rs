@@ -3,17 +3,35 @@
 //! deno_core's own op is not used: it looks for `Symbol.for("Deno.core.hostObject")`, which any
 //! handler can set, and then unwraps a value that is not there, which ends the process.
 
+#![expect(clippy::needless_pass_by_value, reason = "op2 decides how arguments come")]
+
 use std::{cell::RefCell, rc::Rc};
 
-use deno_core::v8::{
-    self, ValueDeserializer, ValueDeserializerHelper, ValueDeserializerImpl, ValueSerializer,
+use deno_core::{OpState, op2, v8};
+use v8::{
+    ValueDeserializer, ValueDeserializerHelper, ValueDeserializerImpl, ValueSerializer,
     ValueSerializerHelper, ValueSerializerImpl,
 };
 
-use crate::runner::run::stack::keep_termination;
+use crate::runner::run::{outcome, session::Session, stack::keep_termination};
+
+/// `structuredClone`: `[clone]` or `[undefined, reason]`.
+#[op2(reentrant)]
+pub(super) fn op_isochron_clone<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: Rc<RefCell<OpState>>,
+    value: v8::Local<'s, v8::Value>,
+    transfer: v8::Local<'s, v8::Array>,
+    brand: v8::Local<'s, v8::Symbol>,
+    copy: v8::Local<'s, v8::Function>,
+) -> v8::Local<'s, v8::Array> {
+    let refused = outcome::refused_buffer(&state.borrow().borrow::<Session>().settings);
+    let request = Request { value, transfer, brand, copy };
+    clone(scope, &request, &refused).unwrap_or_else(|| v8::Array::new(scope, 0))
+}
 
 /// One call of `structuredClone`.
-pub(crate) struct Request<'s> {
+struct Request<'s> {
     /// The value to clone.
     pub(crate) value: v8::Local<'s, v8::Value>,
     /// ArrayBuffers that move into the clone; `00_web.js` has checked each of them.
@@ -26,7 +44,7 @@ pub(crate) struct Request<'s> {
 
 /// Clones a value: `[clone]`, or `[undefined, reason]`, or `None` when an exception is pending.
 /// `refused` is the text of the error when V8 gets no memory for a buffer.
-pub(crate) fn clone<'s>(
+fn clone<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     request: &Request<'s>,
     refused: &str,

@@ -1,4 +1,32 @@
-//! Ops: the calls that `runtime-js` makes into the runner.
+//! Ops: the calls that `runtime-js` makes into the runner, a file per concern. No handler can reach
+//! them. As a second barrier they take plain values and never panic or print.
 
-pub(crate) mod calls;
-pub(crate) mod clone;
+mod clone;
+mod console;
+mod crypto;
+mod host;
+mod modules;
+mod run;
+mod time;
+
+deno_core::extension!(
+    isochron_ops,
+    deps = [deno_web],
+    ops = [
+        run::op_isochron_invocation,
+        console::op_isochron_write,
+        modules::op_isochron_module,
+        modules::op_isochron_compile,
+        modules::op_isochron_text,
+        host::op_isochron_system,
+        run::op_isochron_signal,
+        run::op_isochron_frames,
+        run::op_isochron_checkpoint,
+        run::op_isochron_end,
+        clone::op_isochron_clone,
+        crypto::op_isochron_random,
+        crypto::op_isochron_uuid,
+        time::op_isochron_now,
+        time::op_isochron_origin,
+    ],
+);

@@ -1,0 +1,45 @@
+//! Host calls: questions to the server that a promise waits for.
+
+use std::{cell::RefCell, rc::Rc};
+
+use deno_core::{OpState, op2};
+use isochron::runtime::protocol::{Answer, FromRunner, HostCall, SystemCall};
+
+use crate::runner::run::session::Session;
+
+/// Calls a function of `isochron:system`: `(true, result as JSON)` or `(false, error)`.
+#[op2]
+#[serde]
+pub(super) async fn op_isochron_system(
+    state: Rc<RefCell<OpState>>,
+    #[string] method: String,
+    #[string] argument: String,
+) -> (bool, String) {
+    let question = match SystemCall::parse(&method, &argument) {
+        Ok(call) => HostCall::System(call),
+        Err(error) => return (false, error),
+    };
+    let (shared, admitted) = {
+        let mut state = state.borrow_mut();
+        let session = state.borrow_mut::<Session>();
+        let Some(run) = session.run.as_mut() else { return (false, "no run".into()) };
+        (session.shared.clone(), run.calls.admit_concurrent(argument.len()))
+    };
+    if let Err(refusal) = admitted {
+        return (false, refusal);
+    }
+    let (call, answer) = shared.calls.add_awaiting();
+    shared.outbox.send(&FromRunner::Call { call, question });
+    let answer = answer.await;
+    if let Some(run) = state.borrow_mut().borrow_mut::<Session>().run.as_mut() {
+        run.calls.release();
+    }
+    match answer {
+        Ok(Ok(Answer::Json(json))) => (true, json),
+        Ok(Ok(Answer::Module(_))) => {
+            (false, "internal error: the server answered a call without JSON".into())
+        }
+        Ok(Err(error)) => (false, error),
+        Err(_) => (false, "the run was stopped".into()),
+    }
+}
