@@ -4,9 +4,9 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use crate::runner::{
-    isolate::fresh::{Entries, call_with_flag},
     run::{
         drive::{RunContext, run},
+        entries::{Entries, call_with_flag},
         session::{Purpose, Session},
     },
     watchdog::{

@@ -17,7 +17,7 @@ use crate::runner::run::{outcome, session::Session, stack::keep_termination};
 
 /// `structuredClone`: `[clone]` or `[undefined, reason]`.
 #[op2(reentrant)]
-pub(super) fn op_isochron_clone<'s>(
+pub(crate) fn op_isochron_clone<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     value: v8::Local<'s, v8::Value>,

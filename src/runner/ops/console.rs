@@ -11,7 +11,7 @@ use crate::runner::run::session::Session;
 
 /// Sends one line of output; `false` once the output limit is reached.
 #[op2(nofast)]
-pub(super) fn op_isochron_write<'s>(
+pub(crate) fn op_isochron_write<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     #[smi] level: u32,

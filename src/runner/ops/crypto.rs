@@ -5,14 +5,14 @@ use rand::{TryRng, rngs::SysRng};
 
 /// Fills `bytes` from the system's random generator; `false` if it has none.
 #[op2(fast)]
-pub(super) fn op_isochron_random(#[buffer] bytes: &mut [u8]) -> bool {
+pub(crate) fn op_isochron_random(#[buffer] bytes: &mut [u8]) -> bool {
     SysRng.try_fill_bytes(bytes).is_ok()
 }
 
 /// A random UUID (version 4), or an empty text if the system has no random generator.
 #[op2]
 #[string]
-pub(super) fn op_isochron_uuid() -> String {
+pub(crate) fn op_isochron_uuid() -> String {
     let mut bytes = [0; 16];
     if SysRng.try_fill_bytes(&mut bytes).is_err() {
         return String::new();

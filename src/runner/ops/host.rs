@@ -10,7 +10,7 @@ use crate::runner::run::session::Session;
 /// Calls a function of `isochron:system`: `(true, result as JSON)` or `(false, error)`.
 #[op2]
 #[serde]
-pub(super) async fn op_isochron_system(
+pub(crate) async fn op_isochron_system(
     state: Rc<RefCell<OpState>>,
     #[string] method: String,
     #[string] argument: String,

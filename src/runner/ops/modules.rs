@@ -25,7 +25,7 @@ struct RequireAnswer {
 /// Asks the server for the file of a specifier; blocks JavaScript until the server answers.
 #[op2]
 #[serde]
-pub(super) fn op_isochron_module(
+pub(crate) fn op_isochron_module(
     state: &mut OpState,
     #[string] from: String,
     #[string] specifier: String,
@@ -72,7 +72,7 @@ pub(super) fn op_isochron_module(
 
 /// Compiles a loaded file: `[function]`, or `[undefined, error, text, position]`.
 #[op2(reentrant)]
-pub(super) fn op_isochron_compile<'s>(
+pub(crate) fn op_isochron_compile<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: Rc<RefCell<OpState>>,
     #[smi] index: u32,
@@ -83,7 +83,7 @@ pub(super) fn op_isochron_compile<'s>(
 /// The text of a loaded JSON file.
 #[op2]
 #[string]
-pub(super) fn op_isochron_text(state: &mut OpState, #[smi] index: u32) -> String {
+pub(crate) fn op_isochron_text(state: &mut OpState, #[smi] index: u32) -> String {
     let session = state.borrow_mut::<Session>();
     let file = session.run.as_mut().and_then(|run| run.files.get_mut(index as usize));
     file.map(|file| std::mem::take(&mut file.source.text)).unwrap_or_default()

@@ -58,7 +58,7 @@ impl From<&Context> for HandlerContext {
 
 #[op2]
 #[serde]
-pub(super) fn op_isochron_invocation(state: &mut OpState) -> Option<ScriptInvocation> {
+pub(crate) fn op_isochron_invocation(state: &mut OpState) -> Option<ScriptInvocation> {
     let session = state.borrow_mut::<Session>();
     let run = session.run.as_mut()?;
     Some(ScriptInvocation {
@@ -74,7 +74,7 @@ pub(super) fn op_isochron_invocation(state: &mut OpState) -> Option<ScriptInvoca
 /// Notes that the handler uses its signal. Returns 0, or the code of `Abort` if the signal is aborted.
 #[op2(fast)]
 #[smi]
-pub(super) fn op_isochron_signal(state: &mut OpState) -> u32 {
+pub(crate) fn op_isochron_signal(state: &mut OpState) -> u32 {
     let watch = &state.borrow::<Session>().shared.watch;
     watch.note_signal_use();
     watch.abort_reason().map_or(0, |abort| abort as u32)
@@ -83,14 +83,14 @@ pub(super) fn op_isochron_signal(state: &mut OpState) -> u32 {
 /// The lines of a stack that are frames of the handler's own files.
 #[op2]
 #[string]
-pub(super) fn op_isochron_frames(state: &mut OpState, #[string] stack: &str) -> String {
+pub(crate) fn op_isochron_frames(state: &mut OpState, #[string] stack: &str) -> String {
     state.borrow::<Session>().run.as_ref().map(|run| run.frames(stack)).unwrap_or_default()
 }
 
 /// Records the end of the run, unless it has one already. The codes are those of `40_run.js`; an
 /// empty stack or result means none.
 #[op2(fast)]
-pub(super) fn op_isochron_end(
+pub(crate) fn op_isochron_end(
     state: &mut OpState,
     #[smi] code: u32,
     #[string] error: String,
@@ -120,7 +120,7 @@ pub(super) fn op_isochron_end(
 
 /// Stops JavaScript again if the run is stopped: native code may have caught its termination.
 #[op2(nofast)]
-pub(super) fn op_isochron_checkpoint(scope: &mut v8::PinScope<'_, '_>, state: Rc<RefCell<OpState>>) {
+pub(crate) fn op_isochron_checkpoint(scope: &mut v8::PinScope<'_, '_>, state: Rc<RefCell<OpState>>) {
     if state.borrow().borrow::<Session>().shared.watch.stop_reason().is_some() {
         scope.terminate_execution();
     }

@@ -3,13 +3,13 @@
 use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll};
 
 use crate::runner::{
-    isolate::fresh::Entries,
     modules::commonjs,
     run::{
-        interrupt, outcome,
+        entries::Entries,
+        outcome,
         session::{CurrentRun, Session},
     },
-    watchdog::{supervisor::Shared, watch::Abort},
+    watchdog::{interrupt, supervisor::Shared, watch::Abort},
 };
 use deno_core::{JsRuntime, OpState, PollEventLoopOptions, v8};
 use isochron::{

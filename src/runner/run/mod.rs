@@ -2,7 +2,7 @@
 //! that is recorded when it fails or is stopped.
 
 pub(crate) mod drive;
-pub(crate) mod interrupt;
+pub(crate) mod entries;
 pub(crate) mod outcome;
 pub(crate) mod session;
 pub(crate) mod stack;

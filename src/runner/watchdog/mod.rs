@@ -1,5 +1,6 @@
 //! The watchdog: the thread that reads the socket, keeps the limits and stops JavaScript.
 
+pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod link;
 pub(crate) mod supervisor;

@@ -9,8 +9,8 @@ use std::{io, sync::Arc, thread, time::Duration};
 
 use crate::runner::{
     os,
-    run::interrupt,
     watchdog::{
+        interrupt,
         link::{Inbox, Outbox, PendingCalls, log},
         watch::Watch,
     },
