@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Audit, Output};
+use super::words::{Audit, Output};
 use crate::domain::{execution::Execution, facts::Task, ids::ExecutionId};
 
 /// Something that a store keeps for its own sake.
