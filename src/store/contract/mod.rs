@@ -20,9 +20,9 @@ use super::*;
 use crate::domain::{
     definition::{Definition, Overlap},
     draft::tests::definition,
-    execution::{Ending, Level, Reason, Verdict},
-    facts::{Occurrence, Running},
-    step::{Circumstances, Input, Policy},
+    execution::{Ending, ExecutionStatus, Level, Reason, Trigger, Verdict},
+    facts::{Occurrence, Running, TaskStatus},
+    step::{Circumstances, Input, Policy, Refused},
 };
 
 pub(crate) mod changes;
