@@ -1,4 +1,4 @@
-//! What the scheduler does for every task and every run, without disk, clock or process.
+//! Benchmarks of the scheduler's work per task and per run, without disk, clock or process.
 
 use std::hint::black_box;
 
@@ -19,13 +19,13 @@ use isochron::{
 };
 use serde_json::{Map, Value, json};
 
-/// How many of everything.
+/// Schedules and tasks per measurement.
 const COUNT: usize = 10_000;
 /// 2026-03-01T00:00:00Z.
 const NOW: Millis = 1_772_323_200_000;
 const ZONES: [Tz; 4] = [Tz::UTC, Tz::Europe__Berlin, Tz::America__New_York, Tz::Australia__Lord_Howe];
 
-/// Numbers that are the same every time: xorshift.
+/// Pseudo-random numbers, the same in every run: xorshift.
 struct Numbers(u64);
 
 impl Numbers {
@@ -37,7 +37,7 @@ impl Numbers {
     }
 }
 
-/// An expression as people write them, of any kind.
+/// Makes a schedule of a form that people write.
 fn expression(numbers: &mut Numbers) -> String {
     let (second, minute, hour) = (numbers.below(60), numbers.below(60), numbers.below(24));
     let (day, month, weekday) = (1 + numbers.below(28), 1 + numbers.below(12), numbers.below(7));
@@ -68,7 +68,7 @@ fn main() {
 fn schedules(c: &mut Criterion) {
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let texts: Vec<_> = (0..COUNT).map(|_| expression(&mut numbers)).collect();
-    let schedules: Vec<_> = texts.iter().map(|text| parsed(text)).collect();
+    let schedules: Vec<_> = texts.iter().map(|text| parse(text)).collect();
     let mut group = c.benchmark_group("schedule");
     group.throughput(Throughput::Elements(COUNT as u64));
     group.bench_function("parse", |b| {
@@ -84,7 +84,7 @@ fn schedules(c: &mut Criterion) {
     group.finish();
 }
 
-fn parsed(text: &str) -> Schedule {
+fn parse(text: &str) -> Schedule {
     Schedule::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
@@ -104,9 +104,9 @@ fn due(c: &mut Criterion) {
                 let mut started = 0;
                 for task in &tasks {
                     let now = task.due().unwrap_or(NOW);
-                    let mut moment =
+                    let mut circumstances =
                         Circumstances { now, roll: 0.0, new_id: &mut new_id, policy: Policy::default() };
-                    started += task.step(Input::Due, &mut moment).map_or(0, |step| step.start.len());
+                    started += task.step(Input::Due, &mut circumstances).map_or(0, |step| step.start.len());
                 }
                 assert_eq!(started, COUNT, "every task is due and starts");
             },
@@ -174,16 +174,16 @@ fn frames(c: &mut Criterion) {
     group.bench_function("encode line", |b| b.iter(|| protocol::encode(black_box(&line))));
     group.bench_function("encode done", |b| b.iter(|| protocol::encode(black_box(&done))));
     for (name, frame) in [("line", &line), ("done", &done)] {
-        let bytes = encoded(frame);
+        let bytes = encode(frame);
         group.bench_function(format!("decode {name}"), |b| {
             b.iter(|| protocol::decode::<FromRunner>(black_box(&bytes[4..])));
         });
     }
-    let bytes = encoded(&run);
+    let bytes = encode(&run);
     group.bench_function("decode run", |b| b.iter(|| protocol::decode::<ToRunner>(black_box(&bytes[4..]))));
     group.finish();
 }
 
-fn encoded<T: serde::Serialize>(frame: &T) -> Vec<u8> {
+fn encode<T: serde::Serialize>(frame: &T) -> Vec<u8> {
     protocol::encode(frame).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -15,19 +15,19 @@ use crate::domain::{
     lock::lock,
 };
 
-/// A wait that is over at a moment, or earlier.
+/// A wait until a time; it may end earlier.
 pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Tells the time and waits for it.
 pub trait Clock: Send + Sync + 'static {
     /// Epoch milliseconds by the wall clock.
     fn now(&self) -> Millis;
-    /// Waits until the wall clock shows `moment`. It may return early, above all when the
-    /// clock is set: look at the time again afterwards.
+    /// Waits until the wall clock shows `moment`. The wait may end early, above all when the clock is set:
+    /// read the time again afterwards.
     fn sleep_until(&self, moment: Millis) -> Sleep<'_>;
-    /// In 0..1.
+    /// Returns a random number in 0..1.
     fn roll(&self) -> f64;
-    /// 128 bits of chance.
+    /// Returns 128 random bits.
     fn bits(&self) -> u128;
 }
 
@@ -59,8 +59,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A timer of the kernel on the wall clock itself: exact to the microsecond, and it wakes up
-/// when somebody sets the clock.
+/// Waits by a kernel timer on the wall clock: exact to the microsecond, and it fires when the clock is set.
 #[cfg(target_os = "linux")]
 async fn sleep_until(moment: Millis, now: Millis) {
     if moment <= now {
@@ -68,7 +67,7 @@ async fn sleep_until(moment: Millis, now: Millis) {
     }
     if let Err(error) = wall_clock_timer(moment).await {
         tracing::warn!(%error, "the wall-clock timer failed; waiting by the monotonic clock");
-        tokio::time::sleep(bounded(moment, now)).await;
+        tokio::time::sleep(bounded_wait(moment, now)).await;
     }
 }
 
@@ -85,19 +84,19 @@ async fn wall_clock_timer(moment: Millis) -> std::io::Result<()> {
     let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
     timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &once)?;
     #[expect(unsafe_code, reason = "the timer has no safe wrapper in tokio")]
-    // SAFETY: an OwnedFd is open, and always the same, for as long as it is owned.
+    // SAFETY: the OwnedFd stays open, with the same number, as long as the AsyncFd owns it.
     let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?;
-    // Readable when the moment has come and when the clock has been set: either way it is over.
+    // The timer is readable at the moment, and with ECANCELED after the clock was set.
     timer.readable().await.map(drop)
 }
 
 #[cfg(not(target_os = "linux"))]
 async fn sleep_until(moment: Millis, now: Millis) {
-    tokio::time::sleep(bounded(moment, now)).await;
+    tokio::time::sleep(bounded_wait(moment, now)).await;
 }
 
-/// At most a second, so that a step of the wall clock is noticed within one.
-fn bounded(moment: Millis, now: Millis) -> Duration {
+/// The time until `moment`, at most a second, so that a step of the wall clock is noticed within one.
+fn bounded_wait(moment: Millis, now: Millis) -> Duration {
     Duration::from_millis(moment.saturating_sub(now).clamp(0, 1000).unsigned_abs())
 }
 
@@ -106,7 +105,7 @@ fn bounded(moment: Millis, now: Millis) -> Duration {
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts now.
+    /// Starts at 0.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
     pub fn start() -> Self {
@@ -126,14 +125,14 @@ impl Stopwatch {
     }
 }
 
-/// Makes ids that never go backwards, whatever the clock does.
+/// Makes ids in ascending order, even when the clock is set back.
 pub struct Ids {
     clock: Arc<dyn Clock>,
     last: Mutex<Option<Ulid>>,
 }
 
 impl Ids {
-    /// Of the chance that `clock` gives.
+    /// Takes random bits from `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, last: Mutex::default() }
@@ -151,18 +150,18 @@ impl Ids {
         next
     }
 
-    /// An id for a task made at `now`.
+    /// Makes an id for a task created at `now`.
     pub fn task(&self, now: Millis) -> TaskId {
         TaskId(self.next(now))
     }
 
-    /// An id for an execution made at `now`.
+    /// Makes an id for an execution created at `now`.
     pub fn execution(&self, now: Millis) -> ExecutionId {
         ExecutionId(self.next(now))
     }
 }
 
-/// 256 bits of chance, hexadecimal.
+/// Makes 256 random bits, in hexadecimal.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
 pub fn random_token() -> String {

@@ -1,4 +1,4 @@
-//! Besides what the function promises: what is read takes little more memory than there are bytes.
+//! Besides the function's own checks: frames that are read take little more memory than their bytes.
 
 #![no_main]
 
@@ -7,18 +7,18 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// A length that is announced and not kept may cost this much, once per list.
+/// A list with a false length prefix may allocate this many bytes, once per list.
 const ANNOUNCED: usize = 2 << 20;
-/// The largest element of a list, and what is written of it for comparison.
+/// Memory per byte read: the largest element of a list, and its copies for comparison.
 const PER_BYTE: usize = 256;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, which counts.
+/// The system's allocator, with a count of the bytes in use.
 struct Counting;
 
-// SAFETY: every call is passed on as it came.
+// SAFETY: each call is passed on unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         MOST.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);

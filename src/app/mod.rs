@@ -1,4 +1,4 @@
-//! App: the server, started and stopped.
+//! App: assembles, starts and stops the server.
 
 mod server;
 mod signals;
@@ -18,10 +18,10 @@ pub use self::server::pool_settings;
 use self::{server::Server, signals::Signals};
 use crate::config::Config;
 
-/// How long open connections have at a stop, once everything else has stopped.
+/// Open connections have this long to end, once the scheduler has stopped.
 const CONNECTIONS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Serves until a signal says to stop, then stops in order. `say` prints a line for people.
+/// Serves until a signal comes, then stops in order. `say` prints a line for people.
 ///
 /// # Errors
 /// When the server cannot start, or the store fails.
@@ -39,7 +39,7 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     let mut serving = tokio::spawn(
         axum::serve(listener, server.router.clone())
             .with_graceful_shutdown(async {
-                // An error means that the sender is gone, which ends the server as well.
+                // An error means that the sender was dropped; the server ends then too.
                 let _ = hung_up.await;
             })
             .into_future(),
@@ -51,25 +51,25 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     let (stop_backups, stopping) = watch::channel(false);
     let backing_up = tokio::spawn(server.backups.clone().run(stopping));
     say(&format!("listening on http://{address}"));
-    say(&format!("token      {}", server.token_is));
+    say(&format!("token      {}", server.token_source));
     say(&format!("handlers   {} (drop a .js file there)", config.tasks.display()));
     say("stop       Ctrl-C");
 
     let failed = tokio::select! {
         () = stop.next() => None,
-        ended = &mut scheduling => Some(why_ended(ended, "the scheduler")),
-        ended = &mut serving => Some(why_ended(ended, "the API")),
+        ended = &mut scheduling => Some(end_error(ended, "the scheduler")),
+        ended = &mut serving => Some(end_error(ended, "the API")),
     };
-    server.readiness.scheduling_ended();
+    server.readiness.end_scheduling();
     tracing::info!(grace = config.shutdown_grace, "stopping; a second signal stops at once");
     let stopping = async {
         server.scheduler.stop(Duration::from_millis(config.shutdown_grace)).await;
         let _ = hang_up.send(());
-        // A connection that does not end is cut.
+        // Connections that have not ended by then are cut.
         let _ = timeout(CONNECTIONS_WITHIN, serving).await;
         server.pool.close().await;
         stop_backups.send_replace(true);
-        // The loop of the backups ends at the notice.
+        // The notice ends the loop of the backups.
         let _ = backing_up.await;
         server.store.close().await
     };
@@ -80,8 +80,8 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
-/// The error of a part that should go on as long as the server does.
-fn why_ended<E: Error + Send + Sync + 'static>(
+/// Makes the error for a part of the server that ended before the server.
+fn end_error<E: Error + Send + Sync + 'static>(
     ended: Result<Result<(), E>, JoinError>,
     part: &str,
 ) -> anyhow::Error {

@@ -27,7 +27,7 @@ use crate::{
     store::{Store, sled::SledStore},
 };
 
-/// The pool's part of the configuration.
+/// Takes the runner pool's settings from the configuration.
 #[must_use]
 pub fn pool_settings(config: &Config) -> PoolSettings {
     PoolSettings {
@@ -49,7 +49,7 @@ pub fn pool_settings(config: &Config) -> PoolSettings {
     }
 }
 
-/// The parts of a server that runs.
+/// The parts of a running server.
 pub(super) struct Server {
     pub(super) store: Arc<dyn Store>,
     pub(super) pool: Arc<Pool>,
@@ -57,8 +57,8 @@ pub(super) struct Server {
     pub(super) backups: Arc<Backups>,
     pub(super) readiness: Arc<Parts>,
     pub(super) router: Router,
-    /// A line that says where the token is.
-    pub(super) token_is: String,
+    /// Where a user finds the token, such as `in data/admin-token`.
+    pub(super) token_source: String,
 }
 
 impl Server {
@@ -71,7 +71,7 @@ impl Server {
         private_directory(&config.data)
             .with_context(|| format!("make the data directory {}", config.data.display()))?;
         let store = open_store(config)?;
-        let (token, token_is) = admin_token(config)?;
+        let (token, token_source) = admin_token(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let events = Events::default();
         let files = Files::new(&config.tasks);
@@ -99,7 +99,7 @@ impl Server {
             },
             readiness: readiness.clone(),
         });
-        Ok(Self { store, pool, scheduler, backups, readiness, router, token_is })
+        Ok(Self { store, pool, scheduler, backups, readiness, router, token_source })
     }
 }
 
@@ -132,8 +132,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The scheduler's loop has ended.
-    pub(super) fn scheduling_ended(&self) {
+    /// Tells that the scheduler's loop has ended.
+    pub(super) fn end_scheduling(&self) {
         self.scheduling.store(false, Ordering::Relaxed);
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens for the signals from its making on.
+/// Catches the signals from [`Signals::new`] on.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,

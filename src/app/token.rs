@@ -9,8 +9,8 @@ use anyhow::Context;
 
 use crate::{api::Token, clock::random_token, config::Config};
 
-/// The token, and a line that says where it is. The environment goes before the file; without either,
-/// a file with a new token is made.
+/// Reads the token and says where a user finds it. The environment takes precedence over the file; without
+/// either, writes a new token to the file.
 pub(super) fn admin_token(config: &Config) -> anyhow::Result<(Token, String)> {
     if let Some(secret) = &config.admin_token {
         return Ok((Token::new(secret.expose()), "from ISOCHRON_ADMIN_TOKEN".to_owned()));
@@ -33,7 +33,7 @@ pub(super) fn admin_token(config: &Config) -> anyhow::Result<(Token, String)> {
     Ok((Token::new(&text), format!("in {}", path.display())))
 }
 
-/// Writes the file so that it is complete or not there, readable by its owner only (mode 0600).
+/// Writes the file atomically, readable by its owner only (mode 0600).
 fn write_token(path: &Path, token: &str) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let unfinished: PathBuf = path.with_extension("new");

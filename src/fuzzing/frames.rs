@@ -1,4 +1,4 @@
-//! Frames: bytes from the other end of the socket, in both directions.
+//! Frames: bytes received from a socket, in both directions.
 
 use std::fmt::Debug;
 
@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::runtime::protocol::{FrameBuffer, FromRunner, ToRunner, decode, encode};
 
-/// Reads frames, with and without their length in front, and writes and reads again what it got.
+/// Reads frames, with and without their length prefix, and checks the round trip of each.
 pub fn frames(bytes: &[u8]) {
     read::<ToRunner>(bytes);
     read::<FromRunner>(bytes);
@@ -16,16 +16,16 @@ fn read<T: Serialize + DeserializeOwned + Debug>(bytes: &[u8]) {
     let mut buffer = FrameBuffer::default();
     buffer.room().extend_from_slice(bytes);
     while let Ok(Some(frame)) = buffer.next_frame::<T>() {
-        again(&frame);
+        check_round_trip(&frame);
     }
     if let Ok(frame) = decode::<T>(bytes) {
-        again(&frame);
+        check_round_trip(&frame);
     }
 }
 
-/// The frame comes back from its bytes, and from all of them only.
-fn again<T: Serialize + DeserializeOwned + Debug>(frame: &T) {
-    let bytes = encode(frame).expect("what was small enough to be read can be written");
+/// A frame is read again from all its bytes, and from no fewer.
+fn check_round_trip<T: Serialize + DeserializeOwned + Debug>(frame: &T) {
+    let bytes = encode(frame).expect("a decoded frame encodes");
     let mut buffer = FrameBuffer::default();
     buffer.room().extend_from_slice(&bytes[..bytes.len() - 1]);
     assert!(matches!(buffer.next_frame::<T>(), Ok(None)), "a frame was read without its last byte");

@@ -1,11 +1,11 @@
-//! Fuzzing: what the targets in `fuzz/` call.
+//! Fuzzing: the functions that the targets in `fuzz/` call.
 //!
-//! Each function takes any bytes at all, does with them what the server does with bytes that it did
-//! not make, and panics when a promise is broken. What needs a room's own words lies in that room.
-//! A target of `fuzz/` is one call of one of these; the tests call them with every file of the corpus,
-//! so that what was found once stays mended without the fuzzer.
+//! Each function takes arbitrary bytes, treats them as the server treats foreign bytes, and panics when a
+//! promise is broken. A function that needs the private items of a room lies in that room. Each target in
+//! `fuzz/` calls one function; the tests call it with every file of the corpus, so that a fixed fault stays
+//! fixed without the fuzzer.
 //!
-//! It can be misused as an interface: it is none, and only the feature `fuzzing` lets it out.
+//! Misuse to avoid: this is no interface for others; only the feature `fuzzing` makes it public.
 
 mod frames;
 mod schedule;

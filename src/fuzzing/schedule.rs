@@ -1,4 +1,4 @@
-//! Schedules: a text, a zone and a moment, a line each.
+//! Schedules: a text, a zone and a moment, one per line.
 
 use chrono_tz::Tz;
 
@@ -8,11 +8,11 @@ use crate::domain::{
     zone::parse_zone,
 };
 
-/// Runs that are looked at one by one.
+/// Runs that are checked one by one.
 const RUNS: usize = 12;
 
-/// Reads a schedule and asks it everything that can be asked. The last line is the moment (digits, 0 if
-/// it is none), the line before it the zone (UTC if it is none), and what is left is the schedule.
+/// Reads a schedule and calls each of its methods. The last line is the moment in digits (otherwise 0),
+/// the line before it the zone (otherwise UTC), and the rest is the schedule.
 pub fn schedule(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.rsplitn(3, '\n');
@@ -24,7 +24,7 @@ pub fn schedule(bytes: &[u8]) {
         Tz::UTC
     });
     match Schedule::parse(text) {
-        Ok(schedule) => ask(&schedule, moment, zone),
+        Ok(schedule) => check(&schedule, moment, zone),
         Err(error) => assert!(error.to_string().len() < 16 * 256, "{error}"),
     }
     if let Ok(preview) = preview::preview(text, zone, moment, RUNS) {
@@ -32,7 +32,7 @@ pub fn schedule(bytes: &[u8]) {
     }
 }
 
-fn ask(schedule: &Schedule, moment: Millis, zone: Tz) {
+fn check(schedule: &Schedule, moment: Millis, zone: Tz) {
     assert!(!schedule.describe().is_empty());
     assert!(schedule.period(moment, moment, zone) >= 0);
     let runs = walk(schedule, moment, zone);
@@ -46,7 +46,7 @@ fn ask(schedule: &Schedule, moment: Millis, zone: Tz) {
     }
 }
 
-/// The next runs, each of which is next for every moment since the one before it.
+/// Lists the next runs. Each is the next one for every moment since the run before it.
 fn walk(schedule: &Schedule, moment: Millis, zone: Tz) -> Vec<Millis> {
     let mut runs = Vec::new();
     let mut last = moment;

@@ -1,4 +1,4 @@
-//! The life of a process, from the opening of its store to its end by one way or another.
+//! The life of a process, from the opening of its store to its end: a stop, a kill or a crash.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -13,28 +13,27 @@ use crate::{
     events::Events,
     scheduler::Scheduler,
     simulation::{
-        actors::{plans, runner::Script, store::FaultyStore, users::User},
+        actors::{plans, runner::ScriptedRunner, store::FaultyStore, users::User},
         oracle::invariants,
         world::{Process, World, pass},
     },
     store::Upkeep,
 };
 
-/// How long something may be due while there is room for it. The slowest store, with many
-/// operations in line, needs less.
+/// A task may be due this long while a runner is free. The slowest store with a long queue needs less.
 const PATIENCE: Millis = 60_000;
 
-/// What a life leaves behind.
+/// The end of a life.
 pub(crate) struct End {
-    /// What the wall clock shows.
+    /// The wall clock's time.
     pub(crate) wall: Millis,
-    /// How long it lasted.
+    /// The length of the life.
     pub(crate) lasted: Millis,
 }
 
-/// One process after the other on the same disk, until `length` has passed or the operations
-/// that a seed has are used up. Returns how much time has passed.
-pub(crate) fn lives(world: &Arc<World>, length: Millis) -> Millis {
+/// Runs one process after the other on the same disk, until `length` has passed or the seed's operations
+/// are used up. Returns the time passed.
+pub(crate) fn live_all(world: &Arc<World>, length: Millis) -> Millis {
     let chance = &world.chance;
     let mut wall = plans::beginning(chance, length);
     let mut passed = 0;
@@ -44,7 +43,7 @@ pub(crate) fn lives(world: &Arc<World>, length: Millis) -> Millis {
         let down = if chance.one_in(3) { 0 } else { chance.spread(1, length / 10 + 1) };
         passed += lasted + down;
         wall = last + down;
-        // A machine that was off may come up with another idea of the time.
+        // The clock of a machine may be set while it is off.
         if chance.one_in(12) {
             wall += step(world);
         }
@@ -52,9 +51,9 @@ pub(crate) fn lives(world: &Arc<World>, length: Millis) -> Millis {
     if world.broken().is_some() {
         return passed;
     }
-    world.hold(|| {
+    world.run_checks(|| {
         let (mut record, data) = (world.record(), world.disk.data());
-        record.reopened(&data);
+        record.settle_after_restart(&data);
         invariants::check_output(&record, &data, world.weather.failures == 0);
     });
     passed
@@ -66,12 +65,12 @@ fn live(world: &Arc<World>, wall: Millis, most: Millis) -> End {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    // Whatever is under way goes with the runtime.
+    // Dropping the runtime ends all work of the process.
     runtime.block_on(async {
         let process = Arc::new(Process::new(world, wall));
         tokio::select! {
             biased;
-            () = process.death() => {}
+            () = process.wait_for_death() => {}
             () = serve(&process, most) => {}
         }
         process.tell("the process is gone");
@@ -82,18 +81,18 @@ fn live(world: &Arc<World>, wall: Millis, most: Millis) -> End {
 
 async fn serve(process: &Arc<Process>, most: Millis) {
     let world = &process.world;
-    process.hold(|| world.record().reopened(&world.disk.data()));
-    process.alive().await;
+    process.run_checks(|| world.record().settle_after_restart(&world.disk.data()));
+    process.halt_if_dead().await;
     let store = Arc::new(FaultyStore::open(process));
     process.tell(format_args!("process {} starts", store.report().epoch));
-    let runner = Arc::new(Script::new(process));
+    let runner = Arc::new(ScriptedRunner::new(process));
     let clock = process.clock.clone();
     let scheduler = Scheduler::new(store.clone(), runner, clock, Events::default(), Policy::default());
     if let Err(error) = scheduler.recover().await {
         return process.tell(format_args!("the recovery fails: {error}"));
     }
-    process.hold(|| invariants::check_recovered(&world.disk.data()));
-    process.alive().await;
+    process.run_checks(|| invariants::check_recovered(&world.disk.data()));
+    process.halt_if_dead().await;
     process.recovering.store(false, Relaxed);
 
     let mut running = tokio::spawn({
@@ -101,8 +100,8 @@ async fn serve(process: &Arc<Process>, most: Millis) {
         async move { scheduler.run().await }
     });
     let mut others = JoinSet::new();
-    others.spawn(sets_the_clock(process.clone(), most));
-    others.spawn(watches(process.clone()));
+    others.spawn(set_the_clock(process.clone(), most));
+    others.spawn(watch(process.clone()));
     for _ in 0..2 {
         let user = User { process: process.clone(), scheduler: scheduler.clone() };
         others.spawn(user.live(6 * world.pace.unit()));
@@ -117,7 +116,7 @@ async fn serve(process: &Arc<Process>, most: Millis) {
         None => process.tell("the process is told to stop"),
         Some(Ok(Err(error))) => process.tell(format_args!("the scheduler fails: {error}")),
         Some(other) => {
-            process.hold(|| panic!("the scheduler stopped by itself: {other:?}"));
+            process.run_checks(|| panic!("the scheduler stopped by itself: {other:?}"));
             return;
         }
     }
@@ -125,12 +124,12 @@ async fn serve(process: &Arc<Process>, most: Millis) {
     scheduler.stop(Duration::from_millis(world.chance.among(&[0, 5000, 30_000]))).await;
     let idle = process.runs().is_empty() && process.busy.load(Relaxed) == 0;
     if idle && process.failures.load(Relaxed) == 0 {
-        process.hold(|| invariants::check_recovered(&world.disk.data()));
+        process.run_checks(|| invariants::check_recovered(&world.disk.data()));
     }
 }
 
-/// Somebody sets the clock now and then.
-async fn sets_the_clock(process: Arc<Process>, most: Millis) {
+/// Sets the clock now and then.
+async fn set_the_clock(process: Arc<Process>, most: Millis) {
     loop {
         pass(process.world.chance.spread(most / 8 + 1, 2 * most)).await;
         let by = step(&process.world);
@@ -139,7 +138,7 @@ async fn sets_the_clock(process: Arc<Process>, most: Millis) {
     }
 }
 
-/// By how much.
+/// Chooses the milliseconds by which the clock is set, back or forward.
 fn step(world: &World) -> Millis {
     let (chance, unit) = (&world.chance, world.pace.unit());
     let most = chance.among(&[90_000, 3_600_000, 3 * unit]);
@@ -147,8 +146,8 @@ fn step(world: &World) -> Millis {
     if chance.one_in(2) { by } else { -by }
 }
 
-/// Looks for what is to be done and stays so although there is room for it.
-async fn watches(process: Arc<Process>) {
+/// Checks now and then that no work waits for longer than [`PATIENCE`] while a runner is free.
+async fn watch(process: Arc<Process>) {
     let world = &process.world;
     let look = || {
         let now = process.clock.now();
@@ -170,10 +169,10 @@ async fn watches(process: Arc<Process>) {
         if before.is_none() || before != room() || process.stopping.load(Relaxed) {
             continue;
         }
-        process.hold(|| {
+        process.run_checks(|| {
             let still = look();
             let stuck = still.iter().find(|item| to_do.contains(item));
-            assert!(stuck.is_none(), "there is room, but it waits: {stuck:?}");
+            assert!(stuck.is_none(), "work waits although a runner is free: {stuck:?}");
         });
     }
 }

@@ -1,23 +1,23 @@
-//! Simulation: years of a server's life in milliseconds, the same again for the same seed.
+//! Simulation: years of a server's life in milliseconds, with the same history for the same seed.
 //!
-//! The scheduler is the real one, and so are the decisions of `domain::step`. Everything around
-//! them is simulated, in one thread and under one seed: time, which stands still until nothing is
-//! left to do; a wall clock that is set forward and back ([`world`]); a store that is slow, fails,
-//! and dies with its process between any two operations; handlers that end in every way; users who
-//! ask for anything ([`actors`]). A seed is a chain of processes on one disk ([`life`]).
+//! The scheduler and the decisions of `domain::step` are the real ones. Their surroundings are simulated
+//! in one thread and under one seed: time, which passes only while no code can run; a wall clock that is
+//! set forward and back ([`world`]); a store that is slow, fails, and dies with its process between any
+//! two operations; handlers that end in every way; users with random requests ([`actors`]). A seed is a
+//! chain of processes on one disk ([`life`]).
 //!
-//! The [`oracle`] knows the invariants. It takes nothing from the code that it checks: planned times
-//! come from an almanac that knows no shortcut, and each promise is kept beside the store.
+//! The [`oracle`] knows the invariants and shares no code with the scheduler: planned times come from an
+//! almanac without shortcuts, and every promise is recorded apart from the store.
 //!
-//! `cargo test --lib simulation` runs some hundred seeds. Any number, from any first one:
+//! `cargo test --lib simulation` runs some hundred seeds. To run other seeds:
 //!
 //! ```text
 //! ISOCHRON_SEEDS=10000 cargo test --release --lib simulation -- --nocapture
 //! ISOCHRON_SEED=1234 cargo test --lib simulation
 //! ```
 //!
-//! Misuse to avoid: anything in here that asks the machine for time or chance, or whose order
-//! depends on addresses or hashes; a seed that fails must fail again.
+//! Misuse to avoid: code in this room that asks the machine for time or chance, or whose order depends on
+//! addresses or hashes. A seed that fails must fail again.
 
 mod actors;
 mod life;
@@ -38,11 +38,12 @@ use crate::{
     simulation::world::{World, chance::Chance},
 };
 
-/// How many seeds a plain test runs.
+/// Seeds that a plain test runs.
 const SEEDS: u64 = 300;
 
-/// What became of a seed.
+/// The result of a seed.
 struct Outcome {
+    /// Of the history.
     digest: u64,
     lines: u64,
     operations: u64,
@@ -53,7 +54,7 @@ struct Outcome {
 fn simulate(seed: u64) -> Outcome {
     let world = Arc::new(World::new(seed));
     let length = world.pace.unit() * world.chance.between(50, 700);
-    let passed = life::lives(&world, length);
+    let passed = life::live_all(&world, length);
     let broken = world.broken().map(|text| {
         format!(
             "seed {seed} does not hold:\n{}\n{text}\n\nagain: ISOCHRON_SEED={seed} cargo test --lib simulation",

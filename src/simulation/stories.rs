@@ -1,4 +1,4 @@
-//! Stories that the simulation once came upon, each told alone.
+//! Stories that the simulation has found, each as a test of its own.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -12,7 +12,7 @@ use crate::{
     events::Events,
     scheduler::{Actor, Scheduler},
     simulation::{
-        actors::{runner::Script, store::FaultyStore},
+        actors::{runner::ScriptedRunner, store::FaultyStore},
         oracle::{almanac::Rule, change::Asked},
         world::{Process, Weather, World, pass},
     },
@@ -21,8 +21,8 @@ use crate::{
 const START: i64 = 1_772_445_600_000;
 const HOUR: i64 = 3_600_000;
 
-/// A server whose store takes its time.
-fn server() -> (Arc<Process>, Arc<Scheduler>) {
+/// Starts a server with a slow store.
+fn start_server() -> (Arc<Process>, Arc<Scheduler>) {
     let weather = Weather { delay: 100, failures: 0, crashes: 0, operations: 1000, capacity: 4 };
     let mut world = World::new(1);
     world.weather = weather;
@@ -30,7 +30,7 @@ fn server() -> (Arc<Process>, Arc<Scheduler>) {
     let process = Arc::new(Process::new(&world, START));
     process.recovering.store(false, Relaxed);
     let store = Arc::new(FaultyStore::open(&process));
-    let runner = Arc::new(Script::new(&process));
+    let runner = Arc::new(ScriptedRunner::new(&process));
     let clock = process.clock.clone();
     let scheduler = Scheduler::new(store, runner, clock, Events::default(), Policy::default());
     tokio::spawn({
@@ -46,7 +46,7 @@ fn actor(name: &str) -> Actor {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_asked_for_is_done_although_the_user_hangs_up() {
-    let (process, scheduler) = server();
+    let (process, scheduler) = start_server();
     let world = process.world.clone();
     let later = (START + HOUR).to_string();
     world.record().almanacs.learn(&later, Rule::At(START + HOUR));
@@ -54,12 +54,12 @@ async fn what_was_asked_for_is_done_although_the_user_hangs_up() {
     world.record().requests.insert("run".to_owned(), Asked::RunByHand(None));
     let task = scheduler.create(definition(&later), &actor("create")).await.expect("it is created");
 
-    // Each is on its way to the disk when the user goes.
+    // The store is still writing each request when the user hangs up.
     let run = timeout(Duration::ZERO, scheduler.run_by_hand(task.id, None, &actor("run"))).await;
-    assert!(run.is_err(), "it takes time");
+    assert!(run.is_err(), "the run takes time");
     let other = crate::domain::definition::Definition { name: "other".to_owned(), ..definition("now") };
     let create = timeout(Duration::ZERO, scheduler.create(other, &actor("other"))).await;
-    assert!(create.is_err(), "it takes time");
+    assert!(create.is_err(), "the creation takes time");
 
     pass(HOUR / 2).await;
     let rows: Vec<_> = world.disk.data().rows.values().cloned().collect();

@@ -1,12 +1,12 @@
-//! Copies: everything a store holds, as records that know no backend.
+//! Copies: all records of a store, independent of its backend.
 //!
-//! A store is asked for a copy in parts, one after the other ([`Copies::export`](super::Copies::export)),
-//! so that others are served in between; an empty store takes the parts in the same way
+//! A store gives a copy in parts ([`Copies::export`](super::Copies::export)), so that it serves other
+//! operations in between; an empty store takes the parts in the same order
 //! ([`Copies::import`](super::Copies::import)). Indexes and counters follow from the records and are
 //! not in a copy: the importing store makes its own.
 //!
-//! A task, the executions that it counts as running and their rows are read together, so they agree
-//! in a copy. Tasks of one copy may be from different moments.
+//! A task is read together with the rows of its executions in progress, so they agree in a copy. Two
+//! tasks of one copy may be from different times.
 
 use std::collections::VecDeque;
 
@@ -16,23 +16,23 @@ use serde_json::Value;
 use super::words::{Audit, Output};
 use crate::domain::{execution::Execution, facts::Task, ids::ExecutionId};
 
-/// Something that a store keeps for its own sake.
+/// A record that a store keeps; indexes and counters are none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Record {
     /// A task with its facts.
     Task(Box<Task>),
-    /// An execution of the task before it.
+    /// An execution of the last task before this record.
     Execution(Box<Execution>),
-    /// Output of an execution of the task before it.
+    /// Output of an execution of the last task before this record.
     Output(Output),
-    /// What a user did.
+    /// An action of a user.
     Audit(Audit),
-    /// A value and its key.
+    /// A value under a key.
     Value {
-        /// The key.
+        /// Unique in a copy.
         key: String,
-        /// The value.
+        /// Any JSON.
         value: Value,
     },
     /// A record in quarantine.
@@ -40,59 +40,57 @@ pub enum Record {
     Quarantine(Quarantined),
 }
 
-/// Bytes that did not verify, with the key where they lay. Only the backend that they are from
-/// can read either.
+/// A record that did not verify. Key and bytes mean something to the backend that wrote them only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Quarantined {
-    /// The key under which they lay, hexadecimal.
+    /// The record's former key, hexadecimal.
     #[serde(rename = "place", with = "hexadecimal")]
     pub key: Vec<u8>,
-    /// The bytes, hexadecimal.
+    /// The record as it was found, hexadecimal.
     #[serde(with = "hexadecimal")]
     pub bytes: Vec<u8>,
 }
 
-/// Where a copy goes on; at first at the beginning. What is in it means something to the backend only.
+/// Where the next part of a copy begins; the default is the beginning. Opaque to all but the backend.
 #[derive(Debug, Clone, Default)]
 pub struct Cursor {
-    /// What has been copied last.
+    /// The backend's key of the record copied last.
     pub(super) after: Vec<u8>,
-    /// What belongs to that and is still to come.
+    /// The rows and output of the task copied last that are still to be copied.
     pub(super) left: VecDeque<Left>,
 }
 
-/// Something of a task that is still to be copied.
+/// A row, or the output of a row, that is still to be copied.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Left {
     /// A row and its output.
     Row(ExecutionId),
-    /// Output of a row, from this piece on.
+    /// Output of a row, from this chunk on.
     Output(ExecutionId, u32),
 }
 
 /// A part of a copy.
 #[derive(Debug, Clone, Default)]
 pub struct Part {
-    /// In the order in which an import wants them.
+    /// In the order that an import needs.
     pub records: Vec<Record>,
-    /// Where the next part begins; none when this was the last one.
+    /// Where the next part begins; none after the last part.
     pub rest: Option<Cursor>,
 }
 
-/// A step of taking a copy into an empty store. The store is not to be used for anything else
-/// until it is complete.
+/// A step of an import into an empty store. Until [`Import::Complete`] use the store for nothing else.
 #[derive(Debug, Clone)]
 pub enum Import {
-    /// The next records, in the order in which an export gave them.
+    /// The next records, in the order of the export.
     Records(Vec<Record>),
-    /// There are no more, and all of them are right.
+    /// All records of the copy are in the store.
     Complete,
-    /// Something is wrong: the store is to be empty again.
+    /// The copy is wrong or incomplete: remove its records again.
     Abandon,
 }
 
-/// How many records of each kind there are.
+/// Numbers of records of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Counts {
@@ -100,19 +98,19 @@ pub struct Counts {
     pub tasks: u64,
     /// Executions.
     pub executions: u64,
-    /// Pieces of output.
+    /// Chunks of output.
     pub output: u64,
     /// Audit records.
     pub audit: u64,
     /// Values.
     pub values: u64,
-    /// Records that did not verify.
+    /// Records in quarantine.
     #[serde(rename = "setAside")]
     pub quarantined: u64,
 }
 
 impl Counts {
-    /// Counts a record.
+    /// Counts a record under its kind.
     pub fn add(&mut self, record: &Record) {
         *match record {
             Record::Task(_) => &mut self.tasks,

@@ -1,8 +1,8 @@
-//! Store: where tasks and executions are kept.
+//! Store: keeps tasks, executions and their output.
 //!
-//! A change resolves only when it would survive the loss of power; reads never wait for
-//! writers. A store decides nothing about tasks: it calls the given decision with the current
-//! task and its own time, then writes the returned step (task, rows, index entries) all or nothing.
+//! A change resolves only when it would survive a loss of power; reads never wait for writers.
+//! A store decides nothing about tasks: it calls the given decision with the current task and its own
+//! time, then writes the returned step (task, rows, index entries) all or nothing.
 //!
 //! Misuse to avoid: answering a user, starting a handler or publishing an event before
 //! the [`Answer`] has resolved.
@@ -20,8 +20,8 @@ use serde_json::{Map, Value};
 
 use self::copy::{Cursor, Import, Part};
 pub use self::words::{
-    Answer, Audit, Checked, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
-    StoreError, TaskQuery, TaskSort, TaskView,
+    Answer, Audit, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
+    ScrubState, StoreError, TaskQuery, TaskSort, TaskView,
 };
 use crate::domain::{
     Millis,
@@ -35,7 +35,7 @@ use crate::domain::{
 pub trait Tasks {
     /// Adds a task.
     fn create(&self, task: Task, audit: Option<Audit>) -> Answer<()>;
-    /// Changes a task as `decide` says, and writes that with some more output.
+    /// Takes the step that `decide` returns, and writes `output` and `audit` in the same change.
     fn change(
         &self,
         task: TaskId,
@@ -43,18 +43,19 @@ pub trait Tasks {
         output: Option<Output>,
         audit: Option<Audit>,
     ) -> Answer<Step>;
-    /// Changes each task that is due within `ahead` milliseconds from the store's now as `decide` says,
-    /// earliest first, `most` at most. A task refused with [`Refused::NotYet`](crate::domain::step::Refused::NotYet) stays as it is.
+    /// Takes the step that `decide` returns for each task due within `ahead` milliseconds from the
+    /// store's time, earliest first, `most` tasks at most. A task refused with
+    /// [`Refused::NotYet`](crate::domain::step::Refused::NotYet) stays unchanged.
     fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed>;
-    /// Removes a task that has no execution in progress, its history with it.
+    /// Removes a task that has no execution in progress, and its history.
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task>;
-    /// A task.
+    /// Reads a task.
     fn task(&self, id: TaskId) -> Answer<Option<Task>>;
-    /// A task with its `newest` executions.
+    /// Reads a task with its `newest` executions.
     fn task_view(&self, id: TaskId, newest: usize) -> Answer<Option<TaskView>>;
-    /// A page of tasks, each with its newest executions.
+    /// Reads a page of tasks, each with its newest executions.
     fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>>;
-    /// The earliest due time.
+    /// Reads the earliest due time of all tasks.
     fn next_due(&self) -> Answer<Option<Millis>>;
 }
 
@@ -62,15 +63,15 @@ pub trait Tasks {
 pub trait History {
     /// Adds output of an execution in progress.
     fn append(&self, output: Output) -> Answer<()>;
-    /// Removes (or only counts) executions and audit records from before a moment.
+    /// Removes (or only counts) executions and audit records from before a time.
     fn remove_history(&self, before: Millis, only_count: bool) -> Answer<Removal>;
-    /// An execution of a task.
+    /// Reads an execution of a task.
     fn execution(&self, task: TaskId, id: ExecutionId) -> Answer<Option<Execution>>;
-    /// A page of a task's executions.
+    /// Reads a page of a task's executions.
     fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>>;
-    /// The output of each of these executions: all of it, or the last `tail` bytes of its text.
+    /// Reads the output of each execution: all of it, or the last `tail` bytes of its text.
     fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>>;
-    /// Every execution in progress.
+    /// Lists every execution in progress.
     fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>>;
 }
 
@@ -82,30 +83,30 @@ pub trait Values {
     fn get(&self, key: String) -> Answer<Option<Value>>;
 }
 
-/// Copies of everything, for exports and imports.
+/// Copies of all records, for exports and imports.
 pub trait Copies {
-    /// Reads a part of everything there is. A task and its executions are of one moment in it.
+    /// Reads the next part of a copy. A task agrees with its executions in progress.
     fn export(&self, from: Cursor) -> Answer<Part>;
-    /// Takes a part of such a copy into an empty store.
+    /// Adds a part of a copy to an empty store.
     fn import(&self, import: Import) -> Answer<()>;
 }
 
-/// Upkeep: figures, the scrub's report, the end.
+/// Upkeep: figures, the scrub's report, closing.
 pub trait Upkeep {
-    /// Records and bytes of each kind; an object for people and their handlers.
+    /// Counts records and bytes of each kind; an object for people and their handlers.
     fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>>;
-    /// What the scrub that a start begins has found so far.
+    /// Tells the findings of the scrub so far.
     fn report(&self) -> Report;
     /// Finishes the operations under way; every later one fails with [`StoreError::Closed`].
     fn close(&self) -> Answer<()>;
 }
 
-/// A store, whole. See the module for the rules.
+/// All five traits of a store. See the module for the rules.
 pub trait Store: Tasks + History + Values + Copies + Upkeep + Send + Sync + 'static {}
 
 impl<S: Tasks + History + Values + Copies + Upkeep + Send + Sync + 'static> Store for S {}
 
-/// An answer that is there already.
+/// Makes an answer that resolves at once.
 pub(crate) fn ready<T: Send + 'static>(result: Result<T, StoreError>) -> Answer<T> {
     Box::pin(std::future::ready(result))
 }

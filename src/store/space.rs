@@ -1,11 +1,12 @@
-//! Room on the disk.
+//! Free space on the disk.
 
 use std::path::Path;
 
-/// Changes that users ask for and backups are refused below this many free bytes.
+/// With fewer free bytes than this, users' changes and backups are refused.
 pub const LEAST_FREE: u64 = 256 * 1024 * 1024;
 
-/// Free bytes for others than root where `directory` lies; `None` where that cannot be asked.
+/// Measures the bytes free to users other than root on the file system of `directory`; `None` if the
+/// system does not say.
 #[must_use]
 pub fn free_bytes(directory: &Path) -> Option<u64> {
     let space = rustix::fs::statvfs(directory).ok()?;

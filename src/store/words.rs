@@ -1,4 +1,4 @@
-//! The words of the store: questions, answers and the records beside tasks and executions.
+//! The words of the store: queries, answers, errors, and the records besides tasks and executions.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -12,34 +12,33 @@ use crate::domain::{
     step::{Refused, Step},
 };
 
-/// An answer on its way. A read may wait for the network or the disk; a change resolves when it is
-/// durable.
+/// A pending answer. A read may wait for the network or the disk; a change resolves when it is durable.
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
-/// Decides what becomes of a task at the store's now, in epoch milliseconds. A store may ask more than
-/// once about the same change, and only the last decision counts: asking must have no effect.
+/// Decides the next step of a task at the store's time, in epoch milliseconds. A store may call it more
+/// than once for one change, and only the last decision counts: the call must have no effect of its own.
 pub type Decision = Box<dyn FnMut(&Task, Millis) -> Result<Step, Refused> + Send>;
-/// The time of a store: epoch milliseconds.
+/// Tells a store's time in epoch milliseconds.
 pub type Now = Arc<dyn Fn() -> Millis + Send + Sync>;
 
-/// What a claim has changed.
+/// The result of a claim.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Claimed {
-    /// The decisions, in the order of the due times.
+    /// The steps taken, in the order of the due times.
     pub steps: Vec<Step>,
-    /// The latest due time that was looked at.
+    /// The claim covers due times up to and including this one.
     pub until: Millis,
 }
 
 /// A task with its newest executions, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskView {
-    /// The task.
+    /// The task with its facts.
     pub task: Task,
-    /// At most as many as were asked for.
+    /// At most the number that the query names.
     pub newest: Vec<Execution>,
 }
 
-/// What can go wrong.
+/// Why a store's operation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// No such task.
@@ -48,21 +47,21 @@ pub enum StoreError {
     /// Another task has the name.
     #[error("Task with name \"{0}\" already exists")]
     NameTaken(String),
-    /// The task's facts do not allow it.
+    /// The task's facts do not allow the step.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The task cannot go while these executions are in progress.
+    /// A task cannot be deleted while executions of it are in progress; their ids.
     #[error("the task has {} executions in progress", .0.len())]
     InProgress(Vec<ExecutionId>),
     /// The disk is nearly full.
     #[error("less than {least} bytes are free at {path}: changes are refused until there is room")]
     NoSpace {
-        /// Where.
+        /// The store's directory.
         path: String,
-        /// How much must be free, in bytes.
+        /// The least free space, in bytes.
         least: u64,
     },
-    /// A copy is to be taken in, but something is there already.
+    /// An import found records in the store.
     #[error("the store is not empty: import into an empty one, such as that of a new --data directory")]
     NotEmpty,
     /// The store has been closed.
@@ -71,55 +70,55 @@ pub enum StoreError {
     /// The backend failed.
     #[error("{doing}: {why}")]
     Backend {
-        /// The operation and the thing.
+        /// The operation and its object, such as `read the store`.
         doing: &'static str,
-        /// The cause.
+        /// The backend's text.
         why: String,
     },
 }
 
-/// Lines of one execution, in the order in which they were written.
+/// A chunk of one execution's output, in the order in which the handler wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Output {
-    /// Whose.
+    /// The execution that wrote the lines.
     pub execution: ExecutionId,
-    /// Counts the pieces of one execution from 0, without gaps.
+    /// The chunks of one execution are numbered from 0 without gaps.
     pub chunk: u32,
-    /// At least one.
+    /// At least one line.
     pub lines: Vec<Line>,
 }
 
-/// A record of something a user did.
+/// An audit record: one action of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Audit {
-    /// When.
+    /// Epoch milliseconds.
     pub time: Millis,
-    /// Such as `create`, `pause`.
+    /// Such as `create` or `pause`.
     pub action: String,
-    /// The task.
+    /// The task that the user changed.
     pub task_id: TaskId,
-    /// Its name then.
+    /// The task's name at that time.
     pub task_name: String,
-    /// The request's id.
+    /// The id of the HTTP request.
     pub request_id: String,
 }
 
 /// Fields that tasks can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskSort {
-    /// By name, as bytes.
+    /// Names in the order of their bytes.
     Name,
-    /// By next run; tasks without one are last in either direction.
+    /// Time of the next run; tasks without one are last in either direction.
     NextRun,
-    /// By creation.
+    /// Time of creation.
     CreatedAt,
-    /// By last change.
+    /// Time of the last change.
     UpdatedAt,
 }
 
-/// Up or down.
+/// The direction of a sorted list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Smallest first.
@@ -128,87 +127,88 @@ pub enum Direction {
     Descending,
 }
 
-/// Which tasks, in which order, which part of them.
+/// Filters, order and page of a list of tasks. A filter of `None` lets every task through.
 #[derive(Debug, Clone)]
 pub struct TaskQuery {
-    /// Only these.
+    /// Filter: the task's status.
     pub status: Option<TaskStatus>,
-    /// Only those of this handler.
+    /// Filter: the name of the task's handler.
     pub handler: Option<String>,
-    /// Only those whose name contains this, in any case.
+    /// Filter: a part of the task's name, in any case.
     pub name: Option<String>,
-    /// By what.
+    /// The field to sort by.
     pub sort: TaskSort,
-    /// Up or down.
+    /// Applies to `sort`.
     pub direction: Direction,
-    /// How many to leave out at the start.
+    /// Tasks to leave out at the start.
     pub skip: usize,
-    /// How many to return.
+    /// Tasks to return at most.
     pub limit: usize,
-    /// How many executions to return with each.
+    /// Executions to return with each task at most.
     pub newest: usize,
 }
 
-/// Which executions of a task, newest first, which part of them.
+/// Filters and page of a task's executions, newest first. A filter of `None` lets every execution through.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExecutionQuery {
-    /// Only these.
+    /// Filter: the execution's status.
     pub status: Option<ExecutionStatus>,
-    /// Only these.
+    /// Filter: the reason why the execution was started.
     pub trigger: Option<Trigger>,
-    /// How many to leave out at the start.
+    /// Executions to leave out at the start.
     pub skip: usize,
-    /// How many to return.
+    /// Executions to return at most.
     pub limit: usize,
 }
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
-    /// The part.
+    /// At most the query's limit.
     pub items: Vec<T>,
-    /// How many there are in all.
+    /// The number of items that the filters let through.
     pub total: u64,
 }
 
-/// How much of a kind there is, and how much of it is old.
+/// Numbers of old records, removed or only counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Removal {
-    /// Executions that ended before the moment.
+    /// Executions created before the given time and no longer in progress.
     pub executions: u64,
-    /// Audit records from before the moment.
+    /// Audit records from before the given time.
     pub audit: u64,
 }
 
-/// How far the check that a start begins has come.
+/// The state of the scrub.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Checked {
-    /// It goes on beside the work.
+pub enum ScrubState {
+    /// The scrub goes on while the store serves.
     Running,
-    /// It has seen everything.
+    /// The scrub has verified every record and index.
     #[default]
     Done,
-    /// It could not go on: something cannot be read.
+    /// The scrub met an entry that cannot be read, and stopped.
     Failed,
 }
 
-/// What the check that a start begins has found and done so far.
+/// The findings of the scrub so far. Each start begins one; it verifies every record and index.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// How often the store has been opened, this time included.
     pub epoch: u64,
-    /// Tasks that there were at the start.
+    /// Tasks by the store's totals; once the scrub is done, the tasks that verified.
     pub tasks: u64,
-    /// Whether that is all.
-    pub check: Checked,
+    /// Only after [`ScrubState::Done`] the lists below are complete.
+    #[serde(rename = "check")]
+    pub scrub: ScrubState,
     /// Records that did not verify and were put into quarantine.
     #[serde(rename = "setAside")]
     pub quarantined: Vec<String>,
-    /// Indexes that differed from the records and were made anew.
+    /// Indexes that differed from the records and were rebuilt.
     pub rebuilt: Vec<String>,
-    /// What had been acknowledged and is not there any more.
+    /// Acknowledged records that are lost.
     pub missing: Vec<String>,
 }

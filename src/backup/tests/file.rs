@@ -177,7 +177,7 @@ fn records_that_do_not_belong_together_are_refused_with_their_line() {
     let other_task = contract::row(&task(2, "second"), ExecutionId(Ulid(9)), ExecutionStatus::Completed, 5);
     let twice = [&all[..5], &[Record::Execution(Box::new(other_task)), all[2].clone()]].concat();
     let error = scene.import(&store, &scene.written(&twice)).expect_err("the id is another task's too");
-    assert!(error.to_string().contains("is there twice"), "{error}");
+    assert!(error.to_string().contains("occurs twice"), "{error}");
     assert_eq!(scene.text(&store), empty);
     scene.close(&store);
 }

@@ -1,4 +1,4 @@
-//! The actors around the scheduler: users, what they plan, a runner by script and a store with faults.
+//! The actors around the scheduler: users and their plans, a scripted runner and a faulty store.
 
 pub(crate) mod plans;
 pub(crate) mod runner;

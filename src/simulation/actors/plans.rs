@@ -1,4 +1,4 @@
-//! What tasks are made of here: schedules of every form at every pace, and the other fields.
+//! Plans: random fields of tasks, with schedules of every form at every pace.
 
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ const MINUTE: Millis = 60 * SECOND;
 const HOUR: Millis = 60 * MINUTE;
 const DAY: Millis = 24 * HOUR;
 
-/// How fast the tasks of a seed go, and so how long it can be.
+/// The pace of a seed's tasks, which sets the seed's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     Seconds,
@@ -29,7 +29,7 @@ pub(crate) enum Pace {
 impl Pace {
     pub(crate) const ALL: [Self; 5] = [Self::Seconds, Self::Minutes, Self::Hours, Self::Days, Self::Months];
 
-    /// What is typical between two runs.
+    /// The typical time between two runs.
     pub(crate) fn unit(self) -> Millis {
         match self {
             Self::Seconds => 5 * SECOND,
@@ -41,7 +41,7 @@ impl Pace {
     }
 }
 
-/// Zones that set their clocks, each at times and by amounts of its own.
+/// Zones that set their clocks at different times and by different amounts, and UTC.
 const ZONES: [&str; 9] = [
     "Europe/Berlin",
     "America/New_York",
@@ -54,7 +54,7 @@ const ZONES: [&str; 9] = [
     "UTC",
 ];
 
-/// Moments around which clocks were set or will be.
+/// Moments at which a zone's clocks are set.
 const JUMPS: [&str; 14] = [
     "2025-03-30T01:00:00Z",
     "2025-10-26T01:00:00Z",
@@ -72,7 +72,7 @@ const JUMPS: [&str; 14] = [
     "2011-03-13T03:31:00Z",
 ];
 
-/// When a seed begins.
+/// Chooses the time at which a seed begins.
 pub(crate) fn beginning(chance: &Chance, length: Millis) -> Millis {
     let moment = |text: &str| DateTime::parse_from_rfc3339(text).expect("a moment").timestamp_millis();
     if chance.one_in(3) {
@@ -86,7 +86,7 @@ pub(crate) fn zone(chance: &Chance) -> &'static str {
     chance.among(&ZONES)
 }
 
-/// A schedule and its text.
+/// Makes the text of a schedule and its rule.
 pub(crate) fn schedule(chance: &Chance, pace: Pace, now: Millis) -> (String, Rule) {
     match chance.between(0, 9) {
         0 => ("now".to_owned(), Rule::Now),
@@ -216,7 +216,7 @@ fn special(text: &str, special: Special) -> Field {
     Field { text: text.to_owned(), values: Vec::new(), star: false, special: Some(special) }
 }
 
-/// Up to `most` values.
+/// A list of up to `most` values.
 fn among(chance: &Chance, from: u32, to: u32, most: i64) -> Field {
     let count = chance.between(1, most);
     let mut values: Vec<_> = (0..count).map(|_| low(chance.between(from.into(), to.into()))).collect();
@@ -225,7 +225,7 @@ fn among(chance: &Chance, from: u32, to: u32, most: i64) -> Field {
     list(&values)
 }
 
-/// A body with some of the fields that a task may have besides its schedule.
+/// Makes a body with some of a task's fields besides its schedule.
 pub(crate) fn fields(chance: &Chance, pace: Pace) -> Map<String, Value> {
     let mut body = Map::new();
     let mut maybe = |name: &str, value: Value| {

@@ -1,4 +1,4 @@
-//! The runner: handlers that end in every way there is, after simulated time.
+//! The scripted runner: handlers that end in every possible way, after simulated time.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -25,16 +25,16 @@ use crate::{
     },
 };
 
-/// A claim is made so many milliseconds ahead at most.
+/// The scheduler claims at most this many milliseconds ahead.
 const FARTHEST: Millis = 1000;
 
-/// Runs what chance writes.
-pub(crate) struct Script {
+/// Plays a random script for each run.
+pub(crate) struct ScriptedRunner {
     process: Arc<Process>,
     slots: Semaphore,
 }
 
-impl Script {
+impl ScriptedRunner {
     pub(crate) fn new(process: &Arc<Process>) -> Self {
         Self { process: process.clone(), slots: Semaphore::new(process.world.weather.capacity) }
     }
@@ -44,8 +44,8 @@ impl Script {
         let (process, world) = (&self.process, &self.process.world);
         let task: TaskId = context.task_id.parse().expect("a task's id");
         let execution: ExecutionId = context.execution_id.parse().expect("an execution's id");
-        process.alive().await;
-        process.hold(|| {
+        process.halt_if_dead().await;
+        process.run_checks(|| {
             let (mut record, data) = (world.record(), world.disk.data());
             invariants::check_start(&mut record, &data, task, execution, context.attempt);
         });
@@ -62,7 +62,7 @@ impl Script {
         let mut cancelled = None;
         for line in said {
             if cancelled.is_none() {
-                cancelled = during(whole / 4, &mut cancel).await;
+                cancelled = wait_or_cancel(whole / 4, &mut cancel).await;
             }
             world.record().said.entry(execution).or_default().push(line.clone());
             if lines.send(line).await.is_err() {
@@ -73,14 +73,14 @@ impl Script {
         let reaction = world.chance.among(&[1, 30, 200, 3000, 6000]);
         let ignores = world.chance.one_in(8);
         if cancelled.is_none() {
-            cancelled = during(left, &mut cancel).await;
+            cancelled = wait_or_cancel(left, &mut cancel).await;
         }
         let ending = match cancelled {
             Some(who) if !ignores => {
                 pass(reaction).await;
                 Ending::Cancelled { error: who }
             }
-            // It does not hear, and ends as it would have.
+            // The handler ignores the cancellation and ends as planned.
             Some(_) => {
                 pass(left.clamp(0, 7000)).await;
                 ending
@@ -88,7 +88,7 @@ impl Script {
             None => ending,
         };
         drop(slot);
-        process.alive().await;
+        process.halt_if_dead().await;
         let duration = Some(process.clock.elapsed() - began);
         let verdict = Verdict { started: Some(started), duration, ..Verdict::of(ending) };
         process.tell(format_args!("{} {execution} ends: {:?}", context.task_name, verdict.ending));
@@ -105,7 +105,7 @@ impl Script {
         }
     }
 
-    /// How long it takes and how it ends, unless somebody cancels it.
+    /// Chooses the duration and the ending of a run that is not cancelled.
     fn plot(&self, limit: u64) -> (Millis, Ending) {
         let world = &self.process.world;
         let chance = &world.chance;
@@ -138,12 +138,12 @@ impl Script {
     }
 }
 
-/// Lets time pass, or less of it: until somebody wants the end.
-async fn during(millis: Millis, cancel: &mut watch::Receiver<Option<String>>) -> Option<String> {
+/// Waits for `millis`, or until the run is cancelled; returns who cancelled it.
+async fn wait_or_cancel(millis: Millis, cancel: &mut watch::Receiver<Option<String>>) -> Option<String> {
     let wanted = async { cancel.wait_for(Option::is_some).await.ok().and_then(|who| who.clone()) };
     match timeout(Duration::from_millis(millis.max(1).unsigned_abs()), wanted).await {
         Ok(None) => {
-            // Nobody is left who could want it.
+            // The sender was dropped, so no cancellation can come.
             pass(millis).await;
             None
         }
@@ -152,7 +152,7 @@ async fn during(millis: Millis, cancel: &mut watch::Receiver<Option<String>>) ->
     }
 }
 
-impl Runner for Script {
+impl Runner for ScriptedRunner {
     fn run(&self, invocation: Invocation) -> Later<'_, Verdict> {
         Box::pin(self.play(invocation))
     }

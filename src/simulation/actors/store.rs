@@ -1,5 +1,5 @@
-//! The store of one process: slow, at times failing, and with every moment at which a process
-//! may die between its question and its answer.
+//! The faulty store of one process: slow, sometimes failing, and the process may die at each point of an
+//! operation.
 
 use std::sync::{
     Arc,
@@ -33,22 +33,22 @@ use crate::{
     },
 };
 
-/// Looks at what is due next that are made at one moment; beyond, somebody goes round in circles.
+/// Reads of the next due time within one millisecond; more mean that the scheduler spins.
 const LOOKS: u64 = 20_000;
 
-/// A store in front of the disk.
+/// A store in front of the world's disk.
 #[derive(Clone)]
 pub(crate) struct FaultyStore(Arc<Shared>);
 
 struct Shared {
     process: Arc<Process>,
-    /// Reads go straight through.
+    /// Serves reads without faults.
     memory: MemoryStore,
-    /// Held by the operation that is being decided and written: one after the other.
+    /// Held by the operation that is decided and written, so that operations follow one another.
     turn: tokio::sync::Mutex<()>,
-    /// The number of that operation.
+    /// The number of the operation that holds the turn.
     current: AtomicU64,
-    /// The last moment of a look, and how many there were.
+    /// The time of the last read of the next due time, and the reads at that time.
     looks: (AtomicU64, AtomicU64),
 }
 
@@ -66,20 +66,20 @@ impl FaultyStore {
         }))
     }
 
-    /// Puts an operation in line at the first poll; from then on it no longer matters whether
-    /// anybody still wants the answer.
+    /// Starts an operation at the first poll. It is performed even if the answer is dropped after that.
+    /// `note` records the answer.
     fn perform<T: Send + 'static>(
         &self,
         name: &'static str,
         by_user: bool,
         operation: Operation<T>,
-        noted: impl FnOnce(&Shared, u64, &T) + Send + 'static,
+        note: impl FnOnce(&Shared, u64, &T) + Send + 'static,
     ) -> Answer<T> {
         let shared = self.0.clone();
         Box::pin(async move {
             let served = tokio::spawn(async move {
                 shared.process.busy.fetch_add(1, Relaxed);
-                let answer = shared.serve(name, by_user, operation, noted).await;
+                let answer = shared.serve(name, by_user, operation, note).await;
                 shared.process.busy.fetch_sub(1, Relaxed);
                 answer
             });
@@ -87,12 +87,12 @@ impl FaultyStore {
         })
     }
 
-    /// Notes what becomes of each task that is asked about.
-    fn watched(&self, why: Why, mut decide: Decision) -> Decision {
+    /// Records every decision of `decide`.
+    fn record_decisions(&self, why: Why, mut decide: Decision) -> Decision {
         let (shared, steps) = (self.0.clone(), self.0.process.clock.steps());
         Box::new(move |task, now| {
             let result = decide(task, now);
-            shared.decided(&why, task, &result, steps, now);
+            shared.record_decision(&why, task, &result, steps, now);
             result
         })
     }
@@ -110,12 +110,12 @@ impl Shared {
         name: &'static str,
         by_user: bool,
         operation: Operation<T>,
-        noted: impl FnOnce(&Self, u64, &T),
+        note: impl FnOnce(&Self, u64, &T),
     ) -> Result<T, StoreError> {
         let turn = self.turn.lock().await;
         let process = &self.process;
         let world = &process.world;
-        process.alive().await;
+        process.halt_if_dead().await;
         let number = world.operations.fetch_add(1, Relaxed) + 1;
         self.current.store(number, Relaxed);
         if world.is_over() {
@@ -125,30 +125,31 @@ impl Shared {
         let fails = self.fails(by_user);
         let (lost, unanswered) = (self.dies(), self.dies());
         self.delay().await;
-        process.alive().await;
+        process.halt_if_dead().await;
         if let Some(error) = fails.clone().filter(|_| world.chance.one_in(2)) {
             process.tell(format_args!("#{number} {name} fails"));
             return Err(error);
         }
-        let prepared = process.hold(|| operation(&world.disk.data()));
+        let prepared = process.run_checks(|| operation(&world.disk.data()));
         let Some(prepared) = prepared else { return std::future::pending().await };
         let Prepared { answer, writes } = prepared.inspect_err(|error| {
             process.tell(format_args!("#{number} {name}: {error}"));
-            // It may have been decided about before it was refused.
-            world.record().failed(number);
+            // The operation may have been decided before it was refused.
+            world.record().drop_operation(number);
         })?;
-        process.hold(|| noted(self, number, &answer));
+        process.run_checks(|| note(self, number, &answer));
         self.delay().await;
-        process.alive().await;
+        process.halt_if_dead().await;
         if let Some(error) = fails {
-            // That an end failed may be all that is wrong with it: then it is told once more, late.
+            // The end of a run may be written although the store reports a failure: the scheduler then
+            // reports the end again.
             if name == "change" && !by_user && world.chance.one_in(2) {
                 process.tell(format_args!("#{number} {name} is said to fail"));
                 world.disk.data().write(writes);
-                process.hold(|| world.record().answered(number));
+                process.run_checks(|| world.record().settle(number));
             } else {
                 process.tell(format_args!("#{number} {name} fails at the disk"));
-                world.record().failed(number);
+                world.record().drop_operation(number);
             }
             return Err(error);
         }
@@ -165,15 +166,22 @@ impl Shared {
         }
         drop(turn);
         self.delay().await;
-        process.alive().await;
-        process.hold(|| world.record().answered(number));
-        process.alive().await;
+        process.halt_if_dead().await;
+        process.run_checks(|| world.record().settle(number));
+        process.halt_if_dead().await;
         Ok(answer)
     }
 
-    /// What the scheduler has decided about a task; `steps` is how often the clock had been set
-    /// when it asked.
-    fn decided(&self, why: &Why, task: &Task, result: &Result<Step, Refused>, steps: u64, now: Millis) {
+    /// Records the scheduler's decision about a task. `steps` is the number of times that the clock had been
+    /// set when the scheduler called the store.
+    fn record_decision(
+        &self,
+        why: &Why,
+        task: &Task,
+        result: &Result<Step, Refused>,
+        steps: u64,
+        now: Millis,
+    ) {
         let process = &self.process;
         let circumstances = Circumstances {
             now,
@@ -199,7 +207,7 @@ impl Shared {
             }
             Err(refused) => process.tell(format_args!("#{number} {name} {why:?}: {refused}")),
         }
-        process.world.record().decided(number, why, task, result, circumstances);
+        process.world.record().add_decision(number, why, task, result, circumstances);
     }
 
     async fn delay(&self) {
@@ -248,7 +256,7 @@ impl Tasks for FaultyStore {
                 definition.max_retries,
                 new.facts.next
             ));
-            shared.process.world.record().created(number, request, new);
+            shared.process.world.record().add_creation(number, request, new);
         })
     }
 
@@ -264,7 +272,7 @@ impl Tasks for FaultyStore {
             Some(audit) => Why::Request(audit.request_id.clone()),
             None => Why::Ended,
         };
-        let decide = self.watched(why, decide);
+        let decide = self.record_decisions(why, decide);
         self.perform(
             "change",
             by_user,
@@ -275,11 +283,11 @@ impl Tasks for FaultyStore {
 
     fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed> {
         let process = &self.0.process;
-        process.hold(|| {
-            assert!(!process.stopping.load(Relaxed), "it claims although it stops");
-            assert!(most > 0, "it claims without room");
+        process.run_checks(|| {
+            assert!(!process.stopping.load(Relaxed), "the scheduler claims although it stops");
+            assert!(most > 0, "the scheduler claims without a free runner");
         });
-        let decide = self.watched(Why::Due, decide);
+        let decide = self.record_decisions(Why::Due, decide);
         self.perform("claim", false, prepare::claim(self.0.now(), ahead, most, decide), |_, _, _| {})
     }
 
@@ -287,7 +295,7 @@ impl Tasks for FaultyStore {
         let request = audit.as_ref().map(|audit| audit.request_id.clone());
         self.perform("delete", true, prepare::delete(task, audit), |shared, number, task| {
             shared.process.tell(format_args!("#{number} {} is deleted", task.definition.name));
-            shared.process.world.record().deleted(number, request, task.id);
+            shared.process.world.record().add_deletion(number, request, task.id);
         })
     }
 
@@ -314,8 +322,8 @@ impl Tasks for FaultyStore {
             return ready(Err(StoreError::Closed));
         }
         let next = process.world.disk.data().due().map(|(due, _)| due).min();
-        process.hold(|| {
-            assert!(looks < LOOKS, "the loop goes round and round");
+        process.run_checks(|| {
+            assert!(looks < LOOKS, "the scheduler's loop spins");
             invariants::check_next_due(&process.world.disk.data(), next);
         });
         ready(Ok(next))

@@ -1,4 +1,4 @@
-//! Users: they ask for anything, also for what makes no sense, and at times they hang up.
+//! Users: they send random requests, senseless ones too, and sometimes hang up.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -27,17 +27,17 @@ use crate::{
     store::StoreError,
 };
 
-/// How many tasks there are at most.
+/// Tasks that exist at once at most.
 const TASKS: usize = 8;
 
-/// Somebody who uses a server.
+/// A user of a server.
 pub(crate) struct User {
     pub(crate) process: Arc<Process>,
     pub(crate) scheduler: Arc<Scheduler>,
 }
 
 impl User {
-    /// Asks for something every now and then, `thinks` milliseconds apart at most.
+    /// Sends requests, at most `thinks` milliseconds apart.
     pub(crate) async fn live(self, thinks: Millis) {
         loop {
             let chance = &self.process.world.chance;
@@ -82,8 +82,8 @@ impl User {
         if known.is_empty() {
             return None;
         }
-        let nobodys = TaskId(Ulid::from_parts(0, 1));
-        Some(if world.chance.one_in(40) { nobodys } else { world.chance.among(&known) })
+        let unknown = TaskId(Ulid::from_parts(0, 1));
+        Some(if world.chance.one_in(40) { unknown } else { world.chance.among(&known) })
     }
 
     fn actor(&self) -> Actor {
@@ -91,8 +91,8 @@ impl User {
         Actor { request_id: format!("r{number}") }
     }
 
-    /// A schedule, which the almanacs learn.
-    fn schedule(&self, body: &mut Map<String, Value>) {
+    /// Adds a schedule to the body; the almanacs learn its rule.
+    fn add_schedule(&self, body: &mut Map<String, Value>) {
         let world = &self.process.world;
         let (text, rule) = plans::schedule(&world.chance, world.pace, self.process.clock.now());
         let repeats = !matches!(
@@ -113,17 +113,17 @@ impl User {
         body.insert("name".to_owned(), json!(format!("task {}", world.chance.between(1, 12))));
         body.insert("description".to_owned(), json!(""));
         body.insert("handler".to_owned(), json!("sample"));
-        self.schedule(&mut body);
+        self.add_schedule(&mut body);
         let defaults = Defaults {
             timezone: plans::zone(&world.chance).parse().expect("a zone"),
             keep_executions: 10_000,
         };
         let draft = Draft::read_new(&body).expect("a valid body");
-        // Some of the days that are asked for never come.
+        // Some schedules have no future run, such as day 31 of short months.
         let Ok(definition) = draft.create(&defaults, self.process.clock.now()) else { return };
         let actor = self.actor();
         let answer = self.scheduler.create(definition, &actor).await;
-        self.answered(&actor, "create", &answer.map(drop));
+        self.check_answer(&actor, "create", &answer.map(drop));
     }
 
     async fn update(&self, task: TaskId) {
@@ -132,7 +132,7 @@ impl User {
         let all = plans::fields(chance, world.pace);
         let mut body: Map<_, _> = all.into_iter().filter(|_| chance.one_in(3)).collect();
         if chance.one_in(3) {
-            self.schedule(&mut body);
+            self.add_schedule(&mut body);
         }
         if chance.one_in(10) {
             body.insert("name".to_owned(), json!(format!("task {}", chance.between(1, 12))));
@@ -152,24 +152,24 @@ impl User {
             Asked::Update(draft) => ("update", scheduler.update(task, draft, &actor).await.map(drop)),
             Asked::RunByHand(params) => ("run", scheduler.run_by_hand(task, params, &actor).await.map(drop)),
         };
-        self.answered(&actor, name, &answer);
+        self.check_answer(&actor, name, &answer);
     }
 
     async fn delete(&self, task: TaskId) {
         let actor = self.actor();
         let answer: Result<Task, _> = self.scheduler.delete(task, &actor).await;
-        self.answered(&actor, "delete", &answer.map(drop));
+        self.check_answer(&actor, "delete", &answer.map(drop));
     }
 
-    /// An answer tells the truth: what is done counts, and what is refused does not.
-    fn answered(&self, actor: &Actor, name: &str, answer: &Result<(), ControlError>) {
+    /// Checks that the change of a successful request counts, and of a refused one does not.
+    fn check_answer(&self, actor: &Actor, name: &str, answer: &Result<(), ControlError>) {
         let (process, world) = (&self.process, &self.process.world);
         let id = &actor.request_id;
         match answer {
             Ok(()) => process.tell(format_args!("{id} {name} is answered")),
             Err(error) => process.tell(format_args!("{id} {name} is refused: {error}")),
         }
-        process.hold(|| {
+        process.run_checks(|| {
             let done = world.record().done.contains(id);
             assert!(done == answer.is_ok() || process.is_dead(), "{id} {name}: {answer:?}, done: {done}");
             let right = match answer {

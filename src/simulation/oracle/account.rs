@@ -1,27 +1,24 @@
-//! Account of a task: what is true of every task at every moment, whatever happens to the server.
+//! Account of a task: the invariants of a task, checked at every step ([`Account::follow`]).
 //!
-//! Of occurrences, checked at every step ([`Account::follow`]):
-//! 1. `next` is what the independent almanac says, and moves over no planned time that is still
-//!    to come.
-//! 2. Every planned time that came while the task was neither paused nor stopped is in exactly
-//!    one row as it is run or skipped, or waits in the queue; the counts of skips add up to it.
-//! 3. No planned time is decided about twice, wherever the clock was set.
+//! Occurrences:
+//! 1. `next` is the time of the independent almanac, and never passes over a planned time in the future.
+//! 2. Every planned time that came while the task was neither paused nor stopped is in exactly one row,
+//!    run or skipped, or in the queue; a skip's row counts the planned times that it stands for.
+//! 3. No planned time is decided twice, wherever the clock is set.
 //! 4. A missed time is treated as the task's `misfire` says.
 //!
-//! Of attempts:
-//! 5. No attempt runs twice: they are unique by planned time and number; and never more than
-//!    1 + maxRetries of an occurrence.
-//! 6. Nothing starts while the task is paused, by hand excepted; nothing regular once it is
-//!    stopped; nothing beside another run unless runs may overlap.
-//! 7. A failure with attempts left has its next attempt planned, after the right wait; an
-//!    attempt that is planned is started or given up for a reason.
-//! 8. A row that is closed stays as it is; one in progress is closed once.
-//! 9. `nextRun` and the executions in progress are what rows and retries say.
+//! Attempts:
+//! 5. No attempt runs twice: attempts are unique by planned time and number. An occurrence has at most
+//!    1 + maxRetries attempts.
+//! 6. While a task is paused only manual runs start; once it is stopped no regular run starts; two runs
+//!    are in progress at once only if runs may overlap.
+//! 7. After a failure with attempts left the next attempt is planned, after the right wait. A planned
+//!    attempt is started, or dropped for a reason.
+//! 8. A closed row does not change; a row in progress is closed once.
+//! 9. `nextRun` and the executions in progress agree with rows and retries.
 //!
-//! That facts are the fold of their events, and that nothing that was answered is lost, is held
-//! by [`crate::simulation::oracle::record`]; what must be true of a running process (nothing due waits while there
-//! is room, nothing starts before it is durable, nothing is left running after a recovery) by
-//! [`crate::simulation::oracle::invariants`].
+//! [`record`](super::record) checks that facts follow from their events and that no acknowledged change is
+//! lost; [`invariants`](super::invariants) checks a running process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,22 +39,22 @@ use crate::{
 
 const DAY: Millis = 86_400_000;
 
-/// A task, every row that was ever written for it, and what became of its planned times.
+/// A task, every row ever written for it, and the sums of its planned times.
 pub(crate) struct Account {
     pub(crate) task: Task,
     pub(crate) rows: BTreeMap<ExecutionId, Execution>,
-    /// Planned times that had to be decided about.
+    /// Planned times that have come and needed a decision.
     came: u64,
-    /// Those that rows stand for.
+    /// Planned times that rows stand for.
     in_rows: u64,
-    /// No planned time up to this one may be decided about any more.
+    /// Planned times up to and including this one are decided.
     decided: Option<Millis>,
     /// Planned time and number of every attempt.
     attempts: BTreeSet<(Millis, u32)>,
-    /// Whether it was planned anew while the clock stood before times already decided about, so
-    /// that the new plan may have them again.
+    /// Whether the task was planned anew while the clock was before decided times, so that the new plan may
+    /// repeat them.
     rewound: bool,
-    /// The latest that the clock has shown at a step, and what it showed at the last one.
+    /// The latest time of a step; `changed` is the time of the last step.
     latest: Millis,
     pub(crate) changed: Millis,
 }
@@ -80,35 +77,35 @@ impl Account {
         }
     }
 
-    /// Follows a step.
+    /// Checks a step and takes it over.
     pub(crate) fn follow(&mut self, change: &Change, almanacs: &mut Almanacs) {
         assert_eq!(self.task, change.before);
-        let passed = self.plan(change, almanacs);
+        let passed = self.check_plan(change, almanacs);
         self.came += passed;
         for start in &change.step.start {
-            self.starts(change, start, almanacs);
+            self.check_start(change, start, almanacs);
         }
         let queued = |id: ExecutionId| change.before.facts.waiting.iter().any(|old| old.execution == id);
         for waiting in change.step.task.facts.waiting.iter().filter(|waiting| !queued(waiting.execution)) {
             let planned = waiting.occurrence.scheduled_for;
             if !waiting.occurrence.by_hand {
-                assert!(planned <= change.now, "it waits before its time: {waiting:?}");
-                Self::is_planned(&change.before, planned, almanacs);
+                assert!(planned <= change.now, "an execution is queued before its time: {waiting:?}");
+                Self::check_planned(&change.before, planned, almanacs);
             }
         }
         for row in &change.step.rows {
             self.write(change, row);
         }
-        misfires(change, almanacs);
-        retries(change);
+        check_misfire(change, almanacs);
+        check_retries(change);
         self.task = change.step.task.clone();
         self.latest = self.latest.max(change.now);
         self.changed = change.now;
-        self.stands();
+        self.check_sums();
     }
 
-    /// Invariants 1 and 3. Returns how many planned times had to be decided about.
-    fn plan(&mut self, change: &Change, almanacs: &mut Almanacs) -> u64 {
+    /// Checks invariants 1 and 3. Returns the number of planned times that needed a decision.
+    fn check_plan(&mut self, change: &Change, almanacs: &mut Almanacs) -> u64 {
         let (old, new) = (&change.before, &change.step.task);
         let (before, after) = (&old.facts, &new.facts);
         let (definition, anchor, now) = (&old.definition, before.anchor, change.now);
@@ -118,7 +115,7 @@ impl Account {
             let rule = new.definition.on_exhausted;
             assert!(
                 rule == OnExhausted::Stop && after.last == Some(LastOutcome::Failed),
-                "it stops: {change:#?}"
+                "the task must not stop: {change:#?}"
             );
         }
         if is_replanned(change, almanacs) {
@@ -130,7 +127,7 @@ impl Account {
             let is_near = expected == Some(now) && after.next.is_some_and(|next| is_now(next, now));
             assert!(after.next == expected || is_near, "the plan is new, {expected:?}: {change:#?}");
             self.rewound |= now < self.latest;
-            // A plan has no times before its first one, wherever the clock is set later.
+            // A plan has no times before its first one, even if the clock is set back later.
             self.decided = first.map(|first| first - 1);
             return match came {
                 Some(first) if definition.recurring => almanacs.count(definition, anchor, first, now + 1),
@@ -139,19 +136,19 @@ impl Account {
         }
         assert_eq!(after.anchor, anchor);
         let (Some(from), true) = (before.next, definition.recurring) else {
-            return self.plan_otherwise(change, almanacs);
+            return self.check_single_plan(change, almanacs);
         };
         if after.next == Some(from) {
             return 0;
         }
         let to = if resumed {
-            assert!(before.paused && from <= now, "what is to come is given up: {change:#?}");
+            assert!(before.paused && from <= now, "a future run is dropped: {change:#?}");
             assert_eq!(after.next, almanacs.next(definition, anchor, now), "resumed at {now}");
             None
         } else if stopped {
             (!before.paused).then_some(now + 1)
         } else {
-            assert!(!before.paused, "it is paused, but planned on: {change:#?}");
+            assert!(!before.paused, "the task is paused, but `next` moves: {change:#?}");
             let to = after.next.expect("these schedules never end");
             assert_eq!(
                 almanacs.next(definition, anchor, to - 1),
@@ -167,17 +164,17 @@ impl Account {
         to.map_or(0, |to| almanacs.count(definition, anchor, from, to))
     }
 
-    /// Of one that comes once, or has been stopped.
-    fn plan_otherwise(&mut self, change: &Change, almanacs: &mut Almanacs) -> u64 {
+    /// As [`check_plan`](Self::check_plan), of a task that runs once or is stopped.
+    fn check_single_plan(&mut self, change: &Change, almanacs: &mut Almanacs) -> u64 {
         let (old, new, now) = (&change.before, &change.step.task, change.now);
         let starts = matches!(change.input, Input::Resume | Input::RunByHand { .. } | Input::ResetRetries);
         match (old.facts.next, new.facts.next) {
             (before, after) if before == after => {
-                assert!(!(old.is_stopped() && starts), "it stays stopped: {change:#?}");
+                assert!(!(old.is_stopped() && starts), "the task stays stopped: {change:#?}");
                 0
             }
             (None, Some(after)) => {
-                assert!(old.is_stopped() && starts, "it starts again by itself: {change:#?}");
+                assert!(old.is_stopped() && starts, "the task starts again by itself: {change:#?}");
                 let since = self.decided.map_or(now, |decided| decided.max(now));
                 let expected = almanacs.next(&old.definition, old.facts.anchor, since);
                 assert_eq!(Some(after), expected, "planned again at {now}, decided {:?}", self.decided);
@@ -189,24 +186,24 @@ impl Account {
                 0
             }
             (Some(before), None) => {
-                assert!(before <= now, "it comes before its time: {change:#?}");
+                assert!(before <= now, "the run comes before its time: {change:#?}");
                 1
             }
             (None, None) => 0,
         }
     }
 
-    /// Invariants 5 and 6.
-    fn starts(&mut self, change: &Change, start: &Start, almanacs: &mut Almanacs) {
+    /// Checks invariants 5 and 6.
+    fn check_start(&mut self, change: &Change, start: &Start, almanacs: &mut Almanacs) {
         let (old, facts, occurrence) = (&change.before, &change.before.facts, &start.occurrence);
         let planned = occurrence.scheduled_for;
-        let row = change.step.rows.iter().find(|row| row.id == start.execution).expect("it has a row");
+        let row = change.step.rows.iter().find(|row| row.id == start.execution).expect("a start has a row");
         assert_eq!((row.scheduled_for, row.attempt), (planned, start.attempt));
         assert_eq!((row.trigger, row.status), (start.trigger, ExecutionStatus::Running));
         assert_eq!(start.definition, change.step.task.definition);
         assert!(start.attempt <= start.definition.max_attempts(), "one attempt too many: {start:?}");
         assert!(start.not_before <= change.now);
-        assert!(occurrence.by_hand && start.attempt == 1 || !facts.paused, "it is paused: {start:?}");
+        assert!(occurrence.by_hand && start.attempt == 1 || !facts.paused, "the task is paused: {start:?}");
         assert!(
             start.definition.overlap == Overlap::Allow || facts.running.is_empty(),
             "two runs at once: {start:?}"
@@ -226,14 +223,14 @@ impl Account {
         } else {
             let next = facts.next.expect("a regular run is planned");
             assert!(next <= planned && planned <= change.now, "not its time: {start:?}");
-            Self::is_planned(old, planned, almanacs);
+            Self::check_planned(old, planned, almanacs);
         }
         let fresh = self.attempts.insert((planned, start.attempt));
         let may_repeat = self.rewound || occurrence.by_hand && change.now < self.latest;
         assert!(fresh || may_repeat, "an attempt runs twice: {start:?}");
     }
 
-    fn is_planned(task: &Task, moment: Millis, almanacs: &mut Almanacs) {
+    fn check_planned(task: &Task, moment: Millis, almanacs: &mut Almanacs) {
         let (definition, anchor) = (&task.definition, task.facts.anchor);
         if definition.recurring {
             let planned = almanacs.next(definition, anchor, moment - 1);
@@ -243,7 +240,7 @@ impl Account {
         }
     }
 
-    /// Invariant 8, and the sums for 2.
+    /// Checks invariant 8, and adds a row to the sums for invariant 2.
     fn write(&mut self, change: &Change, row: &Execution) {
         let stands_for = |row: &Execution| {
             let regular = row.trigger != Trigger::Manual && row.attempt <= 1;
@@ -266,14 +263,14 @@ impl Account {
             assert!(reasons.contains(&row.reason), "{row:?}");
         } else {
             let started = change.step.start.iter().any(|start| start.execution == row.id);
-            assert!(started, "a row in progress that nobody starts: {row:?}");
+            assert!(started, "a row in progress without a start: {row:?}");
         }
         self.in_rows += stands_for(row);
         self.rows.insert(row.id, row.clone());
     }
 
-    /// Invariants 2 and 9.
-    fn stands(&self) {
+    /// Checks invariants 2 and 9.
+    fn check_sums(&self) {
         let Task { facts, .. } = &self.task;
         let in_queue = facts.waiting.iter().filter(|waiting| !waiting.occurrence.by_hand).count() as u64;
         assert_eq!(self.in_rows + in_queue, self.came, "planned times are lost or doubled: {facts:#?}");
@@ -286,7 +283,7 @@ impl Account {
     }
 }
 
-/// A moment that is at once gives way to those of its task that are there already.
+/// Whether `moment` is now, or up to 4 ms later: planned times of a task are unique.
 fn is_now(moment: Millis, now: Millis) -> bool {
     (now..now + 5).contains(&moment)
 }
@@ -298,15 +295,15 @@ fn is_replanned(change: &Change, almanacs: &Almanacs) -> bool {
     other || old.timezone != new.timezone && follows_clocks
 }
 
-/// Whether what waits may start: nothing runs, or nothing but what may be overlapped.
+/// Whether queued executions may start: none is in progress, or only ones that may be overlapped.
 pub(crate) fn has_turns(task: &Task) -> bool {
     let running = &task.facts.running;
     let allows = task.definition.overlap == Overlap::Allow;
     running.is_empty() || allows && running.iter().all(|running| running.trigger != Trigger::CatchUp)
 }
 
-/// Invariant 4, of a planned time that is more than a minute late.
-fn misfires(change: &Change, almanacs: &mut Almanacs) {
+/// Checks invariant 4, for a planned time that is more than a minute late.
+fn check_misfire(change: &Change, almanacs: &mut Almanacs) {
     let (old, facts, step) = (&change.before, &change.before.facts, &change.step);
     let ready = has_turns(old) && !facts.waiting.is_empty();
     let Some(first) = facts.next.filter(|next| change.now - next > 60_000) else { return };
@@ -337,8 +334,8 @@ fn misfires(change: &Change, almanacs: &mut Almanacs) {
     }
 }
 
-/// Invariant 7.
-fn retries(change: &Change) {
+/// Checks invariant 7.
+fn check_retries(change: &Change) {
     let (old, new) = (&change.before, &change.step.task);
     let ended =
         old.facts.running.iter().filter(|r| new.facts.running.iter().all(|n| n.execution != r.execution));
@@ -370,7 +367,7 @@ fn retries(change: &Change) {
     let by_time = |retry: &PendingRetry| (retry.due, retry.occurrence.scheduled_for, retry.attempt);
     expected.sort_by_key(by_time);
     found.sort_by_key(by_time);
-    assert_eq!(found, expected, "attempts that wait: {change:#?}");
+    assert_eq!(found, expected, "the planned attempts differ: {change:#?}");
 }
 
 fn check_wait(definition: &Definition, attempt: u32, wait: Millis) {

@@ -1,7 +1,7 @@
-//! Planned times, found in the slow and obvious way: an independent answer to "when next?".
+//! Almanac: an oracle of planned times, computed in the slow and obvious way.
 //!
-//! A cron rule is held as lists of values, so that no text is read here. Its days are gone
-//! through hour by hour; each wall time that matches is looked up in the zone.
+//! A cron rule is a list of values per field, so that the almanac parses no text. It goes through the
+//! hours of each day and looks up each matching wall time in the zone.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use chrono_tz::Tz;
 
 use crate::domain::{Millis, definition::Definition};
 
-/// Days to look ahead for a run, eight years and some.
+/// Days to look ahead for a run: eight years and ten days.
 const FARTHEST: u64 = 8 * 366 + 10;
 
-/// A schedule that knows its values.
+/// A schedule as values.
 #[derive(Debug, Clone)]
 pub(crate) enum Rule {
     Now,
@@ -24,14 +24,14 @@ pub(crate) enum Rule {
     Cron(Box<Cron>),
 }
 
-/// A cron rule.
+/// A cron rule as values.
 #[derive(Debug, Clone)]
 pub(crate) struct Cron {
     /// Seconds, minutes, hours, days, months, weekdays.
     pub(crate) fields: [Field; 6],
 }
 
-/// A field: which values match, and whether it starts with a star.
+/// A field: its matching values, and whether it starts with a star.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub(crate) text: String,
@@ -40,7 +40,7 @@ pub(crate) struct Field {
     pub(crate) special: Option<Special>,
 }
 
-/// What only day fields may be.
+/// Forms that only day fields may have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Special {
     /// `L`
@@ -54,7 +54,7 @@ pub(crate) enum Special {
 }
 
 impl Cron {
-    fn runs_on(&self, date: NaiveDate) -> bool {
+    fn matches_day(&self, date: NaiveDate) -> bool {
         let [_, _, _, day, month, weekday] = &self.fields;
         let of_week = date.weekday().num_days_from_sunday();
         let on_day = day.values.contains(&date.day()) || day.special.is_some_and(|s| s.is(date));
@@ -64,12 +64,12 @@ impl Cron {
         on && month.values.contains(&date.month())
     }
 
-    /// Whether it follows the times on the clock, and not the time that passes.
+    /// Whether the rule names a time of day: then a gap moves its run and a repeated hour has one run.
     fn is_fixed(&self) -> bool {
         !self.fields[1].star && !self.fields[2].star
     }
 
-    /// The wall times of an hour.
+    /// The rule's wall times in an hour.
     fn times(&self, hour: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> {
         let [seconds, minutes, hours, ..] = &self.fields;
         let runs = hours.values.contains(&hour.hour());
@@ -87,7 +87,7 @@ impl Special {
         match self {
             Self::LastDay => is_last(date),
             Self::LastWorkday => {
-                // A workday, and none after it in its month.
+                // A workday without a later one in its month.
                 let is_workday = |date: NaiveDate| (1..=5).contains(&of_week(date));
                 let rest = std::iter::successors(Some(tomorrow(date)), |date| Some(tomorrow(*date)));
                 let mut rest = rest.take_while(|later| later.month() == date.month());
@@ -106,7 +106,7 @@ impl Special {
     }
 }
 
-/// When a rule plans a wall time: never, once or twice.
+/// The moments of a wall time: none, one or two.
 fn instants(zone: Tz, wall: NaiveDateTime, fixed: bool) -> Vec<Millis> {
     match zone.from_local_datetime(&wall) {
         LocalResult::Single(instant) => vec![instant.timestamp_millis()],
@@ -115,7 +115,7 @@ fn instants(zone: Tz, wall: NaiveDateTime, fixed: bool) -> Vec<Millis> {
             vec![first.timestamp_millis(), second.timestamp_millis()]
         }
         LocalResult::None if fixed => {
-            // The clock never shows it: the first minute that it shows afterwards.
+            // In a gap: the first minute that the clock shows after it.
             let seconds = wall.and_utc().timestamp().rem_euclid(60);
             let minute = wall + TimeDelta::seconds((60 - seconds) % 60);
             let later = (0..).map(|minutes| minute + TimeDelta::minutes(minutes));
@@ -126,12 +126,12 @@ fn instants(zone: Tz, wall: NaiveDateTime, fixed: bool) -> Vec<Millis> {
     }
 }
 
-/// Planned times of one cron rule in one zone, as far as anybody has asked.
+/// Planned times of one cron rule in one zone, for the hours computed so far.
 struct Almanac {
     cron: Cron,
     zone: Tz,
     planned: Vec<Millis>,
-    /// The wall times that have been gone through, by whole hours.
+    /// The computed wall times are `from..to`, whole hours.
     from: NaiveDateTime,
     to: NaiveDateTime,
 }
@@ -139,23 +139,23 @@ struct Almanac {
 impl Almanac {
     fn new(cron: Cron, zone: Tz, moment: Millis) -> Self {
         let [second, minute, ..] = &cron.fields;
-        // Not far where there is much to go through.
+        // Start closer to `moment` if the rule has many times.
         let back = if second.values.len() * minute.values.len() > 60 { 6 } else { 40 * 24 };
         let from = hour(zone, moment) - TimeDelta::hours(back);
         Self { cron, zone, planned: Vec::new(), from, to: from }
     }
 
-    /// Goes through an hour, or through what is left of a day without any time.
-    fn go_on(&mut self) {
+    /// Computes the next hour, or skips the rest of a day that does not match.
+    fn extend(&mut self) {
         let date = self.to.date();
-        if !self.cron.runs_on(date) {
+        if !self.cron.matches_day(date) {
             self.to = (date + Days::new(1)).and_time(NaiveTime::MIN);
             return;
         }
         let fixed = self.cron.is_fixed();
         let times = self.cron.times(self.to).flat_map(|wall| instants(self.zone, wall, fixed));
         let times: Vec<_> = times.collect();
-        // Hours may overlap where the clock is set back; a gap makes several times one.
+        // Hours overlap where the clock is set back; a gap moves several times to one.
         let in_order = self.planned.last().into_iter().chain(&times).is_sorted_by(|a, b| a < b);
         self.planned.extend(times);
         if !in_order {
@@ -165,14 +165,14 @@ impl Almanac {
         self.to += TimeDelta::hours(1);
     }
 
-    /// Makes sure that everything around `moment` is there.
+    /// Computes the planned times around `moment`.
     fn reach(&mut self, moment: Millis) {
         let hour = hour(self.zone, moment);
         if hour < self.from + TimeDelta::hours(5) {
             *self = Self::new(self.cron.clone(), self.zone, moment);
         }
         while self.to < hour + TimeDelta::hours(5) {
-            self.go_on();
+            self.extend();
         }
     }
 
@@ -180,13 +180,13 @@ impl Almanac {
         self.reach(after);
         let farthest = self.to + Days::new(FARTHEST);
         while self.to < farthest {
-            let place = self.planned.partition_point(|planned| *planned <= after);
-            if let Some(next) = self.planned.get(place).copied() {
-                // The hours after it may have a time before it.
+            let index = self.planned.partition_point(|planned| *planned <= after);
+            if let Some(next) = self.planned.get(index).copied() {
+                // A later hour may have an earlier time.
                 self.reach(next);
-                return self.planned.get(place).copied();
+                return self.planned.get(index).copied();
             }
-            self.go_on();
+            self.extend();
         }
         None
     }
@@ -199,14 +199,14 @@ impl Almanac {
     }
 }
 
-/// The hour that the clocks of a zone show.
+/// The hour that the clocks of a zone show at `moment`.
 fn hour(zone: Tz, moment: Millis) -> NaiveDateTime {
     let instant = DateTime::from_timestamp_millis(moment).expect("in the calendar");
     let wall = instant.with_timezone(&zone).naive_local();
     wall.date().and_hms_opt(wall.hour(), 0, 0).expect("every day has its hours")
 }
 
-/// Every rule that is in use, by its text, and the planned times of each.
+/// Every rule in use by its text, and the almanacs of cron rules.
 #[derive(Default)]
 pub(crate) struct Almanacs {
     rules: BTreeMap<String, Rule>,
@@ -235,7 +235,7 @@ impl Almanacs {
         }
     }
 
-    /// How many planned times lie in `from..to`.
+    /// The number of planned times in `from..to`.
     pub(crate) fn count(&mut self, definition: &Definition, anchor: Millis, from: Millis, to: Millis) -> u64 {
         if to <= from {
             return 0;
@@ -243,7 +243,7 @@ impl Almanacs {
         match *self.rule(definition) {
             Rule::Now | Rule::At(_) => unreachable!("one-time schedules are not counted"),
             Rule::Every(interval) => {
-                // The planned times below a moment: those of anchor + n × interval with n from 1.
+                // Planned times before a moment: anchor + n × interval, with n from 1.
                 let below = |moment: Millis| (moment - 1 - anchor).div_euclid(interval).max(0);
                 (below(to) - below(from)).unsigned_abs()
             }
@@ -251,7 +251,7 @@ impl Almanacs {
         }
     }
 
-    /// The planned time of a new plan.
+    /// The first planned time of a new plan.
     pub(crate) fn first(&mut self, definition: &Definition, anchor: Millis, now: Millis) -> Option<Millis> {
         match *self.rule(definition) {
             Rule::Now => Some(now),

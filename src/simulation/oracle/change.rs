@@ -1,4 +1,4 @@
-//! Changes: what was asked for, and the step that was taken.
+//! Changes: requests of users, and steps taken.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::domain::{
     step::{Input, Step},
 };
 
-/// What a user asks for, besides new tasks and their ends.
+/// A user's request, besides creations and deletions.
 #[derive(Debug, Clone)]
 pub(crate) enum Asked {
     Pause,
@@ -20,14 +20,14 @@ pub(crate) enum Asked {
     RunByHand(Option<Map<String, Value>>),
 }
 
-/// Why the store asks what becomes of a task.
+/// The cause of a decision.
 #[derive(Debug, Clone)]
 pub(crate) enum Why {
-    /// It is claimed.
+    /// A claim.
     Due,
-    /// The request with this id wants something.
+    /// The request with this id.
     Request(String),
-    /// One of its executions is over.
+    /// The end of an execution.
     Ended,
 }
 

@@ -1,6 +1,6 @@
-//! The oracle: what must be true, by an account that takes nothing from the code that it checks.
+//! The oracle: checks the invariants against accounts of its own, without code of the scheduler.
 //!
-//! `change` < `account` < `record` < `invariants`: each uses only those before it.
+//! `change` < `account` < `record` < `invariants`: each file uses only those before it.
 
 pub(crate) mod account;
 pub(crate) mod almanac;

@@ -1,10 +1,10 @@
-//! Record: what was promised, kept apart from the store that promised it.
+//! Record: the store's promises, kept apart from the store.
 //!
-//! Every decision that the store takes is noted ([`Record::decided`]) and, once its answer is
-//! out, counts ([`Record::answered`]). A decision whose answer a crash has swallowed may have
-//! reached the disk or not; both are right, and the disk is asked ([`Record::reopened`]).
-//! The record knows what was asked for, by whom, and what the runner said, so it knows which
-//! input each decision is about and can take the step again by itself.
+//! Every decision is recorded as pending ([`Record::add_decision`]) and counts once its answer has been
+//! given ([`Record::settle`]). A pending decision may or may not have reached the disk before a crash;
+//! both are right, and the disk tells which ([`Record::settle_after_restart`]). The record also has the
+//! users' requests and the runner's verdicts, so it can derive the input of each decision and take the
+//! step again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -49,40 +49,40 @@ impl Entry {
     }
 }
 
-/// When a decision is taken, and what is not a function of the task.
+/// The inputs of a decision besides the task.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circumstances {
     pub(crate) now: Millis,
     pub(crate) roll: f64,
     pub(crate) policy: Policy,
-    /// Whether what an earlier process left behind is being settled.
+    /// Whether the executions of an earlier process are being closed.
     pub(crate) recovering: bool,
-    /// Whether the clock was set between the question and the decision.
+    /// Whether the clock was set between the scheduler's call and the decision.
     pub(crate) set_meanwhile: bool,
 }
 
-/// What was promised.
+/// The promises of the store, and their causes.
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) almanacs: Almanacs,
-    /// Every task that there is, and what became of its occurrences.
+    /// The account of every task.
     pub(crate) accounts: BTreeMap<TaskId, Account>,
-    /// Decisions that have not been answered yet, in order.
+    /// Decisions without an answer yet, in order.
     pending: VecDeque<Entry>,
-    /// What was asked for, by request.
+    /// Users' requests by their id.
     pub(crate) requests: BTreeMap<String, Asked>,
     /// Requests whose changes count.
     pub(crate) done: BTreeSet<String>,
-    /// What the runner said.
+    /// Verdicts of the runner.
     pub(crate) verdicts: BTreeMap<ExecutionId, Verdict>,
-    /// What handlers said.
+    /// Output of handlers.
     pub(crate) said: BTreeMap<ExecutionId, Vec<Line>>,
-    /// Executions that the runner was given, ever.
+    /// All executions ever given to a runner.
     pub(crate) started: BTreeSet<ExecutionId>,
 }
 
 impl Record {
-    /// The task as a decision must find it.
+    /// The task that the next decision must find.
     fn tip(&self, task: TaskId) -> Option<&Task> {
         match self.pending.iter().rev().find(|entry| entry.task == task) {
             Some(entry) => entry.after(),
@@ -90,7 +90,7 @@ impl Record {
         }
     }
 
-    pub(crate) fn created(&mut self, operation: u64, request: Option<String>, task: Task) {
+    pub(crate) fn add_creation(&mut self, operation: u64, request: Option<String>, task: Task) {
         self.pending.push_back(Entry {
             operation,
             request,
@@ -99,12 +99,12 @@ impl Record {
         });
     }
 
-    pub(crate) fn deleted(&mut self, operation: u64, request: Option<String>, task: TaskId) {
+    pub(crate) fn add_deletion(&mut self, operation: u64, request: Option<String>, task: TaskId) {
         self.pending.push_back(Entry { operation, request, task, what: What::Deleted });
     }
 
-    /// The store has asked what becomes of `before` and was told `result`.
-    pub(crate) fn decided(
+    /// Records and checks the decision `result` about the task `before`.
+    pub(crate) fn add_decision(
         &mut self,
         operation: u64,
         why: &Why,
@@ -112,12 +112,12 @@ impl Record {
         result: &Result<Step, Refused>,
         circumstances: Circumstances,
     ) {
-        assert_eq!(Some(before), self.tip(before.id), "the store asks about a task as it never was");
+        assert_eq!(Some(before), self.tip(before.id), "a decision about a task that never was in this state");
         if *result == Err(Refused::NotYet) {
             let due = before.due();
             assert!(
                 due.is_some_and(|due| due > circumstances.now) && !before.facts.running.is_empty(),
-                "it is due, or nothing of it runs: {before:#?}"
+                "refused with `NotYet`, but due or without a run: {before:#?}"
             );
             return;
         }
@@ -132,7 +132,7 @@ impl Record {
             now = now.max(due);
         }
         assert_eq!(
-            &replayed(before, &input, result, now, circumstances),
+            &replay(before, &input, result, now, circumstances),
             result,
             "the facts are not the fold of their events: {input:?}"
         );
@@ -144,11 +144,11 @@ impl Record {
         }
     }
 
-    /// What must have happened.
+    /// Derives the input of a decision.
     fn input(&self, why: &Why, before: &Task, result: &Result<Step, Refused>, recovering: bool) -> Input {
         match why {
             Why::Due => Input::Due,
-            Why::Request(id) => match self.requests.get(id).expect("somebody asked for it") {
+            Why::Request(id) => match self.requests.get(id).expect("a user's request") {
                 Asked::Pause => Input::Pause,
                 Asked::Resume => Input::Resume,
                 Asked::ResetRetries => Input::ResetRetries,
@@ -175,7 +175,7 @@ impl Record {
                 let verdict = match self.verdicts.get(&execution) {
                     Some(verdict) if !recovering => verdict.clone(),
                     _ => {
-                        assert!(recovering, "nobody has reported the end of {execution}");
+                        assert!(recovering, "no runner has reported the end of {execution}");
                         lost()
                     }
                 };
@@ -184,13 +184,13 @@ impl Record {
         }
     }
 
-    /// An operation failed although its decision was taken.
-    pub(crate) fn failed(&mut self, operation: u64) {
+    /// Drops the decisions of an operation that failed.
+    pub(crate) fn drop_operation(&mut self, operation: u64) {
         self.pending.retain(|entry| entry.operation != operation);
     }
 
-    /// An operation was answered: it and everything before it is there for good.
-    pub(crate) fn answered(&mut self, operation: u64) {
+    /// Counts the decisions of an answered operation and of all operations before it.
+    pub(crate) fn settle(&mut self, operation: u64) {
         while self.pending.front().is_some_and(|entry| entry.operation <= operation) {
             self.count();
         }
@@ -214,9 +214,9 @@ impl Record {
         }
     }
 
-    /// A new process finds this on the disk. What was answered is there; of what was not, the
-    /// first so many.
-    pub(crate) fn reopened(&mut self, data: &Data) {
+    /// Compares the disk with the record after the end of a process. The disk must have every answered
+    /// decision, and a first part of the pending ones.
+    pub(crate) fn settle_after_restart(&mut self, data: &Data) {
         let mut expected: BTreeMap<TaskId, Task> =
             self.accounts.iter().map(|(id, account)| (*id, account.task.clone())).collect();
         let mut reached = (expected == data.tasks).then_some(0);
@@ -230,14 +230,14 @@ impl Record {
             }
         }
         let Some(reached) = reached else {
-            panic!("an acknowledged change is lost, or there is one that nobody made: {:#?}", data.tasks)
+            panic!("an acknowledged change is lost, or the disk has an unknown one: {:#?}", data.tasks)
         };
         (0..reached).for_each(|_| self.count());
         self.pending.clear();
         self.compare_rows(data);
     }
 
-    /// What the disk holds is what was promised, to the row.
+    /// Checks that the rows on the disk are exactly the promised ones.
     pub(crate) fn compare_rows(&self, data: &Data) {
         let expected: BTreeMap<(TaskId, ExecutionId), &Execution> = self
             .accounts
@@ -245,11 +245,11 @@ impl Record {
             .flat_map(|(task, account)| account.rows.iter().map(|(id, row)| ((*task, *id), row)))
             .collect();
         let found: BTreeMap<_, _> = data.rows.iter().map(|(key, row)| (*key, row)).collect();
-        assert_eq!(found, expected, "the rows are not those that were written");
+        assert_eq!(found, expected, "the rows differ from the written ones");
     }
 }
 
-/// The execution of a run by hand that a step has added.
+/// The execution of a manual run that a step has added.
 fn by_hand(before: &Task, after: &Task) -> Option<ExecutionId> {
     let known = executions(before);
     let waiting = after.facts.waiting.iter().filter(|w| w.occurrence.by_hand).map(|w| w.execution);
@@ -264,8 +264,8 @@ fn executions(task: &Task) -> BTreeSet<ExecutionId> {
     facts.running.iter().map(|r| r.execution).chain(waiting).chain(skips).collect()
 }
 
-/// The same step, taken again.
-fn replayed(
+/// Takes the same step again.
+fn replay(
     before: &Task,
     input: &Input,
     result: &Result<Step, Refused>,
@@ -273,7 +273,7 @@ fn replayed(
     circumstances: Circumstances,
 ) -> Result<Step, Refused> {
     let Circumstances { roll, policy, .. } = circumstances;
-    // Ids are made in order, so the new ones are handed out in order again.
+    // New ids are made in ascending order, so they can be handed out in order again.
     let mut new: BTreeSet<ExecutionId> = BTreeSet::new();
     if let Ok(step) = result {
         new.extend(executions(&step.task));

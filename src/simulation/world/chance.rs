@@ -1,4 +1,4 @@
-//! Chance: numbers that follow from a seed alone.
+//! Chance: pseudo-random numbers from a seed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,13 +18,13 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// In `low..=high`.
+    /// Returns a number in `low..=high`.
     pub(crate) fn between(&self, low: i64, high: i64) -> i64 {
         let width = u64::try_from(high - low).expect("low is not above high") + 1;
         low + (self.bits() % width).cast_signed()
     }
 
-    /// In `low..=high`, small ones as likely as large ones.
+    /// Returns a number in `low..=high`; each order of magnitude is equally likely.
     pub(crate) fn spread(&self, low: i64, high: i64) -> i64 {
         let doublings = (high / low.max(1)).max(1).ilog2();
         let top = low.max(1) << self.between(0, i64::from(doublings) + 1).min(40);

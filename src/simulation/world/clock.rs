@@ -1,4 +1,4 @@
-//! The clock of one process: it goes with the runtime's time, and somebody may set it.
+//! The wall clock of one process: it follows the runtime's time and can be set.
 
 use std::{
     sync::{
@@ -19,11 +19,11 @@ use crate::{
     simulation::world::chance::Chance,
 };
 
-/// A wall clock.
+/// A wall clock that can be set.
 pub(crate) struct WallClock {
     chance: Arc<Chance>,
     began: Instant,
-    /// What it would show at the beginning, as it is set now.
+    /// The time at `began` by the clock as it is set now.
     origin: AtomicI64,
     set: Notify,
     steps: AtomicU64,
@@ -31,7 +31,7 @@ pub(crate) struct WallClock {
 }
 
 impl WallClock {
-    /// Shows `start` now. Within a runtime.
+    /// Starts a clock at `start`. Call within a runtime.
     pub(crate) fn new(start: Millis, chance: Arc<Chance>) -> Self {
         Self {
             chance,
@@ -43,25 +43,25 @@ impl WallClock {
         }
     }
 
-    /// Milliseconds since the process began, whatever the clock shows.
+    /// Milliseconds since the process began; independent of the clock's setting.
     pub(crate) fn elapsed(&self) -> Millis {
         Millis::try_from(self.began.elapsed().as_millis()).expect("fewer than a million years")
     }
 
-    /// Sets it forward, or back.
+    /// Sets the clock forward, or back if `by` is negative.
     pub(crate) fn step(&self, by: Millis) {
         self.origin.fetch_add(by, Ordering::Relaxed);
         self.steps.fetch_add(1, Ordering::Relaxed);
-        // Whoever waits for a moment is woken, as by the kernel.
+        // Setting the clock ends waits, as the kernel's timer does.
         self.set.notify_waiters();
     }
 
-    /// How often it has been set.
+    /// The number of times that the clock has been set.
     pub(crate) fn steps(&self) -> u64 {
         self.steps.load(Ordering::Relaxed)
     }
 
-    /// The last roll that was asked for.
+    /// The last result of [`Clock::roll`].
     pub(crate) fn last_roll(&self) -> f64 {
         f64::from_bits(self.last_roll.load(Ordering::Relaxed))
     }

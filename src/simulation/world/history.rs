@@ -1,13 +1,13 @@
-//! History: everything that happens, as lines; a digest of all of them and the last few.
+//! History: all events of a seed as lines, kept as a digest of all lines and the last ones.
 
 use std::{collections::VecDeque, sync::Mutex};
 
 use crate::domain::lock::lock;
 
-/// How many lines a failure shows.
+/// Lines that a failure shows.
 const TAIL: usize = 60;
 
-/// What has happened.
+/// The lines of a seed.
 #[derive(Default)]
 pub(crate) struct History(Mutex<Lines>);
 
@@ -33,17 +33,17 @@ impl History {
         }
     }
 
-    /// The same for the same history.
+    /// A hash of all lines.
     pub(crate) fn digest(&self) -> u64 {
         self.lines().digest
     }
 
-    /// How many lines there are.
+    /// The number of lines.
     pub(crate) fn count(&self) -> u64 {
         self.lines().count
     }
 
-    /// The last lines.
+    /// The last lines, indented.
     pub(crate) fn tail(&self) -> String {
         self.lines().tail.iter().map(|line| format!("  {line}\n")).collect()
     }

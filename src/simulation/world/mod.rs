@@ -1,4 +1,4 @@
-//! What outlives a process (the disk, the record, the history), and a process.
+//! The world: the state that outlives a process (the disk, the record, the history), and a process.
 
 pub(crate) mod chance;
 pub(crate) mod clock;
@@ -27,22 +27,22 @@ use crate::{
     store::memory::disk::Disk,
 };
 
-/// What is unkind about a seed.
+/// The weather of a seed: delays, failures and crashes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weather {
-    /// The longest that the store takes for a part of an operation, milliseconds.
+    /// The longest delay of a part of a store's operation, in milliseconds.
     pub(crate) delay: Millis,
-    /// One in so many operations of the store fails; 0 is none.
+    /// One in this many operations of the store fails; 0 means none.
     pub(crate) failures: i64,
-    /// In one of so many operations the process dies; 0 is none.
+    /// In one of this many operations of the store the process dies; 0 means none.
     pub(crate) crashes: i64,
-    /// How many operations of the store there are, after which everything ends.
+    /// The seed ends after this many operations of the store.
     pub(crate) operations: u64,
-    /// How many runs there is room for.
+    /// Runs at once at most.
     pub(crate) capacity: usize,
 }
 
-/// What outlives a process.
+/// The state that outlives a process.
 pub(crate) struct World {
     pub(crate) chance: Arc<Chance>,
     pub(crate) history: History,
@@ -82,28 +82,23 @@ impl World {
         lock(&self.record)
     }
 
-    /// Runs checks. If one fails the seed is over.
-    pub(crate) fn hold<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
+    /// Runs checks. A panic of a check ends the seed.
+    pub(crate) fn run_checks<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
         match catch_unwind(AssertUnwindSafe(checks)) {
             Ok(value) => Some(value),
             Err(panic) => {
-                self.breaks(text_of(&*panic).to_owned());
+                lock(&self.broken).get_or_insert(text_of(&*panic).to_owned());
                 None
             }
         }
     }
 
-    pub(crate) fn breaks(&self, text: String) {
-        let mut broken = lock(&self.broken);
-        broken.get_or_insert(text);
-    }
-
-    /// Whether it has used up its operations, or something did not hold.
+    /// Whether the seed has used up its operations, or a check has failed.
     pub(crate) fn is_over(&self) -> bool {
         self.operations.load(Relaxed) >= self.weather.operations || self.broken().is_some()
     }
 
-    /// What did not hold.
+    /// The text of the first failed check.
     pub(crate) fn broken(&self) -> Option<String> {
         lock(&self.broken).clone()
     }
@@ -115,20 +110,20 @@ pub(crate) struct Process {
     pub(crate) clock: Arc<WallClock>,
     pub(crate) recovering: AtomicBool,
     pub(crate) stopping: AtomicBool,
-    /// How many operations of the store have failed.
+    /// Failed operations of the store.
     pub(crate) failures: AtomicU64,
     /// Operations of the store under way.
     pub(crate) busy: AtomicUsize,
     /// Runs under way.
     pub(crate) runs: Mutex<BTreeSet<ExecutionId>>,
-    /// How often there was no room for another run.
+    /// The number of times that all runners were busy.
     pub(crate) full: AtomicU64,
     dead: AtomicBool,
     died: Notify,
 }
 
 impl Process {
-    /// Starts with its clock at `wall`. Within a runtime.
+    /// Starts a process with its clock at `wall`. Call within a runtime.
     pub(crate) fn new(world: &Arc<World>, wall: Millis) -> Self {
         Self {
             clock: Arc::new(WallClock::new(wall, world.chance.clone())),
@@ -144,7 +139,7 @@ impl Process {
         }
     }
 
-    /// It is killed: whatever it still does reaches nothing.
+    /// Kills the process: its later work has no effect.
     pub(crate) fn die(&self) {
         self.dead.store(true, Relaxed);
         self.died.notify_one();
@@ -154,28 +149,27 @@ impl Process {
         self.dead.load(Relaxed)
     }
 
-    /// Once it is killed.
-    pub(crate) async fn death(&self) {
+    pub(crate) async fn wait_for_death(&self) {
         self.died.notified().await;
     }
 
-    /// Goes no further once it is dead.
-    pub(crate) async fn alive(&self) {
+    /// Never returns once the process is dead.
+    pub(crate) async fn halt_if_dead(&self) {
         if self.is_dead() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// As [`World::hold`]; the process ends if a check fails.
-    pub(crate) fn hold<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
-        let value = self.world.hold(checks);
+    /// As [`World::run_checks`]; a failed check also kills the process.
+    pub(crate) fn run_checks<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
+        let value = self.world.run_checks(checks);
         if value.is_none() {
             self.die();
         }
         value
     }
 
-    /// Adds a line to the history, with what the clock shows.
+    /// Adds a line to the history, with the clock's time.
     pub(crate) fn tell(&self, text: impl std::fmt::Display) {
         if self.is_dead() {
             return;

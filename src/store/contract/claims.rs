@@ -1,4 +1,4 @@
-//! Claims: what is due.
+//! Claims of due tasks.
 
 use super::*;
 
@@ -11,10 +11,10 @@ fn names(steps: &[Step]) -> Vec<&str> {
     steps.iter().map(|step| step.task.definition.name.as_str()).collect()
 }
 
-/// A task that is due once, so many minutes after the start.
+/// A task that is due once, `minutes` after the start.
 fn due_after(bench: &mut Bench, name: &str, minutes: Millis) -> Task {
     let moment = (START + minutes * 60_000).to_string();
-    bench.created(name, definition(&moment))
+    bench.create(name, definition(&moment))
 }
 
 pub(crate) fn what_is_due_is_decided_about_earliest_first_and_no_more_than_asked(bench: &mut Bench) {
@@ -34,7 +34,7 @@ pub(crate) fn a_claim_writes_what_each_decision_says(bench: &mut Bench) {
     let task = bench.hourly("task");
     let steps = claim(bench, START + HOUR, 10);
     let [step] = &steps[..] else { panic!("one is due: {steps:?}") };
-    let found = bench.found(task.id);
+    let found = bench.read(task.id);
     assert_eq!((&found, found.facts.running.len()), (&step.task, 1));
     let id = step.start[0].execution;
     let row = bench.wait(bench.store().execution(task.id, id)).expect("it reads").expect("its row");
@@ -42,7 +42,7 @@ pub(crate) fn a_claim_writes_what_each_decision_says(bench: &mut Bench) {
     assert_eq!(bench.wait(bench.store().running()).expect("it reads"), [(task.id, id)]);
     assert_eq!(bench.wait(bench.store().next_due()).expect("it reads"), Some(START + 2 * HOUR));
     bench.reopen();
-    assert_eq!(bench.found(task.id), found);
+    assert_eq!(bench.read(task.id), found);
     assert_eq!(bench.wait(bench.store().running()).expect("it reads"), [(task.id, id)]);
 }
 
@@ -71,8 +71,12 @@ pub(crate) fn one_that_cannot_be_decided_about_is_held_back_until_it_is_changed(
     });
     let steps = bench.claim(until, 10, decide).expect("it claims");
     assert_eq!(names(&steps), ["sound"], "the others go on");
-    assert_eq!(bench.wait(bench.store().next_due()).expect("it reads"), None, "nobody asks again and again");
-    assert_eq!((bench.found(broken.id), bench.found(idle.id)), (broken.clone(), idle.clone()));
+    assert_eq!(
+        bench.wait(bench.store().next_due()).expect("it reads"),
+        None,
+        "the held-back task is not claimed again and again"
+    );
+    assert_eq!((bench.read(broken.id), bench.read(idle.id)), (broken.clone(), idle.clone()));
 
     for task in [broken, idle] {
         let changed = Task { updated_at: START + 1, ..task.clone() };

@@ -1,12 +1,12 @@
-//! Copies of everything: made beside the work, taken in by an empty store.
+//! Copies: export while the store serves, import into an empty store.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::store::copy::{Cursor, Import, Record};
 
-/// Every record, in the order of the copy; `between` happens after each part.
-fn copied(bench: &mut Bench, mut between: impl FnMut(&mut Bench)) -> Vec<Record> {
+/// Exports every record, in the order of the copy; calls `between` after each part.
+fn copy_all(bench: &mut Bench, mut between: impl FnMut(&mut Bench)) -> Vec<Record> {
     let mut records = Vec::new();
     let mut rest = Some(Cursor::default());
     while let Some(from) = rest {
@@ -18,19 +18,19 @@ fn copied(bench: &mut Bench, mut between: impl FnMut(&mut Bench)) -> Vec<Record>
     records
 }
 
-fn take_in(bench: &Bench, records: &[Record]) -> Result<(), StoreError> {
+fn import(bench: &Bench, records: &[Record]) -> Result<(), StoreError> {
     for part in records.chunks(7) {
         bench.wait(bench.store().import(Import::Records(part.to_vec())))?;
     }
     bench.wait(bench.store().import(Import::Complete))
 }
 
-/// Something of every kind.
+/// Writes records of every kind.
 fn furnish(bench: &mut Bench) -> (Task, ExecutionId) {
     let keeps = Definition { keep_executions: 500, ..definition("@hourly") };
-    let task = bench.created("task", keeps);
+    let task = bench.create("task", keeps);
     let paused = bench.hourly("paused");
-    bench.happens(paused.id, START + 1, Input::Pause).expect("it is not paused");
+    bench.step(paused.id, START + 1, Input::Pause).expect("it is not paused");
     for n in 0..50 {
         let id = bench.run_by_hand(task.id, START + n * 10);
         for chunk in 0..2 {
@@ -56,7 +56,7 @@ fn furnish(bench: &mut Bench) -> (Task, ExecutionId) {
 
 pub(crate) fn a_copy_has_everything_and_an_empty_store_takes_it_in(bench: &mut Bench) {
     let (task, running) = furnish(bench);
-    let records = copied(bench, |_| {});
+    let records = copy_all(bench, |_| {});
     let count = |kind: fn(&Record) -> bool| records.iter().filter(|record| kind(record)).count();
     assert_eq!(count(|record| matches!(record, Record::Task(_))), 2);
     assert_eq!(count(|record| matches!(record, Record::Execution(_))), 51, "none of a deleted task");
@@ -65,14 +65,14 @@ pub(crate) fn a_copy_has_everything_and_an_empty_store_takes_it_in(bench: &mut B
     assert_eq!(count(|record| matches!(record, Record::Value { .. })), 1);
 
     let mut other = Bench::new(bench.open);
-    take_in(&other, &records).expect("it is empty");
+    import(&other, &records).expect("it is empty");
     for reopened in [false, true] {
         if reopened {
             other.reopen();
             assert_eq!(other.store().report().tasks, 2);
             assert!(other.store().report().rebuilt.is_empty(), "{:?}", other.store().report());
         }
-        assert_eq!(copied(&mut other, |_| {}), records);
+        assert_eq!(copy_all(&mut other, |_| {}), records);
         let all = |bench: &Bench| {
             let store = bench.store();
             let page = bench.wait(store.tasks(everything())).expect("it reads");
@@ -98,42 +98,42 @@ pub(crate) fn a_copy_has_everything_and_an_empty_store_takes_it_in(bench: &mut B
         };
         assert_eq!(all(&other), all(bench));
     }
-    // And it goes on from there.
+    // The imported store goes on.
     other.end(task.id, running, START + 6000);
     assert_eq!(other.all_executions(task.id).total, 51);
 }
 
 pub(crate) fn only_an_empty_store_takes_a_copy_in(bench: &mut Bench) {
     furnish(bench);
-    let records = copied(bench, |_| {});
-    let before = copied(bench, |_| {});
-    assert!(matches!(take_in(bench, &records), Err(StoreError::NotEmpty)));
+    let records = copy_all(bench, |_| {});
+    let before = copy_all(bench, |_| {});
+    assert!(matches!(import(bench, &records), Err(StoreError::NotEmpty)));
     bench.wait(bench.store().import(Import::Abandon)).expect("there is nothing to give up");
-    assert_eq!(copied(bench, |_| {}), before, "nothing has changed");
+    assert_eq!(copy_all(bench, |_| {}), before, "nothing has changed");
     let mut other = Bench::new(bench.open);
     other.wait(other.store().put("key".to_owned(), json!(1))).expect("it is kept");
-    assert!(matches!(take_in(&other, &records), Err(StoreError::NotEmpty)));
-    assert_eq!(copied(&mut other, |_| {}).len(), 1);
+    assert!(matches!(import(&other, &records), Err(StoreError::NotEmpty)));
+    assert_eq!(copy_all(&mut other, |_| {}).len(), 1);
 }
 
 pub(crate) fn a_copy_that_is_given_up_leaves_an_empty_store(bench: &mut Bench) {
     furnish(bench);
-    let records = copied(bench, |_| {});
+    let records = copy_all(bench, |_| {});
     let mut other = Bench::new(bench.open);
     let wait = |bench: &Bench, import| bench.wait(bench.store().import(import));
     wait(&other, Import::Records(records[..90].to_vec())).expect("it is empty");
-    // Something that is there already.
-    wait(&other, Import::Records(records[..1].to_vec())).expect_err("it is there twice");
+    // A record that the store has already.
+    wait(&other, Import::Records(records[..1].to_vec())).expect_err("the record occurs twice");
     wait(&other, Import::Abandon).expect("it is given up");
-    assert_eq!(copied(&mut other, |_| {}), []);
+    assert_eq!(copy_all(&mut other, |_| {}), []);
     assert_eq!((other.names(), other.wait(other.store().next_due()).expect("it reads")), (Vec::new(), None));
-    take_in(&other, &records).expect("it is empty");
-    assert_eq!(copied(&mut other, |_| {}), records);
+    import(&other, &records).expect("it is empty");
+    assert_eq!(copy_all(&mut other, |_| {}), records);
 }
 
 pub(crate) fn a_task_and_its_executions_are_of_one_moment_in_a_copy(bench: &mut Bench) {
     let keeps = Definition { keep_executions: 1000, overlap: Overlap::Skip, ..definition("@hourly") };
-    let tasks: Vec<Task> = (0..40).map(|n| bench.created(&format!("task {n:02}"), keeps.clone())).collect();
+    let tasks: Vec<Task> = (0..40).map(|n| bench.create(&format!("task {n:02}"), keeps.clone())).collect();
     for task in &tasks {
         let rows: Vec<_> =
             (0..30).map(|n| bench.row(task, ExecutionStatus::Completed, START - 1000 + n)).collect();
@@ -141,8 +141,8 @@ pub(crate) fn a_task_and_its_executions_are_of_one_moment_in_a_copy(bench: &mut 
     }
     let mut parts = 0;
     let mut running: Vec<Option<ExecutionId>> = vec![None; tasks.len()];
-    let records = copied(bench, |bench| {
-        // Every task begins or ends a run.
+    let records = copy_all(bench, |bench| {
+        // Each task begins or ends a run.
         parts += 1;
         for (task, running) in tasks.iter().zip(&mut running) {
             match running.take() {

@@ -1,4 +1,4 @@
-//! Executions: listed, replaced, pruned, removed.
+//! Executions: list, replace, prune, remove.
 
 use std::sync::Mutex;
 
@@ -27,7 +27,7 @@ pub(crate) fn rows_are_listed_newest_first_and_replaced_by_their_id(bench: &mut 
 
 pub(crate) fn only_as_many_rows_as_the_task_keeps_stay(bench: &mut Bench) {
     let keeps = Definition { keep_executions: 5, overlap: Overlap::Allow, ..definition("@hourly") };
-    let task = bench.created("task", keeps);
+    let task = bench.create("task", keeps);
     let in_progress = bench.run_by_hand(task.id, START);
     let mut ended = Vec::new();
     for n in 1..=20 {
@@ -52,13 +52,13 @@ pub(crate) fn only_as_many_rows_as_the_task_keeps_stay(bench: &mut Bench) {
 
 pub(crate) fn an_end_that_does_not_stay_leaves_no_output(bench: &mut Bench) {
     let keeps = Definition { keep_executions: 2, overlap: Overlap::Allow, ..definition("@hourly") };
-    let task = bench.created("task", keeps);
+    let task = bench.create("task", keeps);
     let all: Vec<_> = (0..4).map(|n| bench.run_by_hand(task.id, START + n)).collect();
     let verdict = Box::new(Verdict::failed(Reason::Exception, "no luck"));
     let decide = bench.decision(START + 10, Input::Ended { execution: all[0], verdict });
     let output = Output { execution: all[0], chunk: 0, lines: vec![line("its last words")] };
     bench.wait(bench.store().change(task.id, decide, Some(output), None)).expect("it is in progress");
-    // The newer ones are still in progress, and more than the task keeps.
+    // The newer executions are still in progress, and more than the task keeps.
     assert_eq!(bench.wait(bench.store().execution(task.id, all[0])).expect("it reads"), None);
     assert_eq!(bench.wait(bench.store().outputs(vec![all[0]], None)).expect("it reads").remove(0), []);
 }
@@ -99,10 +99,10 @@ pub(crate) fn lists_of_executions_agree_with_a_naive_model(bench: &mut Bench) {
 
 pub(crate) fn old_history_is_counted_and_then_removed(bench: &mut Bench) {
     let keeps = Definition { keep_executions: 1000, ..definition("@hourly") };
-    let (task, other) = (bench.created("task", keeps.clone()), bench.created("other", keeps));
+    let (task, other) = (bench.create("task", keeps.clone()), bench.create("other", keeps));
     let day = 24 * HOUR;
     for task in [&task, &other] {
-        // One a day, every tenth still in progress.
+        // One execution a day, every tenth still in progress.
         let status = |n| if n % 10 == 0 { ExecutionStatus::Running } else { ExecutionStatus::Completed };
         let rows: Vec<_> = (0..100).map(|n| bench.row(task, status(n), START + n * day)).collect();
         let output = Output { execution: rows[1].id, chunk: 0, lines: vec![line("said")] };
@@ -135,7 +135,7 @@ pub(crate) fn old_history_is_counted_and_then_removed(bench: &mut Bench) {
 }
 
 pub(crate) fn others_are_served_while_much_history_is_removed(bench: &mut Bench) {
-    let task = bench.created("task", Definition { keep_executions: 10_000, ..definition("@hourly") });
+    let task = bench.create("task", Definition { keep_executions: 10_000, ..definition("@hourly") });
     let rows = (0..2000).map(|n| bench.row(&task, ExecutionStatus::Completed, START + n)).collect();
     bench.write_rows(task.id, rows);
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -152,7 +152,7 @@ pub(crate) fn others_are_served_while_much_history_is_removed(bench: &mut Bench)
             removed();
             removal
         });
-        // It has been asked for when this is asked for.
+        // The removal has been sent before the value.
         tokio::task::yield_now().await;
         let value = bench.runtime.spawn(async move {
             let value = value.await;
@@ -167,7 +167,7 @@ pub(crate) fn others_are_served_while_much_history_is_removed(bench: &mut Bench)
 }
 
 pub(crate) fn history_is_counted_while_it_is_removed(bench: &mut Bench) {
-    let task = bench.created("task", Definition { keep_executions: 10_000, ..definition("@hourly") });
+    let task = bench.create("task", Definition { keep_executions: 10_000, ..definition("@hourly") });
     let rows = (0..500).map(|n| bench.row(&task, ExecutionStatus::Completed, START + n)).collect();
     bench.write_rows(task.id, rows);
     let removal = bench.store().remove_history(START + HOUR, false);

@@ -1,4 +1,4 @@
-//! The store as a whole: values, statistics, closing, reopening, many at once.
+//! The store as a whole: values, statistics, closing, reopening, concurrent operations.
 
 use super::*;
 
@@ -23,7 +23,7 @@ pub(crate) fn everything_is_still_there_after_reopening(bench: &mut Bench) {
     assert_eq!(bench.store().report().epoch, 1);
     let task = bench.hourly("task");
     let paused = bench.hourly("paused");
-    bench.happens(paused.id, START + 1, Input::Pause).expect("it is not paused");
+    bench.step(paused.id, START + 1, Input::Pause).expect("it is not paused");
     let ended = bench.run_by_hand(task.id, START + 1);
     let output = Output { execution: ended, chunk: 0, lines: vec![line("x".repeat(100_000))] };
     bench.wait(bench.store().append(output)).expect("it is kept");
@@ -50,11 +50,11 @@ pub(crate) fn everything_is_still_there_after_reopening(bench: &mut Bench) {
         bench.reopen();
         assert_eq!(all(bench), before);
         let clean = Report { epoch, tasks: 2, ..Report::default() };
-        assert_eq!(bench.store().report(), clean, "nothing is to be mended");
+        assert_eq!(bench.store().report(), clean, "no repair is needed");
     }
     let counted = bench.wait(bench.store().remove_history(START + HOUR, true)).expect("it counts");
     assert_eq!(counted, Removal { executions: 1, audit: 1 });
-    // And it goes on where it was.
+    // The reopened store goes on.
     bench.end(task.id, running, START + 4);
     assert_eq!(bench.all_executions(task.id).total, 2);
 }
@@ -88,7 +88,7 @@ pub(crate) fn a_closed_store_refuses_changes(bench: &mut Bench) {
 pub(crate) fn what_many_ask_for_at_once_is_all_done(bench: &mut Bench) {
     const EACH: usize = 40;
     let names: Vec<_> = (0..EACH).map(|n| format!("task {n}")).collect();
-    // Eight threads want the same names; each name goes to one of them.
+    // Eight threads create tasks of the same names; for each name one of them succeeds.
     let wanted: Vec<Vec<Task>> =
         (0..8).map(|_| names.iter().map(|name| bench.task(name, definition("@hourly"))).collect()).collect();
     let store = bench.store.clone().expect("it is open");
@@ -103,7 +103,7 @@ pub(crate) fn what_many_ask_for_at_once_is_all_done(bench: &mut Bench) {
                     for task in tasks {
                         match runtime.block_on(store.create(task.clone(), None)) {
                             Ok(()) => {
-                                // Whoever is told so can read it.
+                                // An acknowledged task can be read at once.
                                 assert_eq!(
                                     runtime.block_on(store.task(task.id)).expect("it reads").as_ref(),
                                     Some(&task)
@@ -128,14 +128,14 @@ pub(crate) fn what_many_ask_for_at_once_is_all_done(bench: &mut Bench) {
     bench.reopen();
     assert_eq!(bench.names(), expected);
     for task in created {
-        assert_eq!(bench.found(task.id), task);
+        assert_eq!(bench.read(task.id), task);
     }
 }
 
 pub(crate) fn statistics_count_what_there_is(bench: &mut Bench) {
     let task = bench.hourly("task");
     let paused = bench.hourly("paused");
-    bench.happens(paused.id, START + 1, Input::Pause).expect("it is not paused");
+    bench.step(paused.id, START + 1, Input::Pause).expect("it is not paused");
     bench.run_by_hand(task.id, START + 1);
     bench.wait(bench.store().put("key".to_owned(), json!(1))).expect("it is kept");
     let brief = bench.wait(bench.store().statistics(false)).expect("it counts");

@@ -1,9 +1,9 @@
-//! Lists of tasks, against a model that looks at all of them.
+//! Lists of tasks, compared with a model that scans all tasks.
 
 use super::*;
 use crate::domain::facts::{LastOutcome, Occurrence, PendingRetry};
 
-/// A task in any state, with few different values, so that many are equal in something.
+/// A task in any state, with few different values, so that many tasks share some.
 fn arbitrary(bench: &mut Bench, numbers: &mut Numbers, number: usize) -> Task {
     let name = format!("{} {number}", numbers.among(&["nightly Report", "nightly", "ÄRGER", "ärger", "x"]));
     let mut task = bench.task(&name, definition("@hourly"));
@@ -46,7 +46,7 @@ fn naive(tasks: &[Task], query: &TaskQuery) -> Page<Task> {
         chosen.reverse();
     }
     if query.sort == TaskSort::NextRun {
-        // Stable: those without a next run go to the end as they are.
+        // Stable: tasks without a next run move to the end in their order.
         chosen.sort_by_key(|task| task.next_run().is_none());
     }
     let total = chosen.len() as u64;

@@ -1,7 +1,7 @@
-//! The contract: what every backend of [`Store`] must do, as stories that know no backend.
+//! The contract of every backend of [`Store`], as stories independent of the backend.
 //!
-//! A backend passes them by calling [`passes`] with a function that opens it in a directory,
-//! an empty one or one that it has written before.
+//! A backend's tests call [`passes`] with a function that opens the backend in a directory, empty or
+//! written by the backend before.
 
 use std::{
     path::Path,
@@ -33,11 +33,11 @@ pub(crate) mod keeping;
 pub(crate) mod lists;
 pub(crate) mod output;
 
-/// Opens a backend's store in a directory, with a time of its own.
+/// Opens a backend's store in a directory; the store reads its time from [`Now`].
 pub(crate) type Open = fn(&Path, Now) -> Arc<dyn Store>;
 
-/// Makes a test of each story for the backend that `$open` opens. The tests are in modules of
-/// their own, so it is a path from within one: `super::open`.
+/// Makes a test of each story for the backend that `$open` opens. The tests lie in modules, so `$open` is
+/// a path from inside one: `super::open`.
 macro_rules! passes {
     ($open:expr) => {
         $crate::store::contract::passes! { $open;
@@ -104,7 +104,7 @@ macro_rules! passes {
 }
 pub(crate) use passes;
 
-/// The moment at which the stories start.
+/// The time at which the stories start.
 const START: Millis = 1_772_445_600_000;
 const HOUR: Millis = 3_600_000;
 
@@ -152,29 +152,29 @@ impl Bench {
         Task::new(TaskId(self.next_id()), definition, START)
     }
 
-    /// A task with this name that is due every hour, in the store.
+    /// Creates a task with this name that is due every hour.
     fn hourly(&mut self, name: &str) -> Task {
-        self.created(name, definition("@hourly"))
+        self.create(name, definition("@hourly"))
     }
 
-    fn created(&mut self, name: &str, definition: Definition) -> Task {
+    fn create(&mut self, name: &str, definition: Definition) -> Task {
         let task = self.task(name, definition);
         self.wait(self.store().create(task.clone(), None)).expect("it is created");
         task
     }
 
-    fn found(&self, id: TaskId) -> Task {
+    fn read(&self, id: TaskId) -> Task {
         self.wait(self.store().task(id)).expect("it reads").expect("it is there")
     }
 
-    /// Lets something happen to a task at a moment.
-    fn happens(&mut self, task: TaskId, now: Millis, input: Input) -> Result<Step, StoreError> {
+    /// Gives a task an input at a time.
+    fn step(&mut self, task: TaskId, now: Millis, input: Input) -> Result<Step, StoreError> {
         let decide = self.decision(now, input);
         self.wait(self.store().change(task, decide, None, None))
     }
 
     fn decision(&mut self, now: Millis, input: Input) -> Decision {
-        // Every decision has ids of its own, in the order of the decisions.
+        // Each decision makes new ids, in the order of the decisions.
         self.ids += 1;
         let mut next = self.ids << 32;
         Box::new(move |task, _| {
@@ -187,7 +187,7 @@ impl Bench {
         })
     }
 
-    /// What becomes of the tasks that are due by a moment, to which the store's time is set.
+    /// Claims the tasks due by `now`, to which the store's time is set first.
     fn claim(&self, until: Millis, most: usize, decide: Decision) -> Result<Vec<Step>, StoreError> {
         self.now.store(until, Ordering::Relaxed);
         self.wait(self.store().claim(0, most, decide)).map(|claimed| claimed.steps)
@@ -196,7 +196,7 @@ impl Bench {
     fn run_by_hand(&mut self, task: TaskId, now: Millis) -> ExecutionId {
         let execution = ExecutionId(self.next_id());
         let input = Input::RunByHand { execution, params: None };
-        let step = self.happens(task, now, input).expect("a run by hand is allowed");
+        let step = self.step(task, now, input).expect("a run by hand is allowed");
         assert_eq!(step.start[0].execution, execution);
         execution
     }
@@ -204,10 +204,10 @@ impl Bench {
     fn end(&mut self, task: TaskId, execution: ExecutionId, now: Millis) {
         let ending = Ending::Completed { result: json!(1) };
         let verdict = Box::new(Verdict::of(ending));
-        self.happens(task, now, Input::Ended { execution, verdict }).expect("it is in progress");
+        self.step(task, now, Input::Ended { execution, verdict }).expect("it is in progress");
     }
 
-    /// Writes rows of a task, whatever its facts say.
+    /// Writes rows of a task without a change of its facts.
     fn write_rows(&mut self, task: TaskId, rows: Vec<Execution>) {
         let decide: Decision =
             Box::new(move |task, _| Ok(Step { rows: rows.clone(), ..Step::to(task.clone()) }));
@@ -231,7 +231,7 @@ impl Bench {
 }
 
 impl Drop for Bench {
-    /// Before the directory goes: a store that cannot write any more ends the process.
+    /// Closes the store before its directory is removed: a store that cannot write ends the process.
     fn drop(&mut self) {
         if let Some(store) = self.store.take() {
             let _ = self.runtime.block_on(store.close());
@@ -244,7 +244,7 @@ fn now_of(now: &Arc<AtomicI64>) -> Now {
     Arc::new(move || now.load(Ordering::Relaxed))
 }
 
-/// All tasks by name.
+/// A query for all tasks by name.
 fn everything() -> TaskQuery {
     TaskQuery {
         status: None,
@@ -258,7 +258,7 @@ fn everything() -> TaskQuery {
     }
 }
 
-/// A row of a first attempt.
+/// Makes a row of a first attempt.
 pub(crate) fn row(task: &Task, id: ExecutionId, status: ExecutionStatus, created_at: Millis) -> Execution {
     let occurrence = Occurrence { scheduled_for: created_at, by_hand: false, params: None };
     let running = Running {
@@ -286,7 +286,7 @@ fn audit(task: &Task, time: Millis) -> Audit {
     }
 }
 
-/// Numbers that look random and are the same in every run (the xorshift of Marsaglia, 2003).
+/// Pseudo-random numbers, the same in every run (the xorshift of Marsaglia, 2003).
 pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {

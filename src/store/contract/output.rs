@@ -35,7 +35,7 @@ pub(crate) fn lines_come_back_in_the_order_they_were_written(bench: &mut Bench) 
 
 pub(crate) fn long_lines_come_back_whole(bench: &mut Bench) {
     let execution = execution(bench);
-    // Around the size at which a backend may cut, with letters of several bytes across the cut.
+    // Sizes around a backend's piece, with letters of several bytes across the cut.
     let lengths = [32_767, 32_768, 32_769, 65_536, 100_003, 1_000_000];
     let mut all = Vec::new();
     for (chunk, length) in (0..).zip(lengths) {
@@ -72,7 +72,7 @@ pub(crate) fn the_tail_is_the_last_bytes_and_has_no_holes(bench: &mut Bench) {
         (2, &["nd"]),
         (3, &["end"]),
         (6, &["本", "end"]),
-        // A letter does not fit in what is left, and nothing from before it takes its place.
+        // The letter does not fit in the room left, and no earlier text takes that room.
         (8, &["本", "end"]),
         (9, &["日本", "end"]),
         (11, &["ee", "", "日本", "end"]),

@@ -1,4 +1,4 @@
-//! Copies: a task with all that belongs to it is a part, and everything else another.
+//! Copies: each task with its rows and output is a part, and all other records are the last part.
 
 use super::{
     disk::{Data, Write},
@@ -17,10 +17,10 @@ pub(crate) fn export(from: Cursor) -> Operation<Part> {
         let next = data.tasks.values().find(|task| task.id.to_bytes()[..] > from.after[..]);
         let answer = match next {
             Some(task) => Part {
-                records: whole(data, task),
+                records: task_records(data, task),
                 rest: Some(Cursor { after: task.id.to_bytes().to_vec(), ..Cursor::default() }),
             },
-            None => Part { records: others(data), rest: None },
+            None => Part { records: other_records(data), rest: None },
         };
         Ok(Prepared { answer, writes: Vec::new() })
     })
@@ -33,18 +33,18 @@ pub(crate) fn import(import: Import) -> Operation<()> {
                 if !data.importing && !data.is_empty() {
                     return Err(StoreError::NotEmpty);
                 }
-                records.iter().try_for_each(|record| absent(data, record))?;
-                vec![Write::Copy(records)]
+                records.iter().try_for_each(|record| ensure_absent(data, record))?;
+                vec![Write::Import(records)]
             }
-            Import::Complete => vec![Write::Copied],
-            Import::Abandon if data.importing => vec![Write::NoCopy],
+            Import::Complete => vec![Write::CompleteImport],
+            Import::Abandon if data.importing => vec![Write::AbandonImport],
             Import::Abandon => Vec::new(),
         };
         Ok(Prepared { answer: (), writes })
     })
 }
 
-fn whole(data: &Data, task: &Task) -> Vec<Record> {
+fn task_records(data: &Data, task: &Task) -> Vec<Record> {
     let mut records = vec![Record::Task(Box::new(task.clone()))];
     for row in data.rows_of(task.id) {
         records.push(Record::Execution(Box::new(row.clone())));
@@ -56,23 +56,23 @@ fn whole(data: &Data, task: &Task) -> Vec<Record> {
     records
 }
 
-fn others(data: &Data) -> Vec<Record> {
+fn other_records(data: &Data) -> Vec<Record> {
     let audit = data.audit.iter().cloned().map(Record::Audit);
     let values =
         data.values.iter().map(|(key, value)| Record::Value { key: key.clone(), value: value.clone() });
     audit.chain(values).chain(data.quarantined.iter().cloned().map(Record::Quarantine)).collect()
 }
 
-fn absent(data: &Data, record: &Record) -> Result<(), StoreError> {
-    let there = match record {
+fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
+    let exists = match record {
         Record::Task(task) => data.tasks.contains_key(&task.id),
         Record::Execution(row) => data.rows.contains_key(&(row.task_id, row.id)),
         Record::Output(output) => data.output.contains_key(&(output.execution, output.chunk)),
         Record::Value { key, .. } => data.values.contains_key(key),
         Record::Audit(_) | Record::Quarantine(_) => false,
     };
-    if there {
-        return Err(StoreError::Backend { doing: "import", why: "a record is there twice".to_owned() });
+    if exists {
+        return Err(StoreError::Backend { doing: "import", why: "a record occurs twice".to_owned() });
     }
     Ok(())
 }

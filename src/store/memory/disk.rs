@@ -1,4 +1,4 @@
-//! What survives the process.
+//! The simulated disk, which survives a simulated process.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-/// A disk.
+/// A disk that processes open one after the other.
 #[derive(Default)]
 pub(crate) struct Disk(Mutex<Data>);
 
-/// What is on it.
+/// The records on a disk.
 #[derive(Default)]
 pub(crate) struct Data {
     pub(crate) epoch: u64,
@@ -35,31 +35,29 @@ pub(crate) struct Data {
     pub(crate) audit: Vec<Audit>,
     pub(crate) values: BTreeMap<String, Value>,
     pub(crate) quarantined: Vec<Quarantined>,
-    /// A part of a copy has been taken in, and not yet all of it.
+    /// Whether an import has begun and is neither complete nor abandoned.
     pub(crate) importing: bool,
-    /// Tasks that could not be decided about, until they are changed or the store is reopened.
+    /// Tasks left out of claims because a decision failed, until they are changed or the store is reopened.
     pub(crate) held_back: BTreeSet<TaskId>,
 }
 
-/// A part of what an operation writes.
+/// One write of an operation.
 pub(crate) enum Write {
     Task(Box<Task>),
     Row(Box<Execution>),
     Output(Output),
     Audit(Audit),
     Value(String, Value),
-    /// Removes the oldest rows beyond what a task keeps, never one in progress.
+    /// Removes the oldest rows beyond the task's `keepExecutions`, never one in progress.
     Prune(TaskId),
-    NoTask(TaskId),
-    NoRow(TaskId, ExecutionId),
-    NoAuditBefore(Millis),
+    RemoveTask(TaskId),
+    RemoveRow(TaskId, ExecutionId),
+    RemoveAuditBefore(Millis),
     HoldBack(TaskId),
-    /// A part of a copy.
-    Copy(Vec<Record>),
-    /// It is complete.
-    Copied,
-    /// It is given up.
-    NoCopy,
+    /// Adds records of a copy.
+    Import(Vec<Record>),
+    CompleteImport,
+    AbandonImport,
 }
 
 impl Disk {
@@ -69,7 +67,7 @@ impl Disk {
 }
 
 impl Data {
-    /// Writes all of it.
+    /// Applies all writes in their order.
     pub(crate) fn write(&mut self, writes: Vec<Write>) {
         for write in writes {
             match write {
@@ -88,27 +86,27 @@ impl Data {
                     self.values.insert(key, value);
                 }
                 Write::Prune(task) => self.prune(task),
-                Write::NoTask(task) => {
+                Write::RemoveTask(task) => {
                     self.tasks.remove(&task);
                     let rows: Vec<_> = self.rows_of(task).map(|row| row.id).collect();
                     rows.into_iter().for_each(|row| self.remove_row(task, row));
                 }
-                Write::NoRow(task, row) => self.remove_row(task, row),
-                Write::NoAuditBefore(moment) => self.audit.retain(|audit| audit.time >= moment),
+                Write::RemoveRow(task, row) => self.remove_row(task, row),
+                Write::RemoveAuditBefore(time) => self.audit.retain(|audit| audit.time >= time),
                 Write::HoldBack(task) => {
                     self.held_back.insert(task);
                 }
-                Write::Copy(records) => {
+                Write::Import(records) => {
                     self.importing = true;
-                    records.into_iter().for_each(|record| self.take_in(record));
+                    records.into_iter().for_each(|record| self.import(record));
                 }
-                Write::Copied => self.importing = false,
-                Write::NoCopy => *self = Self { epoch: self.epoch, ..Self::default() },
+                Write::CompleteImport => self.importing = false,
+                Write::AbandonImport => *self = Self { epoch: self.epoch, ..Self::default() },
             }
         }
     }
 
-    /// Whether nothing has ever been kept.
+    /// Whether there is no record of any kind.
     pub(crate) fn is_empty(&self) -> bool {
         let Self { tasks, rows, output, audit, values, quarantined, .. } = self;
         tasks.is_empty()
@@ -119,7 +117,7 @@ impl Data {
             && quarantined.is_empty()
     }
 
-    fn take_in(&mut self, record: Record) {
+    fn import(&mut self, record: Record) {
         match record {
             Record::Task(task) => self.write(vec![Write::Task(task)]),
             Record::Execution(row) => self.write(vec![Write::Row(row)]),
@@ -130,13 +128,13 @@ impl Data {
         }
     }
 
-    /// Rows of a task, oldest first.
+    /// The rows of a task, oldest first.
     pub(crate) fn rows_of(&self, task: TaskId) -> impl DoubleEndedIterator<Item = &Execution> {
         let all = ExecutionId::from_bytes([0; 16])..=ExecutionId::from_bytes([0xff; 16]);
         self.rows.range((task, *all.start())..=(task, *all.end())).map(|(_, row)| row)
     }
 
-    /// Every task that has a due time and is not held back.
+    /// Due times of the tasks that have one and are not held back.
     pub(crate) fn due(&self) -> impl Iterator<Item = (Millis, TaskId)> {
         let tasks = self.tasks.values().filter(|task| !self.held_back.contains(&task.id));
         tasks.filter_map(|task| Some((task.due()?, task.id)))

@@ -1,4 +1,4 @@
-//! Questions, answered by looking at everything.
+//! Reads: each scans all records.
 
 use super::disk::Data;
 use crate::{
@@ -34,7 +34,7 @@ pub(super) fn tasks(data: &Data, query: &TaskQuery) -> Page<TaskView> {
         chosen.reverse();
     }
     if query.sort == TaskSort::NextRun {
-        // Those without a next run are last in either direction.
+        // Tasks without a next run are last in either direction.
         chosen.sort_by_key(|task| task.next_run().is_none());
     }
     let Page { items, total } = page(chosen.into_iter(), query.skip, query.limit);
@@ -67,7 +67,7 @@ pub(super) fn output(data: &Data, id: ExecutionId, tail: Option<usize>) -> Vec<L
         let starts = line.message.char_indices().map(|(at, _)| at).chain([line.message.len()]);
         let fits = starts.into_iter().find(|at| line.message.len() - at <= left).unwrap_or_default();
         let message = line.message[fits..].to_owned();
-        // What is left beside a line that was cut is less than a letter.
+        // The room left beside a cut line is smaller than a letter.
         left = if fits == 0 { left - message.len() } else { 0 };
         kept.push(Line { message, ..line.clone() });
     }

@@ -1,12 +1,11 @@
-//! The store in memory, for tests: what every backend does, in the most obvious way.
+//! The store in memory, for tests: the model of every backend.
 //!
-//! What survives the process is a [`Disk`]; a [`MemoryStore`] is one process that has it open.
-//! An operation has two halves, so that a test can let something happen between them: asked
-//! with [`prepare`]'s functions it decides and says what to write, and [`disk::Data::write`]
-//! writes that, all of it or nothing. Whoever takes the halves apart must not prepare a second
-//! operation before the first is written.
+//! A [`Disk`] survives the process; a [`MemoryStore`] is one process that has it open. An operation
+//! has two halves, so that a test can act between them: a function of [`prepare`] decides and returns
+//! the writes, and [`disk::Data::write`] applies them, all or none. Do not prepare a second operation
+//! before the first is written.
 //!
-//! There is no index: every question looks at everything, so this is for few tasks.
+//! There is no index: every read scans all records, so keep few tasks in it.
 
 mod copy;
 pub(crate) mod disk;
@@ -39,32 +38,32 @@ use crate::domain::{
     step::Step,
 };
 
-/// A process that has a disk open.
+/// One process that has a disk open.
 #[derive(Clone)]
 pub(crate) struct MemoryStore {
     disk: Arc<Disk>,
     now: Now,
     closed: Arc<AtomicBool>,
-    questions: Arc<AtomicU64>,
+    decisions: Arc<AtomicU64>,
     report: Report,
 }
 
 impl MemoryStore {
-    /// Opens a disk, an empty one or one that was written before.
+    /// Opens a disk, empty or written by an earlier process.
     pub(crate) fn open(disk: &Arc<Disk>, now: Now) -> Self {
         let mut data = disk.data();
         data.epoch += 1;
         data.held_back.clear();
         let report = Report { epoch: data.epoch, tasks: data.tasks.len() as u64, ..Report::default() };
         drop(data);
-        Self { disk: disk.clone(), now, closed: Arc::default(), questions: Arc::default(), report }
+        Self { disk: disk.clone(), now, closed: Arc::default(), decisions: Arc::default(), report }
     }
 
     fn perform<T: Send + 'static>(&self, operation: Operation<T>) -> Answer<T> {
         let store = self.clone();
         Box::pin(async move {
-            store.is_open()?;
-            // One lock for both halves: others may be doing the same in other threads.
+            store.ensure_open()?;
+            // One lock for both halves: other threads may perform operations too.
             let mut data = store.disk.data();
             let Prepared { answer, writes } = operation(&data)?;
             data.write(writes);
@@ -72,19 +71,19 @@ impl MemoryStore {
         })
     }
 
-    /// Asks some questions twice, as a backend may whose commit has to be made anew.
-    fn asked_twice_at_random(&self, mut decide: Decision) -> Decision {
-        let questions = self.questions.clone();
+    /// Calls some decisions twice, as a backend does that repeats a commit.
+    fn decide_twice_at_random(&self, mut decide: Decision) -> Decision {
+        let decisions = self.decisions.clone();
         Box::new(move |task, now| {
-            let question = questions.fetch_add(1, Ordering::Relaxed);
-            if Numbers(question.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1).below(2) == 0 {
+            let number = decisions.fetch_add(1, Ordering::Relaxed);
+            if Numbers(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1).below(2) == 0 {
                 let _ = decide(task, now);
             }
             decide(task, now)
         })
     }
 
-    fn is_open(&self) -> Result<(), StoreError> {
+    fn ensure_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(()) }
     }
 }
@@ -101,12 +100,12 @@ impl Tasks for MemoryStore {
         output: Option<Output>,
         audit: Option<Audit>,
     ) -> Answer<Step> {
-        let decide = self.asked_twice_at_random(decide);
+        let decide = self.decide_twice_at_random(decide);
         self.perform(prepare::change(self.now.clone(), task, decide, output, audit))
     }
 
     fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed> {
-        let decide = self.asked_twice_at_random(decide);
+        let decide = self.decide_twice_at_random(decide);
         self.perform(prepare::claim(self.now.clone(), ahead, most, decide))
     }
 
@@ -250,7 +249,7 @@ mod tests {
         store::{Store, contract::passes},
     };
 
-    /// The disk that "lies in" a directory.
+    /// Opens the disk that stands for a directory.
     fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
         static DISKS: Mutex<BTreeMap<PathBuf, Arc<Disk>>> = Mutex::new(BTreeMap::new());
         let mut disks = lock(&DISKS);

@@ -1,4 +1,4 @@
-//! What each operation decides, answers and writes.
+//! The first half of each operation: its decision, its answer and its writes.
 
 use serde_json::Value;
 
@@ -14,13 +14,13 @@ use crate::{
     store::{Audit, Claimed, Decision, Now, Output, Removal, StoreError},
 };
 
-/// How many rows one step of a removal takes.
+/// Rows removed at once at most.
 const PART: usize = 64;
 
 /// The first half of an operation.
 pub(crate) type Operation<T> = Box<dyn FnOnce(&Data) -> Result<Prepared<T>, StoreError> + Send>;
 
-/// What an operation is to write, and what it answers once that is done.
+/// The writes of an operation, and its answer once they are applied.
 pub(crate) struct Prepared<T> {
     pub(crate) answer: T,
     pub(crate) writes: Vec<Write>,
@@ -28,7 +28,7 @@ pub(crate) struct Prepared<T> {
 
 pub(crate) fn create(task: Task, audit: Option<Audit>) -> Operation<()> {
     Box::new(move |data| {
-        is_free(data, &task.definition.name)?;
+        ensure_free(data, &task.definition.name)?;
         let writes = [Write::Task(Box::new(task))].into_iter().chain(audit.map(Write::Audit));
         Ok(Prepared { answer: (), writes: writes.collect() })
     })
@@ -45,11 +45,11 @@ pub(crate) fn change(
         let old = data.tasks.get(&task).ok_or(StoreError::NotFound)?;
         let step = decide(old, now())?;
         if old.definition.name != step.task.definition.name {
-            is_free(data, &step.task.definition.name)?;
+            ensure_free(data, &step.task.definition.name)?;
         }
-        // Output before the step, which may remove the row that it belongs to.
+        // Write output before the step: the step may remove the output's row.
         let mut writes: Vec<_> = output.map(Write::Output).into_iter().collect();
-        writes.extend(follows(&step));
+        writes.extend(step_writes(&step));
         writes.extend(audit.map(Write::Audit));
         Ok(Prepared { answer: step, writes })
     })
@@ -65,12 +65,12 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
         for (due, id) in due.into_iter().take(most) {
             let Some(old) = data.tasks.get(&id) else { continue };
             match decide(old, now()) {
-                // Deciding changed nothing: asking again would be a hot loop.
+                // The step changes nothing: claiming the task again would be a hot loop.
                 Ok(step) if step.task.due() == Some(due) && step.start.is_empty() => {
                     writes.push(Write::HoldBack(id));
                 }
                 Ok(step) => {
-                    writes.extend(follows(&step));
+                    writes.extend(step_writes(&step));
                     steps.push(step);
                 }
                 Err(Refused::NotYet) => {}
@@ -91,7 +91,7 @@ pub(crate) fn delete(task: TaskId, audit: Option<Audit>) -> Operation<Task> {
         if !old.facts.running.is_empty() {
             return Err(StoreError::InProgress(old.facts.running.iter().map(|r| r.execution).collect()));
         }
-        let writes = [Write::NoTask(task)].into_iter().chain(audit.map(Write::Audit));
+        let writes = [Write::RemoveTask(task)].into_iter().chain(audit.map(Write::Audit));
         Ok(Prepared { answer: old.clone(), writes: writes.collect() })
     })
 }
@@ -106,13 +106,13 @@ pub(crate) fn count_history(before: Millis) -> Operation<Removal> {
     })
 }
 
-/// Removes a part of what is old; nothing when nothing is left.
+/// Removes a part of the old history; answers zeros when none is left.
 pub(crate) fn remove_history(before: Millis) -> Operation<Removal> {
     Box::new(move |data| {
         let mut writes: Vec<_> = old_rows(data, before).take(PART).collect();
         let audit = data.audit.iter().filter(|audit| audit.time < before).count() as u64;
         let answer = Removal { executions: writes.len() as u64, audit };
-        writes.push(Write::NoAuditBefore(before));
+        writes.push(Write::RemoveAuditBefore(before));
         Ok(Prepared { answer, writes })
     })
 }
@@ -121,14 +121,14 @@ pub(crate) fn put(key: String, value: Value) -> Operation<()> {
     Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Value(key, value)] }))
 }
 
-fn is_free(data: &Data, name: &str) -> Result<(), StoreError> {
+fn ensure_free(data: &Data, name: &str) -> Result<(), StoreError> {
     if data.tasks.values().any(|task| task.definition.name == name) {
         return Err(StoreError::NameTaken(name.to_owned()));
     }
     Ok(())
 }
 
-fn follows(step: &Step) -> Vec<Write> {
+fn step_writes(step: &Step) -> Vec<Write> {
     let mut writes = vec![Write::Task(Box::new(step.task.clone()))];
     writes.extend(step.rows.iter().map(|row| Write::Row(Box::new(row.clone()))));
     if !step.rows.is_empty() {
@@ -142,5 +142,5 @@ fn old_rows(data: &Data, before: Millis) -> impl Iterator<Item = Write> {
         .rows
         .values()
         .filter(move |row| row.created_at < before && row.status != ExecutionStatus::Running);
-    old.map(|row| Write::NoRow(row.task_id, row.id))
+    old.map(|row| Write::RemoveRow(row.task_id, row.id))
 }

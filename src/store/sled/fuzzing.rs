@@ -1,4 +1,4 @@
-//! Records, as a damaged disk may hold them. See `crate::fuzzing`.
+//! Fuzzes records: a damaged disk may hold any bytes. See `crate::fuzzing`.
 
 use std::fmt::Debug;
 
@@ -20,30 +20,29 @@ use crate::{
     },
 };
 
-/// Events that a task which was read has to bear.
+/// Inputs that a decoded task is given.
 const EVENTS: u32 = 12;
 
-/// Reads bytes as a record, then as what a record that verifies may hold.
+/// Reads bytes as a record, then as the payload of a record that verifies.
 pub fn records(bytes: &[u8]) {
-    // Were they a record, they would be one to us too.
     if let Ok(payload) = record::payload(bytes) {
         assert_eq!(record::encode_bytes(payload), bytes);
     }
     let whole = record::encode_bytes(bytes);
     assert_eq!(record::payload(&whole), Ok(bytes));
     let seed = crc32c::crc32c(bytes);
-    damaged(whole.clone(), seed);
-    again::<Execution>(&whole);
-    again::<Vec<Line>>(&whole);
-    again::<Audit>(&whole);
-    again::<Value>(&whole);
-    if let Some(task) = again::<Task>(&whole) {
-        go_on(task, seed);
+    check_damage(whole.clone(), seed);
+    check_round_trip::<Execution>(&whole);
+    check_round_trip::<Vec<Line>>(&whole);
+    check_round_trip::<Audit>(&whole);
+    check_round_trip::<Value>(&whole);
+    if let Some(task) = check_round_trip::<Task>(&whole) {
+        take_steps(task, seed);
     }
 }
 
-/// A byte that is not what it was, or one that is missing, is noticed.
-fn damaged(mut record: Vec<u8>, seed: u32) {
+/// A record with one bit changed does not verify.
+fn check_damage(mut record: Vec<u8>, seed: u32) {
     let mut chance = Chance(seed);
     for _ in 0..8 {
         let (at, change) = (chance.below(record.len()), 1 << chance.below(8));
@@ -53,16 +52,16 @@ fn damaged(mut record: Vec<u8>, seed: u32) {
     }
 }
 
-/// What decodes is written and read again without loss.
-fn again<T: Serialize + DeserializeOwned + Debug + PartialEq>(whole: &[u8]) -> Option<T> {
+/// A value that decodes is written and read again without loss.
+fn check_round_trip<T: Serialize + DeserializeOwned + Debug + PartialEq>(whole: &[u8]) -> Option<T> {
     let value = record::decode::<T>(whole).ok()?;
-    let written = record::encode(&value).expect("what was read can be written");
+    let written = record::encode(&value).expect("a decoded value encodes");
     assert_eq!(record::decode::<T>(&written).as_ref(), Ok(&value));
     Some(value)
 }
 
-/// Whatever a task's record says, it does not stop the writer, which takes a step of it.
-fn go_on(mut task: Task, seed: u32) {
+/// No decoded task makes the writer panic when it takes steps of the task.
+fn take_steps(mut task: Task, seed: u32) {
     let mut chance = Chance(seed);
     let mut now: Millis = 1_767_225_600_000;
     let mut made: u128 = 0;
@@ -73,8 +72,9 @@ fn go_on(mut task: Task, seed: u32) {
     for _ in 0..EVENTS {
         now += [0, 1, 61_000, 86_400_000, 40_000_000_000][chance.below(5)];
         let input = input(&task, &mut chance, &mut new_id);
-        let moment = &mut Circumstances { now, roll: 0.5, new_id: &mut new_id, policy: Policy::default() };
-        if let Ok(step) = task.step(input, moment) {
+        let circumstances =
+            &mut Circumstances { now, roll: 0.5, new_id: &mut new_id, policy: Policy::default() };
+        if let Ok(step) = task.step(input, circumstances) {
             keys::index_entries(&step.task);
             record::encode(&step.task).expect("a task becomes a record");
             task = step.task;
@@ -90,12 +90,12 @@ fn input(task: &Task, chance: &mut Chance, new_id: &mut dyn FnMut() -> Execution
         3 => Input::ResetRetries,
         4 => Input::Cancel,
         5 => Input::Update(Box::new(draft(chance))),
-        6 | 7 => ended(task, chance),
+        6 | 7 => end(task, chance),
         _ => Input::Due,
     }
 }
 
-fn ended(task: &Task, chance: &mut Chance) -> Input {
+fn end(task: &Task, chance: &mut Chance) -> Input {
     let running = &task.facts.running;
     let Some(run) = running.get(chance.below(running.len().max(1))) else { return Input::Due };
     let mut verdict = Verdict::failed(Reason::Exception, "Error: no");
@@ -118,7 +118,7 @@ fn draft(chance: &mut Chance) -> Draft {
     Draft::read(&[(field.to_owned(), value)].into_iter().collect()).expect("a valid body")
 }
 
-/// Marsaglia's xorshift: the same bytes always meet the same events.
+/// Marsaglia's xorshift: the same bytes always give the same inputs.
 struct Chance(u32);
 
 impl Chance {

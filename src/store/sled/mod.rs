@@ -1,9 +1,9 @@
 //! The store in a directory, on `sled` 0.34.
 //!
-//! sled calls itself beta, so nothing here rests on what it does not promise: one tree,
-//! one writer ([`mod@write`]), one batch per commit, our own syncs, a checksum on every
-//! record ([`engine`]), numbers that show what is missing ([`mod@write`]), and a check of every
-//! record and index that each start begins ([`scrub`]).
+//! sled calls itself beta, so this backend relies on few of its promises: it uses one tree, one writer
+//! ([`mod@write`]), one batch per commit, its own syncs, a checksum on every record ([`engine`]),
+//! totals that reveal lost records ([`mod@write`]), and a scrub of every record and index at each start
+//! ([`scrub`]).
 
 mod copy;
 mod engine;
@@ -31,7 +31,7 @@ use self::{
         list, records,
         view::{Bounds, Pending, Quarantine, View},
     },
-    scrub::{report::Shared, thread as scrub_thread, verify},
+    scrub::{report::SharedReport, thread as scrub_thread, verify},
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
@@ -56,15 +56,15 @@ pub use self::{
     scrub::verify::Verified,
 };
 
-/// How many operations may wait for the writer: a few groups' worth; who finds it full waits.
+/// Operations that may wait for the writer, a few groups' worth. Callers wait while the queue is full.
 const QUEUE: usize = 4096;
-/// When the scrub of a start runs, and how lists are read.
+/// The timing of the scrub, and the bounds of lists.
 #[derive(Debug, Clone, Copy)]
 struct Tuning {
-    /// A store that costs the scrub no more than this (bytes, and some for every entry) is scrubbed
-    /// before it is open: some 20,000 tasks, a fraction of a second.
+    /// The scrub runs before the store opens as long as it costs no more than this (bytes read, plus a
+    /// fixed cost per entry): about 20,000 tasks, a fraction of a second.
     scrubbed_at_once: usize,
-    /// The rest between two parts of a scrub beside the work.
+    /// The pause between two later parts of the scrub.
     pause: Duration,
     bounds: Bounds,
 }
@@ -80,16 +80,17 @@ pub struct SledStore {
     db: Engine,
     view: View,
     ops: mpsc::Sender<Op>,
-    report: Shared,
+    report: SharedReport,
     _lock: Lock,
 }
 
 impl SledStore {
-    /// Opens the store in `directory` (made if it is missing) with some `cache` bytes of page cache
-    /// and starts its writer, which reads the time from `now`. A small store is checked at once, a large one beside the work.
+    /// Opens the store in `directory` (made if it is missing) with about `cache` bytes of page cache and
+    /// starts its writer, which reads the time from `now`. A small store is scrubbed before this returns, a
+    /// large one while it serves.
     ///
     /// # Errors
-    /// When another process has it open, or the files cannot be read or have lost something.
+    /// When another process has the store open, its files cannot be read, or acknowledged records are lost.
     pub fn open(directory: &Path, cache: u64, now: Now) -> Result<Self, OpenError> {
         Self::open_tuned(directory, cache, now, Tuning::default())
     }
@@ -97,8 +98,8 @@ impl SledStore {
     fn open_tuned(directory: &Path, cache: u64, now: Now, tuning: Tuning) -> Result<Self, OpenError> {
         let Tuning { scrubbed_at_once, pause, bounds } = tuning;
         let failed = |source: io::Error| OpenError::Io { path: directory.to_owned(), source };
-        let report = Shared::default();
-        let Opened { db, committer, lock, checked } =
+        let report = SharedReport::default();
+        let Opened { db, committer, lock, scrubbed } =
             opening::open(directory, cache, scrubbed_at_once, &report)?;
         let (ops, received) = mpsc::channel(QUEUE);
         let pending = Arc::new(Pending::default());
@@ -109,27 +110,27 @@ impl SledStore {
             .name("store".to_owned())
             .spawn(move || writer::run_or_stop(writer, received))
             .map_err(failed)?;
-        if !checked {
+        if !scrubbed {
             allocator::give_back();
             let ops = ops.downgrade();
             thread::Builder::new()
-                .name("store check".to_owned())
-                .spawn(move || scrub_thread::check(&ops, pause))
+                .name("store scrub".to_owned())
+                .spawn(move || scrub_thread::scrub(&ops, pause))
                 .map_err(failed)?;
         }
         Ok(Self { db, view, ops, report, _lock: lock })
     }
 
-    /// Whether there is a store in `directory`.
+    /// Whether `directory` holds a store.
     #[must_use]
     pub fn is_in(directory: &Path) -> bool {
         directory.join("db").exists()
     }
 
-    /// Looks at everything in the closed store in `directory`, and changes nothing.
+    /// Verifies every record and index of the closed store in `directory`; changes no record.
     ///
     /// # Errors
-    /// When another process has it open, or the files cannot be read.
+    /// When another process has the store open, or its files cannot be read.
     pub fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError> {
         verify::verify(directory, cache)
     }
@@ -151,8 +152,8 @@ impl SledStore {
         })
     }
 
-    /// Reads much, on a thread that may block.
-    fn read_much<T: Send + 'static>(
+    /// Reads many records on a thread that may block.
+    fn read_blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce(&View) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<T> {
@@ -214,8 +215,8 @@ impl Tasks for SledStore {
     }
 
     fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
-        // Some lists look at every name there is, while other requests go on.
-        self.read_much(move |view| list::tasks(view, &query))
+        // Some lists read every name.
+        self.read_blocking(move |view| list::tasks(view, &query))
     }
 
     fn next_due(&self) -> Answer<Option<Millis>> {
@@ -276,7 +277,7 @@ impl Copies for SledStore {
 impl Upkeep for SledStore {
     fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>> {
         let db = self.db.clone();
-        self.read_much(move |view| {
+        self.read_blocking(move |view| {
             let bytes = db.size_on_disk().map_err(txn::backend("measure the store"))?;
             records::statistics(view, bytes, detailed)
         })

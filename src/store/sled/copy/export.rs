@@ -1,8 +1,8 @@
-//! A part of a copy, read in the writer's thread: what is read together is of one moment.
+//! Export: reads a part of a copy in the writer's thread, so that the records of a part agree.
 //!
-//! A task is read with the rows of what it runs and the ids of its other rows. Those rows do
-//! not change any more, so they and their output may be read in later parts; one that has been
-//! removed by then is simply no longer there.
+//! A task is read together with the rows of its executions in progress and the ids of its other rows.
+//! The other rows no longer change, so later parts read them and their output; a row removed by then is
+//! left out.
 
 use std::ops::Bound;
 
@@ -19,13 +19,13 @@ use crate::{
     },
 };
 
-/// What is copied, in this order; rows and output come with their tasks.
+/// The copied kinds, in this order; rows and output come with their tasks.
 const KINDS: [u8; 4] = [keys::TASK, keys::AUDIT, keys::VALUE, keys::QUARANTINE];
-/// Bytes and steps of a part: a few milliseconds in which the writer serves nobody else.
+/// Bytes and steps of a part: a few milliseconds in which the writer serves no other operation.
 const BYTES: usize = 128 * 1024;
 const STEPS: usize = 256;
 
-/// The part that begins at `from`.
+/// Reads the part that begins at `from`.
 pub(crate) fn part(tree: &Records, from: Cursor) -> Result<Part, StoreError> {
     let mut reader = Reader { tree, cursor: from, records: Vec::new(), bytes: 0 };
     for _ in 0..STEPS {
@@ -47,7 +47,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Whether there was anything left.
+    /// Reads the next row, chunks or entry; false when none was left.
     fn step(&mut self) -> Result<bool, StoreError> {
         if let Some(left) = self.cursor.left.pop_front() {
             let Some(task) = keys::last_task(&self.cursor.after) else { return Ok(true) };
@@ -65,10 +65,10 @@ impl Reader<'_> {
             keys::QUARANTINE => {
                 self.quarantine(&key[1..], &bytes);
                 if let Some(task) = keys::task_of(&key[1..]).filter(|_| key.get(1) == Some(&keys::TASK)) {
-                    self.abandoned(task)?;
+                    self.quarantine_history(task)?;
                 }
             }
-            _ => self.single(&key, &bytes),
+            _ => self.audit_or_value(&key, &bytes),
         }
         Ok(true)
     }
@@ -92,7 +92,7 @@ impl Reader<'_> {
     fn task(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         let Some(task) = record::decode::<Task>(bytes).ok().filter(|task| keys::task(task.id) == key) else {
             self.quarantine(key, bytes);
-            return keys::last_task(key).map_or(Ok(()), |task| self.abandoned(task));
+            return keys::last_task(key).map_or(Ok(()), |task| self.quarantine_history(task));
         };
         let id = task.id;
         // The rows that may still change.
@@ -126,13 +126,13 @@ impl Reader<'_> {
             }
             _ => {
                 self.quarantine(&key, &bytes);
-                self.everything(&keys::outputs(id))?;
+                self.quarantine_all(&keys::outputs(id))?;
             }
         }
         Ok(())
     }
 
-    /// Pieces of output from `first` on, as many as there is room for.
+    /// Reads chunks of output from `first` on until the part is full.
     fn output(&mut self, id: ExecutionId, first: u32) -> Result<(), StoreError> {
         let range = keys::output(id, first, 0)..keys::after_prefix(&keys::outputs(id));
         let mut first = true;
@@ -155,8 +155,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A record that stands for itself.
-    fn single(&mut self, key: &[u8], bytes: &[u8]) {
+    fn audit_or_value(&mut self, key: &[u8], bytes: &[u8]) {
         let record = match key[0] {
             keys::AUDIT => record::decode::<Audit>(bytes).ok().map(Record::Audit),
             _ => std::str::from_utf8(&key[1..]).ok().and_then(|name| {
@@ -170,20 +169,20 @@ impl Reader<'_> {
         }
     }
 
-    /// The history of a task whose record is not to be had: nothing can be said about it, but
-    /// it is not lost.
-    fn abandoned(&mut self, task: TaskId) -> Result<(), StoreError> {
+    /// Copies the history of a task whose record is damaged as records in quarantine, so that it is not
+    /// lost.
+    fn quarantine_history(&mut self, task: TaskId) -> Result<(), StoreError> {
         for entry in self.tree.scan_prefix(&keys::executions(task)) {
             let (key, bytes) = entry.map_err(backend("scan the store"))?;
             self.quarantine(&key, &bytes);
             if let Some(id) = keys::last_execution(&key) {
-                self.everything(&keys::outputs(id))?;
+                self.quarantine_all(&keys::outputs(id))?;
             }
         }
         Ok(())
     }
 
-    fn everything(&mut self, prefix: &[u8]) -> Result<(), StoreError> {
+    fn quarantine_all(&mut self, prefix: &[u8]) -> Result<(), StoreError> {
         for entry in self.tree.scan_prefix(prefix) {
             let (key, bytes) = entry.map_err(backend("scan the store"))?;
             self.quarantine(&key, &bytes);
@@ -191,8 +190,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn quarantine(&mut self, place: &[u8], bytes: &[u8]) {
+    fn quarantine(&mut self, key: &[u8], bytes: &[u8]) {
         self.bytes += bytes.len();
-        self.records.push(Record::Quarantine(Quarantined { key: place.to_vec(), bytes: bytes.to_vec() }));
+        self.records.push(Record::Quarantine(Quarantined { key: key.to_vec(), bytes: bytes.to_vec() }));
     }
 }

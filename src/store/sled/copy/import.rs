@@ -1,4 +1,4 @@
-//! Taking a copy into an empty store. A mark in the store says that it is not complete.
+//! Import of a copy into an empty store. A marker in the store says that the copy is not complete.
 
 use crate::store::{
     StoreError,
@@ -9,18 +9,19 @@ use crate::store::{
     },
 };
 
-/// Kinds of which there is nothing in an empty store.
+/// Kinds of which an empty store has no entries.
 const KINDS: [u8; 6] =
     [keys::TASK, keys::EXECUTION, keys::OUTPUT, keys::AUDIT, keys::VALUE, keys::QUARANTINE];
-/// Keys removed per commit when it is given up.
+/// Keys removed per commit when an import is abandoned.
 const AT_ONCE: usize = 4096;
 
-/// There while a part of a copy is in the store.
+/// The key of the marker.
 pub(crate) fn marker() -> Vec<u8> {
     keys::meta("importing")
 }
 
-/// Takes in some records, after the rest of a task's the next task's.
+/// Imports the next records. They come grouped by task: the task, its executions with their output, then
+/// the next task.
 pub(crate) fn records(txn: &mut Txn<'_>, records: &[Record]) -> Result<(), StoreError> {
     if txn.get(&marker())?.is_none() {
         for kind in KINDS {
@@ -30,32 +31,34 @@ pub(crate) fn records(txn: &mut Txn<'_>, records: &[Record]) -> Result<(), Store
         }
         txn.put(marker(), Vec::new());
     }
-    records.iter().try_for_each(|record| take_in(txn, record))
+    records.iter().try_for_each(|record| add(txn, record))
 }
 
-fn take_in(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
+fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
     match record {
         Record::Task(task) => {
-            absent(txn, &keys::task(task.id), || task.id.to_string())?;
+            ensure_absent(txn, &keys::task(task.id), || task.id.to_string())?;
             apply::create(txn, task)
         }
         Record::Execution(row) => {
-            absent(txn, &keys::execution(row.task_id, row.id), || row.id.to_string())?;
+            ensure_absent(txn, &keys::execution(row.task_id, row.id), || row.id.to_string())?;
             apply::write_row(txn, row)
         }
         Record::Output(output) => {
             let (id, chunk) = (output.execution, output.chunk);
-            absent(txn, &keys::output(id, chunk, 0), || format!("piece {chunk} of the output of {id}"))?;
+            ensure_absent(txn, &keys::output(id, chunk, 0), || {
+                format!("piece {chunk} of the output of {id}")
+            })?;
             apply::append(txn, output)
         }
         Record::Audit(audit) => apply::audit(txn, audit),
         Record::Value { key, value } => {
-            absent(txn, &keys::value(key), || format!("the value \"{key}\""))?;
+            ensure_absent(txn, &keys::value(key), || format!("the value \"{key}\""))?;
             txn.put_record(keys::value(key), value)
         }
         Record::Quarantine(found) => {
             let mut key = keys::quarantine(&found.key);
-            // What lay at one place at two times.
+            // A key may have been quarantined more than once.
             while txn.get(&key)?.is_some() {
                 key.push(0);
             }
@@ -65,25 +68,25 @@ fn take_in(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
     }
 }
 
-fn absent(txn: &Txn<'_>, key: &[u8], what: impl Fn() -> String) -> Result<(), StoreError> {
+fn ensure_absent(txn: &Txn<'_>, key: &[u8], describe: impl Fn() -> String) -> Result<(), StoreError> {
     match txn.get(key)? {
-        Some(_) => Err(StoreError::Backend { doing: "import", why: format!("{} is there twice", what()) }),
+        Some(_) => Err(StoreError::Backend { doing: "import", why: format!("{} occurs twice", describe()) }),
         None => Ok(()),
     }
 }
 
-/// From now on the store is like any other.
+/// Removes the marker: the store may be opened.
 pub(crate) fn complete(txn: &mut Txn<'_>) -> Result<(), StoreError> {
     txn.remove(marker());
     Ok(())
 }
 
-/// Removes a part of what came in; whether there is more.
+/// Removes a part of the imported entries; whether more are left.
 pub(crate) fn abandon(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
     if txn.get(&marker())?.is_none() {
         return Ok(false);
     }
-    // Pieces go with their values; the last range is for those that have lost theirs.
+    // Overflow pieces go with their values; the last range is for pieces without one.
     let piece = vec![keys::PIECE];
     for range in [
         Vec::new()..vec![keys::META],

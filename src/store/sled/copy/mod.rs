@@ -1,4 +1,4 @@
-//! Copies: the store's records read in parts, and taken in again.
+//! Copies: export and import of the store's records in parts.
 
 pub(crate) mod export;
 pub(crate) mod import;

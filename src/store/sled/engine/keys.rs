@@ -1,4 +1,4 @@
-//! Keys: a prefix byte, then fields whose byte order is their order.
+//! Keys: a prefix byte for the kind, then fields. The byte order of a field is the order of its values.
 
 use crate::domain::{
     Millis,
@@ -22,7 +22,7 @@ pub(crate) const UPDATED: u8 = b'u';
 pub(crate) const RUNNING: u8 = b'r';
 /// Executions by task.
 pub(crate) const EXECUTION: u8 = b'e';
-/// Executions by time, for removal of old ones.
+/// Executions by time of creation, for the removal of old ones.
 pub(crate) const RETENTION: u8 = b'x';
 /// Output by execution.
 pub(crate) const OUTPUT: u8 = b'o';
@@ -34,14 +34,14 @@ pub(crate) const VALUE: u8 = b'k';
 pub(crate) const COUNTER: u8 = b'c';
 /// Schema, epoch.
 pub(crate) const META: u8 = b'm';
-/// Records that did not verify, under their former key.
+/// Records in quarantine, by their former key.
 pub(crate) const QUARANTINE: u8 = b'q';
-/// Pieces of large values, by the value's key and their number.
+/// Overflow pieces, by the value's key and the piece's number.
 pub(crate) const PIECE: u8 = b'p';
-/// Tasks whose history is still to be removed.
+/// Deleted tasks whose history is still to be removed.
 pub(crate) const GARBAGE: u8 = b'g';
 
-/// The indexes that follow from task records alone, with their names.
+/// The indexes that follow from task records alone, and their names.
 pub(crate) const INDEXES: [(u8, &str); 6] = [
     (NAME, "names"),
     (DUE, "due"),
@@ -51,12 +51,12 @@ pub(crate) const INDEXES: [(u8, &str); 6] = [
     (RUNNING, "running"),
 ];
 
-/// Eight bytes in the order of the numbers, negative ones included.
+/// Encodes a time so that the byte order is the order of time, before 1970 too.
 pub(crate) fn millis(time: Millis) -> [u8; 8] {
     (time.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
-/// The number of eight such bytes.
+/// Decodes the first eight bytes; the reverse of [`millis`].
 pub(crate) fn read_millis(bytes: &[u8]) -> Option<Millis> {
     let bytes: [u8; 8] = bytes.get(..8)?.try_into().ok()?;
     Some((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
@@ -82,13 +82,13 @@ pub(crate) fn due(time: Millis, id: TaskId) -> Vec<u8> {
     join(DUE, &[&millis(time), &id.to_bytes()])
 }
 
-/// The due index up to and including `time`.
+/// The range of the due index up to and including `time`.
 pub(crate) fn due_until(time: Millis) -> std::ops::Range<Vec<u8>> {
     vec![DUE]..join(DUE, &[&millis(time.saturating_add(1))])
 }
 
-/// A status and whether there is a next run: what stands before the time in two indexes.
-fn placed(status: TaskStatus, planned: bool) -> [u8; 2] {
+/// The two bytes before the next run's time in the indexes by status and by handler.
+fn status_bytes(status: TaskStatus, planned: bool) -> [u8; 2] {
     [status as u8, u8::from(!planned)]
 }
 
@@ -97,11 +97,11 @@ fn next_run(task: &Task) -> [u8; 8] {
 }
 
 pub(crate) fn status_prefix(status: TaskStatus, planned: bool) -> Vec<u8> {
-    join(STATUS, &[&placed(status, planned)])
+    join(STATUS, &[&status_bytes(status, planned)])
 }
 
 pub(crate) fn handler_prefix(handler: &str, status: TaskStatus, planned: bool) -> Vec<u8> {
-    join(HANDLER, &[handler.as_bytes(), &[0], &placed(status, planned)])
+    join(HANDLER, &[handler.as_bytes(), &[0], &status_bytes(status, planned)])
 }
 
 pub(crate) fn running(task: TaskId, execution: ExecutionId) -> Vec<u8> {
@@ -135,7 +135,7 @@ pub(crate) fn audit(time: Millis, sequence: u64) -> Vec<u8> {
     join(AUDIT, &[&millis(time), &sequence.to_be_bytes()])
 }
 
-/// Everything under `prefix` (a kind whose keys start with a time) before `time`.
+/// The range of keys before `time` of a kind whose keys start with a time.
 pub(crate) fn before(prefix: u8, time: Millis) -> std::ops::Range<Vec<u8>> {
     vec![prefix]..join(prefix, &[&millis(time)])
 }
@@ -160,15 +160,15 @@ fn handler_count(handler: &str, status: TaskStatus) -> Vec<u8> {
     join(COUNTER, &[b"h", handler.as_bytes(), &[0, status as u8]])
 }
 
-/// The counters of a handler's tasks, one for each of these statuses.
+/// The counters of a handler's tasks, one per status.
 pub(crate) fn handler_counts(handler: &str, statuses: &[TaskStatus]) -> Vec<Vec<u8>> {
     statuses.iter().map(|status| handler_count(handler, *status)).collect()
 }
 
-/// What the counters of [`counters`] begin with.
+/// The prefixes of the keys that [`counters`] makes.
 pub(crate) const TASK_COUNTERS: [[u8; 2]; 2] = [[COUNTER, b's'], [COUNTER, b'h']];
 
-/// The counters that count a task.
+/// The counters that include a task: of its status, and of its handler and status.
 pub(crate) fn counters(task: &Task) -> [Vec<u8>; 2] {
     let status = task.status();
     [status_count(status), handler_count(&task.definition.handler, status)]
@@ -192,12 +192,12 @@ pub(crate) fn last_execution(key: &[u8]) -> Option<ExecutionId> {
     last_sixteen(key).map(ExecutionId::from_bytes)
 }
 
-/// The task id behind the prefix of a task's or an execution's key.
+/// The task id after the prefix of a task's, an execution's or a running entry's key.
 pub(crate) fn task_of(key: &[u8]) -> Option<TaskId> {
     key.get(..17).and_then(last_task)
 }
 
-/// Which chunk a key of output belongs to.
+/// The chunk number in a key of output.
 pub(crate) fn chunk_of(key: &[u8]) -> Option<u32> {
     key.get(17..CHUNK)?.try_into().ok().map(u32::from_be_bytes)
 }
@@ -206,10 +206,10 @@ fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
     key.len().checked_sub(16).and_then(|at| key[at..].try_into().ok())
 }
 
-/// Kinds whose values may be larger than fits inline.
+/// Kinds whose values may need overflow pieces.
 const LARGE_KINDS: [u8; 5] = [TASK, EXECUTION, AUDIT, VALUE, QUARANTINE];
 
-/// Whether the value under this key may be large, so that a write needs the old value.
+/// Whether the value under `key` may have overflow pieces, so that a write needs the old value.
 pub(crate) fn may_be_large(key: &[u8]) -> bool {
     key.first().is_some_and(|kind| LARGE_KINDS.contains(kind))
 }
@@ -224,7 +224,7 @@ pub(crate) fn owner(piece: &[u8]) -> Option<&[u8]> {
     Some(piece.get(1..)?.split_last_chunk::<4>()?.0)
 }
 
-/// The smallest key that is larger than every key with this prefix.
+/// The smallest key larger than every key with this prefix.
 pub(crate) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -239,15 +239,15 @@ pub(crate) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
 /// A key and its value.
 pub(crate) type Entry = (Vec<u8>, Vec<u8>);
 
-/// A task's own entries in the indexes of [`INDEXES`]; the name's value is the id.
+/// A task's entries in the [`INDEXES`]. The value of the name entry is the task's id, all others are empty.
 pub(crate) fn index_entries(task: &Task) -> Vec<Entry> {
     let id = task.id.to_bytes();
-    let place = placed(task.status(), task.next_run().is_some());
+    let status = status_bytes(task.status(), task.next_run().is_some());
     let next_run = next_run(task);
     let mut entries = vec![
         (name(&task.definition.name), id.to_vec()),
-        (join(STATUS, &[&place, &next_run, &id]), Vec::new()),
-        (join(HANDLER, &[task.definition.handler.as_bytes(), &[0], &place, &next_run, &id]), Vec::new()),
+        (join(STATUS, &[&status, &next_run, &id]), Vec::new()),
+        (join(HANDLER, &[task.definition.handler.as_bytes(), &[0], &status, &next_run, &id]), Vec::new()),
         (join(UPDATED, &[&millis(task.updated_at), &id]), Vec::new()),
     ];
     if let Some(time) = task.due() {

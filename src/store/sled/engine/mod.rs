@@ -1,7 +1,7 @@
-//! The engine: the one tree of `sled` 0.34, the layout of its bytes, and one operation's view of it.
+//! The engine: the one tree of `sled` 0.34, the layout of its bytes, and an operation's view of it.
 //!
-//! `keys` < `record` < `overflow` < `txn` (and `record` < `chunks`): each uses only those before it. Beside [`open`](super::open)
-//! this is the only room that names the engine's crate; the others use the names given here.
+//! `keys` < `record` < `overflow` < `txn` (and `record` < `chunks`): each file uses only those before it.
+//! Besides [`open`](super::open) only this room names the engine's crate; other rooms use the names below.
 
 pub(crate) mod chunks;
 pub(crate) mod keys;

@@ -1,11 +1,11 @@
-//! The tree as records lie in it: one of more than [`INLINE`] bytes in pieces of at most that
-//! many, and under its key a head that tells what they make together.
+//! Overflow: a value of more than [`INLINE`] bytes is stored in pieces of at most that many, and a head
+//! with their length and checksum is stored under its key.
 //!
-//! sled keeps up to sixteen neighbours in a page, and a page of more than a quarter of a segment
-//! of its log becomes a file of its own. Such files stand outside the order of the log: after a
-//! loss of power the log may be there without one, and sled goes on with the rest of the batch;
-//! and one that was replaced is removed before what replaces it is sure to be on the disk. Of
-//! pieces this small no page grows so large, so there are no such files.
+//! sled keeps up to sixteen neighbours in a page, and stores a page of more than a quarter of a log
+//! segment in a file of its own (a blob). Blobs are not ordered with the log: after a loss of power the
+//! log may refer to a missing blob, and sled goes on with the rest of the batch; and sled removes a
+//! replaced blob before its replacement is certain to be on the disk. With pieces this small no page grows
+//! large enough for a blob.
 
 use std::ops::{Range, RangeBounds};
 
@@ -16,13 +16,14 @@ use crate::store::sled::engine::{
     record::{self, OVERFLOW},
 };
 
-/// What lies in the tree whole, in bytes, and how large a piece is.
+/// The largest value stored without pieces, and the size of a piece, in bytes.
 const INLINE: usize = 32 * 1024;
 const HEAD: usize = 13;
 
 /// A key and its value.
 type Entry = sled::Result<(IVec, IVec)>;
 
+/// The tree, read and written in whole values.
 #[derive(Clone)]
 pub(crate) struct Records(Tree);
 
@@ -32,7 +33,7 @@ impl Records {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> sled::Result<Option<IVec>> {
-        self.0.get(key).and_then(|value| self.whole(key, value))
+        self.0.get(key).and_then(|value| self.assemble(key, value))
     }
 
     pub(crate) fn contains_key(&self, key: &[u8]) -> sled::Result<bool> {
@@ -45,7 +46,7 @@ impl Records {
     ) -> impl DoubleEndedIterator<Item = Entry> + '_ {
         self.0.range(range).filter_map(|entry| {
             entry
-                .and_then(|(key, value)| Ok(self.whole(&key, Some(value))?.map(|value| (key, value))))
+                .and_then(|(key, value)| Ok(self.assemble(&key, Some(value))?.map(|value| (key, value))))
                 .transpose()
         })
     }
@@ -76,8 +77,8 @@ impl Records {
         self.0.flush()
     }
 
-    /// Adds to a batch that a value is written or, `None`, removed; `old` is what is there, of a
-    /// key that [may be large](may_be_large).
+    /// Adds the write of a value, or its removal (`None`), to a batch. `old` is the current value if the
+    /// key [may be large](may_be_large).
     pub(crate) fn write(
         &self,
         batch: &mut Batch,
@@ -105,9 +106,9 @@ impl Records {
         Ok(())
     }
 
-    /// The value of which `found` may be the head. Where head and pieces do not belong together it
-    /// is all that there is of them, and verifies as no record.
-    fn whole(&self, key: &[u8], mut found: Option<IVec>) -> sled::Result<Option<IVec>> {
+    /// Assembles a value from its pieces if `found` is a head. If head and pieces do not match, the
+    /// result is the head followed by the pieces, which never verifies as a record.
+    fn assemble(&self, key: &[u8], mut found: Option<IVec>) -> sled::Result<Option<IVec>> {
         loop {
             let Some(value) = found.as_ref().filter(|value| may_be_large(key) && may_be_head(value)) else {
                 return Ok(found);
@@ -119,7 +120,7 @@ impl Records {
             if pieces.len() > INLINE && head(&pieces)[..] == **value {
                 return Ok(Some(pieces.into()));
             }
-            // Either the writer has replaced it in the meantime, or it is damaged.
+            // Either the writer has just replaced the value, or the value is damaged.
             let again = self.0.get(key)?;
             if again == found {
                 return Ok(Some([value, &pieces[..]].concat().into()));
@@ -128,24 +129,24 @@ impl Records {
         }
     }
 
-    /// The pieces under a key, in order.
+    /// The pieces of a value, in order.
     fn pieces(&self, key: &[u8]) -> impl Iterator<Item = Entry> + use<> {
         let [first, last] = [0, u16::MAX].map(|number| piece(key, number.into()));
         let length = first.len();
-        // A longer key lies between them if it goes on with zeros.
+        // Skip pieces of longer keys: with zeros after `key` they sort between its pieces.
         self.0
             .range(first..=last)
             .filter(move |entry| entry.as_ref().map_or(true, |(key, _)| key.len() == length))
     }
 
-    /// Whether the value that a piece belongs to is not there.
+    /// Whether the value of an overflow piece is missing.
     pub(crate) fn is_stray(&self, piece: &[u8]) -> sled::Result<bool> {
         let Some(owner) = owner(piece).filter(|owner| may_be_large(owner)) else { return Ok(true) };
         Ok(!self.0.get(owner)?.is_some_and(|value| may_be_head(&value)))
     }
 }
 
-/// What lies under the key of a large value: the version, the value's length and CRC32C.
+/// The head of a large value: version, length and CRC32C of the value.
 fn head(value: &[u8]) -> [u8; HEAD] {
     let mut bytes = [OVERFLOW; HEAD];
     bytes[1..9].copy_from_slice(&(value.len() as u64).to_be_bytes());
@@ -153,7 +154,7 @@ fn head(value: &[u8]) -> [u8; HEAD] {
     bytes
 }
 
-/// Also of one that is damaged.
+/// Whether a value has the length of a head and is no record; true for a damaged head too.
 fn may_be_head(value: &[u8]) -> bool {
     value.len() == HEAD && record::payload(value).is_err()
 }

@@ -1,25 +1,25 @@
-//! Records: a version byte, a CRC32C of what follows, then JSON.
+//! Records: a version byte, the CRC32C of the payload, then the payload (JSON).
 
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The version of a record that lies whole under its key.
+/// The version byte of a record without overflow pieces.
 const VERSION: u8 = 1;
-/// The version byte of the head of a large value, whose bytes lie in overflow pieces.
+/// The version byte of the head of a large value.
 pub(crate) const OVERFLOW: u8 = 2;
 const HEAD: usize = 5;
 
-/// Bytes that are no record.
+/// Why bytes are no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadRecord {
     #[error("{0} bytes are too few for a record")]
     Short(usize),
     #[error("version {0} is not known")]
     Version(u8),
-    #[error("a piece of it is missing or damaged")]
+    #[error("a part of the record is missing or damaged")]
     Pieces,
     #[error("the checksum does not match")]
     Checksum,
-    #[error("it does not decode: {0}")]
+    #[error("the record does not decode: {0}")]
     Decode(String),
 }
 

@@ -1,5 +1,5 @@
-//! One operation's view of the tree: what the group it belongs to has written already,
-//! and its own writes, which join the group's only if the operation succeeds.
+//! One operation's view of the tree: the tree, the writes of its group so far, and its own writes, which
+//! join the group's only if the operation succeeds.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(crate) fn backend(doing: &'static str) -> impl Fn(sled::Error) -> StoreError
     move |e| {
         let why = match e {
             sled::Error::Corruption { .. } => {
-                format!("{e}; the files are damaged, and `isochron store verify` tells more")
+                format!("{e}; the files are damaged: `isochron store verify` says where")
             }
             _ => e.to_string(),
         };
@@ -37,7 +37,7 @@ impl<'a> Txn<'a> {
         Self { tree, group, own: Writes::new() }
     }
 
-    /// What was there before the group.
+    /// The tree without the writes of the group.
     pub(crate) fn tree(&self) -> &'a Records {
         self.tree
     }
@@ -53,7 +53,10 @@ impl<'a> Txn<'a> {
         self.tree.get(key).map_err(backend("read the store"))
     }
 
-    /// A record; one that does not verify is an error that names the operation.
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// When the record does not verify.
     pub(crate) fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         let Some(bytes) = self.get(key)? else { return Ok(None) };
         record::decode(&bytes)
@@ -87,7 +90,7 @@ impl<'a> Txn<'a> {
         Ok(self.get(key)?.map_or(0, |bytes| read_counter(&bytes)))
     }
 
-    /// The first `most` keys of a range that exist by now, with what the tree held before this group.
+    /// The first `most` keys of a range, in the tree with the writes of the group and of this operation.
     pub(crate) fn keys(
         &self,
         range: std::ops::Range<Vec<u8>>,
@@ -114,7 +117,7 @@ impl<'a> Txn<'a> {
         Ok(present)
     }
 
-    /// The first `most` keys with a prefix that exist by now.
+    /// As [`keys`](Self::keys), of the keys with a prefix.
     pub(crate) fn prefixed(&self, prefix: &[u8], most: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         self.keys(prefix.to_vec()..keys::after_prefix(prefix), most)
     }

@@ -1,4 +1,4 @@
-//! The files that sled writes, and their way to the disk.
+//! Syncs the files that sled writes.
 
 use std::{
     collections::BTreeSet,
@@ -8,39 +8,39 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Far more than the grain of a file system's times.
+/// Far more than the resolution of a file system's times.
 const TICKS: Duration = Duration::from_millis(200);
 
-/// The files that sled writes.
+/// sled's files in the store's directory.
 pub(crate) struct Files {
     db: File,
     blobs: PathBuf,
     synced: BTreeSet<std::ffi::OsString>,
-    /// The folder's time at the last look, if it was old enough then to change with the next file.
-    settled: Option<SystemTime>,
+    /// The blob folder's time at the last sync, if so old that the next new file must change it.
+    unchanged_since: Option<SystemTime>,
 }
 
 impl Files {
-    /// What sled and we have made and written so far reaches the disk: sled syncs neither its
-    /// settings, without which it does not open again, nor any name.
+    /// Syncs the database, sled's settings and the names of all folders. sled syncs neither its settings,
+    /// without which it does not open again, nor any folder.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let db = File::open(directory.join("db"))?;
         db.sync_all()?;
         File::open(directory.join("conf"))?.sync_all()?;
         sync_folders(directory)?;
-        Ok(Self { db, blobs: directory.join("blobs"), synced: BTreeSet::new(), settled: None })
+        Ok(Self { db, blobs: directory.join("blobs"), synced: BTreeSet::new(), unchanged_since: None })
     }
 
-    /// In a store from before large values lay in pieces, some of what lies together is files of
-    /// their own, written once under a new name.
+    /// Syncs the database and new blobs. Stores written before `overflow` existed keep large values in blob
+    /// files; sled writes each blob once, under a new name.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         let changed = std::fs::metadata(&self.blobs)?.modified()?;
-        if self.settled != Some(changed) {
+        if self.unchanged_since != Some(changed) {
             self.sync_blobs()?;
-            // sled has just written the database, so its time is now.
+            // sled has just written the database, so the file's time is the current time.
             let now = self.db.metadata()?.modified()?;
             let old = now.duration_since(changed).is_ok_and(|age| age > TICKS);
-            self.settled = old.then_some(changed);
+            self.unchanged_since = old.then_some(changed);
         }
         self.db.sync_data()
     }
@@ -52,7 +52,7 @@ impl Files {
             if !self.synced.contains(&entry.file_name()) {
                 match File::open(entry.path()) {
                     Ok(file) => file.sync_all()?,
-                    // sled removes those it no longer needs.
+                    // sled removes blobs that it no longer needs.
                     Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                     Err(e) => return Err(e),
                 }
@@ -67,8 +67,7 @@ impl Files {
     }
 }
 
-/// Syncs a folder and those above it: a folder that was made is on the disk only when the one
-/// that it is in has been synced.
+/// Syncs a folder and all its ancestors: a new folder is on the disk only once its parent is synced.
 fn sync_folders(directory: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
 
@@ -76,7 +75,7 @@ fn sync_folders(directory: &Path) -> io::Result<()> {
     for folder in directory.ancestors().skip(1) {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         match File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| (e.kind(), e)) {
-            // One that we may not read or write was not made by us; some file systems have no such sync.
+            // A folder without permission is not ours; some file systems cannot sync folders.
             Ok(()) | Err((PermissionDenied | ReadOnlyFilesystem | InvalidInput | Unsupported, _)) => {}
             Err((_, error)) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! One process per store: a lock on a file that also says who holds it.
+//! The lock: one process per store, by a lock on a file that names the process.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -6,30 +6,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why the lock is not to be had.
+/// Why a store cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process holds it.
+    /// Another process holds the lock.
     #[error(
         "the store in {path} is in use by another isochron, process {process}: stop that one first, or choose another --data directory"
     )]
     Held {
-        /// Where.
+        /// The store's directory.
         path: PathBuf,
-        /// Its process id, as it wrote it down.
+        /// The other process's id, read from the file.
         process: String,
     },
     /// The file cannot be written or locked.
     #[error("lock the store in {path}")]
     Io {
-        /// Where.
+        /// The store's directory.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
 }
 
-/// Holds the lock until it is dropped or the process ends, however it ends.
+/// A lock, held until it is dropped or the process ends.
 pub(crate) struct Lock {
     _file: File,
 }

@@ -1,4 +1,4 @@
-//! Opening: the lock, the engine's files and what is put right in them first.
+//! Opening: the lock, the recovery of sled's files, sled itself and the first part of the scrub.
 
 pub(crate) mod files;
 pub(crate) mod lock;

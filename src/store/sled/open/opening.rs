@@ -1,9 +1,8 @@
-//! Opening: the lock, sled, the numbers, and the check as far as it goes at once.
+//! Opening: the lock, sled, the totals, and the first part of the scrub.
 //!
-//! sled 0.34 meets damaged files in four ways: it refuses, it panics, it fails when it reads
-//! them later, or it goes on without what it could not read. Whatever it does, what comes of
-//! it here is either a store in which everything acknowledged is accounted for, or an error
-//! that says how to go on.
+//! sled 0.34 reacts to damaged files in four ways: it refuses them, panics, fails at a later read, or
+//! silently goes on without a part of them. In each case the result here is either a store in which
+//! every acknowledged record is accounted for, or an error that says what to do.
 
 use std::{
     io::{self, ErrorKind},
@@ -31,24 +30,24 @@ use crate::{
                 lock::{Lock, LockError},
                 recover_files,
             },
-            scrub::report::Shared,
+            scrub::report::SharedReport,
             write::commit::Committer,
         },
     },
 };
 
-/// sled writes its log in segments of this many bytes. What is larger than a quarter of one
-/// becomes a file of its own, which no page does here ([`overflow`](super::super::engine::overflow)).
+/// The size of a segment of sled's log, in bytes. sled stores a page of more than a quarter of it in a
+/// blob; [`overflow`](super::super::engine::overflow) keeps pages smaller.
 const SEGMENT: usize = 8 * 1024 * 1024;
 
-/// How often a file that is still locked is tried, which is two seconds in all.
+/// Tries to open sled's file while it is locked: two seconds in all.
 const TRIES: usize = 200;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
-/// sled counts a page of its cache by its size on the disk. In memory, with a piece of its own
-/// for every key and value, it takes some four times that (measured with a million tasks).
+/// sled counts a cached page by its size on the disk. In memory a page, with one allocation per key and
+/// value, takes about this many times as much (measured with a million tasks).
 const IN_MEMORY: u64 = 4;
-/// Less than this is no cache at all.
+/// The least page cache, in bytes.
 const LEAST_CACHE: u64 = 1024 * 1024;
 
 /// Why a store cannot be opened.
@@ -57,98 +56,104 @@ pub enum OpenError {
     /// The directory cannot be made or read.
     #[error("open the store in {path}")]
     Io {
-        /// Where.
+        /// The store's directory.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// Another process has it.
+    /// Another process has the store open.
     #[error(transparent)]
     Locked(#[from] LockError),
-    /// It holds a part of a copy.
+    /// The store holds only a part of a copy.
     #[error("an import into the store in {path} was interrupted: remove that directory and import again")]
     HalfImported {
-        /// Where.
+        /// The store's directory.
         path: PathBuf,
     },
-    /// Its files are not what they were.
+    /// The files cannot be read.
     #[error(
-        "the files of the store in {path} are damaged: {why}. Move that directory away, take in the newest file \
-         of the backups with `isochron store import <data>/backups/<file>`, and start again"
+        "the files of the store in {path} are damaged: {why}. Move that directory away, import the newest backup \
+         with `isochron store import <data>/backups/<file>`, and start again"
     )]
     Damaged {
-        /// Where.
+        /// The store's directory.
         path: PathBuf,
-        /// What is wrong with them.
+        /// The text of sled's error or panic.
         why: String,
     },
-    /// They can be read, but something that had been acknowledged is not there any more.
+    /// The files can be read, but acknowledged records are lost.
     #[error(
-        "the store in {path} has lost something that had been acknowledged: {why}. Move that directory away, take \
-         in the newest file of the backups with `isochron store import <data>/backups/<file>`, and start again; \
-         or remove {path}/mark to go on with what is left"
+        "the store in {path} has lost something that had been acknowledged: {why}. Move that directory away, \
+         import the newest backup with `isochron store import <data>/backups/<file>`, and start again; or remove \
+         {path}/mark to go on without the lost records"
     )]
     Lost {
-        /// Where.
+        /// The store's directory.
         path: PathBuf,
-        /// What.
+        /// The lost records or commits.
         why: String,
     },
 }
 
-/// A store that can be served.
+/// An open store.
 pub(crate) struct Opened {
     pub(crate) db: Db,
     pub(crate) committer: Committer,
     pub(crate) lock: Lock,
-    /// Whether the check has seen everything already.
-    pub(crate) checked: bool,
+    /// Whether the scrub is done.
+    pub(crate) scrubbed: bool,
 }
 
-/// Opens the store in `directory`, and checks it as long as that costs less than `at_once`.
+/// Opens the store in `directory`, and scrubs it until that has cost `at_once`.
 pub(crate) fn open(
     directory: &Path,
     cache: u64,
     at_once: usize,
-    report: &Shared,
+    report: &SharedReport,
 ) -> Result<Opened, OpenError> {
     std::fs::create_dir_all(directory)
         .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
     let lock = Lock::take(directory)?;
     recover_files::prepare(directory)
         .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
-    guarded(directory, || {
-        let db = open_tree(directory, cache).map_err(|error| explained(directory, error))?;
+    catch_panic(directory, || {
+        let db = open_tree(directory, cache).map_err(|error| explain(directory, error))?;
         start(db, directory, at_once, report, lock)
     })
 }
 
-fn start(db: Db, directory: &Path, at_once: usize, report: &Shared, lock: Lock) -> Result<Opened, OpenError> {
+fn start(
+    db: Db,
+    directory: &Path,
+    at_once: usize,
+    report: &SharedReport,
+    lock: Lock,
+) -> Result<Opened, OpenError> {
     let path = || directory.to_owned();
     let failed = |source| OpenError::Io { path: path(), source };
-    let sled_failed = |error| explained(directory, error);
+    let sled_failed = |error| explain(directory, error);
     if db.contains_key(import::marker()).map_err(sled_failed)? {
         return Err(OpenError::HalfImported { path: path() });
     }
     let tree = Records::new(&db);
     let mut committer = Committer::open(&tree, directory, report.clone()).map_err(failed)?;
-    if let Some(why) = committer.behind() {
+    if let Some(why) = committer.lost_commits() {
         return Err(OpenError::Lost { path: path(), why });
     }
-    // One from before there were numbers is checked as a whole.
+    // Without totals, in a store from before they existed, the whole scrub runs now.
     let at_once = if committer.is_new() { usize::MAX } else { at_once };
-    report.opened(committer.tasks());
+    report.begin(committer.tasks());
     let mut spent = 0;
-    let mut checked = false;
-    while !checked && spent < at_once {
+    let mut scrubbed = false;
+    while !scrubbed && spent < at_once {
         let nothing = Writes::new();
         let mut txn = Txn::new(&tree, &nothing);
         let damaged = |error: StoreError| OpenError::Damaged { path: path(), why: error.to_string() };
-        match committer.check(&mut txn).map_err(damaged)? {
+        match committer.scrub(&mut txn).map_err(damaged)? {
             Some(cost) => spent += cost,
-            None => checked = true,
+            None => scrubbed = true,
         }
-        // Before anything is mended: it may be wanted as it is.
+        // Refuse before any repair is written: the operator may want the files unchanged.
         let missing = report.get().missing;
         if !missing.is_empty() {
             return Err(OpenError::Lost { path: path(), why: missing.join("; ") });
@@ -156,11 +161,11 @@ fn start(db: Db, directory: &Path, at_once: usize, report: &Shared, lock: Lock) 
         apply(&tree, &mut committer, &txn.into_writes()).map_err(sled_failed)?;
     }
     let epoch = count_start(&tree, &mut committer).map_err(sled_failed)?;
-    report.counted(epoch);
+    report.set_epoch(epoch);
     db.flush().map_err(sled_failed)?;
     Files::open(directory).and_then(|mut files| files.sync()).map_err(failed)?;
-    committer.settled().map_err(failed)?;
-    Ok(Opened { db, committer, lock, checked })
+    committer.acknowledge_synced().map_err(failed)?;
+    Ok(Opened { db, committer, lock, scrubbed })
 }
 
 fn apply(tree: &Records, committer: &mut Committer, writes: &Writes) -> sled::Result<()> {
@@ -178,9 +183,9 @@ fn count_start(tree: &Records, committer: &mut Committer) -> sled::Result<u64> {
     Ok(epoch)
 }
 
-/// sled locks its file as well. Whoever had the directory last has given up our lock, but the
-/// last descriptor of that file may be closed a moment later, by one of sled's threads or by
-/// the kernel, and nothing tells when.
+/// Opens sled, which locks its own file as well. After the last process has released our lock, one of
+/// sled's threads or the kernel may close the last descriptor of that file a little later, so a locked
+/// file is tried again.
 pub(crate) fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
     let cache = (cache / IN_MEMORY).max(LEAST_CACHE);
     let config = sled::Config::new()
@@ -199,7 +204,7 @@ pub(crate) fn open_tree(directory: &Path, cache: u64) -> sled::Result<Db> {
     config.open()
 }
 
-/// The size that a store was made with, which cannot be changed, or [`SEGMENT`] for a new one.
+/// The segment size of an existing store, which cannot be changed, or [`SEGMENT`] for a new one.
 fn segment_size(directory: &Path) -> usize {
     let settings = std::fs::read(directory.join("conf")).unwrap_or_default();
     let settings = String::from_utf8_lossy(&settings);
@@ -207,10 +212,11 @@ fn segment_size(directory: &Path) -> usize {
     size.and_then(|size| size.trim().parse().ok()).unwrap_or(SEGMENT)
 }
 
-pub(crate) fn explained(directory: &Path, error: sled::Error) -> OpenError {
+/// Tells trouble with the disk or its permissions from damaged files.
+pub(crate) fn explain(directory: &Path, error: sled::Error) -> OpenError {
     let path = directory.to_owned();
     match error {
-        // Neither the disk nor the permissions: something is not where sled left it.
+        // These kinds mean that a file of sled's is missing or damaged.
         sled::Error::Io(source)
             if !matches!(
                 source.kind(),
@@ -223,12 +229,12 @@ pub(crate) fn explained(directory: &Path, error: sled::Error) -> OpenError {
     }
 }
 
-/// Makes an error of a panic inside sled.
-pub(crate) fn guarded<T>(
+/// Turns a panic inside sled into an error.
+pub(crate) fn catch_panic<T>(
     directory: &Path,
     work: impl FnOnce() -> Result<T, OpenError>,
 ) -> Result<T, OpenError> {
-    // Whatever was being made is thrown away with the panic.
+    // Unwind safe: a panic drops the half-opened store.
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(OpenError::Damaged { path: directory.to_owned(), why: line_of(&*panic) }))
 }

@@ -1,8 +1,8 @@
 //! Lists of tasks, a page at a time.
 //!
-//! The order by next run has an index per status and per handler, so such a list, filtered
-//! or not, reads only its own keys. Other orders of a filtered list read the keys of the
-//! filter; a part of a name is searched in the index of names.
+//! Lists by next run have an index per status and per handler, so they read only their own keys, filtered
+//! or not. A filtered list in another order reads the keys of its filter. A filter by a part of the name
+//! scans the index of names.
 
 use std::collections::HashSet;
 
@@ -38,7 +38,7 @@ fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
             return Ok(Page { items, total });
         }
         if total > tree.bounds.sorted as u64
-            && let Some(items) = among_all(tree, query)?
+            && let Some(items) = scan_in_order(tree, query)?
         {
             return Ok(Page { items, total });
         }
@@ -55,7 +55,7 @@ fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
     Ok(Page { items: items.into_iter().skip(query.skip).take(query.limit).collect(), total })
 }
 
-/// How many tasks status and handler let through.
+/// The number of tasks that the filters by status and handler let through.
 fn count(tree: &View, query: &TaskQuery) -> Result<u64, StoreError> {
     let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
     let counters = match &query.handler {
@@ -65,12 +65,12 @@ fn count(tree: &View, query: &TaskQuery) -> Result<u64, StoreError> {
     counters.iter().map(|counter| records::counter(tree, counter)).sum()
 }
 
-/// The page that comes of looking at every task in the order asked for, if few enough of them
-/// have to be looked at: where the filters let many through, the first page is near.
-fn among_all(tree: &View, query: &TaskQuery) -> Result<Option<Vec<Task>>, StoreError> {
+/// Reads the tasks in the query's order until the page is full, and gives up after `bounds.scanned`: where the
+/// filters let many tasks through, the first page is near.
+fn scan_in_order(tree: &View, query: &TaskQuery) -> Result<Option<Vec<Task>>, StoreError> {
     let (mut passed, mut items) = (0, Vec::new());
-    for (looked_at, id) in in_order(tree, query).enumerate() {
-        if looked_at == tree.bounds.looked_at {
+    for (scanned, id) in in_order(tree, query).enumerate() {
+        if scanned == tree.bounds.scanned {
             return Ok(None);
         }
         let Some(task) = records::get::<Task>(tree, &keys::task(id?))? else { continue };
@@ -93,20 +93,20 @@ fn among_all(tree: &View, query: &TaskQuery) -> Result<Option<Vec<Task>>, StoreE
 fn load(tree: &View, ids: impl Iterator<Item = Result<TaskId, StoreError>>) -> Result<Vec<Task>, StoreError> {
     let mut tasks = Vec::new();
     for id in ids {
-        // One that has gone since its key was read is simply no longer there.
+        // A task deleted since its key was read is left out.
         tasks.extend(records::get(tree, &keys::task(id?))?);
     }
     Ok(tasks)
 }
 
-/// Every task that the filters let through, in no particular order.
+/// The tasks that all filters let through, in no particular order.
 fn matching(tree: &View, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
     let Some(part) = &query.name else { return by_next_run(tree, query).collect() };
     let part = part.to_lowercase();
     let mut found = Vec::new();
     for entry in tree.scan_prefix(&[keys::NAME]) {
         let (key, id) = entry.map_err(backend("scan the store"))?;
-        if has(&key[1..], &part) {
+        if contains(&key[1..], &part) {
             found.extend(keys::last_task(&id));
         }
     }
@@ -117,8 +117,8 @@ fn matching(tree: &View, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
     Ok(found)
 }
 
-/// Whether a name contains `part`, which is in lower case.
-fn has(name: &[u8], part: &str) -> bool {
+/// Whether a name contains `part`, given in lower case.
+fn contains(name: &[u8], part: &str) -> bool {
     if name.is_ascii() {
         part.is_empty() || name.windows(part.len()).any(|piece| piece.eq_ignore_ascii_case(part.as_bytes()))
     } else {
@@ -126,7 +126,7 @@ fn has(name: &[u8], part: &str) -> bool {
     }
 }
 
-/// All tasks in the order asked for; by next run only those that status and handler let through.
+/// All tasks in the query's order; by next run only those that status and handler let through.
 fn in_order<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
     let prefix = match query.sort {
         TaskSort::NextRun => return by_next_run(tree, query),
@@ -167,10 +167,10 @@ fn by_next_run<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
     Box::new(part(true).chain(part(false)))
 }
 
-/// The length of the prefix, the keys that are still to come, the next key.
+/// The length of the prefix, the keys after the next one, and the next key.
 type Range<'a> = (usize, Box<dyn Iterator<Item = EngineResult<Bytes>> + 'a>, Option<EngineResult<Bytes>>);
 
-/// Several ranges of one index, each sorted by what follows its prefix, merged into one.
+/// Merges several ranges of one index by the part of the key after the prefix.
 struct Merge<'a> {
     ranges: Vec<Range<'a>>,
     direction: Direction,

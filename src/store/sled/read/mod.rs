@@ -1,4 +1,4 @@
-//! Reading: durable records and lists of them, beside the writer.
+//! Reading: durable records and lists of them, without waiting for the writer.
 
 pub(crate) mod list;
 pub(crate) mod records;

@@ -1,5 +1,5 @@
-//! Reads: straight from the tree, beside the writer. A record that does not verify is
-//! logged and left out; it never stops the others.
+//! Reads straight from the tree. A record that does not verify is reported and left out; the others are
+//! returned.
 
 use crate::{
     domain::{
@@ -23,12 +23,13 @@ use crate::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+
 pub(crate) fn get<T: DeserializeOwned>(tree: &View, key: &[u8]) -> Result<Option<T>, StoreError> {
-    Ok(tree.durable(key)?.and_then(|bytes| verified(tree, key, &bytes)))
+    Ok(tree.get_durable(key)?.and_then(|bytes| decode(tree, key, &bytes)))
 }
 
-fn verified<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8]) -> Option<T> {
-    record::decode(bytes).inspect_err(|_| tree.damaged(key)).ok()
+fn decode<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8]) -> Option<T> {
+    record::decode(bytes).inspect_err(|_| tree.report_damage(key)).ok()
 }
 
 pub(crate) fn next_due(tree: &View) -> Result<Option<Millis>, StoreError> {
@@ -58,7 +59,7 @@ pub(crate) fn executions(
     let mut page = Page { items: Vec::new(), total: 0 };
     for entry in tree.scan_prefix(&keys::executions(task)).rev() {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
-        let Some(bytes) = tree.scanned(&key, bytes) else { continue };
+        let Some(bytes) = tree.durable_value(&key, bytes) else { continue };
         let in_reach = page.total < query.skip.saturating_add(query.limit) as u64;
         if !filtered && !in_reach {
             break;
@@ -67,7 +68,7 @@ pub(crate) fn executions(
             page.total += 1;
             continue;
         }
-        let Some(row) = verified::<Execution>(tree, &key, &bytes) else { continue };
+        let Some(row) = decode::<Execution>(tree, &key, &bytes) else { continue };
         if query.status.is_some_and(|s| s != row.status) || query.trigger.is_some_and(|t| t != row.trigger) {
             continue;
         }
@@ -82,7 +83,7 @@ pub(crate) fn executions(
     Ok(page)
 }
 
-/// A task with its newest executions.
+/// Adds a task's newest executions to it.
 pub(crate) fn view(tree: &View, task: Task, newest: usize) -> Result<TaskView, StoreError> {
     let query = ExecutionQuery { limit: newest, ..ExecutionQuery::default() };
     let newest = if newest == 0 { Vec::new() } else { executions(tree, task.id, &query)?.items };
@@ -94,14 +95,14 @@ pub(crate) fn counter(tree: &View, key: &[u8]) -> Result<u64, StoreError> {
     Ok(bytes.map_or(0, |bytes| txn::read_counter(&bytes)))
 }
 
-/// All output, or the last `tail` bytes of its text; of a line cut in two its end.
+/// Reads all output, or the last `tail` bytes of its text; the first line may be cut at its beginning.
 pub(crate) fn output(tree: &View, id: ExecutionId, tail: Option<usize>) -> Result<Vec<Line>, StoreError> {
     let mut found: Vec<Vec<Line>> = Vec::new();
     let mut size = 0;
     for chunk in chunks(tree.scan_prefix(&keys::outputs(id)).rev()) {
         let chunk = chunk.map_err(backend("scan the store"))?;
-        chunk.damaged().for_each(|key| tree.damaged(key));
-        // A chunk that is not whole has no lines.
+        chunk.damaged().for_each(|key| tree.report_damage(key));
+        // A damaged chunk has no lines.
         let lines = chunk.lines().unwrap_or_default();
         size += lines.iter().map(|line| line.message.len()).sum::<usize>();
         found.push(lines);
@@ -129,7 +130,7 @@ fn last_bytes(lines: Vec<Line>, tail: usize) -> Vec<Line> {
                 cut += 1;
             }
             line.message.drain(..cut);
-            // Whatever is left is less than a letter.
+            // The room left is smaller than a letter.
             left = 0;
         }
         left = left.saturating_sub(line.message.len());
@@ -139,7 +140,7 @@ fn last_bytes(lines: Vec<Line>, tail: usize) -> Vec<Line> {
     kept
 }
 
-/// Records and bytes of each kind, and, detailed, more about them.
+/// Counts records and bytes of each kind; `detailed` adds indexes, statuses and the ends of the history.
 pub(crate) fn statistics(
     tree: &View,
     bytes_on_disk: u64,

@@ -1,8 +1,8 @@
-//! The tree as readers may see it: without what is not on the disk yet.
+//! The tree as readers may see it: without records that are not on the disk yet.
 //!
-//! A batch is visible in the tree before its sync. Until that has succeeded the writer leaves
-//! here what the records were before, and readers take that instead. They read the tree first
-//! and look here second, so that a batch that comes in between is seen as before or durable.
+//! sled shows a batch before its sync. Until the sync has succeeded, [`Pending`] holds the former values
+//! of the batch's records, and readers take those instead. A reader reads the tree first and `Pending`
+//! second, so that of a batch in between it sees either the former or the durable values.
 
 use std::{
     collections::HashMap,
@@ -19,13 +19,13 @@ use crate::store::{
     },
 };
 
-/// What records were before the batch that is on its way to the disk; `None` is "not there".
+/// The former values of the records in the batch that is being synced; `None` means that there was none.
 #[derive(Debug, Default)]
 pub(crate) struct Pending(RwLock<HashMap<Vec<u8>, Option<Bytes>>>);
 
 impl Pending {
-    /// Before a batch is applied. Only records are kept, not indexes: a list may show its order
-    /// a moment early, but never a document.
+    /// Keeps the former values of a batch's records. Call before the batch is applied. Indexes are not
+    /// kept: a list may show its order a moment early, but never a document.
     pub(crate) fn hide(&self, tree: &Records, writes: &Writes) -> EngineResult<()> {
         let mut before = HashMap::new();
         for key in writes.keys().filter(|key| [keys::TASK, keys::EXECUTION].contains(&key[0])) {
@@ -35,7 +35,7 @@ impl Pending {
         Ok(())
     }
 
-    /// After the sync.
+    /// Lets readers see the batch. Call after the sync.
     pub(crate) fn show(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -48,22 +48,22 @@ impl Pending {
 /// Asks for the quarantine of the record under a key.
 pub(crate) type Quarantine = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// How much a list reads before it goes another way.
+/// Limits up to which a list is read in the simplest way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// Filtered tasks that are loaded and sorted; beyond, the index of the order is walked.
+    /// Filtered tasks that are loaded and sorted; with more, the index of the order is scanned.
     pub(crate) sorted: usize,
-    /// Tasks that are looked at before their keys are collected instead.
-    pub(crate) looked_at: usize,
+    /// Tasks that are read in the list's order; with more, the keys of the filter are collected.
+    pub(crate) scanned: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { sorted: 5000, looked_at: 4000 }
+        Self { sorted: 5000, scanned: 4000 }
     }
 }
 
-/// The records as readers may see them.
+/// Durable records of the tree. Scans of keys and counters read the tree itself.
 #[derive(Clone)]
 pub(crate) struct View {
     tree: Records,
@@ -77,19 +77,19 @@ impl View {
         Self { tree, pending, quarantine, bounds }
     }
 
-    /// Reports a record that does not verify. No reader waits for its quarantine.
-    pub(crate) fn damaged(&self, key: &[u8]) {
+    /// Reports a record that does not verify; readers do not wait for its quarantine.
+    pub(crate) fn report_damage(&self, key: &[u8]) {
         (self.quarantine)(key);
     }
 
-    /// A value that is durable.
-    pub(crate) fn durable(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    /// Reads the durable value of a key.
+    pub(crate) fn get_durable(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let value = self.tree.get(key).map_err(backend("read the store"))?;
         Ok(self.pending.before(key).unwrap_or(value))
     }
 
-    /// The durable value of an entry that a scan has found.
-    pub(crate) fn scanned(&self, key: &[u8], value: Bytes) -> Option<Bytes> {
+    /// The durable value of an entry found by a scan.
+    pub(crate) fn durable_value(&self, key: &[u8], value: Bytes) -> Option<Bytes> {
         self.pending.before(key).unwrap_or(Some(value))
     }
 }

@@ -1,5 +1,5 @@
-//! Scrubbing: the check of every record and index that a start begins, its repairs and its report,
-//! and the verification of a closed store.
+//! The scrub of every record and index that each start begins, its repairs and its report; and the
+//! verification of a closed store.
 
 pub(crate) mod repair;
 pub(crate) mod report;

@@ -1,4 +1,4 @@
-//! Mending: what does not verify is set aside, an index that differs is made to agree.
+//! Repairs: a record that does not verify is quarantined, an index that differs is rebuilt.
 
 use serde_json::Value;
 
@@ -16,8 +16,8 @@ use crate::{
 /// Tasks or entries per part.
 const PART: usize = 256;
 
-/// Puts a record that does not verify where nothing reads it, under its former key, and with it
-/// what is worth nothing without it.
+/// Moves a record that does not verify into quarantine, under its former key: an execution together with
+/// its output, a piece of output together with the rest of its chunk.
 pub(crate) fn quarantine(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
     txn.put(keys::quarantine(key), bytes.to_vec());
     txn.remove(key.to_vec());
@@ -26,7 +26,6 @@ pub(crate) fn quarantine(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<
             txn.add(keys::history_count(task), -1)?;
             quarantine_all(txn, &keys::outputs(id))
         }
-        // The other pieces of the chunk.
         (keys::OUTPUT, ..) => quarantine_all(txn, key.get(..21).unwrap_or(key)),
         _ => Ok(()),
     }
@@ -42,7 +41,7 @@ fn quarantine_all(txn: &mut Txn<'_>, prefix: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Why a record that a reader has met does not verify; nothing if it does or is not there.
+/// Why the record under `key` does not verify; `None` if it verifies or does not exist.
 pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, StoreError> {
     let Some(bytes) = txn.get(key)? else { return Ok(None) };
     let verified = match key[0] {
@@ -55,19 +54,19 @@ pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, Store
     Ok(verified.err().map(|error| error.to_string()))
 }
 
-/// An index on its way to agree with the tasks: first what it lacks, then what it has too much.
-pub(crate) struct Mend {
+/// The rebuilding of an index: first missing entries are added, then wrong ones removed.
+pub(crate) struct IndexRepair {
     index: u8,
     range: u8,
     after: Option<Vec<u8>>,
 }
 
-impl Mend {
+impl IndexRepair {
     pub(crate) fn new(index: u8) -> Self {
         Self { index, range: keys::TASK, after: None }
     }
 
-    /// Does a part; whether it was the last one.
+    /// Repairs a part; true after the last one.
     pub(crate) fn part(&mut self, txn: &mut Txn<'_>) -> Result<bool, StoreError> {
         let from = self.after.as_ref().map_or_else(|| vec![self.range], |key| [&key[..], &[0]].concat());
         let found: Result<Vec<_>, _> =
@@ -109,7 +108,7 @@ impl Mend {
     }
 }
 
-/// What a task has in the indexes; nothing if it is not there or does not verify.
+/// The index entries of the task under `key`; none if the task is missing or does not verify.
 fn entries(txn: &Txn<'_>, key: &[u8]) -> Result<Vec<keys::Entry>, StoreError> {
     let task = txn.get(key)?.and_then(|bytes| record::decode::<Task>(&bytes).ok());
     Ok(task.map(|task| keys::index_entries(&task)).unwrap_or_default())

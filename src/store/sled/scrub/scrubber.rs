@@ -1,11 +1,10 @@
-//! The check: every record is verified, and what follows from the tasks (indexes, counters) is
-//! compared with what it should be. What differs is mended, what does not verify set aside.
+//! The scrubber: verifies every record, and compares indexes and counters with the tasks. A record that
+//! does not verify is quarantined, an index or counter that differs is rebuilt.
 //!
-//! It walks over one range of keys after the other, in parts small enough to be done between
-//! two commits. What is found is added up; a commit tells what it changes of what has been
-//! passed already ([`Check::note`]), so that the sums are always those of one moment. The
-//! comparison needs one pass and no memory; only an index that differs is mended entry by
-//! entry ([`repair`]).
+//! The scrubber visits one range of keys after the other, in parts small enough for the time between two
+//! commits, and adds up checksums of the entries. Each commit reports its changes to entries already
+//! visited ([`Scrubber::note`]), so that the sums always describe the current store. The comparison needs
+//! one pass and constant memory; only an index that differs is repaired entry by entry ([`repair`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,13 +17,13 @@ use crate::{
                 Bytes, keys, record,
                 txn::{Txn, backend},
             },
-            scrub::{repair, report::Shared},
+            scrub::{repair, report::SharedReport},
             write::totals::{KINDS, Sum, Totals},
         },
     },
 };
 
-/// Records before what is made of them, tasks first.
+/// The kinds in the order of the visit: tasks, then their indexes, then the other records.
 const WALK: [u8; 12] = [
     keys::TASK,
     keys::NAME,
@@ -39,61 +38,61 @@ const WALK: [u8; 12] = [
     keys::VALUE,
     keys::PIECE,
 ];
-/// After this place of the walk everything that follows from tasks is known.
+/// The last index in [`WALK`]: after it indexes and counters can be compared with the tasks.
 const LAST_INDEX: u8 = keys::RUNNING;
-/// What a part may cost: bytes, and so many more for every entry. Some two milliseconds.
+/// The cost of a part at most, in bytes read plus [`ENTRY`] for every entry: about two milliseconds.
 const PART: usize = 160 * 1024;
 const ENTRY: usize = 48;
 
-pub(crate) struct Check {
-    /// The place in [`WALK`], and the last key seen there.
-    place: usize,
+pub(crate) struct Scrubber {
+    /// The index of the current kind in [`WALK`], and the last key visited there.
+    index: usize,
     after: Option<Vec<u8>>,
     found: BTreeMap<u8, Sum>,
     expected: BTreeMap<u8, Sum>,
-    /// Tasks by the counter that counts them.
+    /// The expected values of the task counters.
     counters: BTreeMap<Vec<u8>, u64>,
-    /// Records that do not verify and are still there, by kind.
+    /// Records that do not verify and are not quarantined yet, by kind.
     bad: BTreeMap<u8, u64>,
-    mends: VecDeque<repair::Mend>,
-    report: Shared,
-    /// Whether sums that differ are problems: not in a store whose numbers are not known.
-    numbered: bool,
+    repairs: VecDeque<repair::IndexRepair>,
+    report: SharedReport,
+    /// Whether the totals are reliable, so that a difference from them is a loss.
+    has_totals: bool,
 }
 
-impl Check {
-    pub(crate) fn new(report: Shared, numbered: bool) -> Self {
+impl Scrubber {
+    pub(crate) fn new(report: SharedReport, has_totals: bool) -> Self {
         Self {
-            place: 0,
+            index: 0,
             after: None,
             found: BTreeMap::new(),
             expected: BTreeMap::new(),
             counters: BTreeMap::new(),
             bad: BTreeMap::new(),
-            mends: VecDeque::new(),
+            repairs: VecDeque::new(),
             report,
-            numbered,
+            has_totals,
         }
     }
 
-    /// Does a part, and says how much it cost; nothing when all is done.
+    /// Scrubs a part and returns its cost; `None` once the scrub is done.
     pub(crate) fn part(
         &mut self,
         txn: &mut Txn<'_>,
         totals: &mut Totals,
     ) -> Result<Option<usize>, StoreError> {
-        if let Some(mend) = self.mends.front_mut() {
-            if mend.part(txn)? {
-                self.mends.pop_front();
+        if let Some(repair) = self.repairs.front_mut() {
+            if repair.part(txn)? {
+                self.repairs.pop_front();
             }
             return Ok(Some(PART));
         }
-        let Some(kind) = WALK.get(self.place).copied() else { return Ok(None) };
+        let Some(kind) = WALK.get(self.index).copied() else { return Ok(None) };
         let from = self.after.as_ref().map_or_else(|| vec![kind], |key| [&key[..], &[0]].concat());
         let mut cost = 0;
         for entry in txn.tree().range(from..keys::after_prefix(&[kind])) {
             let (key, value) = entry.map_err(backend("scan the store"))?;
-            self.see(txn, totals, &key, &value)?;
+            self.visit(txn, totals, &key, &value)?;
             cost += ENTRY + key.len() + value.len();
             self.after = Some(key.to_vec());
             if cost > PART {
@@ -102,13 +101,13 @@ impl Check {
         }
         self.compare(totals, kind);
         if kind == LAST_INDEX {
-            self.settle(txn)?;
+            self.compare_with_tasks(txn)?;
         }
-        (self.place, self.after) = (self.place + 1, None);
+        (self.index, self.after) = (self.index + 1, None);
         Ok(Some(cost))
     }
 
-    fn see(
+    fn visit(
         &mut self,
         txn: &mut Txn<'_>,
         totals: &mut Totals,
@@ -118,14 +117,14 @@ impl Check {
         if key[0] == keys::PIECE {
             if txn.tree().is_stray(key).map_err(backend("read the store"))? {
                 repair::quarantine(txn, key, value)?;
-                self.report.quarantine(key, "what it belongs to is not there");
+                self.report.quarantine(key, "the value it belongs to is missing");
             }
             return Ok(());
         }
         let Err(why) = self.count(key, value, Sum::add, 1) else { return Ok(()) };
         *self.bad.entry(key[0]).or_default() += 1;
         totals.blur(key[0]);
-        // Not one that is being replaced.
+        // A record that the current group replaces is not quarantined.
         if txn.get(key)?.as_ref() == Some(value) {
             repair::quarantine(txn, key, value)?;
             self.report.quarantine(key, &why);
@@ -133,7 +132,7 @@ impl Check {
         Ok(())
     }
 
-    /// Adds an entry to what was found, or takes it away; says why it does not verify.
+    /// Adds an entry to the sums, or takes it away. The error says why the entry does not verify.
     fn count(
         &mut self,
         key: &[u8],
@@ -145,7 +144,7 @@ impl Check {
             keys::TASK => {
                 let task: Task = record::decode(value).map_err(|error| error.to_string())?;
                 if keys::task(task.id) != key {
-                    return Err("it lies under another task's key".to_owned());
+                    return Err("the record is stored under another task's key".to_owned());
                 }
                 for (key, value) in keys::index_entries(&task) {
                     with(self.expected.entry(key[0]).or_default(), &key, &value);
@@ -164,17 +163,18 @@ impl Check {
         Ok(())
     }
 
-    /// Whether a commit has to say what it does to entries of a kind.
+    /// Whether a commit must report its changes to entries of a kind.
     pub(crate) fn watches(kind: u8) -> bool {
         WALK.contains(&kind)
     }
 
-    /// A commit is about to replace a value or to remove it (`new` is `None`).
+    /// Counts the change of an entry by a commit, if the entry has been visited. `None` means that there is
+    /// no value.
     pub(crate) fn note(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
-        let Some(place) = WALK.iter().position(|kind| *kind == key[0]) else { return };
-        let passed = place < self.place
-            || place == self.place && self.after.as_deref().is_some_and(|after| key <= after);
-        if !passed {
+        let Some(index) = WALK.iter().position(|kind| *kind == key[0]) else { return };
+        let visited = index < self.index
+            || index == self.index && self.after.as_deref().is_some_and(|after| key <= after);
+        if !visited {
             return;
         }
         if old.is_some_and(|old| self.count(key, old, Sum::take, -1).is_err())
@@ -191,22 +191,22 @@ impl Check {
         let found = self.found.get(&kind).copied().unwrap_or_default();
         let bad = self.bad.get(&kind).copied().unwrap_or_default();
         match totals.compare(kind, found, bad) {
-            Some(problem) if self.numbered => self.report.missing(problem),
+            Some(problem) if self.has_totals => self.report.add_missing(problem),
             None if bad > 0 => {}
             _ => totals.adopt(kind, found),
         }
     }
 
-    /// All tasks and indexes have been seen: what differs?
-    fn settle(&mut self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+    /// Compares indexes and counters with the tasks. Call when all tasks and indexes have been visited.
+    fn compare_with_tasks(&mut self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
         for (prefix, name) in keys::INDEXES {
             let sum = |sums: &BTreeMap<u8, Sum>| sums.get(&prefix).copied().unwrap_or_default();
             if sum(&self.found) != sum(&self.expected) {
-                self.report.rebuilt(name);
-                self.mends.push_back(repair::Mend::new(prefix));
+                self.report.add_rebuilt(name);
+                self.repairs.push_back(repair::IndexRepair::new(prefix));
             }
         }
-        // The counters that there are, as of the last commit, and those that there should be.
+        // The stored counters as of the last commit.
         let mut stored = BTreeMap::new();
         for prefix in keys::TASK_COUNTERS {
             for entry in txn.tree().scan_prefix(&prefix) {
@@ -224,16 +224,16 @@ impl Check {
                 txn.add(key, should.cast_signed().wrapping_sub(is.cast_signed()))?;
             }
         }
-        if wrong && self.numbered {
-            self.report.rebuilt("counters");
+        if wrong && self.has_totals {
+            self.report.add_rebuilt("counters");
         }
         Ok(())
     }
 
-    /// How many of what was seen are tasks.
+    /// The number of tasks visited that verify.
     pub(crate) fn tasks(&self) -> u64 {
         self.found.get(&keys::TASK).map_or(0, |sum| sum.count)
     }
 }
 
-const _: () = assert!(KINDS.len() + keys::INDEXES.len() + 1 == WALK.len(), "everything is walked over");
+const _: () = assert!(KINDS.len() + keys::INDEXES.len() + 1 == WALK.len(), "WALK has every kind");

@@ -1,5 +1,5 @@
-//! The rest of the check, beside the work: one small part of it at a time, and rests in between
-//! that keep its share of a core at about a hundredth.
+//! The scrub's thread: while the store serves, it asks the writer for one small part after the other, with
+//! pauses that keep the scrub at about a hundredth of a core.
 
 use std::{thread, time::Duration};
 
@@ -10,18 +10,18 @@ use crate::{
     store::sled::write::writer::{Op, operation},
 };
 
-/// Between two parts, which take some two milliseconds each.
+/// The pause between two parts, which take about two milliseconds each.
 pub(crate) const PAUSE: Duration = Duration::from_millis(150);
 
-/// Asks for one part after the other until all is checked or the store is closed.
-pub(crate) fn check(ops: &mpsc::WeakSender<Op>, pause: Duration) {
-    // Whoever holds the store alone keeps it open.
-    while let Some(asked) = ops.upgrade() {
+/// Asks for one part after the other until the scrub is done or the store is closed.
+pub(crate) fn scrub(ops: &mpsc::WeakSender<Op>, pause: Duration) {
+    // Hold no sender during a pause: the writer ends once every sender is dropped.
+    while let Some(sender) = ops.upgrade() {
         let (reply, answer) = oneshot::channel();
-        if asked.blocking_send(operation(reply, |writer| writer.scrub().map(Some))).is_err() {
+        if sender.blocking_send(operation(reply, |writer| writer.scrub().map(Some))).is_err() {
             return;
         }
-        drop(asked);
+        drop(sender);
         if !matches!(answer.blocking_recv(), Ok(Ok(true))) {
             allocator::give_back();
             return;

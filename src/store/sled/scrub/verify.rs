@@ -1,7 +1,6 @@
-//! Verification of a closed store: everything that a start would check, mended nowhere, and the
-//! history with it.
+//! Verification of a closed store: a whole scrub without its repairs, and a check of the history.
 //!
-//! sled itself may tidy up its files when it opens them.
+//! sled itself may rewrite its files when it opens them.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -30,53 +29,52 @@ use crate::{
                 opening::{self, OpenError},
                 recover_files,
             },
-            scrub::report::{Shared, describe},
+            scrub::report::{SharedReport, describe},
             write::commit::Committer,
         },
     },
 };
 
-/// What is in a store, and what is wrong with it.
+/// The result of a verification.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// How many records of each kind there are.
+    /// Numbers of records of each kind.
     pub counts: Counts,
-    /// What a start has set aside before.
+    /// Records quarantined by earlier starts.
     pub quarantined: Vec<String>,
-    /// What a start would set aside, mend or refuse, and what is wrong with the history.
+    /// Records and index entries that a start would quarantine, repair or miss, and faults of the history.
     pub problems: Vec<String>,
 }
 
 pub(crate) fn verify(directory: &Path, cache: u64) -> Result<Verified, OpenError> {
     let _lock = Lock::take(directory)?;
-    // As a start does, without which sled may not open what a killed process has left.
+    // Without this, sled may not open the files of a killed process.
     recover_files::prepare(directory)
         .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
-    opening::guarded(directory, || {
-        let db =
-            opening::open_tree(directory, cache).map_err(|error| opening::explained(directory, error))?;
-        if db.contains_key(import::marker()).map_err(|error| opening::explained(directory, error))? {
+    opening::catch_panic(directory, || {
+        let db = opening::open_tree(directory, cache).map_err(|error| opening::explain(directory, error))?;
+        if db.contains_key(import::marker()).map_err(|error| opening::explain(directory, error))? {
             return Err(OpenError::HalfImported { path: directory.to_owned() });
         }
-        let report = Shared::default();
+        let report = SharedReport::default();
         let tree = Records::new(&db);
         let committer = Committer::open(&tree, directory, report.clone())
             .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
-        look(&tree, committer, &report)
+        inspect(&tree, committer, &report)
             .map_err(|error| OpenError::Damaged { path: directory.to_owned(), why: error.to_string() })
     })
 }
 
-fn look(tree: &Records, mut committer: Committer, report: &Shared) -> Result<Verified, StoreError> {
+fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
-    verified.problems.extend(committer.behind());
+    verified.problems.extend(committer.lost_commits());
     let nothing = Writes::new();
     let mut differences = Vec::new();
     loop {
         let mut txn = Txn::new(tree, &nothing);
-        let more = committer.check(&mut txn)?.is_some();
+        let more = committer.scrub(&mut txn)?.is_some();
         differences.extend(
-            txn.into_writes().into_iter().filter_map(|(key, value)| difference(&key, value.as_deref())),
+            txn.into_writes().into_iter().filter_map(|(key, value)| describe_repair(&key, value.as_deref())),
         );
         if !more {
             break;
@@ -91,7 +89,7 @@ fn look(tree: &Records, mut committer: Committer, report: &Shared) -> Result<Ver
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.audit += 1;
         if record::payload(&bytes).is_ok() {
-            verified.decodes::<Audit>(&key, &bytes);
+            verified.decode::<Audit>(&key, &bytes);
         }
     }
     verified.counts.values = tree.prefix_keys(&[keys::VALUE]).count() as u64;
@@ -103,8 +101,8 @@ fn look(tree: &Records, mut committer: Committer, report: &Shared) -> Result<Ver
     Ok(verified)
 }
 
-/// What a mending write says about an index or a counter.
-fn difference(key: &[u8], value: Option<&[u8]>) -> Option<String> {
+/// Describes the fault of an index or a counter by the write that repairs it.
+fn describe_repair(key: &[u8], value: Option<&[u8]>) -> Option<String> {
     if key[0] == keys::COUNTER {
         let should = value.map_or(0, read_counter);
         return Some(format!(
@@ -118,8 +116,8 @@ fn difference(key: &[u8], value: Option<&[u8]>) -> Option<String> {
         keys::RUNNING => keys::task_of(key).map_or_else(String::new, |task| format!("for {task}")),
         _ => keys::last_task(key).map_or_else(String::new, |task| format!("for {task}")),
     };
-    let what = if value.is_some() { "is missing or wrong" } else { "does not belong there" };
-    Some(format!("index {index}: the entry {task} {what}"))
+    let fault = if value.is_some() { "is missing or wrong" } else { "does not belong there" };
+    Some(format!("index {index}: the entry {task} {fault}"))
 }
 
 fn executions(tree: &Records, verified: &mut Verified) -> Result<HashSet<ExecutionId>, StoreError> {
@@ -134,24 +132,30 @@ fn executions(tree: &Records, verified: &mut Verified) -> Result<HashSet<Executi
         *per_task.entry(task).or_default() += 1;
         let contains = |key: Vec<u8>| tree.contains_key(&key).map_err(backend("read the store"));
         if !known && !contains(keys::task(task))? && !contains(keys::garbage(task))? {
-            verified.problems.push(format!("{task}: there are executions of it, but not the task"));
+            verified.problems.push(format!("{task}: the task is missing, but has executions"));
         }
         if record::payload(&bytes).is_err() {
-            // The check has told.
+            // The scrub has reported the record.
             continue;
         }
-        let Some(row) = verified.decodes::<Execution>(&key, &bytes) else { continue };
+        let Some(row) = verified.decode::<Execution>(&key, &bytes) else { continue };
         if (row.task_id, row.id) != (task, id) {
-            verified.problems.push(format!("{}: it lies under another's key", describe(&key)));
+            verified
+                .problems
+                .push(format!("{}: the record is stored under another execution's key", describe(&key)));
         } else if !contains(keys::retention(row.created_at, task, id))? {
-            verified.problems.push(format!("{}: it is missing in the index by age", describe(&key)));
+            verified
+                .problems
+                .push(format!("{}: the execution is missing in the index by age", describe(&key)));
         }
     }
     for (task, count) in per_task {
         let counted = tree.get(&keys::history_count(task)).map_err(backend("read the store"))?;
         let counted = counted.map_or(0, |bytes| read_counter(&bytes));
         if counted != count {
-            verified.problems.push(format!("{task}: {counted} executions are counted, {count} are there"));
+            verified
+                .problems
+                .push(format!("{task}: the counter says {counted} executions, the store has {count}"));
         }
     }
     Ok(rows)
@@ -166,14 +170,14 @@ fn output(tree: &Records, rows: &HashSet<ExecutionId>, verified: &mut Verified) 
             verified.problems.push(format!("{}: {error}", describe(key)));
         }
         if !key.get(1..17).and_then(keys::last_execution).is_some_and(|id| rows.contains(&id)) {
-            verified.problems.push(format!("{}: there is no such execution", describe(key)));
+            verified.problems.push(format!("{}: the execution does not exist", describe(key)));
         }
     }
     Ok(())
 }
 
 impl Verified {
-    fn decodes<T: serde::de::DeserializeOwned>(&mut self, key: &[u8], bytes: &[u8]) -> Option<T> {
+    fn decode<T: serde::de::DeserializeOwned>(&mut self, key: &[u8], bytes: &[u8]) -> Option<T> {
         record::decode(bytes)
             .inspect_err(|error| self.problems.push(format!("{}: {error}", describe(key))))
             .ok()

@@ -1,12 +1,12 @@
-//! The check beside the work: what it finds and mends while the store is used.
+//! The scrub while the store serves: its findings and repairs.
 
 use serde_json::json;
 
 use super::*;
-use crate::store::Checked;
+use crate::store::ScrubState;
 
-/// A store of which nothing has been checked yet, and is not unless a test asks for it.
-fn unchecked(directory: &TempDir) -> SledStore {
+/// Opens a store whose scrub waits for the test's [`part`] calls.
+fn open_unscrubbed(directory: &TempDir) -> SledStore {
     let never = Duration::from_secs(3600);
     SledStore::open_tuned(
         directory.path(),
@@ -17,7 +17,7 @@ fn unchecked(directory: &TempDir) -> SledStore {
     .expect("it opens")
 }
 
-/// One more part; whether there are others.
+/// Scrubs one more part; whether more are left.
 fn part(store: &SledStore) -> bool {
     wait(store.ask(|writer| writer.scrub().map(Some)))
 }
@@ -38,14 +38,14 @@ fn next(store: &SledStore, task: &Task, time: Millis) {
 #[test]
 fn what_changes_during_the_check_is_no_difference() {
     let tasks = many();
-    let directory = written(&tasks);
-    let store = unchecked(&directory);
-    assert_eq!((store.report().check, store.report().tasks), (Checked::Running, 600));
+    let directory = make_store(&tasks);
+    let store = open_unscrubbed(&directory);
+    assert_eq!((store.report().scrub, store.report().tasks), (ScrubState::Running, 600));
     let mut numbers = 0;
     let mut parts = 0;
     while part(&store) {
         parts += 1;
-        // Some of what has been passed, some of what is still to come.
+        // Change entries that the scrub has visited and entries that it has not.
         for _ in 0..2 {
             numbers += 37;
             let which = &tasks[numbers % 590];
@@ -61,7 +61,7 @@ fn what_changes_during_the_check_is_no_difference() {
     }
     assert!(parts > 10, "it takes some: {parts}");
     let report = store.report();
-    assert_eq!((report.check, report.tasks), (Checked::Done, 599));
+    assert_eq!((report.scrub, report.tasks), (ScrubState::Done, 599));
     assert_eq!((report.quarantined, report.rebuilt, report.missing), (vec![], vec![], vec![]));
     wait(store.close());
     drop(store);
@@ -72,7 +72,7 @@ fn what_changes_during_the_check_is_no_difference() {
 #[test]
 fn damage_that_it_finds_is_mended_beside_the_work() {
     let tasks = many();
-    let directory = written(&tasks);
+    let directory = make_store(&tasks);
     let due = |task: &Task| keys::due(task.due().expect("it is planned"), task.id);
     mangle(&directory, |db| {
         db.remove(due(&tasks[5])).expect("it writes");
@@ -80,14 +80,14 @@ fn damage_that_it_finds_is_mended_beside_the_work() {
         db.insert(keys::running(tasks[7].id, ExecutionId(Ulid(9))), b"").expect("it writes");
         flip_a_bit(db, &keys::task(tasks[100].id));
     });
-    let store = unchecked(&directory);
-    // Before the check comes to it: it stops nobody.
+    let store = open_unscrubbed(&directory);
+    // The damage does not disturb other tasks before the scrub reaches it.
     assert_eq!(wait(store.task(tasks[3].id)).as_ref(), Some(&tasks[3]));
     while part(&store) {
         next(&store, &tasks[3], 77);
     }
     let report = store.report();
-    assert_eq!(report.check, Checked::Done);
+    assert_eq!(report.scrub, ScrubState::Done);
     assert_eq!(report.rebuilt, ["names", "due", "status", "handler", "updated", "running", "counters"]);
     assert!(report.quarantined.len() == 1 && report.missing.is_empty(), "{report:?}");
     assert_eq!(wait(store.running()), []);
@@ -112,7 +112,7 @@ fn damage_that_it_finds_is_mended_beside_the_work() {
 
 #[test]
 fn it_goes_on_by_itself_until_all_is_checked() {
-    let directory = written(&many());
+    let directory = make_store(&many());
     let store = SledStore::open_tuned(
         directory.path(),
         CACHE,
@@ -120,9 +120,9 @@ fn it_goes_on_by_itself_until_all_is_checked() {
         Tuning { scrubbed_at_once: 0, pause: Duration::ZERO, ..Tuning::default() },
     )
     .expect("it opens");
-    // Every change lets a part of the check pass.
+    // The scrub does its parts between these changes.
     let mut turns = 0;
-    while store.report().check == Checked::Running {
+    while store.report().scrub == ScrubState::Running {
         wait(store.put("turn".to_owned(), json!(turns)));
         turns += 1;
         assert!(turns < 100_000, "it ends");

@@ -1,5 +1,5 @@
-//! Damaged files. sled may refuse them, panic, or go on without what it cannot read; a store
-//! that opens has everything that was acknowledged, or says what is missing.
+//! Damaged files. sled may refuse them, panic, or go on without a part of them; a store that opens has all
+//! acknowledged records, or reports the missing ones.
 
 use std::{fs, path::PathBuf};
 
@@ -8,12 +8,11 @@ use serde_json::json;
 use super::*;
 use crate::store::copy::{Cursor, Record};
 
-/// How many damaged copies are tried, where more are wanted than in every run.
+/// The variable with the number of damaged copies to try, for more than the usual number.
 const COPIES: &str = "ISOCHRON_DAMAGED_COPIES";
 
-/// A store that has been opened some times and has written more since, with values that are
-/// files of their own.
-fn furnished(tasks: u128) -> TempDir {
+/// Makes a store that has been opened several times, with small and large values.
+fn make_full_store(tasks: u128) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     for round in 0..3_u128 {
         let store = open(directory.path());
@@ -63,11 +62,11 @@ fn copy(from: &Path, to: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Does one thing of many to one of the files.
+/// Damages one of the files in one of five ways, by `number`; returns a description.
 fn damage(files: &[PathBuf], number: usize) -> String {
     let path = &files[number % files.len()];
     let mut bytes = fs::read(path).expect("it reads");
-    // Somewhere, the same place in every run.
+    // Spread over the file, the same in every run.
     let at = (number * 2_654_435_761) % bytes.len().max(1);
     let how = number / files.len() % 5;
     let what = ["cut", "a bit", "zeroes", "gone", "other bytes"][how];
@@ -91,7 +90,7 @@ fn damage(files: &[PathBuf], number: usize) -> String {
 #[test]
 fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_do() {
     let wanted = std::env::var(COPIES).ok().and_then(|number| number.parse().ok());
-    let whole = furnished(if wanted.is_some() { 300 } else { 12 });
+    let whole = make_full_store(if wanted.is_some() { 300 } else { 12 });
     let store = open(whole.path());
     let before = everything(&*store);
     wait(store.close());
@@ -104,7 +103,7 @@ fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_d
             .into_iter()
             .filter(|file| !file.ends_with("lock") && !file.ends_with("mark"))
             .collect();
-        // Most of everything is in one file.
+        // Damage the largest file, `db`, more often than others.
         let most =
             files.iter().filter(|file| file.ends_with("db")).cycle().take(6).cloned().collect::<Vec<_>>();
         let what = damage(&[files, most].concat(), number);
@@ -114,7 +113,7 @@ fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_d
                 let after = everything(&store);
                 wait(store.close());
                 if report.quarantined.is_empty() {
-                    assert!(after == before, "{what}: something is missing and nothing is said");
+                    assert!(after == before, "{what}: records are missing and the report is empty");
                     "open, whole"
                 } else {
                     let sound = |record: &&Record| !matches!(record, Record::Quarantine(_));
@@ -144,21 +143,21 @@ fn a_store_with_damaged_files_has_everything_or_says_what_is_wrong_and_what_to_d
 fn a_panic_of_sled_is_an_error_that_says_what_to_do() {
     let directory = tempfile::tempdir().expect("a directory");
     let panics = || -> Result<(), OpenError> { panic!("index out of bounds:\n the len is 1") };
-    let error = opening::guarded(directory.path(), panics).expect_err("it panics").to_string();
+    let error = opening::catch_panic(directory.path(), panics).expect_err("it panics").to_string();
     assert!(error.contains("damaged: index out of bounds: the len is 1"), "{error}");
     assert!(error.contains("isochron store import"), "{error}");
 }
 
 #[test]
 fn a_store_that_lacks_what_was_acknowledged_last_is_refused() {
-    let directory = written(&[task(1, "first")]);
+    let directory = make_store(&[task(1, "first")]);
     let earlier = tempfile::tempdir().expect("a directory");
     copy(directory.path(), earlier.path());
     let store = open(directory.path());
     wait(store.create(task(2, "second"), None));
     wait(store.close());
     drop(store);
-    // Everything as it was before, but for what was acknowledged.
+    // The files of an earlier time with the later acknowledged number.
     let mark = fs::read(directory.path().join("mark")).expect("the mark");
     fs::write(earlier.path().join("mark"), mark).expect("written");
     let Err(error) = SledStore::open(earlier.path(), CACHE, clock()) else { panic!("it is served") };
@@ -166,7 +165,7 @@ fn a_store_that_lacks_what_was_acknowledged_last_is_refused() {
     assert!(error.contains("lost something") && error.contains("isochron store import"), "{error}");
     let found = SledStore::verify(earlier.path(), CACHE).expect("it can be looked at");
     assert_eq!(found.problems.len(), 1, "{:?}", found.problems);
-    // Whoever wants it as it is says so.
+    // The operator accepts the store with its losses.
     fs::remove_file(earlier.path().join("mark")).expect("removed");
     let store = open(earlier.path());
     assert_eq!((names(&store), store.report().missing), (vec!["first".to_owned()], vec![]));
@@ -187,7 +186,7 @@ fn a_record_that_has_gone_or_come_back_without_a_word_is_noticed() {
         }),
     ];
     for (expected, change) in cases {
-        let directory = written(&tasks);
+        let directory = make_store(&tasks);
         let store = open(directory.path());
         write_row(&*store, &tasks[0], 1);
         wait(store.put("key".to_owned(), json!("new")));

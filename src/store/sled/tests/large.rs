@@ -1,12 +1,12 @@
-//! Large values, which lie in pieces.
+//! Large values, which are stored in overflow pieces.
 
 use serde_json::json;
 
 use super::*;
 
-/// A value that takes this many bytes as a record.
+/// Makes a value whose record has this many bytes.
 fn value(bytes: usize, letter: &str) -> Value {
-    // The record's head, and two quotation marks.
+    // Subtract the record's head and two quotation marks.
     json!(letter.repeat(bytes - 7))
 }
 
@@ -18,7 +18,7 @@ fn read(store: &Arc<dyn Store>, key: &str) -> Option<Value> {
     wait(store.get(key.to_owned()))
 }
 
-/// The pieces that there are, by the key of their value and their number.
+/// The keys of all overflow pieces.
 fn pieces(db: &Engine) -> Vec<Vec<u8>> {
     db.scan_prefix([keys::PIECE]).keys().map(|key| key.expect("it reads").to_vec()).collect()
 }
@@ -55,7 +55,7 @@ fn values_of_any_size_take_each_others_place() {
 fn a_large_task_goes_with_all_its_pieces() {
     let mut large = task(1, "large");
     large.definition.params.insert("text".to_owned(), json!("x".repeat(700_000)));
-    let directory = written(&[large.clone(), task(2, "small")]);
+    let directory = make_store(&[large.clone(), task(2, "small")]);
     let sled = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     let db = sled.db.clone();
     let store: Arc<dyn Store> = Arc::new(sled);
@@ -66,7 +66,7 @@ fn a_large_task_goes_with_all_its_pieces() {
     wait(store.close());
 }
 
-/// Such a file may be missing after a loss of power although the batch that made it is there.
+/// A blob may be missing after a loss of power although the batch that made it is durable.
 #[test]
 fn nothing_is_so_large_that_it_becomes_a_file_of_its_own() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -104,7 +104,7 @@ fn a_large_value_of_which_anything_is_missing_or_damaged_is_set_aside_with_all_t
         let directory = tempfile::tempdir().expect("a directory");
         let store = open(directory.path());
         put(&store, "large", &value(100_000, "v"));
-        // Its neighbour by key, and by the keys of its pieces.
+        // A neighbour by key, and by the keys of its pieces.
         put(&store, "large\0\0", &value(100_000, "o"));
         wait(store.close());
         drop(store);
@@ -142,13 +142,13 @@ fn pieces_whose_value_is_gone_are_set_aside_and_take_no_part_in_a_new_one() {
     mangle(&directory, |db| {
         db.remove(keys::value("gone")).expect("it writes");
     });
-    // Somebody wants it as it is.
+    // The operator accepts the store with its losses.
     std::fs::remove_file(directory.path().join("mark")).expect("it is there");
     let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
     assert_eq!(found.problems.len(), 4, "each piece: {:?}", found.problems);
     assert!(found.problems[0].contains("a piece of value \"gone\""), "{:?}", found.problems);
 
-    // Not checked yet, and written anew before it is.
+    // The value is written anew before the scrub reaches its pieces.
     let store = SledStore::open_tuned(
         directory.path(),
         CACHE,
@@ -177,7 +177,7 @@ fn what_an_import_sets_aside_may_be_any_bytes_under_any_key() {
     use crate::store::copy::{Cursor, Import, Quarantined, Record};
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
-    // Nothing at all, and what looks like the head of a value of 16 exabytes.
+    // An empty record, the head of a value of 16 exabytes, and a piece without a key.
     let head = [&[2][..], &[0xff; 8], &[0; 4]].concat();
     let records: Vec<_> = [(vec![], vec![]), (keys::value("key"), head), (vec![keys::PIECE], vec![1])]
         .into_iter()

@@ -1,5 +1,5 @@
-//! The contract, and what is particular to sled: damaged indexes, the lock; in rooms of their
-//! own damaged records, damaged files and the check beside the work.
+//! The contract, and stories of the sled backend alone: damaged indexes and the lock here; damaged records,
+//! damaged files, large values and the scrub in files of their own.
 
 mod beside;
 mod files;
@@ -26,13 +26,13 @@ fn open(directory: &Path) -> Arc<dyn Store> {
 }
 
 fn open_at(directory: &Path, now: Now) -> Arc<dyn Store> {
-    // So few that the contract's lists are read in every way.
-    let bounds = Bounds { sorted: 12, looked_at: 30 };
+    // Low enough for the contract's lists to be read in every way.
+    let bounds = Bounds { sorted: 12, scanned: 30 };
     let tuning = Tuning { bounds, ..Tuning::default() };
     Arc::new(SledStore::open_tuned(directory, CACHE, now, tuning).expect("it opens"))
 }
 
-/// A time that stands still.
+/// A clock that stands still.
 fn clock() -> Now {
     Arc::new(|| 0)
 }
@@ -51,8 +51,8 @@ fn task(number: u128, name: &str) -> Task {
     Task::new(TaskId(Ulid(number)), definition, 0)
 }
 
-/// A directory with the store of these tasks, closed.
-fn written(tasks: &[Task]) -> TempDir {
+/// Makes a directory with a closed store of these tasks.
+fn make_store(tasks: &[Task]) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
     for task in tasks {
@@ -62,7 +62,7 @@ fn written(tasks: &[Task]) -> TempDir {
     directory
 }
 
-/// Does something to the closed store that no store would do.
+/// Changes the closed store behind its back.
 fn mangle(directory: &TempDir, how: impl FnOnce(&Engine)) {
     let db = open_tree(directory.path(), CACHE).expect("it opens");
     how(&db);
@@ -102,7 +102,7 @@ fn write_row(store: &(impl Store + ?Sized), task: &Task, number: u128) {
 #[test]
 fn a_damaged_task_is_set_aside_and_the_others_go_on() {
     let tasks = [task(1, "first"), task(2, "damaged"), task(3, "third")];
-    let directory = written(&tasks);
+    let directory = make_store(&tasks);
     mangle(&directory, |db| flip_a_bit(db, &keys::task(tasks[1].id)));
 
     let store = open(directory.path());
@@ -112,7 +112,7 @@ fn a_damaged_task_is_set_aside_and_the_others_go_on() {
     assert_eq!((names(&store), store.report().tasks), (vec!["first".to_owned(), "third".to_owned()], 2));
     assert_eq!(wait(store.task(tasks[1].id)), None);
     assert_eq!(wait(store.task(tasks[2].id)).as_ref(), Some(&tasks[2]));
-    // Its name is free, its record is kept for whoever can read it, and the next start is clean.
+    // The task's name is free, its record is in quarantine, and the next start is clean.
     wait(store.create(task(4, "damaged"), None));
     assert_eq!(wait(store.statistics(false))["collections"]["setAside"]["count"], 1);
     wait(store.close());
@@ -126,7 +126,7 @@ fn a_damaged_task_is_set_aside_and_the_others_go_on() {
 #[test]
 fn a_record_under_another_key_is_set_aside() {
     let tasks = [task(1, "first"), task(2, "second")];
-    let directory = written(&tasks);
+    let directory = make_store(&tasks);
     mangle(&directory, |db| {
         let other = db.get(keys::task(tasks[0].id)).expect("it reads").expect("it is there");
         db.insert(keys::task(tasks[1].id), other).expect("it writes");
@@ -143,7 +143,7 @@ fn a_record_under_another_key_is_set_aside() {
 #[test]
 fn a_damaged_index_is_made_anew() {
     let tasks = [task(1, "first"), task(2, "second")];
-    let directory = written(&tasks);
+    let directory = make_store(&tasks);
     let whole = |directory: &TempDir| {
         let db = open_tree(directory.path(), CACHE).expect("it opens");
         let entries = keys::INDEXES
@@ -151,7 +151,7 @@ fn a_damaged_index_is_made_anew() {
         entries.to_vec()
     };
     let before = whole(&directory);
-    // What is missing, what is there too much, and what is wrong.
+    // A missing entry, a surplus one, a wrong one, and a wrong counter.
     mangle(&directory, |db| {
         db.remove(keys::due(tasks[0].facts.next.expect("it is planned"), tasks[0].id)).expect("it writes");
         db.insert(keys::running(tasks[1].id, ExecutionId(Ulid(9))), b"").expect("it writes");
@@ -188,7 +188,7 @@ fn a_task_damaged_while_the_store_is_open_stops_no_other() {
     });
     let steps = wait(store.claim(Millis::MAX - 1, 10, decide));
     assert_eq!(steps.steps.iter().map(|step| step.task.id).collect::<Vec<_>>(), [tasks[1].id]);
-    assert_eq!(wait(store.next_due()), None, "nobody asks about it again and again");
+    assert_eq!(wait(store.next_due()), None, "the damaged task is not claimed again and again");
     wait(store.close());
 }
 
@@ -196,7 +196,7 @@ fn a_task_damaged_while_the_store_is_open_stops_no_other() {
 fn the_history_of_a_deleted_task_goes_after_a_restart_too() {
     let mut task = task(1, "task");
     task.definition.keep_executions = 1000;
-    let directory = written(std::slice::from_ref(&task));
+    let directory = make_store(std::slice::from_ref(&task));
     let store = open(directory.path());
     for number in 1..=200 {
         write_row(&*store, &task, number);
@@ -233,13 +233,13 @@ fn a_second_store_on_the_directory_is_told_who_has_it() {
 #[test]
 fn settings_that_a_first_start_left_unfinished_are_made_anew() {
     for left in [0, 7, 58, 61] {
-        let directory = written(&[task(1, "there")]);
+        let directory = make_store(&[task(1, "there")]);
         let conf = directory.path().join("conf");
         let whole = std::fs::read(&conf).expect("sled's settings");
         std::fs::write(&conf, &whole[..left.min(whole.len())]).expect("they are cut off");
         assert_eq!(names(&open(directory.path())), ["there"], "with {left} bytes left");
         assert_eq!(std::fs::read(&conf).expect("they are there"), whole);
-        // The length on the disk, and not yet the bytes.
+        // The length is on the disk, the bytes are not yet.
         std::fs::write(&conf, vec![0; whole.len()]).expect("they are zeros");
         assert_eq!(names(&open(directory.path())), ["there"]);
     }
@@ -259,7 +259,7 @@ fn a_store_keeps_the_size_of_pieces_that_it_was_made_with() {
 
 #[test]
 fn a_snapshot_that_was_never_finished_is_no_obstacle() {
-    let directory = written(&[task(1, "there")]);
+    let directory = make_store(&[task(1, "there")]);
     for part in [&b""[..], b"a part of it"] {
         std::fs::write(directory.path().join("snap.7FFFFFFFFFFFFFFF.generating"), part).expect("it is left");
         assert_eq!(names(&open(directory.path())), ["there"]);

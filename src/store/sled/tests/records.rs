@@ -1,14 +1,14 @@
-//! Records that do not verify, of every kind: set aside, told, and in nobody's way.
+//! Records of every kind that do not verify: quarantined, reported, and without effect on others.
 
 use serde_json::json;
 
 use super::*;
 use crate::domain::execution::Level;
 
-/// A store with something of every kind, closed: two executions of the first task, the first
-/// of them with output in two chunks, of which one has two pieces.
-fn furnished(tasks: &[Task]) -> TempDir {
-    let directory = written(tasks);
+/// Makes a closed store with records of every kind: two executions of the first task, the first with output
+/// in two chunks, one of them in two pieces.
+fn make_full_store(tasks: &[Task]) -> TempDir {
+    let directory = make_store(tasks);
     let store = open(directory.path());
     let line = |message: String| Line { time: 1, level: Level::Log, message };
     for (number, chunks) in [(1, vec!["x".repeat(40_000), "b".to_owned()]), (2, vec![])] {
@@ -59,11 +59,11 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         ("value", keys::value("first"), "value \"first\"".to_owned()),
     ];
     for (kind, key, name) in kinds {
-        let directory = furnished(&tasks);
+        let directory = make_full_store(&tasks);
         mangle(&directory, |db| flip_a_bit(db, &key));
         let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
         let [problem] = &found.problems[..] else {
-            // Its entries in the indexes have lost their task, and its executions the row.
+            // A damaged task or execution makes further problems in the indexes and the history.
             assert!(kind == "task" || kind == "execution", "{kind}: {:?}", found.problems);
             assert!(
                 found.problems.iter().any(|problem| problem.contains("checksum")),
@@ -81,7 +81,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         ("audit", keys::audit(5, 1), "audit record of 5".to_owned()),
         ("value", keys::value("first"), "value \"first\"".to_owned()),
     ] {
-        let directory = furnished(&tasks);
+        let directory = make_full_store(&tasks);
         mangle(&directory, |db| flip_a_bit(db, &key));
         let store = open(directory.path());
         let report = store.report();
@@ -93,7 +93,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         assert_eq!(wait(store.task(tasks[1].id)).is_some(), expected("task", true), "{kind}");
         let all = if kind == "execution" { (vec![2], 1) } else { (vec![2, 1], 2) };
         assert_eq!(rows(&store, &tasks[0]), all, "{kind}");
-        // A chunk that is not whole is left out, the others are there.
+        // A damaged chunk is left out, the others are returned.
         let output = match kind {
             "execution" => vec![],
             "output" => vec![1],
@@ -107,7 +107,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         wait(store.close());
         drop(store);
 
-        // Nothing more comes of it: the next start is clean, and it is still there for whoever can read it.
+        // The next start is clean, and the record stays in quarantine.
         let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
         assert_eq!(found.problems, Vec::<String>::new(), "{kind}");
         assert!(
@@ -125,7 +125,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
 #[test]
 fn a_record_damaged_while_the_store_is_open_is_set_aside_when_it_is_read() {
     let tasks = [task(1, "first"), task(2, "second")];
-    let directory = furnished(&tasks);
+    let directory = make_full_store(&tasks);
     let store = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     let execution = ExecutionId(Ulid(1));
     flip_a_bit(&store.db, &keys::execution(tasks[0].id, execution));
@@ -135,7 +135,7 @@ fn a_record_damaged_while_the_store_is_open_is_set_aside_when_it_is_read() {
     assert_eq!(texts(&store, 1), [40_000]);
     assert_eq!(rows(&store, &tasks[0]).0, [2]);
     assert_eq!(wait(store.get("first".to_owned())), None);
-    // What was asked for before this is done by now.
+    // Once this value is written, the quarantine is done.
     wait(store.put("tick".to_owned(), json!(1)));
     let report = store.report();
     assert_eq!(report.quarantined.len(), 3, "{report:?}");
@@ -150,7 +150,7 @@ fn a_record_damaged_while_the_store_is_open_is_set_aside_when_it_is_read() {
 #[test]
 fn a_damaged_value_that_is_written_anew_is_as_good_as_any() {
     let tasks = [task(1, "first")];
-    let directory = furnished(&tasks);
+    let directory = make_full_store(&tasks);
     let store = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
     flip_a_bit(&store.db, &keys::value("first"));
     wait(store.put("first".to_owned(), json!("new")));
@@ -166,9 +166,9 @@ fn a_damaged_value_that_is_written_anew_is_as_good_as_any() {
 fn what_does_not_verify_is_in_a_copy_as_it_was_found() {
     use crate::store::copy::{Cursor, Import, Record};
     let tasks = [task(1, "first"), task(2, "second")];
-    let directory = furnished(&tasks);
+    let directory = make_full_store(&tasks);
     let store = SledStore::open(directory.path(), CACHE, clock()).expect("it opens");
-    // Not set aside yet: nobody has read them.
+    // The damaged records are not quarantined yet: they have not been read.
     flip_a_bit(&store.db, &keys::task(tasks[0].id));
     flip_a_bit(&store.db, &keys::value("first"));
     let before: usize = store.db.len();

@@ -1,7 +1,7 @@
-//! The number of the last commit that was acknowledged, in a file of its own.
+//! The acknowledged file: the number of the last acknowledged commit, in a file of its own (`mark`).
 //!
-//! It is written after the commit is on the disk and needs no sync: whatever is lost of it, it
-//! never shows more than what was acknowledged. A store that shows less has lost something.
+//! The number is written after its commit is on the disk and needs no sync: a lost write leaves an
+//! earlier number, never a later one. A store whose last commit has a lower number has lost commits.
 
 use std::{
     fs::{File, OpenOptions},
@@ -15,12 +15,12 @@ const SIZE: usize = 12;
 
 pub(crate) struct AckFile(File);
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LastAck {
-    /// There was none: the store is new, or somebody wants it as it is.
+    /// The file was missing: the store is new, or the operator accepts the store with its losses.
     Nothing,
-    /// It cannot be read.
+    /// The content is no number with its checksum.
     Damaged,
     /// The commit with this number was acknowledged.
     Commit(u64),
@@ -35,12 +35,12 @@ impl AckFile {
             .truncate(false)
             .open(directory.join(NAME))?;
         let mut bytes = [0; SIZE + 1];
-        let marked = match file.read_at(&mut bytes, 0)? {
+        let last_ack = match file.read_at(&mut bytes, 0)? {
             0 => LastAck::Nothing,
             SIZE => read(&bytes[..SIZE]).map_or(LastAck::Damaged, LastAck::Commit),
             _ => LastAck::Damaged,
         };
-        Ok((Self(file), marked))
+        Ok((Self(file), last_ack))
     }
 
     pub(crate) fn write(&self, commit: u64) -> io::Result<()> {

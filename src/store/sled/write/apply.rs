@@ -1,4 +1,4 @@
-//! What each operation writes.
+//! The writes of each operation.
 
 use crate::{
     domain::{
@@ -14,17 +14,17 @@ use crate::{
     },
 };
 
-/// Output is cut into values of at most this many bytes, so that no page of the tree grows large.
+/// A chunk of output is cut into pieces of at most this many bytes, so that no page of the tree grows large.
 const PIECE: usize = 32 * 1024;
-/// How many old rows one change prunes at most, so that no change waits long for another's history.
+/// Old rows that one change prunes at most, so that one task's history does not delay other changes.
 const PRUNED_AT_ONCE: usize = 64;
 
 pub(crate) fn create(txn: &mut Txn<'_>, task: &Task) -> Result<(), StoreError> {
-    claim_name(txn, &task.definition.name)?;
+    ensure_name_free(txn, &task.definition.name)?;
     write_task(txn, None, task)
 }
 
-fn claim_name(txn: &Txn<'_>, name: &str) -> Result<(), StoreError> {
+fn ensure_name_free(txn: &Txn<'_>, name: &str) -> Result<(), StoreError> {
     match txn.get(&keys::name(name))? {
         Some(_) => Err(StoreError::NameTaken(name.to_owned())),
         None => Ok(()),
@@ -35,10 +35,10 @@ pub(crate) fn read_task(txn: &Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
     txn.record(&keys::task(id))?.ok_or(StoreError::NotFound)
 }
 
-/// Writes what a step says.
+/// Writes a step: the task, its rows and their entries in every index.
 pub(crate) fn step(txn: &mut Txn<'_>, old: &Task, step: &Step) -> Result<(), StoreError> {
     if old.definition.name != step.task.definition.name {
-        claim_name(txn, &step.task.definition.name)?;
+        ensure_name_free(txn, &step.task.definition.name)?;
     }
     if *old != step.task {
         write_task(txn, Some(old), &step.task)?;
@@ -59,7 +59,7 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
         txn.remove(key.clone());
     }
     for (key, value) in &after {
-        // The due index may lack the entry of a task that was held back.
+        // A task that was held back has no entry in the due index.
         if key[0] == keys::DUE || !before.iter().any(|(old, _)| old == key) {
             txn.put(key.clone(), value.clone());
         }
@@ -85,7 +85,7 @@ pub(crate) fn write_row(txn: &mut Txn<'_>, row: &Execution) -> Result<(), StoreE
     txn.put_record(key, row)
 }
 
-/// Removes the oldest rows beyond what the task keeps, never one in progress.
+/// Removes the oldest rows beyond the task's `keepExecutions`, never one in progress.
 fn prune(txn: &mut Txn<'_>, task: &Task) -> Result<(), StoreError> {
     let count = txn.counter(&keys::history_count(task.id))?;
     let surplus =
@@ -105,7 +105,7 @@ fn prune(txn: &mut Txn<'_>, task: &Task) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes the execution under `key` with its output, unless it is in progress.
+/// Removes the execution under `key` and its output, unless it is in progress; whether it was removed.
 fn remove_row(txn: &mut Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
     let Some(bytes) = txn.get(key)? else { return Ok(false) };
     let Some(id) = keys::last_execution(key) else { return Ok(false) };
@@ -115,7 +115,7 @@ fn remove_row(txn: &mut Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
             txn.remove(keys::retention(row.created_at, row.task_id, row.id));
             txn.add(keys::history_count(row.task_id), -1)?;
         }
-        // Its time is unknown, so its retention entry stays until that is met.
+        // The row's time is unknown, so its retention entry stays until a removal of history reaches it.
         Err(_) => {
             txn.put(keys::quarantine(key), bytes.to_vec());
             if let Some(task) = key.get(..17).and_then(keys::last_task) {
@@ -144,13 +144,13 @@ pub(crate) fn append(txn: &mut Txn<'_>, output: &Output) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Adds an audit record under the next number of its kind.
+/// Adds an audit record under the next number.
 pub(crate) fn audit(txn: &mut Txn<'_>, audit: &Audit) -> Result<(), StoreError> {
     let sequence = txn.add(keys::meta("audit"), 1)?;
     txn.put_record(keys::audit(audit.time, sequence), audit)
 }
 
-/// Removes a task; its history is only marked, and goes in small parts ([`sweep`]).
+/// Removes a task and marks its history as garbage, which [`sweep`] removes in small parts.
 pub(crate) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
     let task = read_task(txn, id)?;
     if !task.facts.running.is_empty() {
@@ -168,7 +168,7 @@ pub(crate) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> 
     Ok(task)
 }
 
-/// Removes a part of the history of deleted tasks; whether there may be more.
+/// Removes a part of the history of deleted tasks; whether more may be left.
 pub(crate) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
     let Some(garbage) = txn.prefixed(&[keys::GARBAGE], 1)?.pop() else { return Ok(false) };
     let Some(id) = keys::last_task(&garbage) else {
@@ -187,13 +187,13 @@ pub(crate) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// How many executions and audit records are from before a moment.
+/// Counts executions and audit records from before a time.
 pub(crate) fn count_history(txn: &Txn<'_>, before: Millis) -> Result<Removal, StoreError> {
     let mut executions = 0;
     for key in txn.keys(keys::before(keys::RETENTION, before), usize::MAX)? {
         let Some(row) = key.get(9..).map(|ids| [&[keys::EXECUTION], ids].concat()) else { continue };
         let Some(bytes) = txn.get(&row)? else { continue };
-        // A damaged one would go too.
+        // A removal includes damaged rows.
         let in_progress =
             record::decode::<Execution>(&bytes).is_ok_and(|row| row.status == ExecutionStatus::Running);
         executions += u64::from(!in_progress);
@@ -202,16 +202,16 @@ pub(crate) fn count_history(txn: &Txn<'_>, before: Millis) -> Result<Removal, St
     Ok(Removal { executions, audit })
 }
 
-/// Removes a part of the executions and audit records from before a moment.
-/// `passed` holds retention keys that were looked at and stay. Nothing when none were left.
+/// Removes a part of the executions and audit records from before a time; `None` when none are left.
+/// `passed` collects the retention keys of executions that stay, so that they are read once.
 pub(crate) fn remove_history(
     txn: &mut Txn<'_>,
     before: Millis,
     passed: &mut std::collections::BTreeSet<Vec<u8>>,
 ) -> Result<Option<Removal>, StoreError> {
     let mut removal = Removal::default();
-    let looked_at = passed.len();
-    let found = txn.keys(keys::before(keys::RETENTION, before), PRUNED_AT_ONCE + looked_at)?;
+    let most = PRUNED_AT_ONCE + passed.len();
+    let found = txn.keys(keys::before(keys::RETENTION, before), most)?;
     let mut progress = false;
     for key in found {
         if passed.contains(&key) {

@@ -1,4 +1,4 @@
-//! Writing: one thread that commits groups of operations, and the numbers that it keeps in step.
+//! Writing: one thread commits groups of operations and keeps the totals in step.
 
 pub(crate) mod acknowledged;
 pub(crate) mod apply;

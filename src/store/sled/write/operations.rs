@@ -25,7 +25,7 @@ use crate::{
 
 impl Writer {
     pub(crate) fn create(&mut self, task: &Task, audit: Option<&Audit>) -> Result<(), StoreError> {
-        self.room()?;
+        self.ensure_space()?;
         self.in_txn(|txn| {
             apply::create(txn, task)?;
             audit.map_or(Ok(()), |audit| apply::audit(txn, audit))
@@ -40,13 +40,13 @@ impl Writer {
         audit: Option<&Audit>,
     ) -> Result<Step, StoreError> {
         if audit.is_some() {
-            self.room()?;
+            self.ensure_space()?;
         }
         let now = (self.now)();
         self.in_txn(|txn| {
             let old = apply::read_task(txn, task)?;
             let step = decide(&old, now)?;
-            // Before the step, which may remove the row that the output belongs to.
+            // Write output before the step: the step may remove the output's row.
             output.map_or(Ok(()), |output| apply::append(txn, output))?;
             apply::step(txn, &old, &step)?;
             audit.map_or(Ok(()), |audit| apply::audit(txn, audit))?;
@@ -54,7 +54,7 @@ impl Writer {
         })
     }
 
-    /// Decides about the tasks due within `ahead` milliseconds from now, `most` at most.
+    /// Takes a step of each task due within `ahead` milliseconds from now, `most` tasks at most.
     pub(crate) fn claim(
         &mut self,
         ahead: Millis,
@@ -78,8 +78,8 @@ impl Writer {
                     if step.task.due().is_some_and(|due| keys::due(due, id) == key)
                         && step.start.is_empty() =>
                 {
-                    // Deciding changed nothing: asking again would be a hot loop.
-                    self.hold_back(key, id, "it is due but nothing follows from that");
+                    // The step changes nothing: claiming the task again would be a hot loop.
+                    self.hold_back(key, id, "its step changes nothing");
                 }
                 Ok(step) => steps.push(step),
                 Err(StoreError::Refused(Refused::NotYet)) => {}
@@ -92,9 +92,9 @@ impl Writer {
         Ok(Claimed { steps, until })
     }
 
-    /// Takes a task that cannot be decided about out of the due index, so that the others go on.
+    /// Takes a task whose decision fails out of the due index, so that other tasks go on.
     fn hold_back(&mut self, key: Vec<u8>, task: TaskId, why: &str) {
-        tracing::error!(%task, why, "a due task cannot be decided about and is held back until it is changed");
+        tracing::error!(%task, why, "a due task cannot take a step; it does not run until it is changed");
         self.group.insert(key, None);
     }
 
@@ -116,8 +116,8 @@ impl Writer {
         self.in_txn(|txn| apply::count_history(txn, before))
     }
 
-    /// Removes a part of the history from before a moment and adds it to `removed`; nothing once all
-    /// of it is gone. `passed` are the records that stay although they are older.
+    /// Removes a part of the history from before a time and adds its numbers to `removed`; returns the sum
+    /// once none is left. `passed` collects the retention keys of executions that stay.
     pub(crate) fn remove_history(
         &mut self,
         before: Millis,
@@ -136,16 +136,16 @@ impl Writer {
         self.in_txn(|txn| txn.put_record(keys::value(key), value))
     }
 
-    /// Reads a part of a copy. Nothing is under way between two commits, so the tree is durable.
+    /// Reads a part of a copy. Between two commits the whole tree is durable.
     pub(crate) fn export(&mut self, from: Cursor) -> Result<Part, StoreError> {
         export::part(&self.tree, from)
     }
 
-    /// Takes a part of a copy in; nothing as long as the store is still being emptied.
+    /// Does a step of an import; `None` as long as an abandoned import has records left to remove.
     pub(crate) fn import(&mut self, import: &Import) -> Result<Option<()>, StoreError> {
         match import {
             Import::Records(records) => {
-                self.room()?;
+                self.ensure_space()?;
                 self.in_txn(|txn| import::records(txn, records)).map(Some)
             }
             Import::Complete => self.in_txn(import::complete).map(Some),
@@ -153,16 +153,16 @@ impl Writer {
         }
     }
 
-    /// Scrubs a part of the store; whether there is more.
+    /// Scrubs a part of the store; whether more is left.
     pub(crate) fn scrub(&mut self) -> Result<bool, StoreError> {
         let mut txn = Txn::new(&self.tree, &self.group);
-        let more = self.committer.check(&mut txn)?;
+        let cost = self.committer.scrub(&mut txn)?;
         let writes = txn.into_writes();
-        self.join(writes);
-        Ok(more.is_some())
+        self.add_writes(writes);
+        Ok(cost.is_some())
     }
 
-    /// Puts a record into quarantine if it does not verify.
+    /// Puts the record under `key` into quarantine if it does not verify.
     pub(crate) fn quarantine(&mut self, key: &[u8]) -> Result<(), StoreError> {
         let Some(why) = repair::problem(&Txn::new(&self.tree, &self.group), key)? else { return Ok(()) };
         self.report.quarantine(key, &why);

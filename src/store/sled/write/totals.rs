@@ -1,13 +1,12 @@
-//! What the store holds, in numbers that every commit keeps up to date: how many records of
-//! each kind and a sum over them, and the number of the commit.
+//! Totals: the number of records of each kind, a checksum over them and the number of the last commit.
 //!
-//! sled drops what it cannot read of its log without a word. The numbers are written with the
-//! records, so that whoever walks over all of them sees whether any is missing, old or too
-//! many; a loss of the numbers themselves shows in the [`acknowledged`](super::acknowledged) file.
+//! sled silently drops the part of its log that it cannot read. Every commit writes the totals together
+//! with the records, so that a scrub of all records reveals missing, old and surplus ones. A loss of the
+//! totals themselves shows in the [`acknowledged`](super::acknowledged) file.
 
 use crate::store::sled::engine::{keys, record};
 
-/// The kinds that are counted: what nothing else in the store could bring back.
+/// The counted kinds: their records cannot be rebuilt from others.
 pub(crate) const KINDS: [(u8, &str); 5] = [
     (keys::TASK, "tasks"),
     (keys::EXECUTION, "executions"),
@@ -16,7 +15,7 @@ pub(crate) const KINDS: [(u8, &str); 5] = [
     (keys::VALUE, "values"),
 ];
 
-/// A number of entries and a sum over them that does not depend on their order.
+/// The number of entries and a checksum over them, independent of their order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sum {
     pub(crate) count: u64,
@@ -35,8 +34,7 @@ impl Sum {
     }
 }
 
-/// Two checksums side by side: of the key, and of the key and the value. They are for accidents,
-/// not for forgeries.
+/// Two CRC32C side by side: of the key, and of key and value. They reveal accidents, not forgeries.
 fn hash(key: &[u8], value: &[u8]) -> u64 {
     let of_key = crc32c::crc32c(key);
     u64::from(of_key) << 32 | u64::from(crc32c::crc32c_append(of_key, value))
@@ -44,7 +42,7 @@ fn hash(key: &[u8], value: &[u8]) -> u64 {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// The number of the commit.
+    /// The number of the last commit, from 1.
     pub(crate) sequence: u64,
     kinds: [Kind; KINDS.len()],
 }
@@ -52,8 +50,7 @@ pub(crate) struct Totals {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Kind {
     sum: Sum,
-    /// Damaged records have been replaced or removed: what the sum should be without them
-    /// nobody knows.
+    /// Whether the checksum is unknown because damaged records were replaced or removed.
     vague: bool,
 }
 
@@ -88,9 +85,9 @@ impl Totals {
         Some(totals)
     }
 
-    /// A value is about to be replaced or removed (`new` is `None`).
+    /// Counts the change of a value from `old` to `new`; `None` means that there is no value.
     pub(crate) fn change(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
-        let Some(kind) = place(key[0]).map(|at| &mut self.kinds[at]) else { return };
+        let Some(kind) = index_of(key[0]).map(|at| &mut self.kinds[at]) else { return };
         if let Some(old) = old {
             kind.sum.take(key, old);
             kind.vague |= record::payload(old).is_err();
@@ -100,9 +97,10 @@ impl Totals {
         }
     }
 
-    /// What is wrong with what was found of a kind, of which `bad` more did not verify.
+    /// Describes the difference between the totals of a kind and the records found, `found` verified and
+    /// `bad` damaged ones.
     pub(crate) fn compare(&self, prefix: u8, found: Sum, bad: u64) -> Option<String> {
-        let at = place(prefix)?;
+        let at = index_of(prefix)?;
         let (Kind { sum, vague }, name) = (self.kinds[at], KINDS[at].1);
         let count = found.count.wrapping_add(bad);
         if count < sum.count {
@@ -116,30 +114,30 @@ impl Totals {
         }
     }
 
-    /// Takes what was found for what should be there.
+    /// Replaces the totals of a kind by the records found.
     pub(crate) fn adopt(&mut self, prefix: u8, found: Sum) {
-        if let Some(at) = place(prefix) {
+        if let Some(at) = index_of(prefix) {
             self.kinds[at] = Kind { sum: found, vague: false };
         }
     }
 
-    /// The sum over a kind is not to be relied on until the next look at all of it.
+    /// Marks the checksum of a kind as unknown until the next [`adopt`](Self::adopt).
     pub(crate) fn blur(&mut self, prefix: u8) {
-        if let Some(at) = place(prefix) {
+        if let Some(at) = index_of(prefix) {
             self.kinds[at].vague = true;
         }
     }
 
     pub(crate) fn counts(prefix: u8) -> bool {
-        place(prefix).is_some()
+        index_of(prefix).is_some()
     }
 
     pub(crate) fn count(&self, prefix: u8) -> u64 {
-        place(prefix).map_or(0, |at| self.kinds[at].sum.count)
+        index_of(prefix).map_or(0, |at| self.kinds[at].sum.count)
     }
 }
 
-fn place(prefix: u8) -> Option<usize> {
+fn index_of(prefix: u8) -> Option<usize> {
     KINDS.iter().position(|(kind, _)| *kind == prefix)
 }
 
@@ -164,7 +162,7 @@ mod tests {
         };
         let compare = |entries: &[(&[u8], &[u8])], bad| totals.compare(keys::TASK, sum(entries), bad);
         assert_eq!(compare(&[(b"t2", &old), (b"t1", &new)], 0), None);
-        assert_eq!(compare(&[(b"t2", &old)], 1), None, "the other one is set aside");
+        assert_eq!(compare(&[(b"t2", &old)], 1), None, "the other one is in quarantine");
         for (entries, words) in [
             (&[(&b"t2"[..], &old[..])][..], "1 of 2 tasks are missing"),
             (&[(b"t2", &old), (b"t1", &old)], "not as they were written last"),
@@ -174,7 +172,7 @@ mod tests {
             let problem = compare(entries, 0).unwrap_or_default();
             assert!(problem.contains(words), "{problem}");
         }
-        // A damaged one that is replaced: the numbers are right again at the next look.
+        // A damaged record is replaced: the checksum is unknown, the count is right.
         totals.change(b"t2", Some(b"damaged"), Some(&new));
         assert_eq!(totals.compare(keys::TASK, sum(&[(b"t2", &new), (b"t1", &new)]), 0), None);
     }

@@ -1,8 +1,8 @@
-//! The writer: the one thread that changes the store.
+//! The writer: the only thread that changes the store.
 //!
-//! Operations that wait together are committed together: one batch, one `flush`, one
-//! `fdatasync`, and only then the answers. In sled 0.34 `flush` ends in `sync_file_range`,
-//! which leaves the device's own cache alone, hence the second sync.
+//! Operations that wait together form a group and are committed together: one batch, one `flush`, one
+//! `fdatasync`, and only then the answers. In sled 0.34 `flush` ends in `sync_file_range`, which does not
+//! flush the device's own cache, hence the second sync.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -25,37 +25,37 @@ use crate::{
             },
             open::files::Files,
             read::view::Pending,
-            scrub::report::Shared,
+            scrub::report::SharedReport,
             write::{apply, commit::Committer},
         },
         space::{LEAST_FREE, free_bytes},
     },
 };
 
-/// How many operations may share a commit: enough for every runner to end and start at once
-/// many times over, few enough that nobody waits long for the others.
+/// Operations in a group at most: enough for every runner to end and start at once many times over, few
+/// enough that an operation does not wait long for the others.
 const GROUP: usize = 512;
-/// And how many bytes they may have written before no more are taken into it.
+/// A group with more bytes than this takes no further operation.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
-/// The free space is looked at once in so many commits, and before each while there is too little.
-const LOOK: u32 = 16;
+/// Commits between two measurements of the free space; while space is low every commit measures it.
+const SPACE_EVERY: u32 = 16;
 
-/// Where the answer to an operation goes.
+/// The channel for an operation's answer.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-/// An operation: does a part of its work, and says whether there is more to do in the next commit.
+/// An operation: does all or a part of its work, within the next commit.
 pub(crate) type Op = Box<dyn FnMut(&mut Writer) -> Progress + Send>;
 
-/// Whether an operation is too long for a single commit.
+/// Whether an operation needs another commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It waits for its commit.
+    /// The operation only waits for its commit.
     Done,
-    /// It is to be called again, in the next commit.
+    /// The next commit calls the operation again.
     More,
 }
 
-/// An operation that answers `reply` once its commit is durable. `work` returns nothing as long as it
-/// is to be called again in the next commit.
+/// Makes an operation that answers `reply` once its commit is durable. As long as `work` returns `None`,
+/// the next commit calls it again.
 pub(crate) fn operation<T: Send + 'static>(
     reply: Reply<T>,
     mut work: impl FnMut(&mut Writer) -> Result<Option<T>, StoreError> + Send + 'static,
@@ -68,7 +68,7 @@ pub(crate) fn operation<T: Send + 'static>(
     })
 }
 
-/// The operation after which the writer serves no other.
+/// Makes the operation after which the writer ends.
 pub(crate) fn closing(reply: Reply<()>) -> Op {
     let mut reply = Some(reply);
     Box::new(move |writer| {
@@ -82,7 +82,7 @@ type Answer = Box<dyn FnOnce() + Send>;
 
 fn answer<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Answer {
     Box::new(move || {
-        // The asker may be gone; the change stands all the same.
+        // The caller may have dropped the answer; the change stays.
         let _ = reply.send(result);
     })
 }
@@ -93,14 +93,15 @@ pub(crate) struct Writer {
     files: Files,
     directory: PathBuf,
     pub(super) committer: Committer,
-    pub(super) report: Shared,
+    pub(super) report: SharedReport,
     pub(super) now: Now,
-    /// What the operations since the last commit write.
+    /// The writes of the operations since the last commit.
     pub(super) group: Writes,
     group_bytes: usize,
     answers: Vec<Answer>,
-    /// The asker for an end; no operation is taken after it.
+    /// Set once the store is to close; no later operation is taken.
     closing: Option<Reply<()>>,
+    /// Whether the history of deleted tasks may be left to remove.
     pub(super) garbage: bool,
     low_space: bool,
     commits: u32,
@@ -112,7 +113,7 @@ impl Writer {
         pending: Arc<Pending>,
         directory: &Path,
         committer: Committer,
-        report: Shared,
+        report: SharedReport,
         now: Now,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -133,9 +134,9 @@ impl Writer {
         })
     }
 
-    /// Serves until it is told to close or everybody who could ask is gone.
+    /// Serves operations until the store is closed or every sender is dropped.
     pub(crate) fn run(mut self, mut ops: mpsc::Receiver<Op>) {
-        // Operations too long for one commit: each commit has a part of one of them, beside what others ask for.
+        // Operations too long for one commit. Each commit does a part of one of them beside new operations.
         let mut unfinished: VecDeque<Op> = VecDeque::new();
         while self.closing.is_none() || !unfinished.is_empty() {
             let mut next = match self.closing {
@@ -146,7 +147,7 @@ impl Writer {
                     None => break,
                 },
             };
-            self.look_at_space();
+            self.measure_space();
             let goes_on = |op: &mut Op, writer: &mut Self| op(writer) == Progress::More;
             if let Some(mut op) = unfinished.pop_front()
                 && goes_on(&mut op, &mut self)
@@ -168,10 +169,10 @@ impl Writer {
             }
             self.commit();
         }
-        if let Err(error) = self.committer.settled() {
-            tracing::warn!(%error, "the mark of the store could not be synced");
+        if let Err(error) = self.committer.acknowledge_synced() {
+            tracing::warn!(%error, "the store's file `mark` could not be synced");
         }
-        // Once the store is said to be closed, its directory may be opened again.
+        // Drop first: a caller may open the directory again as soon as the store is closed.
         let closing = self.closing.take();
         drop(self);
         if let Some(reply) = closing {
@@ -186,25 +187,25 @@ impl Writer {
         let mut txn = Txn::new(&self.tree, &self.group);
         let value = operation(&mut txn)?;
         let writes = txn.into_writes();
-        self.join(writes);
+        self.add_writes(writes);
         Ok(value)
     }
 
-    pub(super) fn join(&mut self, writes: Writes) {
+    pub(super) fn add_writes(&mut self, writes: Writes) {
         self.group_bytes += writes.values().flatten().map(Vec::len).sum::<usize>();
         self.group.extend(writes);
     }
 
-    /// Not at every commit: a commit writes little compared with the space that must be free.
-    fn look_at_space(&mut self) {
-        if self.low_space || self.commits.is_multiple_of(LOOK) {
+    /// Measures the free space, not at every commit: a commit writes little compared with [`LEAST_FREE`].
+    fn measure_space(&mut self) {
+        if self.low_space || self.commits.is_multiple_of(SPACE_EVERY) {
             self.low_space = free_bytes(&self.directory).is_some_and(|free| free < LEAST_FREE);
         }
         self.commits = self.commits.wrapping_add(1);
     }
 
-    /// Refuses a change that adds something while the disk is nearly full.
-    pub(super) fn room(&self) -> Result<(), StoreError> {
+    /// Refuses the operation while the disk is nearly full. For operations that add records.
+    pub(super) fn ensure_space(&self) -> Result<(), StoreError> {
         if self.low_space {
             let path = self.directory.display().to_string();
             return Err(StoreError::NoSpace { path, least: LEAST_FREE });
@@ -218,8 +219,8 @@ impl Writer {
         if !group.is_empty()
             && let Err(error) = self.write(&group)
         {
-            // What the disk holds now is unknown, and asking again could lie: a later sync may
-            // succeed without the pages that failed. Only a restart finds out.
+            // The state of the disk is unknown, and a second sync could succeed without the pages that
+            // failed. Only a restart shows which changes are durable.
             tracing::error!(%error, "the store could not be written to the disk; the server stops");
             std::process::exit(1);
         }
@@ -234,21 +235,21 @@ impl Writer {
         self.tree.apply(batch)?;
         self.tree.flush()?;
         self.files.sync()?;
-        self.committer.durable()?;
+        self.committer.acknowledge()?;
         self.pending.show();
         Ok(())
     }
 }
 
-/// Runs the writer. Should it panic, which is sled meeting damaged files, nobody could be
-/// answered any more, and what is half done here would be lost silently: the process stops.
+/// Runs the writer, and stops the process if it panics: sled panics at damaged files, and without the
+/// writer no operation would be answered and a group in progress would be lost silently.
 pub(crate) fn run_or_stop(writer: Writer, ops: mpsc::Receiver<Op>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| writer.run(ops))) {
         let why = line_of(&*panic);
         tracing::error!(
             why,
-            "the store's writer panicked; the server stops. If it happens again, `isochron store verify` tells \
-             what is damaged"
+            "the store's writer panicked; the server stops. If it happens again, `isochron store verify` says \
+             which records are damaged"
         );
         std::process::exit(1);
     }
