@@ -11,6 +11,9 @@ use crate::{
 const PREVIEW: usize = 1000;
 /// The longest error or stack that is kept, in bytes; a runner cuts them at half of it.
 const LONGEST: usize = 16 * 1024;
+/// The most levels of objects and arrays in a result that is kept whole. JSON is read to 127 levels,
+/// and a result stands inside the levels of a record, of a line of a copy and of an answer.
+const LEVELS: usize = 120;
 /// Bytes that the JSON around a preview takes at most.
 const SUMMARY: u64 = 8 * 1024;
 
@@ -47,18 +50,30 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// A result from its JSON text. The engine's JSON may hold two things that ours does not: half of
-/// a character (kept as U+FFFD) and more than 127 levels (kept as a summary).
+/// A result from its JSON text. Half of a character is kept as U+FFFD, and more than [`LEVELS`]
+/// levels as a summary.
 pub(super) fn parse_result(text: &str) -> Result<Value, Ending> {
     let parsed = serde_json::from_str(text).or_else(|_| serde_json::from_str(&replace_halves(text)));
-    parsed.or_else(|error| {
-        if error.to_string().starts_with("recursion limit") {
-            let preview: String = text.chars().take(PREVIEW).collect();
-            let summary = format!("JSON nested over 127 levels, {} bytes", text.len());
-            return Ok(json!({ "truncated": true, "summary": summary, "preview": preview }));
+    match parsed {
+        Ok(value) if count_levels(&value) <= LEVELS => Ok(value),
+        Err(error) if !error.to_string().starts_with("recursion limit") => {
+            Err(failed(Reason::BadResult, format!("the result cannot be kept as JSON: {error}")))
         }
-        Err(failed(Reason::BadResult, format!("the result cannot be kept as JSON: {error}")))
-    })
+        Ok(_) | Err(_) => {
+            let preview: String = text.chars().take(PREVIEW).collect();
+            let summary = format!("JSON nested over {LEVELS} levels, {} bytes", text.len());
+            Ok(json!({ "truncated": true, "summary": summary, "preview": preview }))
+        }
+    }
+}
+
+/// How many objects and arrays lie around the innermost value.
+fn count_levels(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(count_levels).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(count_levels).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// Replaces every escaped half of a surrogate pair by U+FFFD; whole pairs are never escaped.

@@ -1,5 +1,8 @@
 //! Results of a handler, and their records.
 
+use std::fs;
+
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::run_all;
@@ -58,6 +61,32 @@ fn half_a_character_and_deep_nesting_survive_json_too() {
     ];
     let errors = run_all(&server, sources).map(|execution| execution["error"].clone());
     assert_eq!(errors, [json!(null), json!(null)]);
+}
+
+#[test]
+fn every_result_stays_in_the_history_however_deep_it_is_nested() {
+    let mut server = Server::start();
+    let source = "module.exports = ({ levels }) => {
+        let deep = 1;
+        for (let n = 0; n < levels; n++) deep = [deep];
+        return { deep };
+    }";
+    let id = server.create_dormant("deep", source, &json!({}));
+    for (levels, is_cut) in [(119, false), (120, true), (126, true), (127, true), (3000, true)] {
+        let execution = server.run_with(&id, &json!({ "levels": levels }));
+        assert_eq!(execution["status"], "completed", "{levels}: {execution}");
+        assert_eq!(execution["result"]["truncated"] == true, is_cut, "{levels}: {execution}");
+    }
+    assert_eq!(server.executions(&id).len(), 5);
+    server.check_health();
+
+    server.signal(Signal::TERM);
+    server.exit();
+    let exported = server.home.run(&["store", "export", "copy"]);
+    assert!(exported.out().contains("2 tasks, 6 executions"), "{exported:?}");
+    fs::rename(server.home.data().join("store"), server.home.path().join("old")).expect("moved");
+    let imported = server.home.run(&["store", "import", "copy"]);
+    assert!(imported.out().contains("2 tasks, 6 executions"), "{imported:?}");
 }
 
 #[test]
