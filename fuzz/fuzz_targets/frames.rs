@@ -22,13 +22,13 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         MOST.fetch_max(HELD.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: the caller keeps to what the trait asks of it.
+        // SAFETY: the caller meets the conditions of the trait.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller keeps to what the trait asks of it.
+        // SAFETY: the caller meets the conditions of the trait.
         unsafe { System.dealloc(memory, layout) }
     }
 }

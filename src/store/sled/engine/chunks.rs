@@ -1,4 +1,4 @@
-//! Chunks of output: each was appended at once and lies in one or more records.
+//! Chunks of output: each is one append, stored in one or more records.
 
 use std::iter::Peekable;
 
@@ -17,7 +17,7 @@ impl Chunk {
         self.records.first().map_or(&[], |(key, _)| key)
     }
 
-    /// Counts the chunks of an execution from 0; none for a key that is no output's.
+    /// The chunk's number within its execution, from 0; `None` if the key is not one of output.
     pub(crate) fn number(&self) -> Option<u32> {
         keys::chunk_of(self.key())
     }

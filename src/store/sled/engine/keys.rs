@@ -120,7 +120,7 @@ pub(crate) fn retention(created: Millis, task: TaskId, execution: ExecutionId) -
     join(RETENTION, &[&millis(created), &task.to_bytes(), &execution.to_bytes()])
 }
 
-/// The length of what the keys of one chunk of output have in common, in bytes.
+/// The length of the prefix that all keys of a chunk of output share, in bytes.
 pub(crate) const CHUNK: usize = 21;
 
 pub(crate) fn output(execution: ExecutionId, chunk: u32, piece: u32) -> Vec<u8> {
