@@ -8,6 +8,8 @@
 //! [`facts`] (the task's state), [`step`] (how an event changes the state), [`execution`] (the
 //! record of one attempt).
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod chance;
 pub mod definition;
 pub mod draft;
 pub mod execution;

@@ -62,6 +62,12 @@ impl HostCalls for ServerCalls {
                     let system = self.system.as_ref().ok_or(
                         "isochron:system needs the server's store: create a task for this handler and run it there",
                     )?;
+                    if caller.attempt.is_none() {
+                        return Err(
+                            "isochron:system answers while a task runs, not while its handler is checked"
+                                .to_owned(),
+                        );
+                    }
                     system.answer(call).await.map(|value| Answer::Json(value.to_string()))
                 }
             }

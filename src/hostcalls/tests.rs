@@ -1,9 +1,12 @@
 //! Host calls on a store in memory.
 
+use ulid::Ulid;
+
 use super::*;
 use crate::{
     clock::SystemClock,
-    runtime::{Grants, protocol::SystemCall},
+    domain::ids::{ExecutionId, TaskId},
+    runtime::{Attempt, Grants, protocol::SystemCall},
     store::memory::{MemoryStore, disk::Disk},
 };
 
@@ -12,7 +15,8 @@ fn store() -> Arc<dyn Store> {
 }
 
 fn caller(system: bool) -> Caller {
-    Caller { handler: "h".to_owned(), attempt: None, grants: Grants { system } }
+    let attempt = Attempt { task: TaskId(Ulid(1)), execution: ExecutionId(Ulid(2)), number: 1 };
+    Caller { handler: "h".to_owned(), attempt: Some(attempt), grants: Grants { system } }
 }
 
 fn put(key: &str) -> HostCall {
@@ -58,4 +62,14 @@ async fn without_a_store_the_system_says_where_there_is_one() {
     let calls = ServerCalls::without_store(Files::new("nowhere"));
     let error = ask(&calls, true, put("k")).await.expect_err("there is no store");
     assert!(error.contains("create a task"), "{error}");
+}
+
+#[tokio::test]
+async fn a_handler_that_is_only_checked_changes_nothing() {
+    let store = store();
+    let server = ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock));
+    let checked = Caller { attempt: None, ..caller(true) };
+    let refused = server.answer(&checked, put("k")).await.expect_err("it does not run");
+    assert!(refused.contains("while its handler is checked"), "{refused}");
+    assert_eq!(store.get("system/k".to_owned()).await.expect("it reads"), None);
 }

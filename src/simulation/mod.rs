@@ -33,10 +33,8 @@ use std::{
     thread,
 };
 
-use crate::{
-    domain::Millis,
-    simulation::world::{World, chance::Chance},
-};
+use crate::domain::chance::Chance;
+use crate::{domain::Millis, simulation::world::World};
 
 /// Seeds that a plain test runs.
 const SEEDS: u64 = 300;

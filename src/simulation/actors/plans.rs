@@ -3,12 +3,10 @@
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
+use crate::domain::chance::Chance;
 use crate::{
     domain::Millis,
-    simulation::{
-        oracle::almanac::{Cron, Field, Rule, Special},
-        world::chance::Chance,
-    },
+    simulation::oracle::almanac::{Cron, Field, Rule, Special},
 };
 
 const SECOND: Millis = 1000;

@@ -13,10 +13,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+use crate::domain::chance::Chance;
 use crate::{
     clock::{Clock, Sleep},
     domain::Millis,
-    simulation::world::chance::Chance,
 };
 
 /// A wall clock that can be set.

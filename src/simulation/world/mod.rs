@@ -1,6 +1,5 @@
 //! The world: the state that outlives a process (the disk, the record, the history), and a process.
 
-pub(crate) mod chance;
 pub(crate) mod clock;
 pub(crate) mod history;
 
@@ -16,13 +15,14 @@ use std::{
 
 use tokio::{sync::Notify, time::sleep};
 
+use crate::domain::chance::Chance;
 use crate::{
     clock::Clock,
     domain::{Millis, ids::ExecutionId, lock::lock, panic::text_of},
     simulation::{
         actors::plans::Pace,
         oracle::record::Record,
-        world::{chance::Chance, clock::WallClock, history::History},
+        world::{clock::WallClock, history::History},
     },
     store::memory::disk::Disk,
 };

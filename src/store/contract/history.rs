@@ -67,22 +67,22 @@ pub(crate) fn lists_of_executions_agree_with_a_naive_model(bench: &mut Bench) {
     use ExecutionStatus::{Completed, Failed, Running, Skipped};
     let statuses = [Completed, Failed, Running, Skipped];
     let triggers = [Trigger::Schedule, Trigger::Retry, Trigger::Manual];
-    let mut numbers = Numbers(7);
+    let chance = Chance::new(7);
     let task = bench.hourly("task");
     let mut rows: Vec<_> = (0..60)
         .map(|n| {
-            let row = bench.row(&task, numbers.among(&statuses), START + n);
-            Execution { trigger: numbers.among(&triggers), ..row }
+            let row = bench.row(&task, chance.among(&statuses), START + n);
+            Execution { trigger: chance.among(&triggers), ..row }
         })
         .collect();
     bench.write_rows(task.id, rows.clone());
     rows.reverse();
     for _ in 0..300 {
         let query = ExecutionQuery {
-            status: numbers.among(&[None, Some(Completed), Some(Failed), Some(ExecutionStatus::Cancelled)]),
-            trigger: numbers.among(&[None, Some(Trigger::Retry), Some(Trigger::Manual)]),
-            skip: numbers.among(&[0, 1, 7, 30, 59, 60, usize::MAX]),
-            limit: numbers.among(&[1, 5, 50, 100]),
+            status: chance.among(&[None, Some(Completed), Some(Failed), Some(ExecutionStatus::Cancelled)]),
+            trigger: chance.among(&[None, Some(Trigger::Retry), Some(Trigger::Manual)]),
+            skip: chance.among(&[0, 1, 7, 30, 59, 60, usize::MAX]),
+            limit: chance.among(&[1, 5, 50, 100]),
         };
         let chosen: Vec<_> = rows
             .iter()

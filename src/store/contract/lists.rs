@@ -4,26 +4,26 @@ use super::*;
 use crate::domain::facts::{LastOutcome, Occurrence, PendingRetry};
 
 /// A task in any state, with few different values, so that many tasks share some.
-fn arbitrary(bench: &mut Bench, numbers: &mut Numbers, number: usize) -> Task {
-    let name = format!("{} {number}", numbers.among(&["nightly Report", "nightly", "ÄRGER", "ärger", "x"]));
+fn arbitrary(bench: &mut Bench, chance: &Chance, number: usize) -> Task {
+    let name = format!("{} {number}", chance.among(&["nightly Report", "nightly", "ÄRGER", "ärger", "x"]));
     let mut task = bench.task(&name, definition("@hourly"));
-    scramble(&mut task, numbers);
-    task.definition.handler = numbers.among(&["a", "a/b", "ab"]).to_owned();
+    scramble(&mut task, chance);
+    task.definition.handler = chance.among(&["a", "a/b", "ab"]).to_owned();
     task
 }
 
-fn scramble(task: &mut Task, numbers: &mut Numbers) {
+fn scramble(task: &mut Task, chance: &Chance) {
     let occurrence = Occurrence { scheduled_for: START, by_hand: false, params: None };
     let facts = &mut task.facts;
-    facts.paused = numbers.below(4) == 0;
-    facts.next = numbers.among(&[None, Some(-5), Some(START), Some(START + 1), Some(START + HOUR)]);
-    facts.retries = match numbers.below(4) {
+    facts.paused = chance.below(4) == 0;
+    facts.next = chance.among(&[None, Some(-5), Some(START), Some(START + 1), Some(START + HOUR)]);
+    facts.retries = match chance.below(4) {
         0 => vec![PendingRetry { attempt: 2, due: START + 7, occurrence }],
         _ => Vec::new(),
     };
-    facts.last = numbers.among(&[None, Some(LastOutcome::Completed), Some(LastOutcome::Failed)]);
-    task.definition.recurring = numbers.below(2) == 0;
-    task.updated_at = START + numbers.among(&[-1, 0, 1, 2]);
+    facts.last = chance.among(&[None, Some(LastOutcome::Completed), Some(LastOutcome::Failed)]);
+    task.definition.recurring = chance.below(2) == 0;
+    task.updated_at = START + chance.among(&[-1, 0, 1, 2]);
 }
 
 fn naive(tasks: &[Task], query: &TaskQuery) -> Page<Task> {
@@ -54,15 +54,15 @@ fn naive(tasks: &[Task], query: &TaskQuery) -> Page<Task> {
 }
 
 pub(crate) fn lists_of_tasks_agree_with_a_naive_model(bench: &mut Bench) {
-    let mut numbers = Numbers(3);
-    let mut tasks: Vec<_> = (0..80).map(|number| arbitrary(bench, &mut numbers, number)).collect();
+    let chance = Chance::new(3);
+    let mut tasks: Vec<_> = (0..80).map(|number| arbitrary(bench, &chance, number)).collect();
     for task in &tasks {
         bench.wait(bench.store().create(task.clone(), None)).expect("it is created");
     }
-    agree(bench, &tasks, &mut numbers);
+    agree(bench, &tasks, &chance);
     for task in &mut tasks[20..60] {
         let mut changed = task.clone();
-        scramble(&mut changed, &mut numbers);
+        scramble(&mut changed, &chance);
         *task = changed.clone();
         let decide: Decision = Box::new(move |_, _| Ok(Step::to(changed.clone())));
         bench.wait(bench.store().change(task.id, decide, None, None)).expect("it changes");
@@ -70,28 +70,28 @@ pub(crate) fn lists_of_tasks_agree_with_a_naive_model(bench: &mut Bench) {
     for task in tasks.drain(50..70) {
         bench.wait(bench.store().delete(task.id, None)).expect("it goes");
     }
-    agree(bench, &tasks, &mut numbers);
+    agree(bench, &tasks, &chance);
     bench.reopen();
-    agree(bench, &tasks, &mut numbers);
+    agree(bench, &tasks, &chance);
 }
 
-fn agree(bench: &Bench, tasks: &[Task], numbers: &mut Numbers) {
+fn agree(bench: &Bench, tasks: &[Task], chance: &Chance) {
     let statuses: Vec<_> = TaskStatus::ALL.into_iter().map(Some).chain([None; 6]).collect();
     for sort in [TaskSort::Name, TaskSort::NextRun, TaskSort::CreatedAt, TaskSort::UpdatedAt] {
         for direction in [Direction::Ascending, Direction::Descending] {
             for _ in 0..60 {
                 let query = TaskQuery {
-                    status: numbers.among(&statuses),
-                    handler: numbers
+                    status: chance.among(&statuses),
+                    handler: chance
                         .among(&[None, None, Some("a"), Some("a/b"), Some("none")])
                         .map(str::to_owned),
-                    name: numbers
+                    name: chance
                         .among(&[None, None, Some("REPORT"), Some("är"), Some("1")])
                         .map(str::to_owned),
                     sort,
                     direction,
-                    skip: numbers.among(&[0, 0, 1, 5, 40, 79, usize::MAX]),
-                    limit: numbers.among(&[1, 10, 100]),
+                    skip: chance.among(&[0, 0, 1, 5, 40, 79, usize::MAX]),
+                    limit: chance.among(&[1, 10, 100]),
                     newest: 0,
                 };
                 let found = bench.wait(bench.store().tasks(query.clone())).expect("it reads");

@@ -18,6 +18,7 @@ use ulid::Ulid;
 
 use super::*;
 use crate::domain::{
+    chance::Chance,
     definition::{Definition, Overlap},
     draft::tests::definition,
     execution::{Ending, ExecutionStatus, Level, Reason, Trigger, Verdict},
@@ -283,21 +284,5 @@ fn audit(task: &Task, time: Millis) -> Audit {
         task_id: task.id,
         task_name: task.definition.name.clone(),
         request_id: "r1".to_owned(),
-    }
-}
-
-/// Pseudo-random numbers, the same in every run (the xorshift of Marsaglia, 2003).
-pub(crate) struct Numbers(pub(crate) u64);
-
-impl Numbers {
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 16).unwrap_or_default() % limit
-    }
-
-    fn among<T: Clone>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())].clone()
     }
 }

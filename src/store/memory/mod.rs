@@ -26,12 +26,12 @@ use self::{
 use super::{
     Answer, Audit, Claimed, Copies, Decision, ExecutionQuery, History, Now, Output, Page, Removal, Report,
     StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
-    contract::Numbers,
     copy::{Cursor, Import, Part},
     ready,
 };
 use crate::domain::{
     Millis,
+    chance::Chance,
     execution::{Execution, Line},
     facts::{Task, TaskStatus},
     ids::{ExecutionId, TaskId},
@@ -76,7 +76,7 @@ impl MemoryStore {
         let decisions = self.decisions.clone();
         Box::new(move |task, now| {
             let number = decisions.fetch_add(1, Ordering::Relaxed);
-            if Numbers(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1).below(2) == 0 {
+            if Chance::new(number).below(2) == 0 {
                 let _ = decide(task, now);
             }
             decide(task, now)

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     domain::{
         Millis,
+        chance::Chance,
         draft::Draft,
         execution::{Ending, Execution, Line, Reason, Verdict},
         facts::Task,
@@ -43,7 +44,7 @@ pub fn records(bytes: &[u8]) {
 
 /// A record with one bit changed does not verify.
 fn check_damage(mut record: Vec<u8>, seed: u32) {
-    let mut chance = Chance(seed);
+    let chance = Chance::new(u64::from(seed));
     for _ in 0..8 {
         let (at, change) = (chance.below(record.len()), 1 << chance.below(8));
         record[at] ^= change;
@@ -62,7 +63,7 @@ fn check_round_trip<T: Serialize + DeserializeOwned + Debug + PartialEq>(whole: 
 
 /// No decoded task makes the writer panic when it takes steps of the task.
 fn take_steps(mut task: Task, seed: u32) {
-    let mut chance = Chance(seed);
+    let chance = Chance::new(u64::from(seed));
     let mut now: Millis = 1_767_225_600_000;
     let mut made: u128 = 0;
     let mut new_id = || {
@@ -71,7 +72,7 @@ fn take_steps(mut task: Task, seed: u32) {
     };
     for _ in 0..EVENTS {
         now += [0, 1, 61_000, 86_400_000, 40_000_000_000][chance.below(5)];
-        let input = input(&task, &mut chance, &mut new_id);
+        let input = input(&task, &chance, &mut new_id);
         let circumstances =
             &mut Circumstances { now, roll: 0.5, new_id: &mut new_id, policy: Policy::default() };
         if let Ok(step) = task.step(input, circumstances) {
@@ -82,7 +83,7 @@ fn take_steps(mut task: Task, seed: u32) {
     }
 }
 
-fn input(task: &Task, chance: &mut Chance, new_id: &mut dyn FnMut() -> ExecutionId) -> Input {
+fn input(task: &Task, chance: &Chance, new_id: &mut dyn FnMut() -> ExecutionId) -> Input {
     match chance.below(10) {
         0 => Input::RunByHand { execution: new_id(), params: None },
         1 => Input::Pause,
@@ -95,7 +96,7 @@ fn input(task: &Task, chance: &mut Chance, new_id: &mut dyn FnMut() -> Execution
     }
 }
 
-fn end(task: &Task, chance: &mut Chance) -> Input {
+fn end(task: &Task, chance: &Chance) -> Input {
     let running = &task.facts.running;
     let Some(run) = running.get(chance.below(running.len().max(1))) else { return Input::Due };
     let mut verdict = Verdict::failed(Reason::Exception, "Error: no");
@@ -105,7 +106,7 @@ fn end(task: &Task, chance: &mut Chance) -> Input {
     Input::Ended { execution: run.execution, verdict: Box::new(verdict) }
 }
 
-fn draft(chance: &mut Chance) -> Draft {
+fn draft(chance: &Chance) -> Draft {
     let (field, value) = [
         ("schedule", Value::from("*/5 * * * *")),
         ("schedule", "every 1d".into()),
@@ -116,18 +117,4 @@ fn draft(chance: &mut Chance) -> Draft {
     ][chance.below(6)]
     .clone();
     Draft::read(&[(field.to_owned(), value)].into_iter().collect()).expect("a valid body")
-}
-
-/// Marsaglia's xorshift: the same bytes always give the same inputs.
-struct Chance(u32);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        let mut x = self.0.max(1);
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-        self.0 = x;
-        x as usize % end
-    }
 }

@@ -1,4 +1,4 @@
-//! Chance: pseudo-random numbers from a seed.
+//! Chance for tests: pseudo-random numbers from a seed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +18,14 @@ impl Chance {
         z ^ (z >> 31)
     }
 
+    /// In `0..end`.
+    pub(crate) fn below(&self, end: usize) -> usize {
+        usize::try_from(self.bits() % end as u64).expect("it is less than a usize")
+    }
+}
+
+#[cfg(test)]
+impl Chance {
     /// Returns a number in `low..=high`.
     pub(crate) fn between(&self, low: i64, high: i64) -> i64 {
         let width = u64::try_from(high - low).expect("low is not above high") + 1;
@@ -36,7 +44,6 @@ impl Chance {
     }
 
     pub(crate) fn among<T: Clone>(&self, choices: &[T]) -> T {
-        let last = i64::try_from(choices.len()).expect("few") - 1;
-        choices[usize::try_from(self.between(0, last)).expect("it is not negative")].clone()
+        choices[self.below(choices.len())].clone()
     }
 }
