@@ -59,7 +59,8 @@ const SIZE: usize = 8 + KINDS.len() * KIND_SIZE;
 
 impl Totals {
     pub(crate) fn key() -> Vec<u8> {
-        keys::meta("totals")
+        // The name of the first release; its stores open by it.
+        keys::meta("tally")
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -144,6 +145,11 @@ fn index_of(prefix: u8) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_totals_lie_where_the_first_release_wrote_them() {
+        assert_eq!(Totals::key(), b"mtally");
+    }
 
     #[test]
     fn what_is_missing_old_or_too_many_shows() {
