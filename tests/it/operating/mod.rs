@@ -1,6 +1,7 @@
 //! Operating: the commands, the first minute, the stop of the server.
 
 mod cli;
+mod older_versions;
 mod quick_start;
 mod reports;
 mod stopping;
