@@ -33,7 +33,15 @@
   const { op_isochron_clone, op_isochron_now, op_isochron_origin, op_isochron_random, op_isochron_uuid } = core.ops;
 
   // State that the scripts share; `boot` removes it from the global object.
-  const shared = { __proto__: null, uncaught: undefined, seal: undefined };
+  const shared = {
+    __proto__: null,
+    uncaught: undefined,
+    seal: undefined,
+    library: undefined,
+    environment: undefined, // variables granted to the handler
+    entryFile: "",
+    flushOutput: undefined,
+  };
 
   // Longest delay of deno_core's timers in milliseconds: a longer one would fire at once. No
   // run takes that long, so a timer with this delay never fires.
@@ -41,14 +49,13 @@
   const clampDelay = (milliseconds) => milliseconds > LONGEST_DELAY ? LONGEST_DELAY : milliseconds;
 
   // deno_web's scripts get a changed `core`: an exception in a listener goes to `uncaught`
-  // instead of ending the process, and no script loads after the snapshot (loading would
-  // show internals to the handler).
+  // instead of ending the process, and after the snapshot a script comes from the library
+  // (deno_core's own loader panics if the run is stopped meanwhile).
   let sealed = false;
   const loaded = { __proto__: null };
   const load = (name) => {
     if (name in loaded) return loaded[name];
-    if (sealed) throw new Error(`${name} is not available`);
-    return (loaded[name] = core.loadExtScript(name));
+    return sealed ? shared.library(name) : (loaded[name] = core.loadExtScript(name));
   };
   shared.seal = () => {
     sealed = true;
@@ -65,12 +72,13 @@
     }),
   });
   webCore.ops = ObjectAssign({ __proto__: null }, core.ops);
-  core.ops.op_set_captured_bootstrap({
+  shared.bootstrap = {
     __proto__: null,
     primordials,
     core: webCore,
     internals: global.__bootstrap.internals,
-  });
+  };
+  core.ops.op_set_captured_bootstrap(shared.bootstrap);
   shared.load = load;
 
   const webidl = load("ext:deno_webidl/00_webidl.js");

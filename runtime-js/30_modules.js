@@ -111,6 +111,8 @@
         );
       }
       if (!isPath(specifier)) {
+        const builtIn = shared.builtIn(specifier);
+        if (builtIn !== undefined) return builtIn;
         const shown = StringPrototypeSlice(specifier, 0, LONGEST);
         throw notFoundError(
           `Cannot find module '${shown}': a handler can require './file' and '../file' inside ` +

@@ -55,7 +55,10 @@
     op_isochron_end(code, error ?? "", stack ?? "", result ?? "");
 
   /** Runs the pending reactions of promises and reports unhandled rejections. */
-  const flush = () => core.processTicksAndRejections();
+  const flush = () => {
+    core.processTicksAndRejections();
+    if (shared.flushOutput !== undefined) shared.flushOutput();
+  };
 
   function endWithException(thrown) {
     end(EXCEPTION, shared.describe(thrown), shared.stackOf(thrown));
@@ -193,6 +196,7 @@
   function start() {
     const invocation = op_isochron_invocation();
     resultLimit = invocation.resultLimit;
+    shared.entryFile = invocation.file;
     const handler = load(invocation);
     if (handler === undefined) return undefined;
     if (!invocation.call) {
@@ -388,11 +392,14 @@
   /** Clears all state after the warm-up. */
   function forget() {
     shared.forgetModules();
+    shared.forgetLibrary();
     shared.forgetConsole();
     awaited = undefined;
     controller = undefined;
     abortedWith = 0;
     resultLimit = 0;
+    shared.entryFile = "";
+    shared.flushOutput = undefined;
   }
 
   // --- once per isolate, before the handler is known ---

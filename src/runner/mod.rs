@@ -20,6 +20,7 @@
 //! anything, without asking whether the [`sandbox`] allows it.
 
 mod isolate;
+mod library;
 mod modules;
 mod ops;
 mod os;

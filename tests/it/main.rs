@@ -2,6 +2,7 @@
 //!
 //! - [`api`]: does a request get the answer that clients have been written against?
 //! - [`handlers`]: may a file in `tasks/` rely on this?
+//! - [`node`]: do programs written for Node find here the functions that they call?
 //! - [`sandbox`]: can a handler harm the server, the machine or another run?
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
@@ -14,6 +15,7 @@ mod documents;
 mod durability;
 mod handlers;
 mod harness;
+mod node;
 mod operating;
 mod rooms;
 mod sandbox;

@@ -16,13 +16,13 @@ use deno_core::{
 };
 use memmap2::Mmap;
 
-use crate::runner::isolate::{
-    extensions::{SCRIPTS, extensions},
-    warmup,
+use crate::runner::{
+    isolate::{
+        extensions::{SCRIPTS, extensions},
+        warmup,
+    },
+    library::scripts::WEB_SCRIPTS,
 };
-
-/// Every script of `deno_web` and `deno_webidl`, found by `build.rs`.
-const WEB_SCRIPTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/web_scripts.rs"));
 
 /// Replaces the paths of the extensions' scripts, which exist only on the machine that compiled
 /// the binary, with the embedded texts.

@@ -5,6 +5,7 @@ mod clone;
 mod console;
 mod crypto;
 mod host;
+mod library;
 mod modules;
 mod run;
 mod time;
@@ -15,6 +16,7 @@ deno_core::extension!(
     ops = [
         run::op_isochron_invocation,
         console::op_isochron_write,
+        library::op_isochron_library,
         modules::op_isochron_module,
         modules::op_isochron_compile,
         modules::op_isochron_text,

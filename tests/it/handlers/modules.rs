@@ -117,7 +117,7 @@ fn nothing_outside_the_folder_can_be_required() {
         "fs",
         "node:fs",
         "lodash",
-        "process",
+        "child_process",
         "secret",
         "file:///etc/passwd",
         "isochron:system",
@@ -158,7 +158,7 @@ fn nothing_outside_the_folder_can_be_required() {
     "fs": Cannot find module 'fs': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
     "node:fs": Cannot find module 'node:fs': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
     "lodash": Cannot find module 'lodash': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
-    "process": Cannot find module 'process': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
+    "child_process": Cannot find module 'child_process': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
     "secret": Cannot find module 'secret': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
     "file:///etc/passwd": Cannot find module 'file:///etc/passwd': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
     "isochron:system": require('isochron:system') is only for handlers named in the server's systemHandlers setting

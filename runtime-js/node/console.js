@@ -1,0 +1,4 @@
+// `console`: the global.
+"use strict";
+
+module.exports = console;

@@ -1,0 +1,4 @@
+// `perf_hooks`: the clock.
+"use strict";
+
+module.exports = { performance };
