@@ -8,6 +8,7 @@
 //! [`facts`] (the task's state), [`step`] (how an event changes the state), [`execution`] (the
 //! record of one attempt).
 
+pub mod access;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod chance;
 pub mod definition;
