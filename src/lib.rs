@@ -22,8 +22,8 @@
 //!
 //! Reading order: [`domain`] (tasks, schedules and every decision about them), [`store`] (their
 //! place on the disk), [`scheduler`] (the loop that lets them happen), [`runtime`] (the way of a
-//! run to a runner and back), [`hostcalls`] (the requests of handlers), [`handlers`], [`api`],
-//! [`backup`], then [`app`], which puts the parts together. The test `rooms` holds which room may
+//! run to a runner and back), [`hostcalls`] (the requests of handlers), [`handlers`], [`taskfile`]
+//! (tasks from a file), [`api`], [`backup`], then [`app`], which puts the parts together. The test `rooms` holds which room may
 //! use which.
 //!
 //! One scheduled run: the scheduler sleeps until the store's earliest due time and claims the due
@@ -52,3 +52,4 @@ pub mod scheduler;
 #[cfg(test)]
 mod simulation;
 pub mod store;
+pub mod taskfile;

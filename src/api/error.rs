@@ -124,6 +124,8 @@ impl From<StoreError> for ApiError {
                 | Refused::TooLargeOpen
                 | Refused::AlreadyPaused
                 | Refused::NotPaused
+                | Refused::Managed(_)
+                | Refused::Unmanaged
                 | Refused::Idle,
             ) => Self::conflict(error.to_string()),
             StoreError::InProgress(_) => Self::conflict("Task is still running"),

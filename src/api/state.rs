@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::token::Token;
 use crate::{
     backup::BackupState, clock::Clock, domain::draft::Defaults, events::Events, handlers::catalog::Catalog,
-    scheduler::Scheduler, store::Store,
+    scheduler::Scheduler, store::Store, taskfile::TaskFileState,
 };
 
 /// The parts of the server that answer requests.
@@ -51,6 +51,8 @@ pub trait Readiness: Send + Sync + 'static {
     fn sandbox(&self) -> String;
     /// The backups.
     fn backup(&self) -> BackupState;
+    /// The file of tasks.
+    fn task_file(&self) -> TaskFileState;
     /// Whether the scheduler's loop is running.
     fn scheduler(&self) -> bool;
 }

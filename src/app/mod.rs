@@ -33,7 +33,8 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "listening beyond this machine without encryption: put a TLS proxy in front");
     }
-    let server = Server::assemble(config).await?;
+    let mut server = Server::assemble(config).await?;
+    server.task_file.start().await;
 
     let (hang_up, hung_up) = oneshot::channel::<()>();
     let mut serving = tokio::spawn(
@@ -48,8 +49,9 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
         let scheduler = server.scheduler.clone();
         async move { scheduler.run().await }
     });
-    let (stop_backups, stopping) = watch::channel(false);
-    let backing_up = tokio::spawn(server.backups.clone().run(stopping));
+    let (stop_upkeep, stopping) = watch::channel(false);
+    let backing_up = tokio::spawn(server.backups.clone().run(stopping.clone()));
+    let watching = tokio::spawn(server.task_file.run(stopping));
     say(&format!("listening on http://{address}"));
     say(&format!("token      {}", server.token_source));
     say(&format!("handlers   {} (drop a .js file there)", config.tasks.display()));
@@ -63,14 +65,14 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     server.readiness.end_scheduling();
     tracing::info!(grace = config.shutdown_grace, "stopping; a second signal stops at once");
     let stopping = async {
+        stop_upkeep.send_replace(true);
         server.scheduler.stop(Duration::from_millis(config.shutdown_grace)).await;
         let _ = hang_up.send(());
         // Connections that have not ended by then are cut.
         let _ = timeout(CONNECTIONS_WITHIN, serving).await;
         server.pool.close().await;
-        stop_backups.send_replace(true);
-        // The notice ends the loop of the backups.
-        let _ = backing_up.await;
+        // The notice has ended the loops of the backups and of the file of tasks.
+        let _ = tokio::join!(backing_up, watching);
         server.store.close().await
     };
     tokio::select! {

@@ -4,7 +4,7 @@ use std::{
     fs, io,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -18,13 +18,14 @@ use crate::{
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock},
     config::Config,
-    domain::{draft::Defaults, step::Policy, zone::parse_zone},
+    domain::{draft::Defaults, lock::lock, step::Policy, zone::parse_zone},
     events::Events,
     handlers::{catalog::Catalog, files::Files},
     hostcalls::ServerCalls,
     runtime::{Pool, PoolSettings, protocol},
     scheduler::Scheduler,
     store::{Store, sled::SledStore},
+    taskfile::{self, TaskFile, TaskFileState},
 };
 
 /// Takes the runner pool's settings from the configuration.
@@ -55,6 +56,7 @@ pub(super) struct Server {
     pub(super) pool: Arc<Pool>,
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) backups: Arc<Backups>,
+    pub(super) task_file: TaskFile,
     pub(super) readiness: Arc<Parts>,
     pub(super) router: Router,
     /// Where a user finds the token, such as `in data/admin-token`.
@@ -81,25 +83,36 @@ impl Server {
             Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
         scheduler.recover().await.context("close what an earlier process left in progress")?;
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
+        let catalog = Catalog::new(files, pool.clone());
+        let defaults = Defaults {
+            timezone: parse_zone(&config.timezone)?,
+            keep_executions: u64::from(config.history_keep),
+        };
+        let task_file = TaskFile::new(taskfile::Parts {
+            folder: config.tasks.clone(),
+            scheduler: scheduler.clone(),
+            store: store.clone(),
+            catalog: catalog.clone(),
+            clock: clock.clone(),
+            defaults: defaults.clone(),
+        });
         let readiness = Arc::new(Parts {
             pool: pool.clone(),
             backups: backups.clone(),
+            task_file: task_file.state(),
             scheduling: AtomicBool::new(true),
         });
         let router = api::router(Api {
             scheduler: scheduler.clone(),
             store: store.clone(),
-            catalog: Catalog::new(files, pool.clone()),
+            catalog,
             clock,
             events,
             token,
-            defaults: Defaults {
-                timezone: parse_zone(&config.timezone)?,
-                keep_executions: u64::from(config.history_keep),
-            },
+            defaults,
             readiness: readiness.clone(),
         });
-        Ok(Self { store, pool, scheduler, backups, readiness, router, token_source })
+        Ok(Self { store, pool, scheduler, backups, task_file, readiness, router, token_source })
     }
 }
 
@@ -128,6 +141,7 @@ fn private_directory(path: &Path) -> io::Result<()> {
 pub(super) struct Parts {
     pool: Arc<Pool>,
     backups: Arc<Backups>,
+    task_file: Arc<Mutex<TaskFileState>>,
     scheduling: AtomicBool,
 }
 
@@ -150,6 +164,10 @@ impl Readiness for Parts {
 
     fn backup(&self) -> BackupState {
         self.backups.state()
+    }
+
+    fn task_file(&self) -> TaskFileState {
+        lock(&self.task_file).clone()
     }
 
     fn scheduler(&self) -> bool {

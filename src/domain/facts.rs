@@ -31,6 +31,23 @@ pub struct Task {
     pub created_at: Millis,
     /// Epoch milliseconds; never goes backwards.
     pub updated_at: Millis,
+    /// The hold of a file of tasks on the task; none on a task that users alone decide about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declared>,
+}
+
+/// The hold of a file of tasks on a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Declared {
+    /// The file of this name has the task: users do not change its definition.
+    By(String),
+    /// The task has left the file, which paused it. It goes on as it was when it comes back into the
+    /// file, unless a user has changed or resumed it: then it is the user's.
+    Formerly {
+        /// Whether a user had paused it already.
+        was_paused: bool,
+    },
 }
 
 /// The state of a task. Only [`super::step`] changes it.
@@ -210,6 +227,15 @@ impl TaskStatus {
 }
 
 impl Task {
+    /// The file that has the task.
+    #[must_use]
+    pub fn managed_by(&self) -> Option<&str> {
+        match &self.declared {
+            Some(Declared::By(file)) => Some(file),
+            Some(Declared::Formerly { .. }) | None => None,
+        }
+    }
+
     /// The status: the first of [`TaskStatus::ALL`] that is true.
     #[must_use]
     pub fn status(&self) -> TaskStatus {

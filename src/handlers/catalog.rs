@@ -32,7 +32,8 @@ const BELIEVED: Duration = Duration::from_secs(60);
 /// The most checks that lists have under way at a time. A check may start a runner of its own.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Answers questions about handlers.
+/// Answers questions about handlers. Clones share the results of checks.
+#[derive(Clone)]
 pub struct Catalog {
     files: Files,
     checks: Arc<Checks>,

@@ -4,12 +4,14 @@
 //! many as there are permits for runs, and dispatches their attempts ([`dispatch`]). The
 //! consequences of an input are decided by `domain::step` inside the store's transaction, so the
 //! loop has no opinion about any task: start-up, missed times and normal running are one path.
-//! Requests of users come in through [`Scheduler`]'s methods ([`requests`]); [`recovery`] closes
+//! Requests of users come in through [`Scheduler`]'s methods ([`requests`]), those of files of tasks
+//! through [`declared`]; [`recovery`] closes
 //! the executions that an earlier process left in progress, before the loop starts.
 //!
 //! Invariant: an attempt starts only after its claim is durable, and an event is published only
 //! after its change is durable too.
 
+mod declared;
 mod dispatch;
 mod in_progress;
 mod recovery;

@@ -13,7 +13,7 @@ use crate::{
         execution::ExecutionStatus,
         facts::Task,
         ids::{ExecutionId, TaskId},
-        step::{Event, Input},
+        step::{Event, Input, Refused},
     },
     events::{Heard, Listener},
     store::{Audit, StoreError},
@@ -35,10 +35,10 @@ pub enum ControlError {
     Stopping,
 }
 
-/// The user or program behind a request, for the audit records.
+/// The user, program or file behind a request, for the audit records.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// The request's id.
+    /// The id of the HTTP request, or the name of the file of tasks.
     pub request_id: String,
 }
 
@@ -53,8 +53,12 @@ impl Scheduler {
         actor: &Actor,
     ) -> Result<Task, ControlError> {
         let now = self.clock.now();
-        let task = Task::new(self.ids.task(now), definition, now);
-        let audit = audit("create", &task, actor, now);
+        self.add(Task::new(self.ids.task(now), definition, now), actor).await
+    }
+
+    /// Adds a new task, at its time of creation.
+    pub(super) async fn add(self: &Arc<Self>, task: Task, actor: &Actor) -> Result<Task, ControlError> {
+        let audit = audit("create", &task, actor, task.created_at);
         let scheduler = self.clone();
         self.complete(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
@@ -136,13 +140,28 @@ impl Scheduler {
     /// Cancels a task's executions in progress, then deletes the task and its history.
     ///
     /// # Errors
-    /// When the task is gone, or the store fails.
+    /// When the task is gone or a file has it, or the store fails.
     pub async fn delete(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
+        let is_allowed = |task: &Task| match task.managed_by() {
+            Some(file) => Err(Refused::Managed(file.to_owned())),
+            None => Ok(()),
+        };
+        self.remove(task, actor, is_allowed).await
+    }
+
+    /// Deletes a task as long as `is_allowed` lets it.
+    pub(super) async fn remove(
+        self: &Arc<Self>,
+        task: TaskId,
+        actor: &Actor,
+        is_allowed: fn(&Task) -> Result<(), Refused>,
+    ) -> Result<Task, ControlError> {
         let (scheduler, actor) = (self.clone(), actor.clone());
         self.complete(async move {
             let mut tries = 0;
             loop {
                 let found = scheduler.store.task(task).await?.ok_or(StoreError::NotFound)?;
+                is_allowed(&found).map_err(StoreError::from)?;
                 let audit = audit("delete", &found, &actor, scheduler.clock.now());
                 match scheduler.store.delete(task, Some(audit)).await {
                     Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
@@ -166,7 +185,7 @@ impl Scheduler {
         if self.is_stopping() { Err(ControlError::Stopping) } else { Ok(guard) }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         self: &Arc<Self>,
         task: TaskId,
         action: &str,

@@ -89,7 +89,7 @@ pub struct Output {
     pub lines: Vec<Line>,
 }
 
-/// An audit record: one action of a user.
+/// An audit record: one action of a user or of a file of tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Audit {
@@ -101,7 +101,7 @@ pub struct Audit {
     pub task_id: TaskId,
     /// The task's name at that time.
     pub task_name: String,
-    /// The id of the HTTP request.
+    /// The id of the HTTP request, or the name of the file of tasks.
     pub request_id: String,
 }
 

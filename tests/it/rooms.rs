@@ -77,7 +77,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("runner", &["runtime/protocol", "domain"]),
     ("scheduler", &["domain", "store", "runtime", "runtime/protocol", "events", "clock"]),
     ("backup", &["domain", "store", "clock"]),
-    ("api", &["domain", "store", "scheduler", "events", "handlers", "backup", "clock"]),
+    ("taskfile", &["domain", "store", "scheduler", "handlers", "clock"]),
+    ("api", &["domain", "store", "scheduler", "events", "handlers", "backup", "taskfile", "clock"]),
     ("hostcalls", &["domain", "handlers", "runtime", "runtime/protocol", "store", "clock"]),
     (
         "app",
@@ -97,6 +98,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "store/sled",
             "store/sled/scrub",
             "store/sled/write",
+            "taskfile",
         ],
     ),
     (
@@ -117,6 +119,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "store/sled",
             "store/sled/scrub",
             "store/sled/write",
+            "taskfile",
         ],
     ),
     ("simulation", &["clock", "domain", "events", "runtime", "scheduler", "store", "store/memory"]),
@@ -158,6 +161,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "store/sled",
             "store/sled/scrub",
             "store/sled/write",
+            "taskfile",
         ],
     ),
     ("v8", &["runner"]),

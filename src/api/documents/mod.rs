@@ -49,6 +49,8 @@ pub(super) struct TaskDocument {
     retry_count: u32,
     last_retry: Option<Millis>,
     status: TaskStatus,
+    /// The file that has the task.
+    managed_by: Option<String>,
     created_at: Millis,
     updated_at: Millis,
     last_execution: Option<LastExecution>,
@@ -62,6 +64,7 @@ impl TaskDocument {
         let TaskView { task, newest: mut executions } = view;
         executions.truncate(NEWEST);
         let (next_run, status) = (task.next_run(), task.status());
+        let managed_by = task.managed_by().map(str::to_owned);
         let plan = task.plan();
         let schedule_type = plan.schedule.schedule_type();
         let after = next_run.map_or(now, |next| next.saturating_sub(1));
@@ -75,6 +78,7 @@ impl TaskDocument {
             retry_count: task.facts.retry_count,
             last_retry: task.facts.last_retry,
             status,
+            managed_by,
             created_at: task.created_at,
             updated_at: task.updated_at,
             last_execution: task.facts.last_execution,

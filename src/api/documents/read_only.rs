@@ -12,8 +12,17 @@ use crate::{api::error::ApiError, domain::draft::Problem};
 /// The fields that stay as they are until the task's definition changes.
 const LASTING: [&str; 3] = ["_key", "createdAt", "scheduleType"];
 /// The fields that also change by themselves, when the task runs or its time passes.
-const CHANGING: [&str; 8] =
-    ["nextRun", "period", "retryCount", "lastRetry", "status", "updatedAt", "lastExecution", "executions"];
+const CHANGING: [&str; 9] = [
+    "nextRun",
+    "period",
+    "retryCount",
+    "lastRetry",
+    "status",
+    "managedBy",
+    "updatedAt",
+    "lastExecution",
+    "executions",
+];
 
 /// The task's document in a body that is the whole answer of a read; any other body as it is.
 pub(in crate::api) fn unwrap_answer(mut body: Map<String, Value>) -> Map<String, Value> {

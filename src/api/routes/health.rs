@@ -17,6 +17,7 @@ use crate::{
     backup::BackupState,
     domain::text::to_one_line,
     store::Report,
+    taskfile::TaskFileState,
 };
 
 #[derive(Serialize)]
@@ -26,12 +27,14 @@ pub(in crate::api) struct Health {
 
 /// How the parts of the server stand.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Ready {
     /// Whether due tasks run.
     ready: bool,
     store: StoreReady,
     scheduler: SchedulerReady,
     runners: RunnersReady,
+    task_file: TaskFileState,
     /// The sandbox of the runners, under the name that clients know.
     cage: String,
 }
@@ -65,6 +68,7 @@ pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response,
         store: StoreReady { open, start: api.store.report(), backup: api.readiness.backup() },
         scheduler: SchedulerReady { running, stopping },
         runners,
+        task_file: api.readiness.task_file(),
         cage: api.readiness.sandbox(),
     };
     let mut body = serde_json::to_value(document).map_err(|error| ApiError::internal(error.to_string()))?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Refused, Stepper, first_run};
 use crate::domain::{
     Millis,
-    definition::Overlap,
+    definition::{Definition, Overlap},
     draft::{Draft, params_bytes},
     execution::Trigger,
     facts::{LastOutcome, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Waiting},
@@ -106,8 +106,19 @@ impl Stepper<'_, '_> {
     }
 
     pub(super) fn update(&mut self, draft: &Draft) -> Result<(), Refused> {
+        if let Some(file) = self.step.task.managed_by() {
+            return Err(Refused::Managed(file.to_owned()));
+        }
         let now = self.circumstances.now;
         let definition = draft.update(&self.step.task.definition, now).map_err(Refused::Invalid)?;
+        self.replace_definition(definition);
+        self.forget_file();
+        Ok(())
+    }
+
+    /// Plans anew if the schedule has changed, and drops retries beyond the new number of attempts.
+    pub(super) fn replace_definition(&mut self, definition: Definition) {
+        let now = self.circumstances.now;
         let (old, new) = (&self.step.task.definition, &definition);
         let other_zone = old.timezone != new.timezone && matches!(*old.schedule, Schedule::Cron(_));
         let rescheduled = old.schedule != new.schedule || old.recurring != new.recurring || other_zone;
@@ -135,7 +146,6 @@ impl Stepper<'_, '_> {
         for retry in used_up {
             self.exhaust(retry.occurrence.by_hand);
         }
-        Ok(())
     }
 
     /// The first time from `moment` on that no other occurrence of the task has: executions are

@@ -5,9 +5,10 @@
 //! facts do not allow is refused with an error that names both.
 //!
 //! [`due`] decides about planned times, [`ended`] about attempts that are over, [`control`]
-//! about requests of users. [`events`] derives the events from the rest of a step.
+//! about requests of users, [`declared`] about files of tasks. [`events`] derives the events from the rest of a step.
 
 mod control;
+mod declared;
 mod due;
 mod ended;
 mod events;
@@ -58,6 +59,15 @@ pub enum Input {
     Cancel,
     /// A user changes its definition.
     Update(Box<Draft>),
+    /// A file of tasks has the task.
+    Declare {
+        /// The definition in the file.
+        definition: Box<Definition>,
+        /// The file's name.
+        file: String,
+    },
+    /// The task has left the file that had it.
+    Release,
 }
 
 /// Everything that a step depends on besides the task and the input.
@@ -156,6 +166,12 @@ pub enum Refused {
     /// A cancellation while no execution is in progress.
     #[error("Task is not running")]
     Idle,
+    /// A user's change of a task that a file has; the file's name.
+    #[error("Task is managed by {0}: change or remove it there")]
+    Managed(String),
+    /// A file's change of a task that users alone decide about.
+    #[error("Task is not managed by a file")]
+    Unmanaged,
     /// The task has to be decided about when its time has come.
     #[error("the task is not due yet")]
     NotYet,
@@ -185,7 +201,7 @@ impl Task {
             last_execution: None,
         };
         facts.next = first_run(definition.plan(now), now);
-        Self { id, definition, facts, created_at: now, updated_at: now }
+        Self { id, definition, facts, created_at: now, updated_at: now, declared: None }
     }
 
     /// The consequences of `input`.
@@ -199,10 +215,15 @@ impl Task {
             Input::Ended { execution, verdict } => stepper.end(execution, *verdict)?,
             Input::RunByHand { execution, params } => stepper.run_by_hand(execution, params)?,
             Input::Pause => stepper.pause()?,
-            Input::Resume => stepper.resume()?,
+            Input::Resume => {
+                stepper.resume()?;
+                stepper.forget_file();
+            }
             Input::ResetRetries => stepper.reset_retries(),
             Input::Cancel => stepper.cancel()?,
             Input::Update(draft) => stepper.update(&draft)?,
+            Input::Declare { definition, file } => stepper.declare(*definition, file)?,
+            Input::Release => stepper.release()?,
         }
         let Stepper { mut step, circumstances } = stepper;
         for waiting in &mut step.task.facts.waiting {

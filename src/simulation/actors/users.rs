@@ -60,7 +60,7 @@ impl User {
         if few && chance.one_in(2) {
             return self.create().await;
         }
-        match chance.between(0, 19) {
+        match chance.between(0, 21) {
             0..=1 => self.create().await,
             2..=3 => self.update(task).await,
             4..=5 => self.ask(task, Asked::Pause).await,
@@ -72,6 +72,7 @@ impl User {
             14..=15 => self.ask(task, Asked::Cancel).await,
             16..=17 => self.ask(task, Asked::ResetRetries).await,
             18 if chance.one_in(2) => self.delete(task).await,
+            19..=21 => self.change_file(task).await,
             _ => {}
         }
     }
@@ -122,8 +123,39 @@ impl User {
         // Some schedules have no future run, such as day 31 of short months.
         let Ok(definition) = draft.create(&defaults, self.process.clock.now()) else { return };
         let actor = self.actor();
-        let answer = self.scheduler.create(definition, &actor).await;
+        let answer = if world.chance.one_in(3) {
+            self.scheduler.create_declared(definition, &actor.request_id).await
+        } else {
+            self.scheduler.create(definition, &actor).await
+        };
         self.check_answer(&actor, "create", &answer.map(drop));
+    }
+
+    /// Puts a task into a file, changes it there, or takes it out of the file. A file's name is the
+    /// request's id, so that each request has a name of its own.
+    async fn change_file(&self, id: TaskId) {
+        let world = &self.process.world;
+        let known = world.record().accounts.get(&id).map(|account| account.task.clone());
+        let Some(task) = known else { return };
+        if world.chance.one_in(3) {
+            return self.ask(id, Asked::Release).await;
+        }
+        if world.chance.one_in(4) {
+            let actor = self.actor();
+            let answer = self.scheduler.delete_declared(id, &actor.request_id).await;
+            return self.check_answer(&actor, "delete", &answer.map(drop));
+        }
+        let mut body = Map::new();
+        if world.chance.one_in(2) {
+            body = plans::fields(&world.chance, world.pace);
+            body.retain(|_, _| world.chance.one_in(3));
+        }
+        if world.chance.one_in(4) {
+            self.add_schedule(&mut body);
+        }
+        let draft = Draft::read(&body).expect("a valid body");
+        let Ok(definition) = draft.update(&task.definition, self.process.clock.now()) else { return };
+        self.ask(id, Asked::Declare(Box::new(definition))).await;
     }
 
     async fn update(&self, task: TaskId) {
@@ -150,6 +182,11 @@ impl User {
             Asked::ResetRetries => ("reset", scheduler.reset_retries(task, &actor).await.map(drop)),
             Asked::Cancel => ("cancel", scheduler.cancel(task, &actor).await.map(drop)),
             Asked::Update(draft) => ("update", scheduler.update(task, draft, &actor).await.map(drop)),
+            Asked::Declare(definition) => {
+                let declared = scheduler.declare(task, *definition, &actor.request_id).await;
+                ("declare", declared.map(drop))
+            }
+            Asked::Release => ("release", scheduler.release(task, &actor.request_id).await.map(drop)),
             Asked::RunByHand(params) => ("run", scheduler.run_by_hand(task, params, &actor).await.map(drop)),
         };
         self.check_answer(&actor, name, &answer);

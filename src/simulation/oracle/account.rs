@@ -17,6 +17,10 @@
 //! 8. A closed row does not change; a row in progress is closed once.
 //! 9. `nextRun` and the executions in progress agree with rows and retries.
 //!
+//! Files of tasks:
+//! 10. While a file has a task, only the file changes its definition. A task that leaves its file is
+//!     paused; it goes on when it comes back, unless a user has paused, changed or resumed it.
+//!
 //! [`record`](super::record) checks that facts follow from their events and that no acknowledged change is
 //! lost; [`invariants`](super::invariants) checks a running process.
 
@@ -27,7 +31,7 @@ use crate::{
         Millis,
         definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
         execution::{Execution, ExecutionStatus, Reason, Trigger},
-        facts::{LastOutcome, PendingRetry, Task},
+        facts::{Declared, LastOutcome, PendingRetry, Task},
         ids::ExecutionId,
         step::{Input, Start},
     },
@@ -98,6 +102,7 @@ impl Account {
         }
         check_misfire(change, almanacs);
         check_retries(change);
+        check_file(change);
         self.task = change.step.task.clone();
         self.latest = self.latest.max(change.now);
         self.changed = change.now;
@@ -109,7 +114,7 @@ impl Account {
         let (old, new) = (&change.before, &change.step.task);
         let (before, after) = (&old.facts, &new.facts);
         let (definition, anchor, now) = (&old.definition, before.anchor, change.now);
-        let resumed = matches!(change.input, Input::Resume);
+        let resumed = change.resumes();
         let stopped = new.is_stopped() && !old.is_stopped();
         if stopped {
             let rule = new.definition.on_exhausted;
@@ -167,7 +172,8 @@ impl Account {
     /// As [`check_plan`](Self::check_plan), of a task that runs once or is stopped.
     fn check_single_plan(&mut self, change: &Change, almanacs: &mut Almanacs) -> u64 {
         let (old, new, now) = (&change.before, &change.step.task, change.now);
-        let starts = matches!(change.input, Input::Resume | Input::RunByHand { .. } | Input::ResetRetries);
+        let starts =
+            change.resumes() || matches!(change.input, Input::RunByHand { .. } | Input::ResetRetries);
         match (old.facts.next, new.facts.next) {
             (before, after) if before == after => {
                 assert!(!(old.is_stopped() && starts), "the task stays stopped: {change:#?}");
@@ -182,7 +188,7 @@ impl Account {
             }
             (Some(before), Some(after)) => {
                 let is_late = before < now && is_now(after, now);
-                assert!(matches!(change.input, Input::Resume) && is_late, "{change:#?}");
+                assert!(change.resumes() && is_late, "{change:#?}");
                 0
             }
             (Some(before), None) => {
@@ -360,7 +366,7 @@ fn check_retries(change: &Change) {
         let is_it = |start: &Start| (start.attempt, &start.occurrence) == (retry.attempt, &retry.occurrence);
         !change.step.start.iter().any(is_it) && retry.attempt <= new.definition.max_attempts()
     });
-    if matches!(change.input, Input::Resume) {
+    if change.resumes() {
         expected.iter_mut().for_each(|retry| retry.due = retry.due.max(change.now));
     }
     let mut found = new.facts.retries.clone();
@@ -368,6 +374,29 @@ fn check_retries(change: &Change) {
     expected.sort_by_key(by_time);
     found.sort_by_key(by_time);
     assert_eq!(found, expected, "the planned attempts differ: {change:#?}");
+}
+
+/// Checks invariant 10.
+fn check_file(change: &Change) {
+    let (old, new) = (&change.before, &change.step.task);
+    match &change.input {
+        Input::Declare { definition, .. } => {
+            assert_eq!(new.definition, **definition);
+            assert!(new.managed_by().is_some());
+            let goes_on = matches!(old.declared, Some(Declared::Formerly { was_paused: false }));
+            assert_eq!(new.facts.paused, old.facts.paused && !goes_on, "{change:#?}");
+            assert!(old.declared.is_some() || old.definition == new.definition, "a user's task: {change:#?}");
+            return;
+        }
+        Input::Release => {
+            let was_paused = old.facts.paused;
+            assert_eq!(new.declared, Some(Declared::Formerly { was_paused }));
+            assert!(old.managed_by().is_some() && new.facts.paused, "{change:#?}");
+        }
+        Input::Resume | Input::Update(_) if old.managed_by().is_none() => assert_eq!(new.declared, None),
+        _ => assert_eq!(new.declared, old.declared),
+    }
+    assert!(old.managed_by().is_none() || old.definition == new.definition, "{change:#?}");
 }
 
 fn check_wait(definition: &Definition, attempt: u32, wait: Millis) {

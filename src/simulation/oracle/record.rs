@@ -153,6 +153,10 @@ impl Record {
                 Asked::Resume => Input::Resume,
                 Asked::ResetRetries => Input::ResetRetries,
                 Asked::Cancel => Input::Cancel,
+                Asked::Declare(definition) => {
+                    Input::Declare { definition: definition.clone(), file: id.clone() }
+                }
+                Asked::Release => Input::Release,
                 Asked::Update(draft) => Input::Update(Box::new(draft.clone())),
                 Asked::RunByHand(params) => {
                     let new = result.as_ref().ok().and_then(|step| by_hand(before, &step.task));

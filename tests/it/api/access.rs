@@ -90,6 +90,11 @@ fn health_and_readiness_need_no_token() {
         "idle": 1,
         "waiting": 0
       },
+      "taskFile": {
+        "file": null,
+        "tasks": 0,
+        "problems": []
+      },
       "cage": null
     }
     "#);

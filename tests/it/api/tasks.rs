@@ -46,6 +46,7 @@ fn a_task_created_with_the_least_gets_every_default_and_a_location() {
         "retryCount": 0,
         "lastRetry": null,
         "status": "active",
+        "managedBy": null,
         "createdAt": "[time]",
         "updatedAt": "[time]",
         "lastExecution": null,
@@ -111,6 +112,7 @@ fn every_field_of_a_task_can_be_given_and_comes_back() {
       "retryCount": 0,
       "lastRetry": null,
       "status": "active",
+      "managedBy": null,
       "createdAt": "[time]",
       "updatedAt": "[time]",
       "lastExecution": null,
@@ -157,6 +159,7 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
         "retryCount": 0,
         "lastRetry": null,
         "status": "active",
+        "managedBy": null,
         "createdAt": "[time]",
         "updatedAt": "[time]",
         "lastExecution": {

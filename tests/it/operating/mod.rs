@@ -6,4 +6,5 @@ mod quick_start;
 mod reports;
 mod stopping;
 mod store_tools;
+mod task_file;
 mod terminal;

@@ -16,6 +16,7 @@ use crate::domain::{
 };
 
 mod control;
+mod declared;
 mod due;
 mod events;
 mod misfire;

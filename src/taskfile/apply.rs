@@ -1,0 +1,145 @@
+//! Carries out the difference between the file and the tasks that there are.
+
+use std::fmt;
+
+use serde_json::json;
+
+use super::{
+    Parts,
+    find::{Found, NAMES, shown},
+    finding::Finding,
+    plan::{Change, plan},
+    read::{Contents, DeclaredTask, read},
+};
+use crate::{
+    domain::{facts::Task, step::Refused},
+    scheduler::ControlError,
+    store::{Direction, StoreError, TaskQuery, TaskSort},
+};
+
+/// The key of the store's value that says whether a file has ever had tasks.
+const KEY: &str = "taskFile";
+/// The most plans for one text: each is made because a user's change came in between.
+const TRIES: usize = 8;
+
+/// The numbers of changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    created: usize,
+    updated: usize,
+    released: usize,
+    deleted: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { created, updated, released, deleted } = self;
+        write!(f, "{created} created, {updated} updated, {released} released, {deleted} deleted")
+    }
+}
+
+/// Makes the tasks as the file has them. Returns the number of tasks in the file, and of the changes.
+///
+/// # Errors
+/// The mistakes in the file; then no task has changed.
+pub(super) async fn apply(parts: &Parts, found: Found) -> Result<(usize, Counts), Vec<Finding>> {
+    let (name, contents) = match found {
+        Found::Text { name, text } => {
+            let contents = read(name, &text, &parts.defaults, parts.clock.now())?;
+            (name, contents)
+        }
+        Found::Broken(finding) => return Err(vec![finding]),
+        Found::Absent | Found::NoFolder if !had_tasks(parts).await? => return Ok((0, Counts::default())),
+        Found::Absent => (NAMES[0], Contents::default()),
+        Found::NoFolder => {
+            let problem = "the folder of the handlers is not there; the tasks of the file stay as they are";
+            return Err(vec![Finding::whole(&shown(NAMES[0]), problem)]);
+        }
+    };
+    if !contents.tasks.is_empty() {
+        parts.store.put(KEY.to_owned(), json!(true)).await.map_err(|error| failed(name, &error))?;
+    }
+    let mut counts = Counts::default();
+    for _ in 0..TRIES {
+        let tasks = all_tasks(parts).await.map_err(|error| failed(name, &error))?;
+        let changes = plan(&contents, name, &tasks)?;
+        if changes.is_empty() {
+            return Ok((contents.tasks.len(), counts));
+        }
+        check_handlers(parts, name, &changes).await?;
+        for change in &changes {
+            match carry_out(parts, name, change, &mut counts).await {
+                Ok(()) => {}
+                Err(ControlError::Store(
+                    StoreError::NotFound | StoreError::NameTaken(_) | StoreError::Refused(Refused::Unmanaged),
+                )) => tracing::debug!(?change, "a user was faster: the file is planned again"),
+                Err(error) => return Err(failed(name, &error)),
+            }
+        }
+    }
+    Err(vec![Finding::whole(&shown(name), "its tasks keep being changed by users while they are applied")])
+}
+
+async fn had_tasks(parts: &Parts) -> Result<bool, Vec<Finding>> {
+    let value = parts.store.get(KEY.to_owned()).await.map_err(|error| failed(NAMES[0], &error))?;
+    Ok(value.is_some())
+}
+
+async fn all_tasks(parts: &Parts) -> Result<Vec<Task>, StoreError> {
+    let query = TaskQuery {
+        status: None,
+        handler: None,
+        name: None,
+        sort: TaskSort::CreatedAt,
+        direction: Direction::Ascending,
+        skip: 0,
+        limit: usize::MAX,
+        newest: 0,
+    };
+    Ok(parts.store.tasks(query).await?.items.into_iter().map(|view| view.task).collect())
+}
+
+/// Checks that the handlers that are new to their tasks load.
+async fn check_handlers(parts: &Parts, name: &str, changes: &[Change<'_>]) -> Result<(), Vec<Finding>> {
+    let mut findings = Vec::new();
+    for DeclaredTask { definition, handler_at, .. } in changes.iter().filter_map(Change::new_handler) {
+        if let Err(error) = parts.catalog.check(&definition.handler).await {
+            let problem = format!("task \"{}\": handler {error}", definition.name);
+            findings.push(Finding::at(&shown(name), *handler_at, problem));
+        }
+    }
+    if findings.is_empty() { Ok(()) } else { Err(findings) }
+}
+
+async fn carry_out(
+    parts: &Parts,
+    file: &str,
+    change: &Change<'_>,
+    counts: &mut Counts,
+) -> Result<(), ControlError> {
+    let scheduler = &parts.scheduler;
+    match change {
+        Change::Create(declared) => {
+            scheduler.create_declared(declared.definition.clone(), file).await?;
+            counts.created += 1;
+        }
+        Change::Declare(task, declared) => {
+            scheduler.declare(task.id, declared.definition.clone(), file).await?;
+            counts.updated += 1;
+        }
+        Change::Release(task) => {
+            scheduler.release(task.id, file).await?;
+            counts.released += 1;
+        }
+        Change::Delete(task) => {
+            scheduler.delete_declared(task.id, file).await?;
+            counts.deleted += 1;
+        }
+    }
+    Ok(())
+}
+
+/// The finding of an error that is no mistake in the file.
+fn failed(name: &str, error: &impl fmt::Display) -> Vec<Finding> {
+    vec![Finding::whole(&shown(name), format!("cannot be applied: {error}"))]
+}

@@ -1,0 +1,80 @@
+//! Finds the file of tasks in the handlers' folder.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::finding::Finding;
+
+/// The names of the file: plain JSON, and JSON with comments.
+pub const NAMES: [&str; 2] = ["tasks.json", "tasks.jsonc"];
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// The file of tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The folder is not there.
+    NoFolder,
+    /// The folder has no file of tasks.
+    Absent,
+    /// The file is there.
+    Text {
+        /// One of [`NAMES`].
+        name: &'static str,
+        /// The whole text, without a byte order mark.
+        text: String,
+    },
+    /// The file cannot be read, or both names are there.
+    Broken(Finding),
+}
+
+impl Found {
+    /// A hash by which two readings are compared.
+    pub(super) fn hash(&self) -> [u8; 32] {
+        Sha256::digest(format!("{self:?}")).into()
+    }
+}
+
+/// The name of a file of tasks in messages.
+#[must_use]
+pub fn shown(name: &str) -> String {
+    format!("tasks/{name}")
+}
+
+/// Reads the file of tasks of the handlers' folder.
+#[must_use]
+pub fn find(folder: &Path) -> Found {
+    let mut there = NAMES.into_iter().filter(|name| fs::symlink_metadata(folder.join(name)).is_ok());
+    let Some(name) = there.next() else {
+        return if folder.is_dir() { Found::Absent } else { Found::NoFolder };
+    };
+    if let Some(other) = there.next() {
+        let problem = format!("{} is there as well: keep one of the two", shown(other));
+        return Found::Broken(Finding::whole(&shown(name), problem));
+    }
+    match read(&folder.join(name)) {
+        Ok(text) => Found::Text { name, text },
+        Err(error) => Found::Broken(Finding::whole(&shown(name), format!("cannot be read: {error}"))),
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    // The kind is asked for first: to open a named pipe is to wait for its writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
+    }
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}

@@ -1,0 +1,98 @@
+//! Plan: the difference between a file of tasks and the tasks that there are.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::{
+    find::shown,
+    finding::Finding,
+    read::{Contents, DeclaredTask, Removed},
+};
+use crate::domain::{
+    definition::Definition,
+    facts::{Declared, Task},
+};
+
+/// A change that makes the tasks more like the file.
+#[derive(Debug)]
+pub(super) enum Change<'a> {
+    /// A task is missing.
+    Create(&'a DeclaredTask),
+    /// A task differs, or the file does not have it yet.
+    Declare(&'a Task, &'a DeclaredTask),
+    /// A task has left the file and is kept.
+    Release(&'a Task),
+    /// A task has left the file and goes with its history.
+    Delete(&'a Task),
+}
+
+impl<'a> Change<'a> {
+    /// The task of the file, if its handler is new to the task.
+    pub(super) fn new_handler(&self) -> Option<&'a DeclaredTask> {
+        match self {
+            Self::Create(declared) => Some(declared),
+            Self::Declare(task, declared) => {
+                (task.definition.handler != declared.definition.handler).then_some(*declared)
+            }
+            Self::Release(_) | Self::Delete(_) => None,
+        }
+    }
+}
+
+/// Plans the changes; none when the tasks are as the file `name` has them. Tasks that leave the file go
+/// first, so that a renamed task never runs under both names.
+///
+/// # Errors
+/// The names that belong to differing tasks of users.
+pub(super) fn plan<'a>(
+    contents: &'a Contents,
+    name: &str,
+    tasks: &'a [Task],
+) -> Result<Vec<Change<'a>>, Vec<Finding>> {
+    let names: HashSet<&str> = contents.tasks.iter().map(|task| task.definition.name.as_str()).collect();
+    let by_name: HashMap<&str, &Task> =
+        tasks.iter().map(|task| (task.definition.name.as_str(), task)).collect();
+    let left = |task: &&Task| task.managed_by().is_some() && !names.contains(task.definition.name.as_str());
+    let mut changes: Vec<_> = tasks
+        .iter()
+        .filter(left)
+        .map(|task| match contents.removed {
+            Removed::Keep => Change::Release(task),
+            Removed::Delete => Change::Delete(task),
+        })
+        .collect();
+    let mut conflicts = Vec::new();
+    for declared in &contents.tasks {
+        let Some(task) = by_name.get(declared.definition.name.as_str()) else {
+            changes.push(Change::Create(declared));
+            continue;
+        };
+        let differences = differences(&task.definition, &declared.definition);
+        match &task.declared {
+            None if !differences.is_empty() => {
+                let problem = format!(
+                    "task \"{}\" exists and is not managed by a file, and its {} differs: make them equal, \
+                     or rename or delete one of the two",
+                    task.definition.name,
+                    differences.join(", ")
+                );
+                conflicts.push(Finding::at(&shown(name), declared.name_at, problem));
+            }
+            Some(Declared::By(file)) if file == name && differences.is_empty() => {}
+            _ => changes.push(Change::Declare(task, declared)),
+        }
+    }
+    if conflicts.is_empty() { Ok(changes) } else { Err(conflicts) }
+}
+
+/// The names of the fields that differ.
+fn differences(old: &Definition, new: &Definition) -> Vec<String> {
+    if old == new {
+        return Vec::new();
+    }
+    let fields = |definition| serde_json::to_value(definition).unwrap_or_default();
+    let (old, new) = (fields(old), fields(new));
+    let Value::Object(new) = new else { return Vec::new() };
+    new.into_iter().filter(|(name, value)| old[name.as_str()] != *value).map(|(name, _)| name).collect()
+}
