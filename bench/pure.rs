@@ -166,7 +166,7 @@ fn frames(c: &mut Criterion) {
     let done = FromRunner::Done(Box::new(Done {
         run: 7,
         end: End::Returned { result: r#"{"success":true,"rows":42}"#.to_owned() },
-        usage: Usage { cpu_ms: 2, peak_heap_bytes: 1 << 20 },
+        usage: Usage { cpu_ms: 2, peak_heap_bytes: 1 << 20, ..Usage::default() },
         caches: Vec::new(),
     }));
     let mut group = c.benchmark_group("frame");

@@ -22,9 +22,9 @@
 //!
 //! Reading order: [`domain`] (tasks, schedules and every decision about them), [`store`] (their
 //! place on the disk), [`scheduler`] (the loop that lets them happen), [`runtime`] (the way of a
-//! run to a runner and back), [`hostcalls`] (the requests of handlers), [`handlers`], [`taskfile`]
-//! (tasks from a file), [`api`], [`backup`], then [`app`], which puts the parts together. The test `rooms` holds which room may
-//! use which.
+//! run to a runner and back), [`hostcalls`] (the requests of handlers), [`network`] (the HTTP client),
+//! [`handlers`], [`taskfile`] (tasks from a file), [`api`], [`backup`], then [`app`], which puts the
+//! parts together. The test `rooms` holds which room may use which.
 //!
 //! One scheduled run: the scheduler sleeps until the store's earliest due time and claims the due
 //! tasks; inside the store's transaction `domain::step` decides about each of them; once the
@@ -47,6 +47,7 @@ pub mod events;
 pub mod fuzzing;
 pub mod handlers;
 pub mod hostcalls;
+pub mod network;
 pub mod runtime;
 pub mod scheduler;
 #[cfg(test)]

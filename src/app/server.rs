@@ -22,6 +22,7 @@ use crate::{
     events::Events,
     handlers::{catalog::Catalog, files::Files},
     hostcalls::ServerCalls,
+    network::{Client, Limits},
     runtime::{Pool, PoolSettings, protocol},
     scheduler::Scheduler,
     store::{Store, sled::SledStore},
@@ -48,6 +49,13 @@ pub fn pool_settings(config: &Config) -> PoolSettings {
         },
         system_handlers: config.system_handlers.iter().cloned().collect(),
     }
+}
+
+/// Makes the client for handlers' requests from the configuration.
+#[must_use]
+pub fn network_client(config: &Config) -> Client {
+    let limits = Limits { body: config.limits.fetch_body, requests: config.limits.fetches };
+    Client::new(config.net.clone(), limits)
 }
 
 /// The parts of a running server.
@@ -77,7 +85,8 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let events = Events::default();
         let files = Files::new(&config.tasks);
-        let host_calls = Arc::new(ServerCalls::new(files.clone(), store.clone(), clock.clone()));
+        let host_calls =
+            Arc::new(ServerCalls::new(files.clone(), store.clone(), clock.clone(), network_client(config)));
         let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?;
         let scheduler =
             Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));

@@ -13,6 +13,7 @@ use isochron::{
     },
     handlers::files::Files,
     hostcalls::ServerCalls,
+    network::Client,
     runtime::{Invocation, Pool, PoolSettings, Runner, protocol::Context},
 };
 use serde_json::{Map, Value};
@@ -40,11 +41,11 @@ pub(super) fn main(options: Options) -> ExitCode {
         Ok(params) => params,
         Err(error) => return fail(USAGE, &error),
     };
-    let pool = match options.settings.load() {
+    let parts = match options.settings.load() {
         Ok(config) => {
             let mut settings = app::pool_settings(&config);
             (settings.min, settings.max) = (1, 1);
-            (settings, Files::new(&config.tasks))
+            (settings, Files::new(&config.tasks), app::network_client(&config))
         }
         Err(error) => return fail(USAGE, &error),
     };
@@ -52,7 +53,7 @@ pub(super) fn main(options: Options) -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(options, params, pool)));
+        .and_then(|runtime| runtime.block_on(run(options, params, parts)));
     ran.unwrap_or_else(|error| fail(1, &error))
 }
 
@@ -71,12 +72,12 @@ fn read_params(text: &str) -> anyhow::Result<Map<String, Value>> {
 async fn run(
     options: Options,
     params: Map<String, Value>,
-    (settings, files): (PoolSettings, Files),
+    (settings, files, client): (PoolSettings, Files, Client),
 ) -> anyhow::Result<ExitCode> {
     let clock = SystemClock;
     let (lines, mut printed) = mpsc::channel(64);
     let (canceller, cancel) = watch::channel(None);
-    let host_calls = Arc::new(ServerCalls::without_store(files.clone()));
+    let host_calls = Arc::new(ServerCalls::without_store(files.clone(), client));
     let pool = Pool::start(settings, files, host_calls, Arc::new(clock)).await?;
     let context = Context {
         task_name: options.handler.clone(),

@@ -12,7 +12,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Config, ConfigError, Origin, Raw, Setting, names, refuse_unknown};
+use super::{Config, ConfigError, Origin, Raw, Setting, grants, names, refuse_unknown};
 
 /// The file's name in the working directory.
 const NAME: &str = "isochron.toml";
@@ -97,6 +97,9 @@ impl File<'_> {
         if let Some(key) = names::find_key(name) {
             return config.apply(key, &raw, setting);
         }
+        if name == "grants" {
+            return self.grants(config, setting, value.get_ref());
+        }
         let inside = format!("{name}.");
         match value.get_ref() {
             // A wrong table is best named by its keys.
@@ -109,6 +112,20 @@ impl File<'_> {
             }),
             _ => Err(refuse_unknown(name, setting, &raw)),
         }
+    }
+
+    /// The table `grants`, whose keys are handlers.
+    fn grants(&self, config: &mut Config, setting: Setting, value: &DeValue<'_>) -> Result<(), ConfigError> {
+        let DeValue::Table(handlers) = value else {
+            return Err(grants::refuse(setting, &Raw::Toml(value), "a table with a table for each handler"));
+        };
+        for (handler, granted) in handlers {
+            let name = format!("grants.{}", bare(handler.get_ref()));
+            let origin = Origin::File { path: self.path.to_owned(), line: self.line(handler.span().start) };
+            let setting = Setting::new(&name, None, origin);
+            grants::apply(config, handler.get_ref(), granted.get_ref(), setting)?;
+        }
+        Ok(())
     }
 
     fn line(&self, offset: usize) -> usize {

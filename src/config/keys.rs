@@ -5,7 +5,8 @@ use std::{iter, path::PathBuf};
 
 use super::{
     Config, LogFormat, Origin,
-    value::Accept::{self, Count, Names, Switch, Text, Token},
+    grants::GRANTED_NET,
+    value::Accept::{self, Count, Names, NetRules, Switch, Text, Token},
 };
 
 const HOUR: u64 = 3_600_000;
@@ -165,6 +166,18 @@ pub(super) static KEYS: &[Key] = &[
         "JSON text of a result that is kept whole",
     ),
     key(
+        "limits.fetchBody",
+        "10 MiB",
+        Accept::bytes(1, 1 << 30, |c, n| c.limits.fetch_body = n),
+        "body of one response to `fetch`, decoded; a longer one is an error",
+    ),
+    key(
+        "limits.fetches",
+        "1000",
+        count(0, 100_000, "requests", |c, n| c.limits.fetches = small(n)),
+        "requests of `fetch` in one run, redirects included",
+    ),
+    key(
         "misfireAfter",
         "60000",
         count(100, DAY, "ms", |c, n| c.misfire_after = n),
@@ -207,6 +220,18 @@ pub(super) static KEYS: &[Key] = &[
         "cleanup-logs, database-stats",
         Names { put: |c, names| c.system_handlers = names },
         "handlers that may use `isochron:system`",
+    ),
+    open(
+        "net.allow",
+        "public addresses only",
+        NetRules { put: |c, rules| c.net.allow = rules },
+        "hosts and addresses that `fetch` may reach besides public ones",
+    ),
+    open(
+        "net.deny",
+        "none",
+        NetRules { put: |c, rules| c.net.deny = rules },
+        "hosts and addresses that `fetch` never reaches, whatever `net.allow` has",
     ),
 ];
 
@@ -279,5 +304,10 @@ pub fn reference() -> String {
         let default = if key.preset.is_some() { format!("`{}`", row.default) } else { row.default.into() };
         format!("| `{name}` | {default} | {} | {} |\n", row.meaning, row.allowed)
     });
-    iter::once(head).chain(rows).collect()
+    let grants = format!(
+        "| `grants.<handler>.net` | as the server | hosts and addresses that `fetch` of this handler may reach, \
+         within those of the server; `<handler>` may end in `/*`, as in `grants.\"reports/*\".net`, and the most \
+         exact one counts; in the file only | {GRANTED_NET} |\n"
+    );
+    iter::once(head).chain(rows).chain(iter::once(grants)).collect()
 }

@@ -14,6 +14,7 @@
 
 mod error;
 mod file;
+mod grants;
 mod keys;
 mod names;
 mod value;
@@ -29,6 +30,7 @@ pub use error::{ConfigError, Origin, Setting};
 pub use file::{read_environment, read_file};
 pub use keys::{Reference, reference, settings};
 
+use crate::domain::network::NetPolicy;
 use keys::{KEYS, Key};
 use names::{find_key, hides_value, nearest};
 use value::Raw;
@@ -73,6 +75,8 @@ pub struct Config {
     pub engine: Engine,
     /// Names of the handlers that may require `isochron:system`.
     pub system_handlers: Vec<String>,
+    /// The hosts and addresses that handlers' requests may reach.
+    pub net: NetPolicy,
     /// The origin of each value; see [`Config::refuse`].
     pub origins: Origins,
 }
@@ -114,6 +118,10 @@ pub struct Limits {
     pub output_lines: u64,
     /// Characters of a result's JSON text that are kept whole.
     pub result: u64,
+    /// Bytes of the body of a response to `fetch`, decoded.
+    pub fetch_body: u64,
+    /// Requests of `fetch`, redirects included.
+    pub fetches: u32,
 }
 
 /// The store of tasks and history.
@@ -194,6 +202,8 @@ impl Config {
                 output_bytes: 0,
                 output_lines: 0,
                 result: 0,
+                fetch_body: 0,
+                fetches: 0,
             },
             misfire_after: 0,
             catch_up_window: 0,
@@ -202,6 +212,7 @@ impl Config {
             store: StoreConfig { path: PathBuf::new(), cache: 0 },
             engine: Engine { web_assembly: false, eval: false },
             system_handlers: Vec::new(),
+            net: NetPolicy::default(),
             origins: Origins::default(),
         }
     }

@@ -45,6 +45,8 @@ fn defaults_are_the_documented_ones() {
         output_bytes: mib,
         output_lines: 10_000,
         result: 10_000,
+        fetch_body: 10 * mib,
+        fetches: 1000,
     };
     assert_eq!(config.limits, limits);
     assert_eq!((config.misfire_after, config.catch_up_window), (60_000, 86_400_000));
@@ -80,12 +82,14 @@ fn every_key_has_a_place_in_the_file_and_a_variable() {
         let preset = key.preset.unwrap_or(match key.name {
             "logFormat" => "json",
             "store.path" => "elsewhere",
+            "net.allow" | "net.deny" => "db.local:5432, 10.0.0.0/8",
             _ => "7",
         });
         from_env(&key.variable(), preset).unwrap();
         let typed = match key.accept {
             value::Accept::Count { .. } | value::Accept::Switch { .. } => preset.to_owned(),
             value::Accept::Names { .. } => "[\"cleanup-logs\", 'reports/sales']".to_owned(),
+            value::Accept::NetRules { .. } => "['*.example.com:443', '[fd00::/8]:80']".to_owned(),
             _ => format!("{preset:?}"),
         };
         let config = from_file(&format!("{} = {typed}", key.name)).unwrap();
@@ -406,7 +410,8 @@ fn the_caller_can_refuse_what_only_it_can_judge() {
 #[test]
 fn the_reference_has_a_row_per_setting() {
     let table = reference();
-    assert_eq!(table.lines().count(), 2 + KEYS.len());
+    // The grants have one for all handlers.
+    assert_eq!(table.lines().count(), 2 + KEYS.len() + 1);
     assert!(table.starts_with(
         "| key | default | meaning | allowed |\n|---|---|---|---|\n| `listen` | `127.0.0.1:8686` |"
     ));
@@ -441,4 +446,32 @@ fn the_page_of_settings_has_the_table_as_it_is() {
 fn a_file_may_begin_with_a_byte_order_mark() {
     let config = from_file("\u{feff}timezone = \"Europe/Berlin\"\n").expect("it loads");
     assert_eq!(config.timezone, "Europe/Berlin");
+}
+
+#[test]
+fn grants_narrow_the_net_for_single_handlers() {
+    let config = from_file(
+        "[grants.backup]\nnet = false\n[grants]\n\"reports/*\".net = [\"api.example.com\"]\n[net]\ndeny = ['10.0.0.0/8']\n",
+    )
+    .expect("it loads");
+    let names: Vec<_> = config.net.grants.iter().map(|g| (g.handlers.as_str(), g.net.len())).collect();
+    assert_eq!(names, [("backup", 0), ("reports/*", 1)]);
+    assert_eq!(config.net.deny.len(), 1);
+}
+
+#[test]
+fn a_wrong_grant_is_an_error_that_names_it() {
+    for (text, words) in [
+        ("grants = 1", "`grants` is 1 in isochron.toml, line 1; allowed: a table"),
+        ("grants.a = 1", "`grants.a` is 1"),
+        ("grants.a.net = true", "`grants.a.net` is true in isochron.toml, line 1; allowed: false"),
+        ("grants.a.net = ['127.1']", "`grants.a.net` is \"127.1\""),
+        ("grants.a.nets = []", "unknown setting: `grants.a.nets`"),
+        ("grants.\"../a\".net = []", "allowed: the name of a handler"),
+        ("net.allow = ['10.0.0.1/8']", "`net.allow` is \"10.0.0.1/8\""),
+        ("net.allow = 'a.example'", "`net.allow` is \"a.example\""),
+    ] {
+        let error = message(from_file(text));
+        assert!(error.contains(words), "{text}: {error}");
+    }
 }

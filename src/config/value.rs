@@ -5,10 +5,14 @@ use std::{fmt, path::PathBuf};
 use toml::de::DeValue;
 
 use super::{Config, Secret};
-use crate::domain::draft::handler_name;
+use crate::domain::{draft::handler_name, network::NetRule};
 
 /// A message repeats this many characters of a wrong value: one line of a terminal.
 const MOST_SHOWN: usize = 80;
+
+/// The values of a list of [`NetRule`]s.
+pub(super) const NET_RULES: &str = "a list of hosts (`api.example.com`), `*.` and a host, addresses or CIDR \
+    blocks (`10.0.0.0/8`, whose bits after the prefix are 0), each with or without a port (`db.local:5432`, `[::1]:80`)";
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -62,21 +66,15 @@ impl<'a> Raw<'a> {
         self.integer().or_else(|| self.text().and_then(size))
     }
 
-    /// The names of a list; `Err` is the part that is none.
-    fn names(&self) -> Result<Vec<String>, String> {
+    /// The parts of a list, read one by one; `Err` is the part that `read` does not take.
+    pub(super) fn list<T>(&self, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, String> {
         let parts: Vec<Raw<'_>> = match self {
             Self::Word(text) if text.trim().is_empty() => Vec::new(),
             Self::Word(text) => text.split(',').map(|part| Raw::Word(part.trim())).collect(),
             Self::Toml(DeValue::Array(items)) => items.iter().map(|item| Raw::Toml(item.get_ref())).collect(),
             Self::Toml(_) => return Err(self.to_string()),
         };
-        parts
-            .iter()
-            .map(|part| {
-                let name = part.text().filter(|text| handler_name(text).is_ok());
-                name.map(str::to_owned).ok_or_else(|| part.to_string())
-            })
-            .collect()
+        parts.iter().map(|part| part.text().and_then(&read).ok_or_else(|| part.to_string())).collect()
     }
 }
 
@@ -154,6 +152,8 @@ pub(super) enum Accept {
     Path { put: fn(&mut Config, PathBuf) },
     /// Names of handlers.
     Names { put: fn(&mut Config, Vec<String>) },
+    /// Hosts and addresses.
+    NetRules { put: fn(&mut Config, Vec<NetRule>) },
     /// A token. Never shown.
     Token { put: fn(&mut Config, Secret) },
 }
@@ -191,6 +191,7 @@ impl Accept {
             Self::Path { .. } => "a path".into(),
             Self::Text { allowed, .. } => (*allowed).into(),
             Self::Names { .. } => "names of handlers: letters, digits, `-`, `_`, and `/` between them".into(),
+            Self::NetRules { .. } => NET_RULES.into(),
             Self::Token { .. } => {
                 "at least 16 characters (at most 1024), ASCII without blanks and line breaks".into()
             }
@@ -220,7 +221,11 @@ impl Accept {
                 let path = raw.text().filter(|text| !text.is_empty() && !text.contains('\0'));
                 put(config, path.map(PathBuf::from).ok_or_else(whole)?);
             }
-            Self::Names { put } => put(config, raw.names().map_err(refused)?),
+            Self::Names { put } => {
+                let name = |text: &str| handler_name(text).is_ok().then(|| text.to_owned());
+                put(config, raw.list(name).map_err(refused)?);
+            }
+            Self::NetRules { put } => put(config, raw.list(|text| text.parse().ok()).map_err(refused)?),
             Self::Token { put } => {
                 let token = raw.text().filter(|text| is_token(text)).ok_or_else(whole)?;
                 put(config, Secret(token.to_owned()));

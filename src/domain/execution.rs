@@ -102,14 +102,40 @@ pub struct Line {
     pub message: String,
 }
 
-/// The resources that a run used.
+/// The resources that a run used. Fields that a record of an earlier version lacks are 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Usage {
     /// CPU time of the runner's JavaScript thread, milliseconds.
     pub cpu_ms: u64,
     /// The largest JS heap seen, bytes.
     pub peak_heap_bytes: u64,
+    /// HTTP requests, those that a redirect led to included.
+    pub requests: u64,
+    /// Bytes received from the network for them: heads, bodies and TLS.
+    pub bytes_received: u64,
+    /// Bytes sent to the network for them.
+    pub bytes_sent: u64,
+}
+
+/// The requests that a run has made, as the server counts them; see [`Usage`] for the fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// HTTP requests.
+    pub requests: u64,
+    /// Bytes.
+    pub bytes_received: u64,
+    /// Bytes.
+    pub bytes_sent: u64,
+}
+
+impl Usage {
+    /// The same usage with these requests.
+    #[must_use]
+    pub fn with_traffic(self, traffic: Traffic) -> Self {
+        let Traffic { requests, bytes_received, bytes_sent } = traffic;
+        Self { requests, bytes_received, bytes_sent, ..self }
+    }
 }
 
 /// The row of one attempt, or of occurrences that were skipped; its output is kept apart.

@@ -17,6 +17,7 @@ pub mod execution;
 pub mod facts;
 pub mod ids;
 pub mod lock;
+pub mod network;
 pub mod panic;
 pub mod retry;
 pub mod schedule;

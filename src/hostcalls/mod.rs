@@ -11,55 +11,77 @@
 //! every argument is bounded and checked here, whatever `runtime-js` has done before. And work
 //! that goes on when its future is dropped: a call ends with the run that made it.
 
+mod fetch;
 mod modules;
 mod system;
 
 use std::sync::Arc;
 
-use self::system::System;
+use self::{fetch::Fetches, system::System};
 use crate::{
     clock::Clock,
+    domain::execution::Traffic,
     handlers::files::Files,
+    network::Client,
     runtime::{
-        Caller, HostCalls, Later,
+        Caller, HostCalls, Later, RunCalls,
         protocol::{Answer, HostCall},
     },
     store::Store,
 };
 
 /// The host calls of a server, or of `isochron run`.
-pub struct ServerCalls {
+pub struct ServerCalls(Arc<Services>);
+
+/// The parts of the server that host calls use.
+struct Services {
     files: Files,
     system: Option<System>,
+    client: Client,
 }
 
 impl ServerCalls {
     /// The host calls of a server.
     #[must_use]
-    pub fn new(files: Files, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { files, system: Some(System::new(store, clock)) }
+    pub fn new(files: Files, store: Arc<dyn Store>, clock: Arc<dyn Clock>, client: Client) -> Self {
+        Self(Arc::new(Services { files, system: Some(System::new(store, clock)), client }))
     }
 
     /// The host calls of `isochron run`, which has no store.
     #[must_use]
-    pub fn without_store(files: Files) -> Self {
-        Self { files, system: None }
+    pub fn without_store(files: Files, client: Client) -> Self {
+        Self(Arc::new(Services { files, system: None, client }))
     }
 }
 
 impl HostCalls for ServerCalls {
-    fn answer<'a>(&'a self, caller: &'a Caller, call: HostCall) -> Later<'a, Result<Answer, String>> {
+    fn begin(&self, caller: Caller) -> Arc<dyn RunCalls> {
+        let fetches = Fetches::new(&self.0.client, &caller);
+        Arc::new(CallsOfRun { services: self.0.clone(), caller, fetches })
+    }
+}
+
+/// The host calls of one run. Its requests end when it is dropped.
+struct CallsOfRun {
+    services: Arc<Services>,
+    caller: Caller,
+    fetches: Fetches,
+}
+
+impl RunCalls for CallsOfRun {
+    fn answer(&self, call: HostCall) -> Later<'_, Result<Answer, String>> {
+        let Self { services, caller, fetches } = self;
         Box::pin(async move {
             match call {
                 HostCall::Module { from, specifier } => {
-                    modules::find(&self.files, from, specifier).await.map(Answer::Module)
+                    modules::find(&services.files, from, specifier).await.map(Answer::Module)
                 }
                 HostCall::System(_) if !caller.grants.system => Err(format!(
                     "the handler {} may not use isochron:system: it is not in the server's systemHandlers setting",
                     caller.handler
                 )),
                 HostCall::System(call) => {
-                    let system = self.system.as_ref().ok_or(
+                    let system = services.system.as_ref().ok_or(
                         "isochron:system needs the server's store: create a task for this handler and run it there",
                     )?;
                     if caller.attempt.is_none() {
@@ -70,8 +92,13 @@ impl HostCalls for ServerCalls {
                     }
                     system.answer(call).await.map(|value| Answer::Json(value.to_string()))
                 }
+                HostCall::Fetch(call) => Ok(Answer::Fetch(fetches.answer(call).await)),
             }
         })
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.fetches.traffic()
     }
 }
 

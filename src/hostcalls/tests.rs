@@ -5,7 +5,11 @@ use ulid::Ulid;
 use super::*;
 use crate::{
     clock::SystemClock,
-    domain::ids::{ExecutionId, TaskId},
+    domain::{
+        ids::{ExecutionId, TaskId},
+        network::NetPolicy,
+    },
+    network::Limits,
     runtime::{Attempt, Grants, protocol::SystemCall},
     store::memory::{MemoryStore, disk::Disk},
 };
@@ -14,9 +18,13 @@ fn store() -> Arc<dyn Store> {
     Arc::new(MemoryStore::open(&Arc::new(Disk::default()), Arc::new(|| SystemClock.now())))
 }
 
+fn client() -> Client {
+    Client::new(NetPolicy::default(), Limits { body: 1 << 20, requests: 1000 })
+}
+
 fn caller(system: bool) -> Caller {
     let attempt = Attempt { task: TaskId(Ulid(1)), execution: ExecutionId(Ulid(2)), number: 1 };
-    Caller { handler: "h".to_owned(), attempt: Some(attempt), grants: Grants { system } }
+    Caller { handler: "h".to_owned(), attempt: Some(attempt), only_loads: false, grants: Grants { system } }
 }
 
 fn put(key: &str) -> HostCall {
@@ -24,16 +32,16 @@ fn put(key: &str) -> HostCall {
 }
 
 async fn ask(calls: &ServerCalls, system: bool, call: HostCall) -> Result<String, String> {
-    match calls.answer(&caller(system), call).await? {
+    match calls.begin(caller(system)).answer(call).await? {
         Answer::Json(text) => Ok(text),
-        Answer::Module(source) => Ok(source.file),
+        other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
 async fn the_system_answers_only_callers_that_are_granted_it() {
     let store = store();
-    let server = ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock));
+    let server = ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock), client());
     let refused = ask(&server, false, put("k")).await.expect_err("it is not granted");
     assert!(refused.contains("systemHandlers"), "{refused}");
     assert_eq!(store.get("system/k".to_owned()).await.expect("it reads"), None);
@@ -45,7 +53,7 @@ async fn the_system_answers_only_callers_that_are_granted_it() {
 #[tokio::test]
 async fn arguments_that_no_runner_has_checked_are_refused_here() {
     let store = store();
-    let server = ServerCalls::new(Files::new("nowhere"), store, Arc::new(SystemClock));
+    let server = ServerCalls::new(Files::new("nowhere"), store, Arc::new(SystemClock), client());
     for older_than in [f64::NAN, f64::INFINITY, -1.0, 36_501.0] {
         let call = HostCall::System(SystemCall::RemoveHistory { older_than, dry_run: false });
         assert!(ask(&server, true, call).await.is_err(), "{older_than}");
@@ -59,7 +67,7 @@ async fn arguments_that_no_runner_has_checked_are_refused_here() {
 
 #[tokio::test]
 async fn without_a_store_the_system_says_where_there_is_one() {
-    let calls = ServerCalls::without_store(Files::new("nowhere"));
+    let calls = ServerCalls::without_store(Files::new("nowhere"), client());
     let error = ask(&calls, true, put("k")).await.expect_err("there is no store");
     assert!(error.contains("create a task"), "{error}");
 }
@@ -67,9 +75,9 @@ async fn without_a_store_the_system_says_where_there_is_one() {
 #[tokio::test]
 async fn a_handler_that_is_only_checked_changes_nothing() {
     let store = store();
-    let server = ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock));
-    let checked = Caller { attempt: None, ..caller(true) };
-    let refused = server.answer(&checked, put("k")).await.expect_err("it does not run");
+    let server = ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock), client());
+    let checked = Caller { attempt: None, only_loads: true, ..caller(true) };
+    let refused = server.begin(checked).answer(put("k")).await.expect_err("it does not run");
     assert!(refused.contains("while its handler is checked"), "{refused}");
     assert_eq!(store.get("system/k".to_owned()).await.expect("it reads"), None);
 }

@@ -23,7 +23,7 @@ mod snapshot;
 
 pub use self::pool::{Pool, PoolSettings, PoolState};
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, watch};
 use self::protocol::{Answer, HostCall};
 use crate::domain::{
     Millis,
-    execution::{Line, Verdict},
+    execution::{Line, Traffic, Verdict},
     ids::{ExecutionId, TaskId},
 };
 
@@ -85,6 +85,8 @@ pub struct Caller {
     pub handler: String,
     /// `None` for `isochron run` and for load checks.
     pub attempt: Option<Attempt>,
+    /// Whether the handler's file is only loaded, as a check of it.
+    pub only_loads: bool,
     /// The rights of the handler.
     pub grants: Grants,
 }
@@ -96,11 +98,19 @@ pub struct Grants {
     pub system: bool,
 }
 
-/// Answers host calls. The number of a run's calls is bounded before they come here.
+/// Answers host calls.
 pub trait HostCalls: Send + Sync + 'static {
-    /// Answers a call. The future is dropped when the caller's run ends.
+    /// Begins a run: everything that its calls have open ends when the value is dropped.
+    fn begin(&self, caller: Caller) -> Arc<dyn RunCalls>;
+}
+
+/// Answers the host calls of one run. Their number is bounded before they come here.
+pub trait RunCalls: Send + Sync + 'static {
+    /// Answers a call. The future is dropped when the run ends.
     ///
     /// # Errors
     /// A sentence for the handler's author.
-    fn answer<'a>(&'a self, caller: &'a Caller, call: HostCall) -> Later<'a, Result<Answer, String>>;
+    fn answer(&self, call: HostCall) -> Later<'_, Result<Answer, String>>;
+    /// The requests that the run has made so far.
+    fn traffic(&self) -> Traffic;
 }

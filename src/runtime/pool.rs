@@ -232,7 +232,8 @@ impl Shared {
     fn request(&self, mode: Mode, entry: Source, invocation: Invocation) -> RunRequest {
         let Invocation { handler, attempt, params, context, not_before, timeout, lines, cancel } = invocation;
         let system = self.settings.system_handlers.contains(&handler);
-        let caller = Arc::new(Caller { handler, attempt, grants: Grants { system } });
+        let only_loads = mode == Mode::Load;
+        let caller = Caller { handler, attempt, only_loads, grants: Grants { system } };
         let params = serde_json::Value::Object(params).to_string();
         let run = self.numbers.fetch_add(1, Ordering::Relaxed);
         let run = Run { run, mode, entry, params, context, timeout, system };

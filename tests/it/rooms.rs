@@ -79,7 +79,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("backup", &["domain", "store", "clock"]),
     ("taskfile", &["domain", "store", "scheduler", "handlers", "clock"]),
     ("api", &["domain", "store", "scheduler", "events", "handlers", "backup", "taskfile", "clock"]),
-    ("hostcalls", &["domain", "handlers", "runtime", "runtime/protocol", "store", "clock"]),
+    ("network", &["domain"]),
+    ("hostcalls", &["domain", "network", "handlers", "runtime", "runtime/protocol", "store", "clock"]),
     (
         "app",
         &[
@@ -91,6 +92,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "events",
             "handlers",
             "hostcalls",
+            "network",
             "runtime",
             "runtime/protocol",
             "scheduler",
@@ -112,6 +114,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain",
             "handlers",
             "hostcalls",
+            "network",
             "runtime",
             "runtime/protocol",
             "runner",
@@ -152,6 +155,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "events",
             "handlers",
             "hostcalls",
+            "network",
             "runtime",
             "runner",
             "scheduler",

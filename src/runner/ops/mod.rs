@@ -4,6 +4,7 @@
 mod clone;
 mod console;
 mod crypto;
+mod fetch;
 mod host;
 mod library;
 mod modules;
@@ -21,6 +22,10 @@ deno_core::extension!(
         modules::op_isochron_compile,
         modules::op_isochron_text,
         host::op_isochron_system,
+        fetch::op_isochron_fetch,
+        fetch::op_isochron_fetch_write,
+        fetch::op_isochron_fetch_read,
+        fetch::op_isochron_fetch_cancel,
         run::op_isochron_signal,
         run::op_isochron_frames,
         run::op_isochron_checkpoint,

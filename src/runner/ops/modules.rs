@@ -42,7 +42,7 @@ pub(crate) fn op_isochron_module(
     match answer.recv() {
         Err(_) => failed("the run was stopped".into()),
         Ok(Err(error)) => failed(error),
-        Ok(Ok(Answer::Json(_))) => {
+        Ok(Ok(Answer::Json(_) | Answer::Fetch(_))) => {
             failed("internal error: the server answered a require without a file".into())
         }
         Ok(Ok(Answer::Module(source))) => {

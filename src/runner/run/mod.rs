@@ -3,6 +3,7 @@
 
 pub(crate) mod drive;
 pub(crate) mod entries;
+pub(crate) mod fetches;
 pub(crate) mod outcome;
 pub(crate) mod session;
 pub(crate) mod stack;

@@ -2,7 +2,11 @@
 
 use std::rc::Rc;
 
-use crate::runner::{os, run::stack, watchdog::supervisor::Shared};
+use crate::runner::{
+    os,
+    run::{fetches::Fetches, stack},
+    watchdog::supervisor::Shared,
+};
 use deno_core::v8;
 use isochron::{
     domain::execution::Level,
@@ -50,6 +54,8 @@ pub(crate) struct CurrentRun {
     output: OutputBudget,
     /// Its budget of host calls.
     pub(crate) calls: CallBudget,
+    /// Its requests.
+    pub(crate) fetches: Option<Fetches>,
 }
 
 /// A loaded file.
@@ -90,6 +96,7 @@ impl CurrentRun {
                 cut: false,
             },
             calls: CallBudget::default(),
+            fetches: None,
         }
     }
 

@@ -339,6 +339,8 @@ impl Watch {
         Usage {
             cpu_ms: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
             peak_heap_bytes: self.peak_heap.load(Ordering::Relaxed),
+            // The server counts requests.
+            ..Usage::default()
         }
     }
 }

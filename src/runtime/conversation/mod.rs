@@ -13,10 +13,13 @@ use tokio::{
 };
 
 use super::{
-    Caller, HostCalls,
+    Caller, HostCalls, RunCalls,
     caches::Caches,
     process::Process,
-    protocol::{Answer, CALLS_AT_ONCE, CALLS_PER_RUN, Done, End, FromRunner, HostCall, Run, ToRunner},
+    protocol::{
+        Answer, CALLS_AT_ONCE, CALLS_PER_RUN, Done, End, FETCH_CALLS_AT_ONCE, FETCH_CALLS_PER_RUN,
+        FromRunner, HostCall, Run, ToRunner,
+    },
     result::{enforce_limits, failed, parse_result},
 };
 use crate::{
@@ -66,7 +69,7 @@ pub(super) struct Limits {
 /// A run that a runner is asked for.
 pub(super) struct RunRequest {
     pub(super) run: Run,
-    pub(super) caller: Arc<Caller>,
+    pub(super) caller: Caller,
     /// The earliest start, epoch milliseconds.
     pub(super) not_before: Millis,
     pub(super) lines: mpsc::Sender<Line>,
@@ -120,7 +123,7 @@ pub(super) async fn converse(
     wait_for_start(resources.clock, not_before).await;
     let started = resources.clock.now();
     let stopwatch = Stopwatch::start();
-    let mut conversation = Conversation::new(resources, caller);
+    let mut conversation = Conversation::new(resources, resources.host_calls.begin(caller));
     let end = match process.send(&ToRunner::Run(Box::new(run))).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
@@ -129,6 +132,7 @@ pub(super) async fn converse(
         Err(error) => Err(error),
     };
     conversation.calls.shutdown().await;
+    let traffic = conversation.answers.traffic();
     let (ending, alive) = match end {
         Ok(Some(done)) => {
             conversation.usage = Some(done.usage);
@@ -148,7 +152,10 @@ pub(super) async fn converse(
         duration: Some(stopwatch.millis()),
         handler_hash: Some(HEXLOWER.encode(&entry)),
         output_truncated: conversation.truncated,
-        usage: conversation.usage,
+        usage: conversation
+            .usage
+            .or((traffic.requests > 0).then(Usage::default))
+            .map(|usage| usage.with_traffic(traffic)),
         ..Verdict::of(ending)
     };
     RunReport { verdict, modules: conversation.modules, alive }
@@ -162,11 +169,16 @@ struct Conversation<'a> {
     dying: Option<Reason>,
     truncated: bool,
     kill: Option<KillReason>,
-    caller: Arc<Caller>,
+    /// Answers the run's host calls.
+    answers: Arc<dyn RunCalls>,
     /// The host calls under way. They end with the conversation.
     calls: JoinSet<(u32, Result<Answer, String>)>,
-    /// Host calls made so far.
+    /// Host calls made so far, but for those about requests.
     calls_made: u32,
+    /// The calls about requests among `calls`.
+    fetch_calls: usize,
+    /// Calls about requests made so far.
+    fetch_calls_made: u32,
     /// Bytes of modules given so far.
     module_bytes: usize,
     lines_left: u64,
@@ -174,7 +186,7 @@ struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(resources: &'a Resources<'a>, caller: Arc<Caller>) -> Self {
+    fn new(resources: &'a Resources<'a>, answers: Arc<dyn RunCalls>) -> Self {
         Self {
             resources,
             modules: Vec::new(),
@@ -182,9 +194,11 @@ impl<'a> Conversation<'a> {
             dying: None,
             truncated: false,
             kill: None,
-            caller,
+            answers,
             calls: JoinSet::new(),
             calls_made: 0,
+            fetch_calls: 0,
+            fetch_calls_made: 0,
             module_bytes: 0,
             // The runner's own last line says that there is no more.
             lines_left: resources.limits.output_lines + 1,
@@ -271,18 +285,32 @@ impl<'a> Conversation<'a> {
     /// Starts a host call. A runner keeps to the limits of calls by itself, so one that does not
     /// has been broken into, and its run ends.
     fn call(&mut self, call: u32, question: HostCall) -> io::Result<()> {
-        // A `require` stands still and comes on top.
-        if self.calls.len() > CALLS_AT_ONCE || self.calls_made >= CALLS_PER_RUN {
-            return Err(io::Error::other("it made more calls to the server than a run may"));
-        }
-        self.calls_made += 1;
+        self.count_call(&question)?;
         if matches!(question, HostCall::Module { .. }) && self.module_bytes >= MODULE_BYTES {
             let error = format!("more than {} MiB of modules in one run", MODULE_BYTES >> 20);
             self.calls.spawn(async move { (call, Err(error)) });
             return Ok(());
         }
-        let (host_calls, caller) = (self.resources.host_calls.clone(), self.caller.clone());
-        self.calls.spawn(async move { (call, host_calls.answer(&caller, question).await) });
+        let answers = self.answers.clone();
+        self.calls.spawn(async move { (call, answers.answer(question).await) });
+        Ok(())
+    }
+
+    /// Counts a host call, and refuses one beyond the limits.
+    fn count_call(&mut self, question: &HostCall) -> io::Result<()> {
+        let (made, most) = if let HostCall::Fetch(_) = question {
+            let in_time = self.fetch_calls < FETCH_CALLS_AT_ONCE;
+            self.fetch_calls += 1;
+            (&mut self.fetch_calls_made, if in_time { FETCH_CALLS_PER_RUN } else { 0 })
+        } else {
+            // A `require` stands still and comes on top.
+            let in_time = self.calls.len() - self.fetch_calls <= CALLS_AT_ONCE;
+            (&mut self.calls_made, if in_time { CALLS_PER_RUN } else { 0 })
+        };
+        if *made >= most {
+            return Err(io::Error::other("it made more calls to the server than a run may"));
+        }
+        *made += 1;
         Ok(())
     }
 
@@ -300,6 +328,10 @@ impl<'a> Conversation<'a> {
                 self.modules.push((source.file.clone(), source.hash));
                 let cache = self.resources.caches.get(engine, &source.hash);
                 Answer::Module(Source { cache, ..source })
+            }
+            Answer::Fetch(answer) => {
+                self.fetch_calls = self.fetch_calls.saturating_sub(1);
+                Answer::Fetch(answer)
             }
             Answer::Json(text) => Answer::Json(text),
         });

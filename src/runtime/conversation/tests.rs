@@ -13,9 +13,9 @@ use std::{
 use super::*;
 use crate::{
     clock::SystemClock,
-    domain::source::SourceKind,
+    domain::{execution::Traffic, source::SourceKind},
     runtime::{
-        Grants, Later,
+        Grants, Later, RunCalls,
         protocol::{Context, FrameBuffer, Mode, SystemCall, encode},
     },
 };
@@ -65,12 +65,12 @@ impl Played {
 }
 
 /// Answers at once, or never; counts the calls that it has been asked and those that have ended.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Counted {
     never: bool,
-    asked: AtomicUsize,
-    ended: AtomicUsize,
-    handlers: Mutex<Vec<String>>,
+    asked: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
+    handlers: Arc<Mutex<Vec<String>>>,
 }
 
 /// Counts an end, whether by an answer or by being dropped.
@@ -82,14 +82,28 @@ impl Drop for Ends<'_> {
     }
 }
 
+/// The calls of one run.
+struct CountedRun(Counted, Caller);
+
 impl HostCalls for Counted {
-    fn answer<'a>(&'a self, caller: &'a Caller, _call: HostCall) -> Later<'a, Result<Answer, String>> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        self.handlers.lock().expect("whole").push(caller.handler.clone());
-        let ends = Ends(&self.ended);
+    fn begin(&self, caller: Caller) -> Arc<dyn RunCalls> {
+        Arc::new(CountedRun(self.clone(), caller))
+    }
+}
+
+impl RunCalls for CountedRun {
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+
+    fn answer(&self, _call: HostCall) -> Later<'_, Result<Answer, String>> {
+        let Self(counted, caller) = self;
+        counted.asked.fetch_add(1, Ordering::SeqCst);
+        counted.handlers.lock().expect("whole").push(caller.handler.clone());
+        let ends = Ends(&counted.ended);
         Box::pin(async move {
             let _ends = ends;
-            if self.never {
+            if counted.never {
                 std::future::pending::<()>().await;
             }
             Ok(Answer::Json("null".to_owned()))
@@ -102,8 +116,8 @@ fn empty_source() -> Source {
     Source { file: text.clone(), kind: SourceKind::Script, text, hash: [0; 32], cache: None }
 }
 
-fn caller() -> Arc<Caller> {
-    Arc::new(Caller { handler: "h".to_owned(), attempt: None, grants: Grants { system: true } })
+fn caller() -> Caller {
+    Caller { handler: "h".to_owned(), attempt: None, only_loads: false, grants: Grants { system: true } }
 }
 
 /// The verdict on a run whose runner does as `play` says and then is silent.
@@ -211,7 +225,7 @@ async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
     let (caches, host_calls) = (Caches::default(), calls.clone() as Arc<dyn HostCalls>);
     let limits = Limits { resident: u64::MAX, output_bytes: 0, output_lines: 0, result: 0 };
     let resources = Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, limits };
-    let mut conversation = Conversation::new(&resources, caller());
+    let mut conversation = Conversation::new(&resources, host_calls.begin(caller()));
     let module = || HostCall::Module { from: "tasks/h.js".to_owned(), specifier: "./m".to_owned() };
     let text = "x".repeat(MODULE_BYTES / 32);
     for call in 0..33 {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::fetch::{FetchAnswer, FetchCall};
 use crate::domain::source::Source;
 
 /// Host calls that a run may have in flight, besides a `require`, for which it stands still.
@@ -24,6 +25,8 @@ pub enum HostCall {
     },
     /// A function of `isochron:system`.
     System(SystemCall),
+    /// A call about a request of `fetch`.
+    Fetch(FetchCall),
 }
 
 /// A call of a function of `isochron:system`.
@@ -62,6 +65,8 @@ pub enum Answer {
     Module(Source),
     /// A value as JSON text.
     Json(String),
+    /// The answer to a call about a request.
+    Fetch(FetchAnswer),
 }
 
 #[derive(Deserialize)]

@@ -10,11 +10,16 @@
 //! answered by [`ToRunner::Reply`]), one [`FromRunner::Done`], and `Ready` again.
 
 mod buffer;
+mod fetch;
 mod frames;
 mod host_calls;
 
 pub use self::{
     buffer::{FrameBuffer, MAX_FRAME, decode, encode},
+    fetch::{
+        FETCH_CALLS_AT_ONCE, FETCH_CALLS_PER_RUN, FETCHES_AT_ONCE, FetchAnswer, FetchBody, FetchCall,
+        FetchError, FetchHead, FetchRedirect, FetchRequest, LARGEST_PART, Part,
+    },
     frames::{Context, Done, End, FromRunner, Mode, Run, Sandbox, SandboxLevel, Settings, ToRunner},
     host_calls::{ARGUMENT_BYTES, Answer, CALLS_AT_ONCE, CALLS_PER_RUN, HostCall, SystemCall},
 };

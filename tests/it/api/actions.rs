@@ -82,7 +82,10 @@ fn run_can_wait_for_the_end_and_take_parameters_for_once() {
         "outputTruncated": false,
         "usage": {
           "cpuMs": "[ms]",
-          "peakHeapBytes": "[bytes]"
+          "peakHeapBytes": "[bytes]",
+          "requests": 0,
+          "bytesReceived": 0,
+          "bytesSent": 0
         },
         "skippedCount": null,
         "createdAt": "[time]",

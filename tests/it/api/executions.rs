@@ -39,7 +39,10 @@ fn a_completed_execution_has_its_result_and_its_output() {
         "outputTruncated": false,
         "usage": {
           "cpuMs": "[ms]",
-          "peakHeapBytes": "[bytes]"
+          "peakHeapBytes": "[bytes]",
+          "requests": 0,
+          "bytesReceived": 0,
+          "bytesSent": 0
         },
         "skippedCount": null,
         "createdAt": "[time]",
@@ -92,7 +95,10 @@ fn a_failed_execution_has_a_reason_an_error_and_the_frames_of_its_own_files() {
       "outputTruncated": false,
       "usage": {
         "cpuMs": "[ms]",
-        "peakHeapBytes": "[bytes]"
+        "peakHeapBytes": "[bytes]",
+        "requests": 0,
+        "bytesReceived": 0,
+        "bytesSent": 0
       },
       "skippedCount": null,
       "createdAt": "[time]",

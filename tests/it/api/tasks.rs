@@ -189,7 +189,10 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
             "outputTruncated": false,
             "usage": {
               "cpuMs": "[ms]",
-              "peakHeapBytes": "[bytes]"
+              "peakHeapBytes": "[bytes]",
+              "requests": 0,
+              "bytesReceived": 0,
+              "bytesSent": 0
             },
             "skippedCount": null,
             "createdAt": "[time]",
@@ -217,7 +220,10 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
           "outputTruncated": false,
           "usage": {
             "cpuMs": "[ms]",
-            "peakHeapBytes": "[bytes]"
+            "peakHeapBytes": "[bytes]",
+            "requests": 0,
+            "bytesReceived": 0,
+            "bytesSent": 0
           },
           "skippedCount": null,
           "createdAt": "[time]",

@@ -40,7 +40,7 @@ fn the_row_of_an_attempt_tells_what_the_verdict_says() {
         duration: Some(1234),
         handler_hash: Some("abc".to_owned()),
         output_truncated: true,
-        usage: Some(crate::domain::execution::Usage { cpu_ms: 7, peak_heap_bytes: 9 }),
+        usage: Some(crate::domain::execution::Usage { cpu_ms: 7, peak_heap_bytes: 9, ..Default::default() }),
     };
     life.at(3602).end(verdict);
     let row = &life.rows[&id];
@@ -61,7 +61,7 @@ fn the_row_of_an_attempt_tells_what_the_verdict_says() {
         stack: Some("at sales.js:3".to_owned()),
         result: Some(json!({"success": false})),
         output_truncated: true,
-        usage: Some(crate::domain::execution::Usage { cpu_ms: 7, peak_heap_bytes: 9 }),
+        usage: Some(crate::domain::execution::Usage { cpu_ms: 7, peak_heap_bytes: 9, ..Default::default() }),
         skipped_count: None,
         created_at: START + 3600 * SECOND,
         updated_at: START + 3602 * SECOND,

@@ -1,0 +1,123 @@
+//! The rules in force, and the sentences of a refusal.
+
+use std::net::IpAddr;
+
+use super::{AddressClass, NetRule, classify};
+
+/// The server's rules.
+#[derive(Debug, Clone, Default)]
+pub struct NetPolicy {
+    /// `net.allow`
+    pub allow: Vec<NetRule>,
+    /// `net.deny`
+    pub deny: Vec<NetRule>,
+    /// `grants.<handler>.net`
+    pub grants: Vec<Grant>,
+}
+
+/// A row of `grants`.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The name of a handler, or a folder with `/*` at its end.
+    pub handlers: String,
+    /// The hosts and addresses that they may reach; empty for none.
+    pub net: Vec<NetRule>,
+}
+
+impl Grant {
+    /// How well it fits a handler: `None` not at all, else the length of the pattern; a name of its
+    /// own fits best.
+    fn fit(&self, handler: &str) -> Option<usize> {
+        match self.handlers.strip_suffix('*') {
+            Some(folder) => handler.starts_with(folder).then_some(folder.len()),
+            None => (handler == self.handlers).then_some(usize::MAX),
+        }
+    }
+}
+
+impl NetPolicy {
+    /// The rules for the requests of a handler: of several grants the most exact one counts.
+    #[must_use]
+    pub fn reach_of(&self, handler: &str) -> Reach {
+        let fits = self.grants.iter().filter_map(|grant| Some((grant.fit(handler)?, grant)));
+        let grant = fits.max_by_key(|(fit, _)| *fit).map(|(_, grant)| grant.clone());
+        Reach { allow: self.allow.clone(), deny: self.deny.clone(), grant }
+    }
+}
+
+/// The rules that are in force for one handler.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    allow: Vec<NetRule>,
+    deny: Vec<NetRule>,
+    grant: Option<Grant>,
+}
+
+impl Reach {
+    /// Judges a host before its name is resolved.
+    ///
+    /// # Errors
+    /// A sentence that names the host and the setting that refuses it.
+    pub fn check_host(&self, host: &str, port: u16) -> Result<(), String> {
+        if let Some(rule) = self.deny.iter().find(|rule| rule.names_host(host, port)) {
+            return Err(format!("{host}:{port} is refused: the server's net.deny has {rule}"));
+        }
+        match &self.grant {
+            Some(grant) if grant.net.is_empty() => Err(format!(
+                "{host}:{port} is refused: the server's grants.{:?}.net is false, so this handler makes no requests",
+                grant.handlers
+            )),
+            Some(grant) if !grant.net.iter().any(|r| r.is_of_addresses() || r.names_host(host, port)) => {
+                Err(refuse_beyond(grant, host, port))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges an address that a host has. `host` is the name, or the address itself as a text.
+    ///
+    /// # Errors
+    /// A sentence that names the address and the setting that refuses or would allow it.
+    pub fn check_address(&self, host: &str, address: IpAddr, port: u16) -> Result<(), String> {
+        let shown = show(host, address, port);
+        if let Some(rule) = self.deny.iter().find(|rule| rule.names_address(address, port)) {
+            return Err(format!("{shown} is refused: the server's net.deny has {rule}"));
+        }
+        let names = |rule: &NetRule| rule.names_host(host, port) || rule.names_address(address, port);
+        if let Some(grant) = &self.grant
+            && !grant.net.iter().any(names)
+        {
+            return Err(refuse_beyond(grant, &address.to_string(), port));
+        }
+        match classify(address) {
+            Some(class) if !self.allow.iter().any(names) => Err(refuse_class(&shown, host, class)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `net.allow` itself names a host or an address.
+    #[must_use]
+    pub fn allows(&self, host: &str, address: IpAddr, port: u16) -> bool {
+        self.allow.iter().any(|rule| rule.names_host(host, port) || rule.names_address(address, port))
+    }
+}
+
+fn refuse_class(shown: &str, host: &str, class: AddressClass) -> String {
+    format!(
+        "{shown} is refused: it is {class}, and handlers reach only public ones unless the server's \
+         net.allow names them; net.allow = [\"{host}\"] would allow it"
+    )
+}
+
+fn refuse_beyond(grant: &Grant, target: &str, port: u16) -> String {
+    format!(
+        "{target}:{port} is refused: it is not in the server's grants.{:?}.net, the list of this handler",
+        grant.handlers
+    )
+}
+
+/// An address for people: `10.0.0.1:80`, `[::1]:80` or `10.0.0.1:80 (db.example)`.
+pub fn show(host: &str, address: IpAddr, port: u16) -> String {
+    let socket = std::net::SocketAddr::new(address, port);
+    if host == address.to_string() { socket.to_string() } else { format!("{socket} ({host})") }
+}

@@ -1,0 +1,98 @@
+//! The requests of a run, as far as its runner knows them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use isochron::runtime::protocol::{FETCH_CALLS_PER_RUN, FETCHES_AT_ONCE};
+use tokio::sync::Semaphore;
+
+/// Calls about requests that may be in flight, cancellations apart: below the server's limit.
+const CALLS_AT_ONCE: usize = 160;
+/// Cancellations that may be in flight.
+const CANCELS_AT_ONCE: usize = 64;
+
+/// The requests of a run. Made at the first one.
+pub(crate) struct Fetches {
+    /// Requests beyond these wait for their turn.
+    pub(crate) turns: Arc<Semaphore>,
+    /// Calls beyond these wait for their turn.
+    pub(crate) calls: Arc<Semaphore>,
+    /// Cancellations beyond these wait for their turn.
+    pub(crate) cancels: Arc<Semaphore>,
+    calls_made: u32,
+    /// Requests that were cancelled before their turn came.
+    cancelled: HashSet<u32>,
+    /// Requests that wait for their turn.
+    waiting: HashSet<u32>,
+    /// Bytes of bodies that have arrived and have not been read.
+    arrived: HashMap<u32, Arrived>,
+}
+
+/// A part of a body.
+pub(crate) struct Arrived {
+    pub(crate) part: Vec<u8>,
+    /// Whether it is the last one.
+    pub(crate) last: bool,
+}
+
+impl Default for Fetches {
+    fn default() -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(FETCHES_AT_ONCE)),
+            calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
+            cancels: Arc::new(Semaphore::new(CANCELS_AT_ONCE)),
+            calls_made: 0,
+            cancelled: HashSet::new(),
+            waiting: HashSet::new(),
+            arrived: HashMap::new(),
+        }
+    }
+}
+
+impl Fetches {
+    /// Counts a call to the server; `false` when the run has made too many.
+    pub(crate) fn admit(&mut self) -> bool {
+        self.calls_made += 1;
+        self.calls_made < FETCH_CALLS_PER_RUN
+    }
+
+    /// A request begins to wait for its turn.
+    pub(crate) fn wait(&mut self, fetch: u32) {
+        self.waiting.insert(fetch);
+    }
+
+    /// A request's turn has come; `false` if it was cancelled before.
+    pub(crate) fn begin(&mut self, fetch: u32) -> bool {
+        self.waiting.remove(&fetch);
+        !self.cancelled.remove(&fetch)
+    }
+
+    /// Cancels a request; `true` if the server has to know.
+    pub(crate) fn cancel(&mut self, fetch: u32) -> bool {
+        if self.waiting.contains(&fetch) {
+            self.cancelled.insert(fetch);
+            return false;
+        }
+        self.arrived.remove(&fetch).is_none_or(|arrived| !arrived.last)
+    }
+
+    /// A part of a body has arrived.
+    pub(crate) fn put(&mut self, fetch: u32, arrived: Arrived) {
+        self.arrived.insert(fetch, arrived);
+    }
+
+    /// Moves bytes that have arrived: 0 at the end of the body, `None` if the server has to be asked.
+    pub(crate) fn take(&mut self, fetch: u32, into: &mut [u8]) -> Option<usize> {
+        let arrived = self.arrived.get_mut(&fetch)?;
+        let bytes = arrived.part.len().min(into.len());
+        into[..bytes].copy_from_slice(&arrived.part[..bytes]);
+        arrived.part.drain(..bytes);
+        if bytes == 0 && !arrived.last && !into.is_empty() {
+            self.arrived.remove(&fetch);
+            return None;
+        }
+        Some(bytes)
+    }
+}
