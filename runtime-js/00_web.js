@@ -111,7 +111,14 @@
     [name](callback, timeout) {
       const args = arguments;
       if (args.length > 1) args[1] = clampDelay(+timeout);
-      return ReflectApply(start, this, args);
+      // As in Node, not as a browser: a program may keep the function in an object of its own.
+      return ReflectApply(start, undefined, args);
+    },
+  })[name];
+
+  const canceller = (name, clear) => ({
+    [name](id) {
+      clear(id);
     },
   })[name];
 
@@ -295,8 +302,8 @@
     URLSearchParams: url.URLSearchParams,
     atob: base64.atob,
     btoa: base64.btoa,
-    clearInterval: timers.clearInterval,
-    clearTimeout: timers.clearTimeout,
+    clearInterval: canceller("clearInterval", timers.clearInterval),
+    clearTimeout: canceller("clearTimeout", timers.clearTimeout),
     crypto,
     global,
     performance,

@@ -4,22 +4,23 @@
 const { core, primordials } = __bootstrap;
 const shared = __isochron;
 const {
-  ArrayPrototypeSlice,
-  Error,
-  FunctionPrototypeBind,
-  JSONStringify,
-  MathFloor,
-  ObjectDefineProperty,
   ObjectFreeze,
-  ObjectKeys,
   ReflectApply,
   StringPrototypeLastIndexOf,
   StringPrototypeSlice,
-  String,
   SymbolDispose,
   TypeError,
+  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetSymbolToStringTag,
 } = primordials;
-const { op_isochron_now, op_isochron_write } = core.ops;
+const {
+  op_isochron_hash,
+  op_isochron_heap,
+  op_isochron_hmac,
+  op_isochron_now,
+  op_isochron_pbkdf2,
+  op_isochron_write,
+} = core.ops;
 
 // As `Level` in the protocol.
 const LOG = 1;
@@ -139,6 +140,21 @@ shared.flushOutput = () => {
   err.flush();
 };
 
+// --- hashes ---
+
+const asBytes = (value) => {
+  if (TypedArrayPrototypeGetSymbolToStringTag(value) !== "Uint8Array") {
+    throw new TypeError("bytes must be a Uint8Array");
+  }
+  return value;
+};
+/** The result, or `undefined` if it is empty: no hash has the name, or there is too much to do. */
+const orNothing = (bytes) => TypedArrayPrototypeGetByteLength(bytes) === 0 ? undefined : bytes;
+const hash = (name, data) => orNothing(op_isochron_hash(`${name}`, asBytes(data)));
+const hmac = (name, key, data) => orNothing(op_isochron_hmac(`${name}`, asBytes(key), asBytes(data)));
+const pbkdf2 = (name, password, salt, iterations, length) =>
+  orNothing(op_isochron_pbkdf2(`${name}`, asBytes(password), asBytes(salt), +iterations, +length));
+
 // --- asynchronous context ---
 
 /** A value that follows the asynchronous calls made while it is set. */
@@ -188,13 +204,20 @@ for (let i = 0; i < KINDS.length; i++) types[`is${KINDS[i]}`] = core[`is${KINDS[
 module.exports = ObjectFreeze({
   __proto__: null,
   AsyncVariable,
-  Immediate,
+  builtInNames: () => shared.builtInNames(),
   clearImmediate,
+  createRequire: (place) => shared.createRequire(place),
   environment: () => shared.environment,
   file: () => shared.entryFile,
+  hash,
+  heap: () => op_isochron_heap(),
+  hmac,
+  Immediate,
   inspect: shared.inspect,
+  isBuiltIn: (specifier) => shared.isBuiltIn(specifier),
   nextTick,
   now: () => op_isochron_now(),
+  pbkdf2,
   setImmediate,
   snapshot,
   types,

@@ -3,6 +3,7 @@
 "use strict";
 
 const vendored = require("ext:isochron/vendor/buffer/index.js");
+const { coded, invalidType } = require("./errors.js");
 const { Buffer, SlowBuffer } = vendored;
 
 const encoder = new TextEncoder();
@@ -100,23 +101,22 @@ Buffer.prototype.write = function write(text, offset, length, encoding) {
     encoding = length;
     length = undefined;
   }
+  if (typeof text !== "string") throw invalidType("the text", "a string", text);
   const name = nameOf(encoding);
-  if (typeof text !== "string" || (name !== "utf8" && name !== "base64" && name !== "base64url" && name !== "hex")) {
+  if (name !== "utf8" && name !== "base64" && name !== "base64url" && name !== "hex") {
     return vendoredWrite.call(this, text, offset ?? 0, length ?? this.length - (offset ?? 0), encoding);
   }
   const at = offset === undefined ? 0 : Math.trunc(offset);
   if (!(at >= 0 && at <= this.length)) {
-    throw outOfRange(`the offset ${offset} is outside the buffer, which has ${this.length} bytes`);
+    throw coded(
+      RangeError,
+      "ERR_OUT_OF_RANGE",
+      `the offset ${offset} is outside the buffer, which has ${this.length} bytes`,
+    );
   }
   const room = this.length - at;
   return put(this, text, at, length === undefined ? room : Math.min(room, Math.max(0, Math.trunc(length))), name);
 };
-
-function outOfRange(message) {
-  const error = new RangeError(message);
-  error.code = "ERR_OUT_OF_RANGE";
-  return error;
-}
 
 Buffer.byteLength = function byteLength(value, encoding) {
   if (typeof value === "string") {
@@ -147,6 +147,62 @@ Buffer.copyBytesFrom = function copyBytesFrom(view, offset = 0, length = view.le
   const part = view.subarray(offset, offset + length);
   return vendoredFrom(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
 };
+
+Buffer.prototype.equals = function equals(other) {
+  if (!(other instanceof Uint8Array)) throw invalidType("the other value", "a Buffer or Uint8Array", other);
+  return this.length === other.length && Buffer.compare(this, other) === 0;
+};
+
+const vendoredIndexOf = Buffer.prototype.indexOf;
+Buffer.prototype.indexOf = function indexOf(value, offset, encoding) {
+  if (typeof value === "string" ? value === "" : value?.byteLength === 0) {
+    const at = typeof offset === "number" && !Number.isNaN(offset) ? Math.trunc(offset) : 0;
+    return Math.min(Math.max(at < 0 ? at + this.length : at, 0), this.length);
+  }
+  return vendoredIndexOf.call(this, value, offset, encoding);
+};
+
+// --- the codes of Node's errors, which the package leaves out ---
+
+function codeOf(error, name, self, args) {
+  if (/encoding/i.test(error.message)) return "ERR_UNKNOWN_ENCODING";
+  if (name.startsWith("swap")) return "ERR_INVALID_BUFFER_SIZE";
+  if (!(error instanceof RangeError)) return "ERR_INVALID_ARG_TYPE";
+  const isShort = name.startsWith("read") && !args[0] && /beyond/.test(error.message);
+  return isShort ? "ERR_BUFFER_OUT_OF_BOUNDS" : "ERR_OUT_OF_RANGE";
+}
+
+/** Replaces a function by one whose errors have a code. */
+function addCodes(holder, name) {
+  const original = holder[name];
+  holder[name] = {
+    [name](a, b, c, d) {
+      try {
+        switch (arguments.length) {
+          case 0:
+            return original.call(this);
+          case 1:
+            return original.call(this, a);
+          case 2:
+            return original.call(this, a, b);
+          default:
+            return original.call(this, a, b, c, d);
+        }
+      } catch (error) {
+        if (typeof error === "object" && error !== null && error.code === undefined) {
+          error.code = codeOf(error, name, this, arguments);
+        }
+        throw error;
+      }
+    },
+  }[name];
+}
+for (const name of ["alloc", "allocUnsafe", "allocUnsafeSlow", "byteLength", "compare", "concat", "from"]) {
+  addCodes(Buffer, name);
+}
+for (const name of Object.keys(Buffer.prototype)) {
+  if (/^(?:read|write.|swap|fill|compare|copy|toString)/.test(name)) addCodes(Buffer.prototype, name);
+}
 
 const isValid = (bytes, options) => {
   try {

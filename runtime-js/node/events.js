@@ -2,7 +2,7 @@
 "use strict";
 
 const EventEmitter = require("ext:isochron/vendor/events/events.js");
-const { abortError, invalidType } = require("./errors.js");
+const { abortError, checkFunction, coded, invalidType } = require("./errors.js");
 
 const errorMonitor = Symbol("events.errorMonitor");
 
@@ -13,8 +13,28 @@ EventEmitter.prototype.emit = function emit(type) {
     args[0] = errorMonitor;
     Reflect.apply(vendoredEmit, this, args);
   }
+  if (type === "error" && !(arguments[1] instanceof Error) && this.listenerCount("error") === 0) {
+    const { inspect } = require("./format.js");
+    const error = coded(Error, "ERR_UNHANDLED_ERROR", `no listener for the event error: ${inspect(arguments[1])}`);
+    error.context = arguments[1];
+    throw error;
+  }
   return Reflect.apply(vendoredEmit, this, arguments);
 };
+
+for (
+  const name of ["addListener", "once", "prependListener", "prependOnceListener", "removeListener"]
+) {
+  const original = EventEmitter.prototype[name];
+  EventEmitter.prototype[name] = {
+    [name](type, listener) {
+      checkFunction(listener, "the listener");
+      return original.call(this, type, listener);
+    },
+  }[name];
+}
+EventEmitter.prototype.on = EventEmitter.prototype.addListener;
+EventEmitter.prototype.off = EventEmitter.prototype.removeListener;
 
 const isTarget = (emitter) => typeof emitter?.addEventListener === "function";
 function listen(emitter, name, listener) {

@@ -106,7 +106,10 @@ const process = {
   },
   umask: () => 0o22,
   uptime: () => native.now() / 1000,
-  cpuUsage: () => ({ user: 0, system: 0 }),
+  memoryUsage() {
+    const { total, used, external } = native.heap();
+    return { rss: total + external, heapTotal: total, heapUsed: used, external, arrayBuffers: external };
+  },
   on: ignore,
   once: ignore,
   off: ignore,

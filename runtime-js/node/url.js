@@ -74,7 +74,10 @@ module.exports = {
   domainToUnicode: (domain) => require("punycode").toUnicode(asciiOf(domain)),
   fileURLToPath,
   format,
-  parse: legacy.parse,
+  parse(url, parseQuery, slashesDenoteHost) {
+    if (typeof url !== "string" && !(url instanceof legacy.Url)) throw invalidType("the URL", "a string", url);
+    return legacy.parse(url, parseQuery, slashesDenoteHost);
+  },
   pathToFileURL,
   resolve: legacy.resolve,
   resolveObject: legacy.resolveObject,

@@ -78,7 +78,8 @@ function debuglog() {
   return log;
 }
 
-function styleText(style, text) {
+function styleText(style, text, options) {
+  if (typeof text !== "string") throw invalidType("the text", "a string", text);
   const names = Array.isArray(style) ? style : [style];
   let [before, after] = ["", ""];
   for (const name of names) {
@@ -89,7 +90,8 @@ function styleText(style, text) {
     before += `\x1b[${codes[0]}m`;
     after = `\x1b[${codes[1]}m${after}`;
   }
-  return `${before}${text}${after}`;
+  // The output is no terminal: colours only for a caller who insists.
+  return options?.validateStream === false ? `${before}${text}${after}` : text;
 }
 
 // Escape sequences of terminals: CSI, OSC with its end, and single-character ones.

@@ -5,6 +5,7 @@ mod clone;
 mod console;
 mod crypto;
 mod fetch;
+mod hash;
 mod host;
 mod library;
 mod modules;
@@ -33,6 +34,10 @@ deno_core::extension!(
         clone::op_isochron_clone,
         crypto::op_isochron_random,
         crypto::op_isochron_uuid,
+        hash::op_isochron_hash,
+        hash::op_isochron_hmac,
+        hash::op_isochron_pbkdf2,
+        hash::op_isochron_heap,
         time::op_isochron_now,
         time::op_isochron_origin,
     ],
