@@ -1,13 +1,21 @@
 //! Command line: one file per subcommand.
 
+mod check;
+mod init;
+mod new;
 mod next;
+mod paint;
 mod run;
 mod serve;
 mod store;
+mod suggest;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use isochron::{
     config::{self, Config},
     domain::{text::show_controls, zone::parse_zone},
@@ -34,6 +42,12 @@ enum Command {
     Serve(Settings),
     /// Run one handler now, in the same sandbox, without a server.
     Run(run::Options),
+    /// Write a handler to start from.
+    New(new::Options),
+    /// Load every handler and read tasks.json; report all problems.
+    Check(check::Options),
+    /// Write the handlers that come with isochron, and examples.
+    Init(init::Options),
     /// Show the next times of a schedule.
     Next(next::Options),
     /// Look after the store of a server that is not running.
@@ -91,7 +105,10 @@ impl Settings {
 
 /// Runs the command of the command line.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
+    let cli = Cli::try_parse().unwrap_or_else(|mut error| {
+        if error.kind() == ErrorKind::InvalidSubcommand {
+            suggest_command(&mut error);
+        }
         if error.kind() == ErrorKind::ArgumentConflict {
             tell("Put options after the subcommand: `isochron store verify --data DIR`.\n");
         }
@@ -101,9 +118,25 @@ pub(crate) fn main() -> ExitCode {
         None => serve::main(&cli.serve),
         Some(Command::Serve(settings)) => serve::main(&settings),
         Some(Command::Run(options)) => run::main(options),
+        Some(Command::New(options)) => new::main(&options),
+        Some(Command::Check(options)) => check::main(&options),
+        Some(Command::Init(options)) => init::main(&options),
         Some(Command::Next(options)) => next::main(&options),
         Some(Command::Store(options)) => store::main(&options),
         Some(Command::Runner(options)) => crate::runner::main(&options),
+    }
+}
+
+/// Puts the nearest of the commands for users into an error about an unknown command.
+fn suggest_command(error: &mut clap::Error) {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return };
+    let command = Cli::command();
+    let names =
+        command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+    let nearest = suggest::nearest(word, names).map(str::to_owned);
+    error.remove(ContextKind::SuggestedSubcommand);
+    if let Some(nearest) = nearest {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![nearest]));
     }
 }
 

@@ -55,6 +55,9 @@ impl Home {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("tasks");
         for entry in fs::read_dir(shipped).expect("the shipped handlers") {
             let entry = entry.expect("an entry");
+            if entry.path().is_dir() {
+                continue;
+            }
             fs::copy(entry.path(), self.tasks().join(entry.file_name())).expect("copied");
         }
     }

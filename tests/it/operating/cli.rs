@@ -32,6 +32,7 @@ fn run_prints_what_the_handler_writes_and_returns() {
     }
     "#);
     assert!(ran.err().contains("careful"), "{ran:?}");
+    assert!(ran.err().contains("completed after") && ran.err().contains("(CPU "), "{ran:?}");
     assert!(!home.data().exists(), "a run without a server leaves nothing behind");
 }
 
@@ -63,13 +64,18 @@ fn run_shows_where_an_error_was_thrown() {
     assert_eq!(ran.code(), Some(1));
     assert_snapshot!(after_duration(&ran.err()), @"
     failed (exception) after [n] ms: RangeError: not 7
+      1 | module.exports = function check(n) {
+    > 2 |   throw new RangeError(`not ${n}`);
+        |         ^
+      3 | };
     at check (tasks/lib/check.js:2:9)
     at module.exports (tasks/deep.js:3:3)
     ");
 }
 
-/// The text of `run` without the duration.
+/// The text of `run` without the duration and the resources.
 fn after_duration(text: &str) -> String {
+    let text = text.lines().filter(|line| !line.starts_with("CPU ")).collect::<Vec<_>>().join("\n");
     let words = text.split(' ').collect::<Vec<_>>();
     let Some(at) = words.windows(3).position(|w| w[0] == "after" && w[2].starts_with("ms")) else {
         panic!("no duration in {text}")

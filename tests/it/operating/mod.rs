@@ -1,5 +1,6 @@
 //! Operating: the commands, the first minute, the stop of the server.
 
+mod author;
 mod cli;
 mod older_versions;
 mod quick_start;

@@ -1,0 +1,45 @@
+//! `isochron init`
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Settings, USAGE, fail, new::write_new, say};
+
+/// The files of `tasks/` that the binary carries.
+const FILES: &[(&str, &str)] = &[
+    ("cleanup-logs.js", include_str!("../../tasks/cleanup-logs.js")),
+    ("database-stats.js", include_str!("../../tasks/database-stats.js")),
+    ("generate-report.js", include_str!("../../tasks/generate-report.js")),
+];
+
+/// Write the handlers that come with isochron, and examples, into the handlers' folder.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) fn main(options: &Options) -> ExitCode {
+    let config = match options.settings.load() {
+        Ok(config) => config,
+        Err(error) => return fail(USAGE, &error),
+    };
+    let mut there = 0;
+    for (name, text) in FILES {
+        match write_new(&config.tasks.join(name), text) {
+            Ok(true) => {}
+            Ok(false) => there += 1,
+            Err(error) => return fail(1, &error),
+        }
+    }
+    match there {
+        0 => {}
+        1 => say("1 file was there already and stays as it is"),
+        many => say(&format!("{many} files were there already and stay as they are")),
+    }
+    say(
+        "\nStart the server:     isochron\nMake a handler:       isochron new hello\nCheck all handlers:   isochron check",
+    );
+    ExitCode::SUCCESS
+}
