@@ -22,6 +22,7 @@
 mod isolate;
 mod library;
 mod modules;
+mod native;
 mod ops;
 mod os;
 mod probe;

@@ -9,6 +9,7 @@ mod hash;
 mod host;
 mod library;
 mod modules;
+mod native;
 mod run;
 mod time;
 
@@ -27,6 +28,7 @@ deno_core::extension!(
         fetch::op_isochron_fetch_write,
         fetch::op_isochron_fetch_read,
         fetch::op_isochron_fetch_cancel,
+        native::op_isochron_native,
         run::op_isochron_signal,
         run::op_isochron_frames,
         run::op_isochron_checkpoint,
