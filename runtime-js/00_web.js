@@ -14,6 +14,7 @@
     ObjectAssign,
     ObjectDefineProperty,
     ObjectFreeze,
+    ObjectHasOwn,
     PromisePrototypeThen,
     PromiseResolve,
     ObjectPrototypeIsPrototypeOf,
@@ -52,10 +53,16 @@
   // instead of ending the process, and after the snapshot a script comes from the library
   // (deno_core's own loader panics if the run is stopped meanwhile).
   let sealed = false;
-  const loaded = { __proto__: null };
+  const loaded = {
+    __proto__: null,
+    // Nothing here has messages between ports, a location, or a client of Deno's own.
+    "ext:deno_web/12_location.js": { getLocationHref: () => undefined },
+    "ext:deno_web/13_message_port.js": { markNotSerializable: () => {} },
+    "ext:deno_fetch/22_http_client.js": { HttpClientPrototype: {} },
+  };
   const load = (name) => {
     if (name in loaded) return loaded[name];
-    return sealed ? shared.library(name) : (loaded[name] = core.loadExtScript(name));
+    return sealed ? shared.loadLate(name) : (loaded[name] = core.loadExtScript(name));
   };
   shared.seal = () => {
     sealed = true;
@@ -93,6 +100,9 @@
   const encoding = load("ext:deno_web/08_text_encoding.js");
   shared.AbortController = abort.AbortController;
   shared.DOMException = DOMException;
+
+  // `structuredClone` refuses objects that have the brand, also by their prototypes.
+  ObjectDefineProperty(event.Event.prototype, webidl.brand, { __proto__: null, value: webidl.brand });
 
   // `reportException` of 02_event.js calls this before it reports.
   event.saveGlobalThisReference({ __proto__: null, dispatchEvent: () => true });
@@ -138,9 +148,17 @@
   const isDOMException = (value) =>
     ObjectPrototypeIsPrototypeOf(DOMException.prototype, value) && core.isNativeError(value);
 
-  /** Copies an object of the web APIs; throws for any but a DOMException. */
+  // Functions that copy an object of their own class, or return `undefined`; scripts of the
+  // library add theirs.
+  shared.cloners = [];
+
+  /** Copies an object of the web APIs; throws for one that the standard does not clone. */
   function copyWebObject(object) {
     if (!isDOMException(object)) {
+      for (let i = 0; i < shared.cloners.length && ObjectHasOwn(object, webidl.brand); i++) {
+        const copy = shared.cloners[i](object);
+        if (copy !== undefined) return copy;
+      }
       const kind = object[SymbolToStringTag];
       throw uncloneable(`#<${typeof kind === "string" ? kind : "Object"}> could not be cloned.`);
     }
@@ -261,6 +279,8 @@
     configurable: true,
   });
 
+  shared.crypto = crypto;
+
   // V8 gives a resizable buffer memory that the counting allocator does not see.
   function ArrayBuffer(length, options) {
     if (new.target === undefined) {
@@ -292,12 +312,19 @@
     AbortController: abort.AbortController,
     AbortSignal: abort.AbortSignal,
     ArrayBuffer,
+    CloseEvent: event.CloseEvent,
     CustomEvent: event.CustomEvent,
     DOMException,
+    ErrorEvent: event.ErrorEvent,
     Event: event.Event,
     EventTarget: event.EventTarget,
+    MessageEvent: event.MessageEvent,
+    ProgressEvent: event.ProgressEvent,
+    PromiseRejectionEvent: event.PromiseRejectionEvent,
     TextDecoder: encoding.TextDecoder,
+    TextDecoderStream: encoding.TextDecoderStream,
     TextEncoder: encoding.TextEncoder,
+    TextEncoderStream: encoding.TextEncoderStream,
     URL: url.URL,
     URLSearchParams: url.URLSearchParams,
     atob: base64.atob,

@@ -5,10 +5,13 @@
 //
 // The types of the globals are TypeScript's own: add "lib": ["ES2024", "DOM"] to the
 // jsconfig.json of tasks/. Of the DOM a handler has: setTimeout, setInterval and their
-// clear…, queueMicrotask, structuredClone, TextEncoder, TextDecoder, URL,
-// URLSearchParams, AbortController, AbortSignal, Event, EventTarget, CustomEvent,
-// DOMException, atob, btoa, performance.now and timeOrigin, crypto.randomUUID, crypto.getRandomValues
-// and console. There is no process, no file system, no network.
+// clear…, queueMicrotask, structuredClone; URL, URLSearchParams, URLPattern; TextEncoder,
+// TextDecoder, atob, btoa; AbortController, AbortSignal, EventTarget, DOMException, Event,
+// CustomEvent, MessageEvent, ErrorEvent, CloseEvent, ProgressEvent, PromiseRejectionEvent;
+// fetch, Headers, Request, Response, FormData, Blob, File; web streams with
+// TextEncoderStream, TextDecoderStream, CompressionStream, DecompressionStream; crypto with
+// randomUUID, getRandomValues and subtle; performance.now and timeOrigin; console. There is
+// no document, no file system and no socket.
 
 /** The cause of a run. */
 export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up";

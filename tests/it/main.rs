@@ -7,6 +7,7 @@
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
 //! - [`operating`]: do the commands, the start and the stop do their work?
+//! - [`web`]: are the classes of the web platform there, and are they right?
 //! - [`documents`]: does a link or a path in the documents lead somewhere?
 //! - [`rooms`]: does each room of `src/` use only the rooms that it may use?
 
@@ -20,3 +21,4 @@ mod operating;
 mod rooms;
 mod sandbox;
 mod scheduling;
+mod web;

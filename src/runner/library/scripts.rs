@@ -48,6 +48,19 @@ const OURS: &[(&str, &str)] = scripts![
     "node/url.js",
     "node/util.js",
     "node/util_types.js",
+    "web/blob.js",
+    "web/body.js",
+    "web/data_url.js",
+    "web/fetch.js",
+    "web/request.js",
+    "web/standins.js",
+    "web/subtle/keys.js",
+    "web/subtle/pairs.js",
+    "web/subtle/parameters.js",
+    "web/subtle/secret.js",
+    "web/subtle/subtle.js",
+    "web/transport.js",
+    "web/upload.js",
 ];
 
 /// Files of vendored packages: plain CommonJS.
@@ -94,6 +107,17 @@ const VENDORED: &[(&str, &str)] = scripts![
     "url/url.js",
 ];
 
+/// The scripts of the crate `deno_fetch`, in the same form as those of `deno_web`.
+const FETCH_SCRIPTS: &[(&str, &str)] = scripts![
+    "ext:deno_fetch/",
+    "../../../vendor/deno_fetch/",
+    "20_headers.js",
+    "21_formdata.js",
+    "22_body.js",
+    "23_request.js",
+    "23_response.js",
+];
+
 /// The text of a script, as the body of a function.
 pub(crate) fn find(name: &str) -> Option<&'static str> {
     let of_this_name = |(known, _): &&(&str, &str)| *known == name;
@@ -106,7 +130,7 @@ pub(crate) fn find(name: &str) -> Option<&'static str> {
 /// A script of `deno_web`, with `return` before its expression; made once per process.
 fn find_web_script(name: &str) -> Option<&'static str> {
     static WRAPPED: Mutex<Option<HashMap<&'static str, &'static str>>> = Mutex::new(None);
-    let (name, text) = WEB_SCRIPTS.iter().find(|(specifier, _)| *specifier == name)?;
+    let (name, text) = WEB_SCRIPTS.iter().chain(FETCH_SCRIPTS).find(|(specifier, _)| *specifier == name)?;
     let mut wrapped = WRAPPED.lock().unwrap_or_else(PoisonError::into_inner);
     let wrapped = wrapped.get_or_insert_default();
     Some(wrapped.entry(name).or_insert_with(|| String::leak(wrap_lazy_ext_script(text))))

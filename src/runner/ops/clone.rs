@@ -15,6 +15,9 @@ use v8::{
 
 use crate::runner::run::{outcome, session::Session, stack::keep_termination};
 
+/// Prototypes of an object that are searched for the brand: the longest chain of the web APIs has four.
+const PROTOTYPES: usize = 8;
+
 /// `structuredClone`: `[clone]` or `[undefined, reason]`.
 #[op2(reentrant)]
 pub(crate) fn op_isochron_clone<'s>(
@@ -185,7 +188,18 @@ impl ValueSerializerImpl for Delegate {
         object: v8::Local<'s, v8::Object>,
     ) -> Option<bool> {
         let brand = v8::Local::new(scope, &self.0.brand);
-        object.has_own_property(scope, brand.into())
+        let mut object = object;
+        for _ in 0..PROTOTYPES {
+            if object.has_own_property(scope, brand.into())? {
+                return Some(true);
+            }
+            // A proxy among the prototypes would run the handler's code.
+            match object.get_prototype(scope).map(v8::Local::<v8::Object>::try_from) {
+                Some(Ok(prototype)) if !prototype.is_proxy() => object = prototype,
+                _ => break,
+            }
+        }
+        Some(false)
     }
 
     fn write_host_object<'s>(
