@@ -5,7 +5,7 @@
 //! `CALLS_PER_RUN` in `runtime::protocol`). Here a call is checked against the caller's grants and answered.
 //!
 //! To add one: a variant of `runtime::protocol::HostCall`, a line in the one `match` below, and a
-//! file for its work.
+//! file for its work. A call that has to keep its place among others begins before its future.
 //!
 //! Misuse to avoid: believing an argument. A handler may have broken out into its runner, so
 //! every argument is bounded and checked here, whatever `runtime-js` has done before. And work
@@ -17,6 +17,8 @@ mod system;
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use self::{fetch::Fetches, system::System};
 use crate::{
     clock::Clock,
@@ -25,7 +27,7 @@ use crate::{
     network::Client,
     runtime::{
         Caller, HostCalls, Later, RunCalls,
-        protocol::{Answer, HostCall},
+        protocol::{Answer, HostCall, SystemCall},
     },
     store::Store,
 };
@@ -69,36 +71,43 @@ struct CallsOfRun {
 }
 
 impl RunCalls for CallsOfRun {
-    fn answer(&self, call: HostCall) -> Later<'_, Result<Answer, String>> {
-        let Self { services, caller, fetches } = self;
-        Box::pin(async move {
-            match call {
-                HostCall::Module { from, specifier } => {
-                    modules::find(&services.files, from, specifier).await.map(Answer::Module)
-                }
-                HostCall::System(_) if !caller.grants.system => Err(format!(
-                    "the handler {} may not use isochron:system: it is not in the server's systemHandlers setting",
-                    caller.handler
-                )),
-                HostCall::System(call) => {
-                    let system = services.system.as_ref().ok_or(
-                        "isochron:system needs the server's store: create a task for this handler and run it there",
-                    )?;
-                    if caller.attempt.is_none() {
-                        return Err(
-                            "isochron:system answers while a task runs, not while its handler is checked"
-                                .to_owned(),
-                        );
-                    }
-                    system.answer(call).await.map(|value| Answer::Json(value.to_string()))
-                }
-                HostCall::Fetch(call) => Ok(Answer::Fetch(fetches.answer(call).await)),
+    fn answer(self: Arc<Self>, call: HostCall) -> Later<'static, Result<Answer, String>> {
+        match call {
+            HostCall::Module { from, specifier } => Box::pin(async move {
+                modules::find(&self.services.files, from, specifier).await.map(Answer::Module)
+            }),
+            HostCall::System(call) => {
+                Box::pin(async move { self.system(call).await.map(|value| Answer::Json(value.to_string())) })
             }
-        })
+            HostCall::Fetch(call) => {
+                let admitted = self.fetches.admit(call);
+                Box::pin(async move { Ok(Answer::Fetch(self.fetches.answer(admitted).await)) })
+            }
+        }
     }
 
     fn traffic(&self) -> Traffic {
         self.fetches.traffic()
+    }
+}
+
+impl CallsOfRun {
+    async fn system(&self, call: SystemCall) -> Result<Value, String> {
+        if !self.caller.grants.system {
+            return Err(format!(
+                "the handler {} may not use isochron:system: it is not in the server's systemHandlers setting",
+                self.caller.handler
+            ));
+        }
+        let system = self.services.system.as_ref().ok_or(
+            "isochron:system needs the server's store: create a task for this handler and run it there",
+        )?;
+        if self.caller.attempt.is_none() {
+            return Err(
+                "isochron:system answers while a task runs, not while its handler is checked".to_owned()
+            );
+        }
+        system.answer(call).await
     }
 }
 

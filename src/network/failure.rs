@@ -156,10 +156,14 @@ impl Failure {
                 return failure.clone();
             }
             if let Some(io) = error.downcast_ref::<io::Error>() {
-                if let Some(failure) = io.get_ref().and_then(|inner| inner.downcast_ref::<Self>()) {
+                let inner = io.get_ref();
+                if let Some(failure) = inner.and_then(|inner| inner.downcast_ref::<Self>()) {
                     return failure.clone();
                 }
-                return Self::of_stream(host, io);
+                return match inner.and_then(|inner| inner.downcast_ref::<hyper::Error>()) {
+                    Some(inner) => Self::of_exchange(host, inner),
+                    None => Self::of_stream(host, io),
+                };
             }
             cause = error.source();
         }
@@ -187,7 +191,7 @@ impl Failure {
             E::BrokenPipe => ("EPIPE", "closed the connection"),
             E::UnexpectedEof => ("ECONNRESET", "closed the connection before the end of its answer"),
             E::TimedOut => ("ETIMEDOUT", "did not answer"),
-            E::InvalidData => {
+            E::InvalidData | E::InvalidInput | E::Other => {
                 return Self::new(Kind::Protocol, format!("the answer of {host} is not valid: {error}"));
             }
             _ => return Self::new(Kind::Reset, format!("the connection to {host} broke: {error}")),

@@ -33,11 +33,7 @@ pub use self::{
 
 use std::sync::Arc;
 
-use self::{
-    connect::Connector,
-    resolve::{Resolver, SystemResolver},
-    tls::Tls,
-};
+use self::{connect::Connector, resolve::SystemResolver, tls::Tls};
 use crate::domain::network::NetPolicy;
 
 /// The limits of one session.
@@ -63,11 +59,8 @@ impl Client {
     /// A client that keeps to these rules and limits.
     #[must_use]
     pub fn new(policy: NetPolicy, limits: Limits) -> Self {
-        Self::with_resolver(policy, limits, Box::new(SystemResolver::default()))
-    }
-
-    fn with_resolver(policy: NetPolicy, limits: Limits, resolver: Box<dyn Resolver>) -> Self {
-        Self(Arc::new(Shared { policy, limits, connector: Connector { resolver, tls: Tls::default() } }))
+        let connector = Connector { resolver: Box::new(SystemResolver::default()), tls: Tls::of_system() };
+        Self(Arc::new(Shared { policy, limits, connector }))
     }
 
     /// The requests of one run of a handler.
@@ -84,3 +77,6 @@ impl Client {
         &self.0.connector
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hyper::{
     HeaderMap, Method, StatusCode, Version,
+    body::Body,
     ext::ReasonPhrase,
     header::{self, HeaderValue},
     http::uri::{Authority, PathAndQuery, Scheme, Uri},
@@ -71,6 +72,7 @@ impl Session {
             let (status, given) = (exchange.response.status(), exchange.response.headers());
             match redirect::target(&url, status, given).or_else(|e| keep_unless(redirect, e))? {
                 Some(to) if redirect == Redirect::Follow => {
+                    self.release(exchange, endpoint);
                     redirect::follow(status, (&url, &to), (&mut method, &mut headers), &mut replay)?;
                     url = to;
                 }
@@ -104,12 +106,24 @@ impl Session {
             match hop.send(connection, request, &progress).await {
                 Ok(exchange) => return Ok(exchange),
                 Err(Unanswered { unsent: Some(unsent), .. }) => request = unsent,
-                Err(Unanswered { failure, unsent: None }) => return Err(failure),
+                Err(Unanswered { failure, unsent: None }) => {
+                    if failure.kind != Kind::Reset || !hop.is_repeatable() {
+                        return Err(failure);
+                    }
+                    request = hop.request(Sending { upload: Upload::None, progress: progress.clone() })?;
+                }
             }
         }
         let connected = self.client.connector().connect(hop.endpoint, &self.reach, &self.counters).await?;
         let connection = self.connections.add(hop.endpoint, connected).await?;
         hop.send(connection, request, &progress).await.map_err(|unanswered| unanswered.failure)
+    }
+
+    /// Keeps the connection of a response that is not looked at, if its body is over already.
+    fn release(&self, Exchange { response, after }: Exchange, endpoint: Endpoint) {
+        if let Some(connection) = after.filter(|_| response.body().is_end_stream()) {
+            self.connections.put_back(endpoint, connection);
+        }
     }
 
     fn respond(
@@ -152,6 +166,11 @@ fn is_null_body(status: StatusCode) -> bool {
 }
 
 impl Hop<'_> {
+    /// Whether sending it twice is the same as sending it once. Such requests have no body here.
+    fn is_repeatable(&self) -> bool {
+        *self.method == Method::GET || *self.method == Method::HEAD
+    }
+
     fn request(&self, body: Sending) -> Result<hyper::Request<Sending>, Failure> {
         let invalid = |_| Failure::new(Kind::Request, format!("{} is no URL to send a request to", self.url));
         let path = &self.url[url::Position::BeforePath..url::Position::AfterQuery];

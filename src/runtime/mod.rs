@@ -106,11 +106,12 @@ pub trait HostCalls: Send + Sync + 'static {
 
 /// Answers the host calls of one run. Their number is bounded before they come here.
 pub trait RunCalls: Send + Sync + 'static {
-    /// Answers a call. The future is dropped when the run ends.
+    /// Answers a call. Calls come here in their order, and their futures run beside each other; they
+    /// are dropped when the run ends.
     ///
     /// # Errors
     /// A sentence for the handler's author.
-    fn answer(&self, call: HostCall) -> Later<'_, Result<Answer, String>>;
+    fn answer(self: Arc<Self>, call: HostCall) -> Later<'static, Result<Answer, String>>;
     /// The requests that the run has made so far.
     fn traffic(&self) -> Traffic;
 }

@@ -12,3 +12,6 @@ pub use self::{
     policy::{Grant, NetPolicy, Reach, show},
     rule::NetRule,
 };
+
+#[cfg(test)]
+mod tests;

@@ -114,8 +114,17 @@ pub(crate) async fn op_isochron_fetch_write(
     #[smi] fetch: u32,
     #[buffer] part: Option<JsBuffer>,
 ) -> Option<ScriptError> {
+    write(&state, fetch, part).await.err().map(ScriptError::from)
+}
+
+async fn write(state: &State, fetch: u32, part: Option<JsBuffer>) -> Result<FetchAnswer, FetchError> {
+    while let Some(begun) =
+        with(state, |fetches| fetches.is_waiting(fetch).then(|| fetches.begun.clone().notified_owned()))?
+    {
+        begun.await;
+    }
     let part = part.map(|bytes| Part(bytes.to_vec()));
-    ask(&state, FetchCall::Write { fetch, part }).await.err().map(ScriptError::from)
+    ask(state, FetchCall::Write { fetch, part }).await
 }
 
 /// Reads the next bytes of a response's body into `into`: `[bytes, error]`, with 0 bytes at the end.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use isochron::runtime::protocol::{FETCH_CALLS_PER_RUN, FETCHES_AT_ONCE};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// Calls about requests that may be in flight, cancellations apart: below the server's limit.
 const CALLS_AT_ONCE: usize = 160;
@@ -21,6 +21,8 @@ pub(crate) struct Fetches {
     pub(crate) calls: Arc<Semaphore>,
     /// Cancellations beyond these wait for their turn.
     pub(crate) cancels: Arc<Semaphore>,
+    /// Wakes those that wait for the start of a request.
+    pub(crate) begun: Arc<Notify>,
     calls_made: u32,
     /// Requests that were cancelled before their turn came.
     cancelled: HashSet<u32>,
@@ -43,6 +45,7 @@ impl Default for Fetches {
             turns: Arc::new(Semaphore::new(FETCHES_AT_ONCE)),
             calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             cancels: Arc::new(Semaphore::new(CANCELS_AT_ONCE)),
+            begun: Arc::new(Notify::new()),
             calls_made: 0,
             cancelled: HashSet::new(),
             waiting: HashSet::new(),
@@ -66,7 +69,13 @@ impl Fetches {
     /// A request's turn has come; `false` if it was cancelled before.
     pub(crate) fn begin(&mut self, fetch: u32) -> bool {
         self.waiting.remove(&fetch);
+        self.begun.notify_waiters();
         !self.cancelled.remove(&fetch)
+    }
+
+    /// Whether a request waits for its turn.
+    pub(crate) fn is_waiting(&self, fetch: u32) -> bool {
+        self.waiting.contains(&fetch)
     }
 
     /// Cancels a request; `true` if the server has to know.

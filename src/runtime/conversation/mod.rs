@@ -291,8 +291,8 @@ impl<'a> Conversation<'a> {
             self.calls.spawn(async move { (call, Err(error)) });
             return Ok(());
         }
-        let answers = self.answers.clone();
-        self.calls.spawn(async move { (call, answers.answer(question).await) });
+        let answer = self.answers.clone().answer(question);
+        self.calls.spawn(async move { (call, answer.await) });
         Ok(())
     }
 

@@ -74,9 +74,9 @@ struct Counted {
 }
 
 /// Counts an end, whether by an answer or by being dropped.
-struct Ends<'a>(&'a AtomicUsize);
+struct Ends(Arc<AtomicUsize>);
 
-impl Drop for Ends<'_> {
+impl Drop for Ends {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -96,14 +96,14 @@ impl RunCalls for CountedRun {
         Traffic::default()
     }
 
-    fn answer(&self, _call: HostCall) -> Later<'_, Result<Answer, String>> {
-        let Self(counted, caller) = self;
+    fn answer(self: Arc<Self>, _call: HostCall) -> Later<'static, Result<Answer, String>> {
+        let Self(counted, caller) = &*self;
         counted.asked.fetch_add(1, Ordering::SeqCst);
         counted.handlers.lock().expect("whole").push(caller.handler.clone());
-        let ends = Ends(&counted.ended);
+        let (ends, never) = (Ends(counted.ended.clone()), counted.never);
         Box::pin(async move {
             let _ends = ends;
-            if counted.never {
+            if never {
                 std::future::pending::<()>().await;
             }
             Ok(Answer::Json("null".to_owned()))

@@ -4,7 +4,7 @@
 //! failed or been cancelled. Dropping [`Fetches`] ends all of them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -31,9 +31,6 @@ const MOST_OPEN: usize = 64;
 /// Bytes of the bodies of all requests of a run together.
 const UPLOAD_BYTES: usize = 64 * 1024 * 1024;
 
-/// Cancellations that are kept for requests that have not started.
-const MOST_CANCELLED: usize = 1024;
-
 /// The bytes of a body on their way out.
 type Sender = mpsc::Sender<Option<hyper::body::Bytes>>;
 
@@ -44,20 +41,14 @@ pub(super) struct Fetches {
     only_loads: bool,
     /// Made at the first request.
     session: OnceLock<Session>,
-    requests: Mutex<Requests>,
+    open: Mutex<HashMap<u32, Arc<Open>>>,
+    /// Requests that wait for the head of their response.
     waiting: AtomicUsize,
     uploaded: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Requests {
-    open: HashMap<u32, Arc<Open>>,
-    /// Requests that were cancelled before their start was worked on.
-    cancelled: HashSet<u32>,
-}
-
 /// An open request.
-struct Open {
+pub(super) struct Open {
     cancelled: watch::Sender<bool>,
     upload: AsyncMutex<Option<Sender>>,
     download: AsyncMutex<Option<Download>>,
@@ -70,7 +61,7 @@ impl Fetches {
             handler: caller.handler.clone(),
             only_loads: caller.only_loads,
             session: OnceLock::new(),
-            requests: Mutex::default(),
+            open: Mutex::default(),
             waiting: AtomicUsize::new(0),
             uploaded: AtomicUsize::new(0),
         }
@@ -80,15 +71,31 @@ impl Fetches {
         self.session.get().map(Session::traffic).unwrap_or_default()
     }
 
-    pub(super) async fn answer(&self, call: FetchCall) -> FetchAnswer {
-        let answered = match call {
-            FetchCall::Start { fetch, request } => self.start(fetch, *request).await,
-            FetchCall::Write { fetch, part } => self.write(fetch, part).await,
-            FetchCall::Read { fetch } => self.read(fetch).await,
+    /// The first half of a call, to be made in the order of the calls: a part of a body and a
+    /// cancellation find the request that was started before them.
+    pub(super) fn admit(&self, call: FetchCall) -> Admitted {
+        let admitted = match call {
+            FetchCall::Start { fetch, request } => self.admit_start(fetch, *request),
+            FetchCall::Write { fetch, part } => self.find(fetch).map(|open| Admitted::Write(open, part)),
+            FetchCall::Read { fetch } => self.find(fetch).map(|open| Admitted::Read(fetch, open)),
             FetchCall::Cancel { fetch } => {
-                self.cancel(fetch);
-                Ok(FetchAnswer::Done)
+                if let Some(open) = self.close(fetch) {
+                    open.cancelled.send_replace(true);
+                }
+                Ok(Admitted::Cancel)
             }
+        };
+        admitted.unwrap_or_else(Admitted::Refused)
+    }
+
+    /// The second half of a call.
+    pub(super) async fn answer(&self, admitted: Admitted) -> FetchAnswer {
+        let answered = match admitted {
+            Admitted::Start(fetch, open, request) => self.start(fetch, &open, *request).await,
+            Admitted::Write(open, part) => self.write(&open, part).await,
+            Admitted::Read(fetch, open) => self.read(fetch, &open).await,
+            Admitted::Cancel => Ok(FetchAnswer::Done),
+            Admitted::Refused(failure) => Err(failure),
         };
         answered.unwrap_or_else(|failure| {
             FetchAnswer::Failed(FetchError {
@@ -99,15 +106,18 @@ impl Fetches {
         })
     }
 
-    async fn start(&self, fetch: u32, request: FetchRequest) -> Result<FetchAnswer, Failure> {
+    fn admit_start(&self, fetch: u32, request: FetchRequest) -> Result<Admitted, Failure> {
         if self.only_loads {
             let message = "fetch works while a task runs, not while its handler is checked: call it in the \
                            exported function";
             return Err(Failure::new(Kind::Policy, message));
         }
         let (sender, request) = self.read_request(request)?;
-        let waiting = Waiting::begin(&self.waiting)?;
         let open = self.open(fetch, sender)?;
+        Ok(Admitted::Start(fetch, open, Box::new(request)))
+    }
+
+    async fn start(&self, fetch: u32, open: &Open, request: Request) -> Result<FetchAnswer, Failure> {
         let session = self.session.get_or_init(|| self.client.session(&self.handler));
         let answered = open.unless_cancelled(async {
             let mut response = session.send(request).await?;
@@ -115,7 +125,7 @@ impl Fetches {
             Ok((response, first))
         });
         let answered = answered.await;
-        drop(waiting);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         let (response, first) = answered.inspect_err(|_| drop(self.close(fetch)))?;
         let complete = response.body.is_over();
         let head = describe(&response, first.to_vec(), complete);
@@ -151,45 +161,36 @@ impl Fetches {
     }
 
     fn open(&self, fetch: u32, sender: Option<Sender>) -> Result<Arc<Open>, Failure> {
-        let mut requests = lock(&self.requests);
-        if requests.cancelled.remove(&fetch) {
-            return Err(cancelled());
-        }
-        if requests.open.len() >= MOST_OPEN {
+        let mut all = lock(&self.open);
+        if all.len() >= MOST_OPEN {
             let message = format!(
                 "more than {MOST_OPEN} requests are open: read the bodies of their responses, or cancel them"
             );
             return Err(Failure::new(Kind::Limit, message));
         }
-        if requests.open.contains_key(&fetch) {
+        if all.contains_key(&fetch) {
             return Err(Failure::new(Kind::Request, format!("the request {fetch} has been started before")));
+        }
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= FETCHES_AT_ONCE {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Failure::new(Kind::Limit, format!("more than {FETCHES_AT_ONCE} requests at once")));
         }
         let open = Arc::new(Open {
             cancelled: watch::Sender::new(false),
             upload: AsyncMutex::new(sender),
             download: AsyncMutex::new(None),
         });
-        requests.open.insert(fetch, open.clone());
+        all.insert(fetch, open.clone());
         Ok(open)
     }
 
     fn find(&self, fetch: u32) -> Result<Arc<Open>, Failure> {
-        let found = lock(&self.requests).open.get(&fetch).cloned();
+        let found = lock(&self.open).get(&fetch).cloned();
         found.ok_or_else(|| Failure::new(Kind::Cancelled, "the request has ended"))
     }
 
     fn close(&self, fetch: u32) -> Option<Arc<Open>> {
-        lock(&self.requests).open.remove(&fetch)
-    }
-
-    fn cancel(&self, fetch: u32) {
-        let mut requests = lock(&self.requests);
-        if let Some(open) = requests.open.remove(&fetch) {
-            open.cancelled.send_replace(true);
-        } else if requests.cancelled.len() < MOST_CANCELLED {
-            // Calls are worked on beside each other: the start may come after its cancellation.
-            requests.cancelled.insert(fetch);
-        }
+        lock(&self.open).remove(&fetch)
     }
 
     fn count_upload(&self, bytes: usize) -> Result<(), Failure> {
@@ -210,8 +211,7 @@ impl Fetches {
         Ok(())
     }
 
-    async fn write(&self, fetch: u32, part: Option<Part>) -> Result<FetchAnswer, Failure> {
-        let open = self.find(fetch)?;
+    async fn write(&self, open: &Open, part: Option<Part>) -> Result<FetchAnswer, Failure> {
         let ended = || Failure::new(Kind::Cancelled, "the request takes no more of its body");
         let counted = self.count_upload(part.as_ref().map_or(0, |Part(bytes)| bytes.len()));
         let sent = open.unless_cancelled(async {
@@ -230,8 +230,7 @@ impl Fetches {
         Ok(FetchAnswer::Done)
     }
 
-    async fn read(&self, fetch: u32) -> Result<FetchAnswer, Failure> {
-        let open = self.find(fetch)?;
+    async fn read(&self, fetch: u32, open: &Open) -> Result<FetchAnswer, Failure> {
         let read = open.unless_cancelled(async {
             let mut download = open.download.lock().await;
             let body = download.as_mut();
@@ -253,23 +252,13 @@ impl Fetches {
     }
 }
 
-/// A request that waits for the head of its response.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicUsize) -> Result<Self, Failure> {
-        let waiting = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) < FETCHES_AT_ONCE {
-            return Ok(waiting);
-        }
-        Err(Failure::new(Kind::Limit, format!("more than {FETCHES_AT_ONCE} requests at once")))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// A call whose first half is done.
+pub(super) enum Admitted {
+    Start(u32, Arc<Open>, Box<Request>),
+    Write(Arc<Open>, Option<Part>),
+    Read(u32, Arc<Open>),
+    Cancel,
+    Refused(Failure),
 }
 
 impl Open {
@@ -305,3 +294,6 @@ fn describe(response: &Response, first: Vec<u8>, complete: bool) -> FetchHead {
         complete,
     }
 }
+
+#[cfg(test)]
+mod tests;
