@@ -33,7 +33,7 @@ mod watchdog;
 use std::{io, os::fd::RawFd, process::ExitCode, rc::Rc, sync::Arc, time::Duration};
 
 use deno_core::{JsRuntime, v8};
-use isochron::runtime::protocol::{FromRunner, Run, Sandbox, Settings};
+use isochron::runtime::protocol::{End, FromRunner, Run, Sandbox, Settings};
 use rand::{TryRng, rngs::SysRng};
 use tokio::sync::mpsc;
 
@@ -142,7 +142,9 @@ async fn serve_runs(
         let Some(run) = runs.recv().await else { return };
         let Isolate { entries, runtime } = &mut isolate;
         let done = drive::run(RunContext { runtime, entries, shared, settings }, *run).await;
+        let returned = matches!(done.end, End::Returned { .. });
         shared.outbox.send(&FromRunner::Done(Box::new(done)));
+        library::end_run(runtime, returned);
         drop(isolate);
     }
 }

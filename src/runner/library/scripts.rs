@@ -118,20 +118,21 @@ const FETCH_SCRIPTS: &[(&str, &str)] = scripts![
     "23_response.js",
 ];
 
-/// The text of a script, as the body of a function.
-pub(crate) fn find(name: &str) -> Option<&'static str> {
+/// The name and the text of a script, as the body of a function.
+pub(crate) fn find(name: &str) -> Option<(&'static str, &'static str)> {
     let of_this_name = |(known, _): &&(&str, &str)| *known == name;
     match OURS.iter().chain(VENDORED).find(of_this_name) {
-        Some((_, text)) => Some(text),
+        Some((name, text)) => Some((name, text)),
         None => find_web_script(name),
     }
 }
 
 /// A script of `deno_web`, with `return` before its expression; made once per process.
-fn find_web_script(name: &str) -> Option<&'static str> {
+fn find_web_script(name: &str) -> Option<(&'static str, &'static str)> {
     static WRAPPED: Mutex<Option<HashMap<&'static str, &'static str>>> = Mutex::new(None);
     let (name, text) = WEB_SCRIPTS.iter().chain(FETCH_SCRIPTS).find(|(specifier, _)| *specifier == name)?;
     let mut wrapped = WRAPPED.lock().unwrap_or_else(PoisonError::into_inner);
     let wrapped = wrapped.get_or_insert_default();
-    Some(wrapped.entry(name).or_insert_with(|| String::leak(wrap_lazy_ext_script(text))))
+    let text: &'static str = wrapped.entry(name).or_insert_with(|| String::leak(wrap_lazy_ext_script(text)));
+    Some((name, text))
 }
