@@ -20,7 +20,7 @@ use isochron::{
 };
 use serde_json::json;
 
-use super::{Settings, USAGE, fail, paint::Paint, run::position, say, suggest::hint};
+use super::{FolderSettings, USAGE, ensure_folder, fail, paint::Paint, run::position, say, suggest::hint};
 
 /// Load every handler and read tasks.json, without a server, and report all problems.
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    settings: Settings,
+    settings: FolderSettings,
 }
 
 pub(super) fn main(options: &Options) -> ExitCode {
@@ -83,6 +83,7 @@ impl Checked {
 }
 
 async fn check(config: &Config) -> anyhow::Result<Checked> {
+    ensure_folder(config)?;
     let files = Files::new(&config.tasks);
     let mut settings = app::pool_settings(config);
     (settings.min, settings.max) = (1, 1);

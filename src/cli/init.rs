@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Settings, USAGE, fail, new::write_new, say};
+use super::{FolderSettings, USAGE, fail, new::write_new, say};
 
 /// The files of `tasks/` that the binary carries.
 const FILES: &[(&str, &str)] = &[
@@ -17,7 +17,7 @@ const FILES: &[(&str, &str)] = &[
 #[derive(Debug, Args)]
 pub(super) struct Options {
     #[command(flatten)]
-    settings: Settings,
+    settings: FolderSettings,
 }
 
 pub(super) fn main(options: &Options) -> ExitCode {

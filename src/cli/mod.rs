@@ -80,6 +80,34 @@ pub(crate) struct Settings {
     config: Option<PathBuf>,
 }
 
+/// Settings of commands that work on files alone.
+#[derive(Debug, Args)]
+pub(crate) struct FolderSettings {
+    /// The handlers' folder [default: tasks]
+    #[arg(long, value_name = "DIR")]
+    tasks: Option<String>,
+    /// A file with settings [default: isochron.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl FolderSettings {
+    fn load(&self) -> anyhow::Result<Config> {
+        let (tasks, config) = (self.tasks.clone(), self.config.clone());
+        Settings { listen: None, tasks, data: None, log_format: None, log: None, config }.load()
+    }
+}
+
+/// Checks that the folder of the handlers is there.
+fn ensure_folder(config: &Config) -> anyhow::Result<()> {
+    let folder = config.tasks.display();
+    anyhow::ensure!(
+        config.tasks.is_dir(),
+        "there is no folder {folder}: name it with --tasks, or make a handler in it with `isochron new`"
+    );
+    Ok(())
+}
+
 impl Settings {
     fn load(&self) -> anyhow::Result<Config> {
         let flags: Vec<(&str, String)> = [

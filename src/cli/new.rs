@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use isochron::domain::draft::handler_name;
 
-use super::{Settings, USAGE, fail, say};
+use super::{FolderSettings, USAGE, fail, say};
 
 /// The types of handlers, for editors.
 const TYPES: &str = include_str!("../../runtime-js/handler.d.ts");
@@ -30,7 +30,7 @@ pub(super) struct Options {
     #[arg(long)]
     ts: bool,
     #[command(flatten)]
-    settings: Settings,
+    settings: FolderSettings,
 }
 
 pub(super) fn main(options: &Options) -> ExitCode {

@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, watch as channel};
 
 pub(super) use self::report::position;
 use self::{report::Report, watch::Watch};
-use super::{INTERRUPTED, Settings, USAGE, fail, suggest::hint};
+use super::{INTERRUPTED, Settings, USAGE, ensure_folder, fail, suggest::hint};
 
 /// Ends of the names of handlers' files, which may stand behind a handler's name on the command line.
 const ENDS: [&str; 6] = [".js", ".cjs", ".mjs", ".ts", ".cts", ".mts"];
@@ -82,6 +82,7 @@ fn read_params(text: &str) -> anyhow::Result<Map<String, Value>> {
 }
 
 async fn run(options: Options, params: Map<String, Value>, config: Config) -> anyhow::Result<ExitCode> {
+    ensure_folder(&config)?;
     let files = Files::new(&config.tasks);
     let handler = name_of(&options.handler, &config.tasks);
     if let Err(error) = files.entry(&handler)

@@ -146,6 +146,16 @@ fn check_reads_tasks_jsonc_and_names_a_second_file() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_named() {
+    let home = Home::new();
+    for arguments in [["check", "--tasks", "elsewhere"].as_slice(), &["run", "x", "--tasks", "elsewhere"]] {
+        let ran = home.run(arguments);
+        assert_eq!(ran.code(), Some(1), "{ran:?}");
+        assert!(ran.err().contains("there is no folder elsewhere"), "{ran:?}");
+    }
+}
+
+#[test]
 fn a_name_that_is_nearly_right_is_told_the_nearest() {
     let home = Home::new();
     home.write("greet", "module.exports = () => 1");
