@@ -108,13 +108,13 @@ class ResponseBody extends InnerBody {
     if (this.#isStream()) return super.consume();
     if (this.streamOrStatic.consumed) throw new TypeError("Body already consumed");
     this.streamOrStatic.consumed = true;
+    if (this.#failed) throw this.#failure;
     return this.#collect();
   }
 
   async #collect() {
     const collector = new Collector();
     for (;;) {
-      if (this.#failed) throw this.#failure;
       let bytes;
       try {
         bytes = await this.#source.read(collector.reserve());

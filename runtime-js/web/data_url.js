@@ -10,9 +10,9 @@ const {
   StringPrototypeSlice,
   StringPrototypeStartsWith,
   StringPrototypeTrim,
+  TypedArrayPrototypeGetBuffer,
   TypedArrayPrototypeGetByteLength,
   Uint8Array,
-  TypedArrayPrototypeGetBuffer,
 } = primordials;
 const { load } = __isochron;
 const { parseMimeType, serializeMimeType } = load("ext:deno_web/01_mimesniff.js");
@@ -61,7 +61,8 @@ function percentDecode(source) {
     }
     target[size++] = byte;
   }
-  return new Uint8Array(TypedArrayPrototypeGetBuffer(target), 0, size);
+  // A copy whose buffer has exactly these bytes.
+  return new Uint8Array(new Uint8Array(TypedArrayPrototypeGetBuffer(target), 0, size));
 }
 
 /** The value of a hexadecimal digit; -1 if the byte is none. */

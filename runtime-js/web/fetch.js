@@ -40,7 +40,7 @@ async function fetch(input, init = undefined) {
   }
   const url = withoutFragment(inner.url());
   const scheme = StringPrototypeSlice(url, 0, StringPrototypeIndexOf(url, ":"));
-  if (scheme === "data") return fetchData(url);
+  if (scheme === "data") return fetchData(inner, url);
   if (scheme !== "http" && scheme !== "https") {
     throw failed(
       scheme === "blob"
@@ -123,7 +123,7 @@ function makeResponse(head, url) {
   return response;
 }
 
-function fetchData(url) {
+function fetchData(inner, url) {
   const { parseDataUrl } = require("./data_url.js");
   const data = parseDataUrl(url);
   if (data === undefined) throw failed("the data: URL is malformed");
@@ -131,9 +131,11 @@ function fetchData(url) {
   response.type = "basic";
   response.headerList = [["content-type", data.type]];
   response.urlList = [url];
-  response.body = new InnerBody({ body: data.bytes, consumed: false });
-  response.body.source = data.bytes;
-  response.body.length = TypedArrayPrototypeGetByteLength(data.bytes);
+  if (inner.method !== "HEAD") {
+    response.body = new InnerBody({ body: data.bytes, consumed: false });
+    response.body.source = data.bytes;
+    response.body.length = TypedArrayPrototypeGetByteLength(data.bytes);
+  }
   return fromInnerResponse(response, "immutable");
 }
 

@@ -1,12 +1,36 @@
-// Request of deno_fetch, with the standard's rule for a body that is a stream.
+// Request of deno_fetch, with the standard's rules for streams and for URLs with a password.
 "use strict";
 
 const { primordials } = __bootstrap;
-const { ObjectDefineProperty, ObjectPrototypeIsPrototypeOf, TypeError } = primordials;
+const {
+  ObjectDefineProperty,
+  ObjectPrototypeIsPrototypeOf,
+  ReflectApply,
+  ReflectGetOwnPropertyDescriptor,
+  StringPrototypeIncludes,
+  TypeError,
+} = primordials;
 const { load } = __isochron;
 const webidl = load("ext:deno_webidl/00_webidl.js");
 const { ReadableStreamPrototype } = load("ext:deno_web/06_streams.js");
 const { Request, RequestPrototype, toInnerRequest } = load("ext:deno_fetch/23_request.js");
+
+const { URL } = load("ext:deno_web/00_url.js");
+const getterOf = (name) => ReflectGetOwnPropertyDescriptor(URL.prototype, name).get;
+const userOf = getterOf("username");
+const passwordOf = getterOf("password");
+
+const readInput = webidl.converters.RequestInfo_DOMString;
+webidl.converters.RequestInfo_DOMString = (value, prefix, context, options) => {
+  const input = readInput(value, prefix, context, options);
+  if (typeof input === "string" && StringPrototypeIncludes(input, "@")) {
+    const url = new URL(input);
+    if (ReflectApply(userOf, url, []) !== "" || ReflectApply(passwordOf, url, []) !== "") {
+      throw new TypeError(`${prefix}: the URL has a user name or a password: send an authorization header`);
+    }
+  }
+  return input;
+};
 
 const readInit = webidl.converters.RequestInit;
 webidl.converters.RequestInit = (value, prefix, context, options) => {

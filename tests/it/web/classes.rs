@@ -64,6 +64,7 @@ fn requests_and_responses_hold_bodies_of_every_kind() {
            streamed: await told(() => new Request('http://host/', { method: 'POST', body: new ReadableStream() })),
            half: new Request('http://host/', { method: 'POST', body: new ReadableStream(), duplex: 'half' }).duplex,
            methods: await Promise.all(['CONNECT', 'trace', 'Track', 'a b'].map((method) => told(() => new Request('http://host/', { method })))),
+           named: (await told(() => new Request('http://user:word@host/'))).split(':')[0],
            relative: (await told(() => new Request('/path'))).split(':')[0],
            get: (await told(() => new Request('http://host/', { body: 'x' }))).split(':')[0],
          };",
@@ -85,6 +86,7 @@ fn requests_and_responses_hold_bodies_of_every_kind() {
             "streamed": "TypeError: Failed to construct 'Request': a body that is a stream needs the option duplex: 'half'",
             "half": "half",
             "methods": [forbidden, forbidden, forbidden, "TypeError: Method is not valid"],
+            "named": "TypeError",
             "relative": "TypeError",
             "get": "TypeError",
         })

@@ -8,9 +8,11 @@ use aes_gcm::{
         cipher::{BlockCipherDecrypt, BlockCipherEncrypt, consts},
     },
 };
+use deno_error::JsErrorBox;
+use ghash::{GHash, universal_hash::UniversalHash};
 use subtle::ConstantTimeEq;
 
-use super::{Answer, Arguments, Outcome, not_supported, operation_error};
+use super::{Answer, Arguments, Outcome, operation_error};
 
 const KEY: &str = "an AES key has 16, 24 or 32 bytes";
 
@@ -46,28 +48,21 @@ fn gcm_decrypt(key: &[u8], nonce: &[u8], data: &[u8], associated: &[u8], tag: us
 }
 
 /// Encrypts a buffer and returns its tag of 16 bytes.
-fn gcm(
-    key: &[u8],
-    nonce: &[u8],
-    associated: &[u8],
-    buffer: &mut [u8],
-) -> Result<[u8; 16], deno_error::JsErrorBox> {
+fn gcm(key: &[u8], nonce: &[u8], associated: &[u8], buffer: &mut [u8]) -> Result<[u8; 16], JsErrorBox> {
     macro_rules! encrypt {
-        ($aes:ty, $nonce:ty) => {{
-            let cipher = AesGcm::<$aes, $nonce>::new_from_slice(key).map_err(|_| operation_error(KEY))?;
+        ($aes:ty) => {{
+            let cipher =
+                AesGcm::<$aes, consts::U12>::new_from_slice(key).map_err(|_| operation_error(KEY))?;
             let nonce = nonce.try_into().map_err(|_| operation_error("the iv has another length"))?;
             cipher.encrypt_inout_detached(nonce, associated, buffer.into())
         }};
     }
     let tag = match (key.len(), nonce.len()) {
-        (16, 12) => encrypt!(Aes128, consts::U12),
-        (24, 12) => encrypt!(Aes192, consts::U12),
-        (32, 12) => encrypt!(Aes256, consts::U12),
-        (16, 16) => encrypt!(Aes128, consts::U16),
-        (24, 16) => encrypt!(Aes192, consts::U16),
-        (32, 16) => encrypt!(Aes256, consts::U16),
-        (16 | 24 | 32, _) => return Err(not_supported("the iv of AES-GCM has 12 or 16 bytes here")),
-        _ => return Err(operation_error(KEY)),
+        (16, 12) => encrypt!(Aes128),
+        (24, 12) => encrypt!(Aes192),
+        (32, 12) => encrypt!(Aes256),
+        (_, 0) => return Err(operation_error("the iv of AES-GCM is empty")),
+        _ => return Cipher::new(key)?.encrypt_galois(nonce, associated, buffer),
     };
     Ok(tag.map_err(|_| operation_error("AES-GCM failed: the data is too long"))?.into())
 }
@@ -80,7 +75,7 @@ enum Cipher {
 }
 
 impl Cipher {
-    fn new(key: &[u8]) -> Result<Self, deno_error::JsErrorBox> {
+    fn new(key: &[u8]) -> Result<Self, JsErrorBox> {
         let wrong = |_| operation_error(KEY);
         Ok(match key.len() {
             16 => Self::Short(Box::new(Aes128::new_from_slice(key).map_err(wrong)?)),
@@ -107,6 +102,37 @@ impl Cipher {
             Self::Long(aes) => aes.decrypt_block(&mut inner),
         }
         *block = inner.into();
+    }
+
+    /// GCM with an `iv` of any length but 12 bytes, which the crate does not offer (NIST SP 800-38D).
+    fn encrypt_galois(
+        &self,
+        nonce: &[u8],
+        associated: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<[u8; 16], JsErrorBox> {
+        let mut key = [0; 16];
+        self.encrypt(&mut key);
+        let hash = |parts: [&[u8]; 2], lengths: [usize; 2]| -> [u8; 16] {
+            let mut hash = GHash::new(&key.into());
+            hash.update_padded(parts[0]);
+            hash.update_padded(parts[1]);
+            let bits = |length: usize| (length as u128) << 3;
+            hash.update(&[(bits(lengths[0]) << 64 | bits(lengths[1])).to_be_bytes().into()]);
+            hash.finalize().into()
+        };
+        let start = hash([nonce, &[]], [0, nonce.len()]);
+        let number = u128::from_be_bytes(start);
+        let next = (number & !0xffff_ffff) | (number.wrapping_add(1) & 0xffff_ffff);
+        let Answer::Bytes(encrypted) = self.count(&next.to_be_bytes(), buffer, 32)? else {
+            return Err(operation_error("AES-GCM failed"));
+        };
+        buffer.copy_from_slice(&encrypted);
+        let mut tag = start;
+        self.encrypt(&mut tag);
+        let sum = hash([associated, buffer], [associated.len(), buffer.len()]);
+        tag.iter_mut().zip(sum).for_each(|(byte, other)| *byte ^= other);
+        Ok(tag)
     }
 
     /// CBC with the padding of PKCS #7.
@@ -171,6 +197,6 @@ impl Cipher {
     }
 }
 
-fn block(bytes: &[u8]) -> Result<[u8; 16], deno_error::JsErrorBox> {
+fn block(bytes: &[u8]) -> Result<[u8; 16], JsErrorBox> {
     bytes.try_into().map_err(|_| operation_error("the iv or counter has 16 bytes"))
 }
