@@ -145,7 +145,8 @@ impl Raw {
 
 impl AsyncBufRead for Raw {
     fn poll_fill_buf(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        while self.part.is_empty() {
+        // A body with a length is over at its last byte, before its connection says so.
+        while self.part.is_empty() && !self.body.is_end_stream() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 None => break,
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),

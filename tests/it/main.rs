@@ -2,6 +2,7 @@
 //!
 //! - [`api`]: does a request get the answer that clients have been written against?
 //! - [`handlers`]: may a file in `tasks/` rely on this?
+//! - [`network`]: which addresses does a handler reach, and when do its requests end?
 //! - [`node`]: do programs written for Node find here the functions that they call?
 //! - [`sandbox`]: can a handler harm the server, the machine or another run?
 //! - [`scheduling`]: does a task run when it should?
@@ -16,6 +17,7 @@ mod documents;
 mod durability;
 mod handlers;
 mod harness;
+mod network;
 mod node;
 mod operating;
 mod rooms;

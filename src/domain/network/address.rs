@@ -1,10 +1,9 @@
 //! Classes of addresses that are not public unicast.
 //!
 //! Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its updates) and
-//! the IPv6 address space registry (RFC 4291). Where a registry calls a part of a special block
-//! globally reachable (anycast addresses of protocols in 192.0.0.0/24 and 2001::/23, AS112), the
-//! block is refused here all the same, but for AS112 and AMT in IPv4 and IPv6, which look like any
-//! other public network.
+//! the IPv6 address space registry (RFC 4291). Blocks that a registry calls globally reachable are
+//! public here if they are networks like any other (AS112 and AMT in IPv4, AS112 in 2620:4f:8000::/48).
+//! Single anycast addresses inside 192.0.0.0/24 and 2001::/23 are refused with their block.
 
 use std::{
     fmt,

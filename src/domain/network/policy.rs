@@ -4,6 +4,15 @@ use std::net::IpAddr;
 
 use super::{AddressClass, NetRule, classify};
 
+/// Ports of other protocols, whose servers may take a request for commands (Fetch standard, "bad
+/// port"). Sorted.
+const BLOCKED_PORTS: [u16; 83] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103,
+    104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514,
+    515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723,
+    2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
+
 /// The server's rules.
 #[derive(Debug, Clone, Default)]
 pub struct NetPolicy {
@@ -89,16 +98,18 @@ impl Reach {
         {
             return Err(refuse_beyond(grant, &address.to_string(), port));
         }
+        let is_open = |rule: &NetRule| names(rule) && rule.has_own_port();
+        if BLOCKED_PORTS.contains(&port) && !self.allow.iter().any(is_open) {
+            let rule = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+            return Err(format!(
+                "{shown} is refused: the Fetch standard blocks port {port}, which is not for HTTP; \
+                 net.allow = [\"{rule}\"] would allow it"
+            ));
+        }
         match classify(address) {
             Some(class) if !self.allow.iter().any(names) => Err(refuse_class(&shown, host, class)),
             _ => Ok(()),
         }
-    }
-
-    /// Whether `net.allow` itself names a host or an address.
-    #[must_use]
-    pub fn allows(&self, host: &str, address: IpAddr, port: u16) -> bool {
-        self.allow.iter().any(|rule| rule.names_host(host, port) || rule.names_address(address, port))
     }
 }
 

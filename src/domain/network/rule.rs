@@ -55,6 +55,12 @@ impl NetRule {
         matches!(self.target, Target::Block(_))
     }
 
+    /// Whether it is for one port only.
+    #[must_use]
+    pub fn has_own_port(&self) -> bool {
+        self.port.is_some()
+    }
+
     fn has_port(&self, port: u16) -> bool {
         self.port.is_none_or(|only| only == port)
     }

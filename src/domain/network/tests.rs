@@ -195,3 +195,15 @@ fn the_most_exact_grant_counts_and_only_narrows() {
     // A grant opens nothing that the server does not.
     assert!(exact.check_address("x.example", address("10.0.0.1"), 80).is_err());
 }
+
+#[test]
+fn ports_of_other_protocols_need_a_rule_with_the_port() {
+    let public = address("8.8.8.8");
+    let refused = NetPolicy::default().reach_of("h").check_address("a.example", public, 25);
+    let words = "net.allow = [\"a.example:25\"] would allow it";
+    assert!(refused.as_ref().is_err_and(|text| text.contains(words)), "{refused:?}");
+    for (rule, open) in [("a.example", false), ("a.example:25", true), ("8.8.8.8:25", true)] {
+        let policy = NetPolicy { allow: rules(&[rule]), ..NetPolicy::default() };
+        assert_eq!(policy.reach_of("h").check_address("a.example", public, 25).is_ok(), open, "{rule}");
+    }
+}

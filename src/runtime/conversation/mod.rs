@@ -161,6 +161,14 @@ pub(super) async fn converse(
     RunReport { verdict, modules: conversation.modules, alive }
 }
 
+/// A host call that has been answered.
+struct Answered {
+    call: u32,
+    /// Whether it was about a request.
+    of_fetch: bool,
+    answer: Result<Answer, String>,
+}
+
 struct Conversation<'a> {
     resources: &'a Resources<'a>,
     modules: Vec<(String, [u8; 32])>,
@@ -172,7 +180,7 @@ struct Conversation<'a> {
     /// Answers the run's host calls.
     answers: Arc<dyn RunCalls>,
     /// The host calls under way. They end with the conversation.
-    calls: JoinSet<(u32, Result<Answer, String>)>,
+    calls: JoinSet<Answered>,
     /// Host calls made so far, but for those about requests.
     calls_made: u32,
     /// The calls about requests among `calls`.
@@ -288,11 +296,12 @@ impl<'a> Conversation<'a> {
         self.count_call(&question)?;
         if matches!(question, HostCall::Module { .. }) && self.module_bytes >= MODULE_BYTES {
             let error = format!("more than {} MiB of modules in one run", MODULE_BYTES >> 20);
-            self.calls.spawn(async move { (call, Err(error)) });
+            self.calls.spawn(async move { Answered { call, of_fetch: false, answer: Err(error) } });
             return Ok(());
         }
+        let of_fetch = matches!(question, HostCall::Fetch(_));
         let answer = self.answers.clone().answer(question);
-        self.calls.spawn(async move { (call, answer.await) });
+        self.calls.spawn(async move { Answered { call, of_fetch, answer: answer.await } });
         Ok(())
     }
 
@@ -315,13 +324,10 @@ impl<'a> Conversation<'a> {
     }
 
     /// The reply to a host call that has been answered.
-    fn reply(
-        &mut self,
-        engine: &str,
-        answered: Result<(u32, Result<Answer, String>), JoinError>,
-    ) -> io::Result<ToRunner> {
-        let (call, answer) =
+    fn reply(&mut self, engine: &str, answered: Result<Answered, JoinError>) -> io::Result<ToRunner> {
+        let Answered { call, of_fetch, answer } =
             answered.map_err(|error| io::Error::other(format!("its call broke off: {error}")))?;
+        self.fetch_calls -= usize::from(of_fetch);
         let answer = answer.map(|answer| match answer {
             Answer::Module(source) => {
                 self.module_bytes += source.text.len();
@@ -329,11 +335,7 @@ impl<'a> Conversation<'a> {
                 let cache = self.resources.caches.get(engine, &source.hash);
                 Answer::Module(Source { cache, ..source })
             }
-            Answer::Fetch(answer) => {
-                self.fetch_calls = self.fetch_calls.saturating_sub(1);
-                Answer::Fetch(answer)
-            }
-            Answer::Json(text) => Answer::Json(text),
+            other => other,
         });
         Ok(ToRunner::Reply { call, answer })
     }

@@ -16,7 +16,7 @@ use crate::{
     domain::{execution::Traffic, source::SourceKind},
     runtime::{
         Grants, Later, RunCalls,
-        protocol::{Context, FrameBuffer, Mode, SystemCall, encode},
+        protocol::{Context, FetchCall, FrameBuffer, Mode, SystemCall, encode},
     },
 };
 
@@ -220,6 +220,26 @@ async fn a_runner_that_makes_more_calls_altogether_than_it_may_is_ended() {
 }
 
 #[tokio::test]
+async fn calls_about_requests_have_a_budget_of_their_own() {
+    let read = || FromRunner::Call { call: 1, question: HostCall::Fetch(FetchCall::Read { fetch: 1 }) };
+    let never = Arc::new(Counted { never: true, ..Counted::default() });
+    let verdict = verdict_on(&never, move |runner| while runner.send(&read()) {}).await;
+    assert!(error_of(&verdict).contains("more calls"), "{verdict:?}");
+    let asked = never.asked.load(Ordering::SeqCst);
+    assert!((33..=FETCH_CALLS_AT_ONCE).contains(&asked), "{asked} were worked on");
+    let calls: Arc<Counted> = Arc::default();
+    let verdict = verdict_on(&calls, move |runner| {
+        for _ in 0..CALLS_PER_RUN + 1 {
+            runner.send(&read());
+            runner.receive();
+        }
+        assert!(runner.call(2) && runner.receive().is_some());
+        runner.returns("1");
+    });
+    assert_eq!(verdict.await.ending, Ending::Completed { result: 1.into() });
+}
+
+#[tokio::test]
 async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
     let calls: Arc<Counted> = Arc::default();
     let (caches, host_calls) = (Caches::default(), calls.clone() as Arc<dyn HostCalls>);
@@ -231,12 +251,13 @@ async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
     for call in 0..33 {
         conversation.call(call, module()).expect("within the limits of calls");
         let answered = conversation.calls.join_next().await.expect("a call is under way");
-        if let Ok((_, Err(error))) = &answered {
+        if let Ok(Answered { answer: Err(error), .. }) = &answered {
             assert!(call == 32 && error.contains("256 MiB of modules"), "{call}: {error}");
             continue;
         }
         let source = Source { text: text.clone(), ..empty_source() };
-        conversation.reply("engine", Ok((call, Ok(Answer::Module(source))))).expect("a reply");
+        let answered = Answered { call, of_fetch: false, answer: Ok(Answer::Module(source)) };
+        conversation.reply("engine", Ok(answered)).expect("a reply");
     }
     assert_eq!(calls.asked.load(Ordering::SeqCst), 32);
 }
