@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     domain::{draft::Problem, step::Refused},
     scheduler::ControlError,
-    store::StoreError,
+    store::{StateError, StoreError},
 };
 
 /// An error on its way to the client. The envelope adds the request's id and logs the cause.
@@ -128,6 +128,9 @@ impl From<StoreError> for ApiError {
                 | Refused::Unmanaged
                 | Refused::Idle,
             ) => Self::conflict(error.to_string()),
+            StoreError::State(
+                StateError::TooManyEntries(_) | StateError::TooManyBytes { .. } | StateError::NotANumber(_),
+            ) => Self::conflict(error.to_string()),
             StoreError::InProgress(_) => Self::conflict("Task is still running"),
             StoreError::NoSpace { .. } => {
                 let mut refused =
@@ -136,9 +139,10 @@ impl From<StoreError> for ApiError {
                 refused
             }
             StoreError::Closed => Self::unavailable("The server is shutting down"),
-            StoreError::Refused(_) | StoreError::NotEmpty | StoreError::Backend { .. } => {
-                Self::internal(error.to_string())
-            }
+            StoreError::Refused(_)
+            | StoreError::State(StateError::NotRunning(_))
+            | StoreError::NotEmpty
+            | StoreError::Backend { .. } => Self::internal(error.to_string()),
         }
     }
 }

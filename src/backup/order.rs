@@ -3,8 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    domain::ids::{ExecutionId, TaskId},
-    store::copy::Record,
+    domain::{
+        Millis,
+        ids::{ExecutionId, TaskId},
+    },
+    store::{Owner, copy::Record},
 };
 
 /// Looks at the records of a copy one after the other. It remembers every id and name of a
@@ -17,6 +20,11 @@ pub(super) struct Order {
     task: Option<TaskId>,
     /// Executions of the task at hand, with the last piece of output.
     executions: HashMap<ExecutionId, Option<u32>>,
+    /// Keys of the entries, and planned times and names of the steps, of the task at hand.
+    entries: HashSet<String>,
+    steps: HashSet<(Millis, String)>,
+    /// Keys of the entries that all tasks share.
+    shared: HashSet<String>,
 }
 
 impl Order {
@@ -28,6 +36,8 @@ impl Order {
         match record {
             Record::Task(task) => {
                 self.executions.clear();
+                self.entries.clear();
+                self.steps.clear();
                 self.task = Some(task.id);
                 let name = &task.definition.name;
                 ensure_first(self.tasks.insert(task.id), || format!("the task {}", task.id))?;
@@ -62,7 +72,30 @@ impl Order {
             Record::Value { key, .. } => {
                 ensure_first(self.values.insert(key.clone()), || format!("the value \"{key}\""))
             }
+            Record::Step { task, scheduled_for, step } => {
+                self.ensure_behind_its_task(Owner::Task(*task), || format!("the step \"{}\"", step.name))?;
+                ensure_first(self.steps.insert((*scheduled_for, step.name.clone())), || {
+                    format!("the step \"{}\" of {task}", step.name)
+                })
+            }
+            Record::Version { owner, .. } => self.ensure_behind_its_task(*owner, || "a version".to_owned()),
+            Record::Entry { owner, key, .. } => {
+                self.ensure_behind_its_task(*owner, || format!("the entry \"{key}\""))?;
+                let keys = if *owner == Owner::Shared { &mut self.shared } else { &mut self.entries };
+                ensure_first(keys.insert(key.clone()), || format!("the entry \"{key}\""))
+            }
             Record::Audit(_) | Record::Quarantine(_) => Ok(()),
+        }
+    }
+}
+
+impl Order {
+    fn ensure_behind_its_task(&self, owner: Owner, what: impl FnOnce() -> String) -> Result<(), String> {
+        match owner {
+            Owner::Task(task) if self.task != Some(task) => {
+                Err(format!("{} does not stand behind its task {task}", what()))
+            }
+            Owner::Task(_) | Owner::Shared => Ok(()),
         }
     }
 }

@@ -138,6 +138,42 @@ impl Usage {
     }
 }
 
+/// How far a run says that it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Progress {
+    /// From 0 to 1.
+    pub fraction: f64,
+    /// A text for people.
+    pub text: Option<String>,
+}
+
+/// The state of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepStatus {
+    /// Its function has been called and has not ended.
+    Running,
+    /// Its result is kept: no later attempt calls its function again.
+    Completed,
+    /// Its function threw, or the run ended first.
+    Failed,
+}
+
+/// A step of a run (`ctx.step`), without its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepNote {
+    /// Unique within the run.
+    pub name: String,
+    /// The state.
+    pub status: StepStatus,
+    /// Milliseconds that its function took; `None` if it has not ended.
+    pub duration: Option<Millis>,
+    /// The attempt that called its function: an earlier one if the result was handed back.
+    pub attempt: u32,
+}
+
 /// The row of one attempt, or of occurrences that were skipped; its output is kept apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -176,6 +212,12 @@ pub struct Execution {
     pub output_truncated: bool,
     /// The resources that the run used.
     pub usage: Option<Usage>,
+    /// The last progress that the run reported.
+    #[serde(default)]
+    pub progress: Option<Progress>,
+    /// The steps that the run asked for, in that order.
+    #[serde(default)]
+    pub steps: Vec<StepNote>,
     /// The number of occurrences in a skip.
     pub skipped_count: Option<u64>,
     /// Epoch milliseconds of the first write.
@@ -199,6 +241,10 @@ pub struct Verdict {
     pub output_truncated: bool,
     /// The resources that the run used, if they are known.
     pub usage: Option<Usage>,
+    /// The last progress that the run reported.
+    pub progress: Option<Progress>,
+    /// The steps that the run asked for, in that order.
+    pub steps: Vec<StepNote>,
 }
 
 impl Verdict {
@@ -224,6 +270,8 @@ impl Verdict {
             handler_hash: None,
             output_truncated: false,
             usage: None,
+            progress: None,
+            steps: Vec::new(),
         }
     }
 }

@@ -81,6 +81,22 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The planned times of the occurrences that had an attempt by these facts and are over by
+    /// `later` ones: they completed, used up their attempts, were cancelled or gave way. Nothing is
+    /// kept for another attempt of them.
+    #[must_use]
+    pub fn ended_by(&self, later: &Self) -> Vec<Millis> {
+        let running = self.running.iter().map(|running| &running.occurrence);
+        let tried = running.chain(self.retries.iter().map(|retry| &retry.occurrence));
+        let times = tried.map(|occurrence| occurrence.scheduled_for);
+        times.filter(|time| later.open_times().all(|open| open != *time)).collect()
+    }
+
+    /// The planned times of the unfinished occurrences.
+    pub fn open_times(&self) -> impl Iterator<Item = Millis> {
+        self.open().map(|occurrence| occurrence.scheduled_for)
+    }
+
     /// The unfinished occurrences: running, waiting for their turn, or waiting for a retry.
     pub(super) fn open(&self) -> impl Iterator<Item = &Occurrence> {
         let running = self.running.iter().map(|running| &running.occurrence);

@@ -13,8 +13,16 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::words::{Audit, Output};
-use crate::domain::{execution::Execution, facts::Task, ids::ExecutionId};
+use super::{
+    state::{Entry, FinishedStep, Owner},
+    words::{Audit, Output},
+};
+use crate::domain::{
+    Millis,
+    execution::Execution,
+    facts::Task,
+    ids::{ExecutionId, TaskId},
+};
 
 /// A record that a store keeps; indexes and counters are none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +42,32 @@ pub enum Record {
         key: String,
         /// Any JSON.
         value: Value,
+    },
+    /// A finished step of the last task before this record.
+    Step {
+        /// The task.
+        task: TaskId,
+        /// The occurrence's planned time.
+        #[serde(rename = "scheduledFor")]
+        scheduled_for: Millis,
+        /// The step.
+        step: FinishedStep,
+    },
+    /// The last version given to entries of the last task before this record, or to shared ones.
+    Version {
+        /// The owner of the entries.
+        owner: Owner,
+        /// 1 or more.
+        version: u64,
+    },
+    /// An entry of the last task before this record, or a shared one.
+    Entry {
+        /// The owner.
+        owner: Owner,
+        /// Unique for the owner.
+        key: String,
+        /// Value, version and end.
+        entry: Entry,
     },
     /// A record in quarantine.
     #[serde(rename = "setAside")]
@@ -57,17 +91,19 @@ pub struct Quarantined {
 pub struct Cursor {
     /// The backend's key of the record copied last.
     pub(super) after: Vec<u8>,
-    /// The rows and output of the task copied last that are still to be copied.
+    /// The rows, output and entries of the task copied last that are still to be copied.
     pub(super) left: VecDeque<Left>,
 }
 
-/// A row, or the output of a row, that is still to be copied.
-#[derive(Debug, Clone, Copy)]
+/// A part of a task that is still to be copied.
+#[derive(Debug, Clone)]
 pub(super) enum Left {
     /// A row and its output.
     Row(ExecutionId),
     /// Output of a row, from this chunk on.
     Output(ExecutionId, u32),
+    /// Entries after this key of the backend.
+    Entries(Vec<u8>),
 }
 
 /// A part of a copy.
@@ -104,6 +140,15 @@ pub struct Counts {
     pub audit: u64,
     /// Values.
     pub values: u64,
+    /// Entries that handlers keep.
+    #[serde(default)]
+    pub entries: u64,
+    /// Owners of entries whose last version is known.
+    #[serde(default)]
+    pub versions: u64,
+    /// Finished steps of occurrences that go on.
+    #[serde(default)]
+    pub steps: u64,
     /// Records in quarantine.
     #[serde(rename = "setAside")]
     pub quarantined: u64,
@@ -118,6 +163,9 @@ impl Counts {
             Record::Output(_) => &mut self.output,
             Record::Audit(_) => &mut self.audit,
             Record::Value { .. } => &mut self.values,
+            Record::Entry { .. } => &mut self.entries,
+            Record::Version { .. } => &mut self.versions,
+            Record::Step { .. } => &mut self.steps,
             Record::Quarantine(_) => &mut self.quarantined,
         } += 1;
     }
@@ -125,11 +173,12 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { tasks, executions, output, audit, values, quarantined } = self;
+        let Self { tasks, executions, output, audit, values, entries, versions: _, steps, quarantined } =
+            self;
         write!(
             f,
             "{tasks} tasks, {executions} executions, {output} pieces of output, {audit} audit records, \
-             {values} values, {quarantined} in quarantine"
+             {values} values, {entries} entries of handlers, {steps} steps, {quarantined} in quarantine"
         )
     }
 }

@@ -1,4 +1,4 @@
-//! Store: keeps tasks, executions and their output.
+//! Store: keeps tasks, executions and their output, and the state of handlers.
 //!
 //! A change resolves only when it would survive a loss of power; reads never wait for writers.
 //! A store decides nothing about tasks: it calls the given decision with the current task and its own
@@ -10,18 +10,24 @@
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod copy;
-#[cfg(test)]
 pub(crate) mod memory;
 pub mod sled;
 pub mod space;
+mod state;
 mod words;
 
 use serde_json::{Map, Value};
 
 use self::copy::{Cursor, Import, Part};
-pub use self::words::{
-    Answer, Audit, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
-    ScrubState, StoreError, TaskQuery, TaskSort, TaskView,
+pub use self::{
+    state::{
+        Change, Edit, Edited, Entries, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep,
+        LONGEST_KEY, LONGEST_TTL, LONGEST_VALUE, Owner, Quota, StateError, Steps,
+    },
+    words::{
+        Answer, Audit, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
+        ScrubState, StoreError, TaskQuery, TaskSort, TaskView,
+    },
 };
 use crate::domain::{
     Millis,
@@ -101,10 +107,19 @@ pub trait Upkeep {
     fn close(&self) -> Answer<()>;
 }
 
-/// All five traits of a store. See the module for the rules.
-pub trait Store: Tasks + History + Values + Copies + Upkeep + Send + Sync + 'static {}
+/// All traits of a store. See the module for the rules.
+pub trait Store:
+    Tasks + History + Values + Entries + Steps + Copies + Upkeep + Send + Sync + 'static
+{
+}
 
-impl<S: Tasks + History + Values + Copies + Upkeep + Send + Sync + 'static> Store for S {}
+impl<S: Tasks + History + Values + Entries + Steps + Copies + Upkeep + Send + Sync + 'static> Store for S {}
+
+/// Makes an empty store in memory, for a run without a server. It is gone with the process.
+#[must_use]
+pub fn in_memory(now: Now) -> std::sync::Arc<dyn Store> {
+    std::sync::Arc::new(memory::MemoryStore::open(&std::sync::Arc::default(), now))
+}
 
 /// Makes an answer that resolves at once.
 pub(crate) fn ready<T: Send + 'static>(result: Result<T, StoreError>) -> Answer<T> {

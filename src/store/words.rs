@@ -4,6 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::state::StateError;
 use crate::domain::{
     Millis,
     execution::{Execution, ExecutionStatus, Line, Trigger},
@@ -50,6 +51,9 @@ pub enum StoreError {
     /// The task's facts do not allow the step.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A write to the state of handlers is refused.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// A task cannot be deleted while executions of it are in progress; their ids.
     #[error("the task has {} executions in progress", .0.len())]
     InProgress(Vec<ExecutionId>),

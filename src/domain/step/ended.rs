@@ -102,6 +102,8 @@ fn ended_row(task: &Task, running: &Running, verdict: Verdict, now: i64) -> Exec
     row.handler_hash = verdict.handler_hash;
     row.output_truncated = verdict.output_truncated;
     row.usage = verdict.usage;
+    row.progress = verdict.progress;
+    row.steps = verdict.steps;
     row.updated_at = now.max(row.created_at);
     match verdict.ending {
         Ending::Completed { result } => {

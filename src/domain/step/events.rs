@@ -36,6 +36,13 @@ pub enum Event {
         /// Counts the pieces of output of one execution from 0.
         chunk: u32,
     },
+    /// An attempt has reported its progress.
+    Progress {
+        /// The task.
+        task: TaskId,
+        /// The attempt's row.
+        execution: ExecutionId,
+    },
     /// An attempt is over and its row is closed.
     Ended {
         /// The task.
@@ -65,7 +72,9 @@ impl Event {
                 closed == execution
             }
             Self::TaskDeleted { task: deleted } => deleted == task,
-            Self::TaskChanged { .. } | Self::Started { .. } | Self::Output { .. } => false,
+            Self::TaskChanged { .. } | Self::Started { .. } | Self::Output { .. } | Self::Progress { .. } => {
+                false
+            }
         }
     }
 }

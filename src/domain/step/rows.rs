@@ -49,6 +49,8 @@ impl Execution {
             result: None,
             output_truncated: false,
             usage: None,
+            progress: None,
+            steps: Vec::new(),
             skipped_count: None,
             created_at: now,
             updated_at: now,

@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     domain::{
         Millis,
-        execution::{Execution, Line},
+        execution::{Execution, Line, Progress},
         facts::Task,
         ids::{ExecutionId, TaskId},
         step::{Policy, Refused, Step},
@@ -22,8 +22,9 @@ use crate::{
         world::{Process, pass},
     },
     store::{
-        Answer, Audit, Claimed, Copies, Decision, ExecutionQuery, History, Now, Output, Page, Removal,
-        Report, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+        Answer, Audit, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
+        ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Steps,
+        StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
         copy::{Cursor, Import, Part},
         memory::{
             MemoryStore,
@@ -363,6 +364,46 @@ impl Values for FaultyStore {
 
     fn get(&self, key: String) -> Answer<Option<Value>> {
         self.0.memory.get(key)
+    }
+}
+
+impl Entries for FaultyStore {
+    fn entry(&self, owner: Owner, key: String) -> Answer<Option<Entry>> {
+        self.0.memory.entry(owner, key)
+    }
+
+    fn entries(&self, owner: Owner, query: EntryQuery) -> Answer<EntryPage> {
+        self.0.memory.entries(owner, query)
+    }
+
+    fn edit(&self, edit: Edit) -> Answer<Edited> {
+        let edited = edit.clone();
+        self.perform("edit", false, prepare::edit(self.0.now(), edit), move |shared, number, answer| {
+            shared.process.tell(format_args!("#{number} {:?} {}: {answer:?}", edited.owner, edited.key));
+            shared.process.world.record().add_edit(number, &edited, answer);
+        })
+    }
+}
+
+impl Steps for FaultyStore {
+    fn steps(&self, task: TaskId, scheduled_for: Millis) -> Answer<Vec<FinishedStep>> {
+        self.0.memory.steps(task, scheduled_for)
+    }
+
+    fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()> {
+        let finished = step.clone();
+        let operation = prepare::finish_step(fence, scheduled_for, step);
+        self.perform("step", false, operation, move |shared, number, ()| {
+            shared.process.tell(format_args!("#{number} {} finishes {}", fence.execution, finished.name));
+            shared.process.world.record().add_step(number, fence, scheduled_for, finished);
+        })
+    }
+
+    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()> {
+        let noted = progress.clone();
+        self.perform("progress", false, prepare::note_progress(fence, progress), move |shared, number, ()| {
+            shared.process.world.record().add_progress(number, fence, noted);
+        })
     }
 }
 

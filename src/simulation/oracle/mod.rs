@@ -7,3 +7,4 @@ pub(crate) mod almanac;
 pub(crate) mod change;
 pub(crate) mod invariants;
 pub(crate) mod record;
+pub(crate) mod state;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     domain::{
         Millis,
-        execution::{Execution, Line, Reason, Verdict},
+        execution::{Execution, Line, Progress, Reason, Verdict},
         facts::Task,
         ids::{ExecutionId, TaskId},
         step::{self, Input, Policy, Refused, Step},
@@ -20,8 +20,9 @@ use crate::{
         account::Account,
         almanac::Almanacs,
         change::{Asked, Change, Why},
+        state::{self, World, Wrote},
     },
-    store::memory::disk::Data,
+    store::{Edit, Edited, Fence, FinishedStep, memory::disk::Data},
 };
 
 #[derive(Debug, Clone)]
@@ -29,6 +30,7 @@ enum What {
     Created(Box<Task>),
     Changed(Box<Change>),
     Deleted,
+    Wrote(Wrote),
 }
 
 #[derive(Debug, Clone)]
@@ -40,11 +42,22 @@ struct Entry {
 }
 
 impl Entry {
-    fn after(&self) -> Option<&Task> {
+    /// The task after it; `None` if it leaves the task as it was.
+    fn after(&self) -> Option<Option<&Task>> {
         match &self.what {
-            What::Created(task) => Some(task),
-            What::Changed(change) => Some(&change.step.task),
-            What::Deleted => None,
+            What::Created(task) => Some(Some(task)),
+            What::Changed(change) => Some(Some(&change.step.task)),
+            What::Deleted => Some(None),
+            What::Wrote(_) => None,
+        }
+    }
+
+    fn apply(&self, world: &mut World) {
+        match (self.after(), &self.what) {
+            (Some(Some(task)), _) => world.put_task(task),
+            (Some(None), _) => world.remove_task(self.task),
+            (None, What::Wrote(wrote)) => world.put(self.task, wrote),
+            (None, _) => {}
         }
     }
 }
@@ -67,7 +80,9 @@ pub(crate) struct Record {
     pub(crate) almanacs: Almanacs,
     /// The account of every task.
     pub(crate) accounts: BTreeMap<TaskId, Account>,
-    /// Decisions without an answer yet, in order.
+    /// The tasks and the state of their handlers, by the answers so far.
+    pub(crate) world: World,
+    /// Decisions and writes without an answer yet, in order.
     pending: VecDeque<Entry>,
     /// Users' requests by their id.
     pub(crate) requests: BTreeMap<String, Asked>,
@@ -84,8 +99,8 @@ pub(crate) struct Record {
 impl Record {
     /// The task that the next decision must find.
     fn tip(&self, task: TaskId) -> Option<&Task> {
-        match self.pending.iter().rev().find(|entry| entry.task == task) {
-            Some(entry) => entry.after(),
+        match self.pending.iter().rev().filter(|entry| entry.task == task).find_map(Entry::after) {
+            Some(after) => after,
             None => self.accounts.get(&task).map(|account| &account.task),
         }
     }
@@ -101,6 +116,28 @@ impl Record {
 
     pub(crate) fn add_deletion(&mut self, operation: u64, request: Option<String>, task: TaskId) {
         self.pending.push_back(Entry { operation, request, task, what: What::Deleted });
+    }
+
+    /// Records a write of a run to the state, and checks its fence.
+    pub(crate) fn add_edit(&mut self, operation: u64, edit: &Edit, edited: &Edited) {
+        let Some(fence) = edit.fence else { return };
+        if let Some(wrote) = state::wrote(edit, edited, self.tip(fence.task)) {
+            self.add_write(operation, fence.task, wrote);
+        }
+    }
+
+    pub(crate) fn add_step(&mut self, operation: u64, fence: Fence, time: Millis, step: FinishedStep) {
+        state::check_fence(Some(fence), self.tip(fence.task));
+        self.add_write(operation, fence.task, Wrote::Step(time, step));
+    }
+
+    pub(crate) fn add_progress(&mut self, operation: u64, fence: Fence, progress: Progress) {
+        state::check_fence(Some(fence), self.tip(fence.task));
+        self.add_write(operation, fence.task, Wrote::Progress(fence.execution, progress));
+    }
+
+    fn add_write(&mut self, operation: u64, task: TaskId, wrote: Wrote) {
+        self.pending.push_back(Entry { operation, request: None, task, what: What::Wrote(wrote) });
     }
 
     /// Records and checks the decision `result` about the task `before`.
@@ -175,7 +212,7 @@ impl Record {
                         before.find(is_gone).expect("an end ends something")
                     }
                 };
-                let lost = || Verdict::failed(Reason::Lost, "the server died while the handler ran");
+                let lost = || self.lost(before, execution);
                 let verdict = match self.verdicts.get(&execution) {
                     Some(verdict) if !recovering => verdict.clone(),
                     _ => {
@@ -185,6 +222,17 @@ impl Record {
                 };
                 Input::Ended { execution, verdict: Box::new(verdict) }
             }
+        }
+    }
+
+    /// The verdict on an execution that an earlier process left in progress.
+    fn lost(&self, task: &Task, execution: ExecutionId) -> Verdict {
+        let row = self.accounts.get(&task.id).and_then(|account| account.rows.get(&execution));
+        let steps = row.map(|row| self.world.notes(task.id, row.scheduled_for));
+        Verdict {
+            progress: row.and_then(|row| row.progress.clone()),
+            steps: steps.unwrap_or_default(),
+            ..Verdict::failed(Reason::Lost, "the server died while the handler ran")
         }
     }
 
@@ -201,7 +249,9 @@ impl Record {
     }
 
     fn count(&mut self) {
-        let Some(Entry { request, task, what, .. }) = self.pending.pop_front() else { return };
+        let Some(entry) = self.pending.pop_front() else { return };
+        entry.apply(&mut self.world);
+        let Entry { request, task, what, .. } = entry;
         self.done.extend(request);
         match what {
             What::Created(new) => {
@@ -215,26 +265,30 @@ impl Record {
                 let account = self.accounts.get_mut(&task).expect("it is there");
                 account.follow(&change, &mut self.almanacs);
             }
+            What::Wrote(Wrote::Progress(execution, progress)) => {
+                let row = self.accounts.get_mut(&task).and_then(|account| account.rows.get_mut(&execution));
+                row.expect("a run has a row").progress = Some(progress);
+            }
+            What::Wrote(_) => {}
         }
     }
 
     /// Compares the disk with the record after the end of a process. The disk must have every answered
     /// decision, and a first part of the pending ones.
     pub(crate) fn settle_after_restart(&mut self, data: &Data) {
-        let mut expected: BTreeMap<TaskId, Task> =
-            self.accounts.iter().map(|(id, account)| (*id, account.task.clone())).collect();
-        let mut reached = (expected == data.tasks).then_some(0);
+        let found = World::of(data);
+        let mut expected = self.world.clone();
+        let mut reached = (expected == found).then_some(0);
         for (number, entry) in self.pending.iter().enumerate() {
-            match entry.after() {
-                Some(task) => expected.insert(entry.task, task.clone()),
-                None => expected.remove(&entry.task),
-            };
-            if expected == data.tasks {
+            entry.apply(&mut expected);
+            if expected == found {
                 reached = Some(number + 1);
             }
         }
         let Some(reached) = reached else {
-            panic!("an acknowledged change is lost, or the disk has an unknown one: {:#?}", data.tasks)
+            panic!(
+                "an acknowledged change is lost, or the disk has an unknown one: {found:#?}\nexpected {expected:#?}"
+            )
         };
         (0..reached).for_each(|_| self.count());
         self.pending.clear();

@@ -6,7 +6,7 @@ use super::*;
 use crate::store::copy::{Cursor, Import, Record};
 
 /// Exports every record, in the order of the copy; calls `between` after each part.
-fn copy_all(bench: &mut Bench, mut between: impl FnMut(&mut Bench)) -> Vec<Record> {
+pub(super) fn copy_all(bench: &mut Bench, mut between: impl FnMut(&mut Bench)) -> Vec<Record> {
     let mut records = Vec::new();
     let mut rest = Some(Cursor::default());
     while let Some(from) = rest {
@@ -18,7 +18,7 @@ fn copy_all(bench: &mut Bench, mut between: impl FnMut(&mut Bench)) -> Vec<Recor
     records
 }
 
-fn import(bench: &Bench, records: &[Record]) -> Result<(), StoreError> {
+pub(super) fn import(bench: &Bench, records: &[Record]) -> Result<(), StoreError> {
     for part in records.chunks(7) {
         bench.wait(bench.store().import(Import::Records(part.to_vec())))?;
     }

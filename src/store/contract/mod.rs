@@ -33,6 +33,7 @@ pub(crate) mod history;
 pub(crate) mod keeping;
 pub(crate) mod lists;
 pub(crate) mod output;
+pub(crate) mod state;
 
 /// Opens a backend's store in a directory; the store reads its time from [`Now`].
 pub(crate) type Open = fn(&Path, Now) -> Arc<dyn Store>;
@@ -85,6 +86,23 @@ macro_rules! passes {
                 long_lines_come_back_whole,
                 the_tail_is_the_last_bytes_and_has_no_holes,
                 output_that_comes_with_a_change_is_kept_or_dropped_with_it,
+            ];
+            state: [
+                an_entry_is_kept_under_its_key_with_a_version_that_grows,
+                a_deleted_entry_that_is_made_again_shows_no_old_version,
+                an_edit_that_expects_another_version_changes_nothing,
+                a_number_grows_and_keeps_the_time_of_its_end,
+                entries_are_listed_in_the_order_of_their_keys_page_by_page,
+                owners_do_not_see_one_anothers_entries,
+                an_entry_whose_time_has_passed_is_never_shown_and_goes,
+                more_entries_or_bytes_than_the_quota_are_refused,
+                a_run_that_is_over_writes_nothing,
+                the_entries_of_a_deleted_task_go_with_it,
+                finished_steps_stay_until_their_occurrence_is_over,
+                a_run_that_is_over_finishes_no_step,
+                progress_is_in_the_row_of_the_run,
+                state_survives_reopening_and_copies,
+                many_entries_of_a_deleted_task_go_beside_other_changes,
             ];
             copies: [
                 a_copy_has_everything_and_an_empty_store_takes_it_in,

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::facts::Task,
     store::{
-        Output, StoreError,
+        Output, Owner, StoreError,
         copy::{Cursor, Import, Part, Record},
     },
 };
@@ -53,14 +53,36 @@ fn task_records(data: &Data, task: &Task) -> Vec<Record> {
             Record::Output(Output { execution: *execution, chunk: *chunk, lines: lines.clone() })
         }));
     }
+    let steps = data.steps.iter().filter(|((of, ..), _)| *of == task.id);
+    records.extend(steps.map(|((task, scheduled_for, _), step)| Record::Step {
+        task: *task,
+        scheduled_for: *scheduled_for,
+        step: step.clone(),
+    }));
+    records.extend(entry_records(data, Owner::Task(task.id)));
     records
+}
+
+fn entry_records(data: &Data, owner: Owner) -> impl Iterator<Item = Record> {
+    let version = data.versions.get(&owner).map(|version| Record::Version { owner, version: *version });
+    let entries = data.entries_of(owner);
+    version.into_iter().chain(entries.map(move |(key, entry)| Record::Entry {
+        owner,
+        key: key.clone(),
+        entry: entry.clone(),
+    }))
 }
 
 fn other_records(data: &Data) -> Vec<Record> {
     let audit = data.audit.iter().cloned().map(Record::Audit);
     let values =
         data.values.iter().map(|(key, value)| Record::Value { key: key.clone(), value: value.clone() });
-    audit.chain(values).chain(data.quarantined.iter().cloned().map(Record::Quarantine)).collect()
+    let shared = entry_records(data, Owner::Shared);
+    audit
+        .chain(values)
+        .chain(shared)
+        .chain(data.quarantined.iter().cloned().map(Record::Quarantine))
+        .collect()
 }
 
 fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
@@ -69,6 +91,11 @@ fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
         Record::Execution(row) => data.rows.contains_key(&(row.task_id, row.id)),
         Record::Output(output) => data.output.contains_key(&(output.execution, output.chunk)),
         Record::Value { key, .. } => data.values.contains_key(key),
+        Record::Entry { owner, key, .. } => data.entries.contains_key(&(*owner, key.clone())),
+        Record::Version { owner, .. } => data.versions.contains_key(owner),
+        Record::Step { task, scheduled_for, step } => {
+            data.steps.contains_key(&(*task, *scheduled_for, step.name.clone()))
+        }
         Record::Audit(_) | Record::Quarantine(_) => false,
     };
     if exists {

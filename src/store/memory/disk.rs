@@ -16,7 +16,7 @@ use crate::{
         lock::lock,
     },
     store::{
-        Audit, Output,
+        Audit, Entry, FinishedStep, Output, Owner,
         copy::{Quarantined, Record},
     },
 };
@@ -34,6 +34,10 @@ pub(crate) struct Data {
     pub(crate) output: BTreeMap<(ExecutionId, u32), Vec<Line>>,
     pub(crate) audit: Vec<Audit>,
     pub(crate) values: BTreeMap<String, Value>,
+    pub(crate) entries: BTreeMap<(Owner, String), Entry>,
+    /// The last version given to an owner's entries.
+    pub(crate) versions: BTreeMap<Owner, u64>,
+    pub(crate) steps: BTreeMap<(TaskId, Millis, String), FinishedStep>,
     pub(crate) quarantined: Vec<Quarantined>,
     /// Whether an import has begun and is neither complete nor abandoned.
     pub(crate) importing: bool,
@@ -48,6 +52,13 @@ pub(crate) enum Write {
     Output(Output),
     Audit(Audit),
     Value(String, Value),
+    /// An owner's entry (`None`: removed) and the last version given.
+    Entry(Owner, String, Option<Entry>, u64),
+    /// Removes the entries that are no longer shown at this time.
+    Expire(Millis),
+    Step(TaskId, Millis, FinishedStep),
+    /// Removes the steps of an occurrence.
+    RemoveSteps(TaskId, Millis),
     /// Removes the oldest rows beyond the task's `keepExecutions`, never one in progress.
     Prune(TaskId),
     RemoveTask(TaskId),
@@ -85,11 +96,28 @@ impl Data {
                 Write::Value(key, value) => {
                     self.values.insert(key, value);
                 }
+                Write::Entry(owner, key, entry, version) => {
+                    self.versions.insert(owner, version);
+                    match entry {
+                        Some(entry) => self.entries.insert((owner, key), entry),
+                        None => self.entries.remove(&(owner, key)),
+                    };
+                }
+                Write::Expire(now) => self.entries.retain(|_, entry| entry.is_live(now)),
+                Write::Step(task, time, step) => {
+                    self.steps.insert((task, time, step.name.clone()), step);
+                }
+                Write::RemoveSteps(task, time) => {
+                    self.steps.retain(|(owner, of, _), _| (*owner, *of) != (task, time));
+                }
                 Write::Prune(task) => self.prune(task),
                 Write::RemoveTask(task) => {
                     self.tasks.remove(&task);
                     let rows: Vec<_> = self.rows_of(task).map(|row| row.id).collect();
                     rows.into_iter().for_each(|row| self.remove_row(task, row));
+                    self.entries.retain(|(owner, _), _| *owner != Owner::Task(task));
+                    self.versions.remove(&Owner::Task(task));
+                    self.steps.retain(|(owner, ..), _| *owner != task);
                 }
                 Write::RemoveRow(task, row) => self.remove_row(task, row),
                 Write::RemoveAuditBefore(time) => self.audit.retain(|audit| audit.time >= time),
@@ -108,12 +136,15 @@ impl Data {
 
     /// Whether there is no record of any kind.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { tasks, rows, output, audit, values, quarantined, .. } = self;
+        let Self { tasks, rows, output, audit, values, entries, versions, steps, quarantined, .. } = self;
         tasks.is_empty()
             && rows.is_empty()
             && output.is_empty()
             && audit.is_empty()
             && values.is_empty()
+            && entries.is_empty()
+            && versions.is_empty()
+            && steps.is_empty()
             && quarantined.is_empty()
     }
 
@@ -124,6 +155,15 @@ impl Data {
             Record::Output(output) => self.write(vec![Write::Output(output)]),
             Record::Audit(audit) => self.write(vec![Write::Audit(audit)]),
             Record::Value { key, value } => self.write(vec![Write::Value(key, value)]),
+            Record::Entry { owner, key, entry } => {
+                self.entries.insert((owner, key), entry);
+            }
+            Record::Version { owner, version } => {
+                self.versions.insert(owner, version);
+            }
+            Record::Step { task, scheduled_for, step } => {
+                self.write(vec![Write::Step(task, scheduled_for, step)]);
+            }
             Record::Quarantine(found) => self.quarantined.push(found),
         }
     }
@@ -132,6 +172,12 @@ impl Data {
     pub(crate) fn rows_of(&self, task: TaskId) -> impl DoubleEndedIterator<Item = &Execution> {
         let all = ExecutionId::from_bytes([0; 16])..=ExecutionId::from_bytes([0xff; 16]);
         self.rows.range((task, *all.start())..=(task, *all.end())).map(|(_, row)| row)
+    }
+
+    /// The entries of an owner in the order of their keys.
+    pub(crate) fn entries_of(&self, owner: Owner) -> impl Iterator<Item = (&String, &Entry)> {
+        let from = self.entries.range((owner, String::new())..);
+        from.take_while(move |((of, _), _)| *of == owner).map(|((_, key), entry)| (key, entry))
     }
 
     /// Due times of the tasks that have one and are not held back.

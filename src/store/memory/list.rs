@@ -3,11 +3,12 @@
 use super::disk::Data;
 use crate::{
     domain::{
+        Millis,
         execution::{Execution, Line},
         facts::Task,
         ids::{ExecutionId, TaskId},
     },
-    store::{Direction, ExecutionQuery, Page, TaskQuery, TaskSort, TaskView},
+    store::{Direction, EntryPage, EntryQuery, ExecutionQuery, Owner, Page, TaskQuery, TaskSort, TaskView},
 };
 
 pub(super) fn view(data: &Data, task: Task, newest: usize) -> TaskView {
@@ -54,6 +55,18 @@ pub(super) fn executions(data: &Data, task: TaskId, query: &ExecutionQuery) -> P
 fn page<'a, T: Clone + 'a>(all: impl ExactSizeIterator<Item = &'a T>, skip: usize, limit: usize) -> Page<T> {
     let total = all.len() as u64;
     Page { items: all.skip(skip).take(limit).cloned().collect(), total }
+}
+
+pub(super) fn entries(data: &Data, owner: Owner, query: &EntryQuery, now: Millis) -> EntryPage {
+    let chosen = data
+        .entries_of(owner)
+        .filter(|(key, entry)| key.starts_with(&query.prefix) && entry.is_live(now))
+        .filter(|(key, _)| query.after.as_ref().is_none_or(|after| *key > after));
+    let mut entries: Vec<_> =
+        chosen.take(query.limit + 1).map(|(key, entry)| (key.clone(), entry.clone())).collect();
+    let more = entries.len() > query.limit;
+    entries.truncate(query.limit);
+    EntryPage { entries, more }
 }
 
 pub(super) fn output(data: &Data, id: ExecutionId, tail: Option<usize>) -> Vec<Line> {

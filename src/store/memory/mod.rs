@@ -1,4 +1,4 @@
-//! The store in memory, for tests: the model of every backend.
+//! The store in memory, for tests and for `isochron run`: the model of every backend.
 //!
 //! A [`Disk`] survives the process; a [`MemoryStore`] is one process that has it open. An operation
 //! has two halves, so that a test can act between them: a function of [`prepare`] decides and returns
@@ -24,15 +24,15 @@ use self::{
     prepare::{Operation, Prepared},
 };
 use super::{
-    Answer, Audit, Claimed, Copies, Decision, ExecutionQuery, History, Now, Output, Page, Removal, Report,
+    Answer, Audit, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
+    ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Steps,
     StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
 use crate::domain::{
     Millis,
-    chance::Chance,
-    execution::{Execution, Line},
+    execution::{Execution, Line, Progress},
     facts::{Task, TaskStatus},
     ids::{ExecutionId, TaskId},
     step::Step,
@@ -71,12 +71,18 @@ impl MemoryStore {
         })
     }
 
-    /// Calls some decisions twice, as a backend does that repeats a commit.
+    /// Calls some decisions of tests twice, as a backend does that repeats a commit.
+    #[cfg(not(test))]
+    fn decide_twice_at_random(&self, decide: Decision) -> Decision {
+        decide
+    }
+
+    #[cfg(test)]
     fn decide_twice_at_random(&self, mut decide: Decision) -> Decision {
         let decisions = self.decisions.clone();
         Box::new(move |task, now| {
             let number = decisions.fetch_add(1, Ordering::Relaxed);
-            if Chance::new(number).below(2) == 0 {
+            if crate::domain::chance::Chance::new(number).below(2) == 0 {
                 let _ = decide(task, now);
             }
             decide(task, now)
@@ -189,6 +195,39 @@ impl Values for MemoryStore {
     }
 }
 
+impl Entries for MemoryStore {
+    fn entry(&self, owner: Owner, key: String) -> Answer<Option<Entry>> {
+        let (data, now) = (self.disk.data(), (self.now)());
+        ready(Ok(data.entries.get(&(owner, key)).filter(|entry| entry.is_live(now)).cloned()))
+    }
+
+    fn entries(&self, owner: Owner, query: EntryQuery) -> Answer<EntryPage> {
+        ready(Ok(list::entries(&self.disk.data(), owner, &query, (self.now)())))
+    }
+
+    fn edit(&self, edit: Edit) -> Answer<Edited> {
+        self.perform(prepare::edit(self.now.clone(), edit))
+    }
+}
+
+impl Steps for MemoryStore {
+    fn steps(&self, task: TaskId, scheduled_for: Millis) -> Answer<Vec<FinishedStep>> {
+        let data = self.disk.data();
+        let steps = data.steps.iter().filter(|((of, time, _), _)| (*of, *time) == (task, scheduled_for));
+        let mut steps: Vec<_> = steps.map(|(_, step)| step.clone()).collect();
+        steps.sort_by_key(|step| step.number);
+        ready(Ok(steps))
+    }
+
+    fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()> {
+        self.perform(prepare::finish_step(fence, scheduled_for, step))
+    }
+
+    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()> {
+        self.perform(prepare::note_progress(fence, progress))
+    }
+}
+
 impl Copies for MemoryStore {
     fn export(&self, from: Cursor) -> Answer<Part> {
         self.perform(copy::export(from))
@@ -208,6 +247,8 @@ impl Upkeep for MemoryStore {
             ("output", data.output.len()),
             ("audit", data.audit.len()),
             ("values", data.values.len()),
+            ("entries", data.entries.len()),
+            ("steps", data.steps.len()),
         ];
         let collections: Map<_, _> =
             kinds.into_iter().map(|(kind, count)| (kind.to_owned(), json!({ "count": count }))).collect();
@@ -236,6 +277,7 @@ impl Upkeep for MemoryStore {
     }
 }
 
+#[cfg(test)]
 mod tests {
     use std::{
         collections::BTreeMap,

@@ -6,12 +6,16 @@ use super::disk::{Data, Write};
 use crate::{
     domain::{
         Millis,
-        execution::ExecutionStatus,
+        execution::{Execution, ExecutionStatus, Progress},
         facts::Task,
         ids::TaskId,
         step::{Refused, Step},
     },
-    store::{Audit, Claimed, Decision, Now, Output, Removal, StoreError},
+    store::{
+        Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner, Removal,
+        StateError, StoreError,
+        state::{self, Account, Outcome},
+    },
 };
 
 /// Rows removed at once at most.
@@ -49,7 +53,7 @@ pub(crate) fn change(
         }
         // Write output before the step: the step may remove the output's row.
         let mut writes: Vec<_> = output.map(Write::Output).into_iter().collect();
-        writes.extend(step_writes(&step));
+        writes.extend(step_writes(old, &step));
         writes.extend(audit.map(Write::Audit));
         Ok(Prepared { answer: step, writes })
     })
@@ -70,7 +74,7 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
                     writes.push(Write::HoldBack(id));
                 }
                 Ok(step) => {
-                    writes.extend(step_writes(&step));
+                    writes.extend(step_writes(old, &step));
                     steps.push(step);
                 }
                 Err(Refused::NotYet) => {}
@@ -121,6 +125,64 @@ pub(crate) fn put(key: String, value: Value) -> Operation<()> {
     Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Value(key, value)] }))
 }
 
+pub(crate) fn edit(now: Now, edit: Edit) -> Operation<Edited> {
+    Box::new(move |data| {
+        match (edit.fence, edit.owner) {
+            (Some(fence), _) => ensure_in_progress(data, fence)?,
+            (None, Owner::Task(task)) if !data.tasks.contains_key(&task) => return Err(StoreError::NotFound),
+            (None, _) => {}
+        }
+        let now = now();
+        let version = data.versions.get(&edit.owner).copied().unwrap_or_default();
+        let mut account = Account { version, ..Account::default() };
+        for (key, entry) in
+            data.entries_of(edit.owner).filter(|(key, entry)| entry.is_live(now) || **key == edit.key)
+        {
+            account.entries += 1;
+            account.bytes += size_of(key, entry);
+        }
+        let old = data.entries.get(&(edit.owner, edit.key.clone()));
+        let mut writes = vec![Write::Expire(now)];
+        let answer =
+            match state::decide(&edit, old.map(|entry| (entry, size_of(&edit.key, entry))), account, now)? {
+                Err(unchanged) => unchanged,
+                Ok(Outcome { account, entry }) => {
+                    let answer = entry.clone().map_or(Edited::Removed, Edited::Set);
+                    writes.push(Write::Entry(edit.owner, edit.key, entry, account.version));
+                    answer
+                }
+            };
+        Ok(Prepared { answer, writes })
+    })
+}
+
+pub(crate) fn finish_step(fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Operation<()> {
+    Box::new(move |data| {
+        ensure_in_progress(data, fence)?;
+        Ok(Prepared { answer: (), writes: vec![Write::Step(fence.task, scheduled_for, step)] })
+    })
+}
+
+pub(crate) fn note_progress(fence: Fence, progress: Progress) -> Operation<()> {
+    Box::new(move |data| {
+        ensure_in_progress(data, fence)?;
+        let row = data.rows.get(&(fence.task, fence.execution)).ok_or(StoreError::NotFound)?;
+        let row = Execution { progress: Some(progress), ..row.clone() };
+        Ok(Prepared { answer: (), writes: vec![Write::Row(Box::new(row))] })
+    })
+}
+
+fn ensure_in_progress(data: &Data, fence: Fence) -> Result<(), StoreError> {
+    let task = data.tasks.get(&fence.task);
+    let holds =
+        task.is_some_and(|task| task.facts.running.iter().any(|run| run.execution == fence.execution));
+    if holds { Ok(()) } else { Err(StateError::NotRunning(fence.execution).into()) }
+}
+
+fn size_of(key: &str, entry: &Entry) -> u64 {
+    state::size(key, serde_json::to_vec(entry).map_or(0, |json| json.len()))
+}
+
 fn ensure_free(data: &Data, name: &str) -> Result<(), StoreError> {
     if data.tasks.values().any(|task| task.definition.name == name) {
         return Err(StoreError::NameTaken(name.to_owned()));
@@ -128,8 +190,10 @@ fn ensure_free(data: &Data, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn step_writes(step: &Step) -> Vec<Write> {
+fn step_writes(old: &Task, step: &Step) -> Vec<Write> {
     let mut writes = vec![Write::Task(Box::new(step.task.clone()))];
+    let ended = old.facts.ended_by(&step.task.facts);
+    writes.extend(ended.into_iter().map(|time| Write::RemoveSteps(old.id, time)));
     writes.extend(step.rows.iter().map(|row| Write::Row(Box::new(row.clone()))));
     if !step.rows.is_empty() {
         writes.push(Write::Prune(step.task.id));

@@ -35,7 +35,8 @@ use self::{
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Answer, Audit, Claimed, Copies, Decision, ExecutionQuery, History, Now, Output, Page, Removal, Report,
+    Answer, Audit, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
+    ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Steps,
     StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
@@ -44,7 +45,7 @@ use crate::{
     allocator,
     domain::{
         Millis,
-        execution::{Execution, Line},
+        execution::{Execution, Line, Progress},
         facts::Task,
         ids::{ExecutionId, TaskId},
         step::Step,
@@ -80,6 +81,7 @@ pub struct SledStore {
     db: Engine,
     view: View,
     ops: mpsc::Sender<Op>,
+    now: Now,
     report: SharedReport,
     _lock: Lock,
 }
@@ -105,7 +107,8 @@ impl SledStore {
         let pending = Arc::new(Pending::default());
         let tree = Records::new(&db);
         let view = View::new(tree.clone(), pending.clone(), quarantine_through(ops.downgrade()), bounds);
-        let writer = Writer::new(tree, pending, directory, committer, report.clone(), now).map_err(failed)?;
+        let writer =
+            Writer::new(tree, pending, directory, committer, report.clone(), now.clone()).map_err(failed)?;
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer::run_or_stop(writer, received))
@@ -118,7 +121,7 @@ impl SledStore {
                 .spawn(move || scrub_thread::scrub(&ops, pause))
                 .map_err(failed)?;
         }
-        Ok(Self { db, view, ops, report, _lock: lock })
+        Ok(Self { db, view, ops, now, report, _lock: lock })
     }
 
     /// Whether `directory` holds a store.
@@ -261,6 +264,39 @@ impl Values for SledStore {
 
     fn get(&self, key: String) -> Answer<Option<Value>> {
         ready(records::get(&self.view, &keys::value(&key)))
+    }
+}
+
+impl Entries for SledStore {
+    fn entry(&self, owner: Owner, key: String) -> Answer<Option<Entry>> {
+        let now = (self.now)();
+        let found = records::get::<Entry>(&self.view, &keys::entry(owner, &key));
+        ready(found.map(|entry| entry.filter(|entry| entry.is_live(now))))
+    }
+
+    fn entries(&self, owner: Owner, query: EntryQuery) -> Answer<EntryPage> {
+        let now = (self.now)();
+        self.read_blocking(move |view| records::entries(view, owner, &query, now))
+    }
+
+    fn edit(&self, edit: Edit) -> Answer<Edited> {
+        let edit = Box::new(edit);
+        self.ask(move |writer| writer.edit(&edit).map(Some))
+    }
+}
+
+impl Steps for SledStore {
+    fn steps(&self, task: TaskId, scheduled_for: Millis) -> Answer<Vec<FinishedStep>> {
+        self.read_blocking(move |view| records::steps(view, task, scheduled_for))
+    }
+
+    fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()> {
+        let step = Box::new(step);
+        self.ask(move |writer| writer.finish_step(fence, scheduled_for, &step).map(Some))
+    }
+
+    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()> {
+        self.ask(move |writer| writer.note_progress(fence, &progress).map(Some))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Planned times that come while nothing is in the way.
 
 use super::*;
+use crate::domain::execution::{Progress, StepNote, StepStatus};
 
 #[test]
 fn a_recurring_task_runs_at_each_of_its_times() {
@@ -29,6 +30,8 @@ fn the_row_of_an_attempt_tells_what_the_verdict_says() {
     let started = life.at(3600).due();
     let id = started[0].execution;
     assert_eq!(life.rows[&id].status, ExecutionStatus::Running);
+    let step =
+        StepNote { name: "one".to_owned(), status: StepStatus::Completed, duration: Some(3), attempt: 1 };
     let verdict = Verdict {
         ending: Ending::Failed {
             reason: Reason::ReturnedFailure,
@@ -41,6 +44,8 @@ fn the_row_of_an_attempt_tells_what_the_verdict_says() {
         handler_hash: Some("abc".to_owned()),
         output_truncated: true,
         usage: Some(crate::domain::execution::Usage { cpu_ms: 7, peak_heap_bytes: 9, ..Default::default() }),
+        progress: Some(Progress { fraction: 0.5, text: None }),
+        steps: vec![step.clone()],
     };
     life.at(3602).end(verdict);
     let row = &life.rows[&id];
@@ -62,6 +67,8 @@ fn the_row_of_an_attempt_tells_what_the_verdict_says() {
         result: Some(json!({"success": false})),
         output_truncated: true,
         usage: Some(crate::domain::execution::Usage { cpu_ms: 7, peak_heap_bytes: 9, ..Default::default() }),
+        progress: Some(Progress { fraction: 0.5, text: None }),
+        steps: vec![step],
         skipped_count: None,
         created_at: START + 3600 * SECOND,
         updated_at: START + 3602 * SECOND,

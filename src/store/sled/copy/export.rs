@@ -2,7 +2,8 @@
 //!
 //! A task is read together with the rows of its executions in progress and the ids of its other rows.
 //! The other rows no longer change, so later parts read them and their output; a row removed by then is
-//! left out.
+//! left out. The steps are read together with the task, because they must agree with its occurrences; its
+//! entries are read after it and may be newer.
 
 use std::ops::Bound;
 
@@ -13,14 +14,20 @@ use crate::{
         ids::{ExecutionId, TaskId},
     },
     store::{
-        Audit, Output, StoreError,
+        Audit, Entry, FinishedStep, Output, Owner, StoreError,
         copy::{Cursor, Left, Part, Quarantined, Record},
-        sled::engine::{Bytes, chunks::chunks, keys, overflow::Records, record, txn::backend},
+        sled::{
+            engine::{Bytes, chunks::chunks, keys, overflow::Records, record, txn::backend},
+            write::state::decode_account,
+        },
     },
 };
 
-/// The copied kinds, in this order; rows and output come with their tasks.
+/// The copied kinds, in this order; rows, output, steps and entries come with their tasks, and the entries
+/// that all share come first.
 const KINDS: [u8; 4] = [keys::TASK, keys::AUDIT, keys::VALUE, keys::QUARANTINE];
+/// The kinds that come with their tasks.
+const WITH_TASKS: [u8; 2] = [keys::STEP, keys::ENTRY];
 /// Bytes and steps of a part: a few milliseconds in which the writer serves no other operation.
 const BYTES: usize = 128 * 1024;
 const STEPS: usize = 256;
@@ -28,6 +35,9 @@ const STEPS: usize = 256;
 /// Reads the part that begins at `from`.
 pub(crate) fn part(tree: &Records, from: Cursor) -> Result<Part, StoreError> {
     let mut reader = Reader { tree, cursor: from, records: Vec::new(), bytes: 0 };
+    if reader.cursor.after.is_empty() {
+        reader.begin()?;
+    }
     for _ in 0..STEPS {
         if reader.bytes > BYTES {
             break;
@@ -47,13 +57,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Begins with the shared entries.
+    fn begin(&mut self) -> Result<(), StoreError> {
+        // Before every key of a kind.
+        self.cursor.after = vec![0];
+        self.account(Owner::Shared)
+    }
+
     /// Reads the next row, chunks or entry; false when none was left.
     fn step(&mut self) -> Result<bool, StoreError> {
         if let Some(left) = self.cursor.left.pop_front() {
-            let Some(task) = keys::last_task(&self.cursor.after) else { return Ok(true) };
-            match left {
-                Left::Row(id) => self.row(task, id)?,
-                Left::Output(id, chunk) => self.output(id, chunk)?,
+            match (left, keys::last_task(&self.cursor.after)) {
+                (Left::Entries(after), _) => self.entries(after)?,
+                (Left::Row(id), Some(task)) => self.row(task, id)?,
+                (Left::Output(id, chunk), Some(_)) => self.output(id, chunk)?,
+                (Left::Row(_) | Left::Output(..), None) => {}
             }
             return Ok(true);
         }
@@ -112,6 +130,52 @@ impl Reader<'_> {
             let row = keys::last_execution(&key).filter(|row| !open.contains(row));
             self.cursor.left.extend(row.map(Left::Row));
         }
+        for entry in self.tree.scan_prefix(&keys::task_steps(id)) {
+            let (key, bytes) = entry.map_err(backend("scan the store"))?;
+            self.finished_step(&key, &bytes);
+        }
+        self.account(Owner::Task(id))
+    }
+
+    fn finished_step(&mut self, key: &[u8], bytes: &[u8]) {
+        self.bytes += bytes.len();
+        match (keys::step_of(key), record::decode::<FinishedStep>(bytes)) {
+            (Some((task, scheduled_for)), Ok(step)) if keys::step(task, scheduled_for, &step.name) == key => {
+                self.records.push(Record::Step { task, scheduled_for, step });
+            }
+            _ => self.quarantine(key, bytes),
+        }
+    }
+
+    /// Reads the last version of an owner's entries; later parts read the entries.
+    fn account(&mut self, owner: Owner) -> Result<(), StoreError> {
+        let found = self.tree.get(&keys::account(owner)).map_err(backend("read the store"))?;
+        let Some(bytes) = found else { return Ok(()) };
+        // A start rebuilds a damaged account from the entries.
+        if let Ok(account) = decode_account(&bytes) {
+            self.records.push(Record::Version { owner, version: account.version });
+        }
+        self.cursor.left.push_back(Left::Entries(keys::entries(owner)));
+        Ok(())
+    }
+
+    /// Reads entries after a key until the part is full.
+    fn entries(&mut self, after: Vec<u8>) -> Result<(), StoreError> {
+        let end = keys::after_prefix(after.get(..17).unwrap_or(&after));
+        for found in self.tree.range((Bound::Excluded(after), Bound::Excluded(end))) {
+            let (key, bytes) = found.map_err(backend("scan the store"))?;
+            self.bytes += bytes.len();
+            match (keys::entry_of(&key), record::decode::<Entry>(&bytes)) {
+                (Some((owner, name)), Ok(entry)) => {
+                    self.records.push(Record::Entry { owner, key: name.to_owned(), entry });
+                }
+                _ => self.quarantine(&key, &bytes),
+            }
+            if self.bytes > BYTES {
+                self.cursor.left.push_front(Left::Entries(key.to_vec()));
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -169,7 +233,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Copies the history of a task whose record is damaged as records in quarantine, so that it is not
+    /// Copies the history and the state of a task whose record is damaged as records in quarantine, so that it is not
     /// lost.
     fn quarantine_history(&mut self, task: TaskId) -> Result<(), StoreError> {
         for entry in self.tree.scan_prefix(&keys::executions(task)) {
@@ -178,6 +242,9 @@ impl Reader<'_> {
             if let Some(id) = keys::last_execution(&key) {
                 self.quarantine_all(&keys::outputs(id))?;
             }
+        }
+        for kind in WITH_TASKS {
+            self.quarantine_all(&[&[kind], &task.to_bytes()[..]].concat())?;
         }
         Ok(())
     }

@@ -5,13 +5,21 @@ use crate::store::{
     copy::Record,
     sled::{
         engine::{keys, txn::Txn},
-        write::apply,
+        write::{apply, state},
     },
 };
 
 /// Kinds of which an empty store has no entries.
-const KINDS: [u8; 6] =
-    [keys::TASK, keys::EXECUTION, keys::OUTPUT, keys::AUDIT, keys::VALUE, keys::QUARANTINE];
+const KINDS: [u8; 8] = [
+    keys::TASK,
+    keys::EXECUTION,
+    keys::OUTPUT,
+    keys::AUDIT,
+    keys::VALUE,
+    keys::ENTRY,
+    keys::STEP,
+    keys::QUARANTINE,
+];
 /// Keys removed per commit when an import is abandoned.
 const AT_ONCE: usize = 4096;
 
@@ -20,8 +28,8 @@ pub(crate) fn marker() -> Vec<u8> {
     keys::meta("importing")
 }
 
-/// Imports the next records. They come grouped by task: the task, its executions with their output, then
-/// the next task.
+/// Imports the next records. They come grouped by task: the task, its executions with their output, its
+/// steps and entries, then the next task.
 pub(crate) fn records(txn: &mut Txn<'_>, records: &[Record]) -> Result<(), StoreError> {
     if txn.get(&marker())?.is_none() {
         for kind in KINDS {
@@ -55,6 +63,16 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
         Record::Value { key, value } => {
             ensure_absent(txn, &keys::value(key), || format!("the value \"{key}\""))?;
             txn.put_record(keys::value(key), value)
+        }
+        Record::Step { task, scheduled_for, step } => {
+            let key = keys::step(*task, *scheduled_for, &step.name);
+            ensure_absent(txn, &key, || format!("the step \"{}\"", step.name))?;
+            txn.put_record(key, step)
+        }
+        Record::Version { owner, version } => state::import_version(txn, *owner, *version),
+        Record::Entry { owner, key, entry } => {
+            ensure_absent(txn, &keys::entry(*owner, key), || format!("the entry \"{key}\""))?;
+            state::import_entry(txn, *owner, key, entry)
         }
         Record::Quarantine(found) => {
             let mut key = keys::quarantine(&found.key);

@@ -1,9 +1,12 @@
 //! Keys: a prefix byte for the kind, then fields. The byte order of a field is the order of its values.
 
-use crate::domain::{
-    Millis,
-    facts::{Task, TaskStatus},
-    ids::{ExecutionId, TaskId},
+use crate::{
+    domain::{
+        Millis,
+        facts::{Task, TaskStatus},
+        ids::{ExecutionId, TaskId},
+    },
+    store::Owner,
 };
 
 /// Task by id.
@@ -38,8 +41,14 @@ pub(crate) const META: u8 = b'm';
 pub(crate) const QUARANTINE: u8 = b'q';
 /// Overflow pieces, by the value's key and the piece's number.
 pub(crate) const PIECE: u8 = b'p';
-/// Deleted tasks whose history is still to be removed.
+/// Deleted tasks whose history and state are still to be removed.
 pub(crate) const GARBAGE: u8 = b'g';
+/// Entries of handlers by owner and key.
+pub(crate) const ENTRY: u8 = b'v';
+/// Entries of handlers by the time from which they are no longer shown.
+pub(crate) const EXPIRY: u8 = b'y';
+/// Finished steps by task, planned time and name.
+pub(crate) const STEP: u8 = b'f';
 
 /// The indexes that follow from task records alone, and their names.
 pub(crate) const INDEXES: [(u8, &str); 6] = [
@@ -182,6 +191,80 @@ pub(crate) fn garbage(task: TaskId) -> Vec<u8> {
     join(GARBAGE, &[&task.to_bytes()])
 }
 
+/// The owner in a key: a task's id, or zeros, which are no task's.
+fn owner_bytes(owner: Owner) -> [u8; 16] {
+    match owner {
+        Owner::Shared => [0; 16],
+        Owner::Task(task) => task.to_bytes(),
+    }
+}
+
+fn read_owner(bytes: [u8; 16]) -> Owner {
+    if bytes == [0; 16] { Owner::Shared } else { Owner::Task(TaskId::from_bytes(bytes)) }
+}
+
+/// The prefix of an owner's entries.
+pub(crate) fn entries(owner: Owner) -> Vec<u8> {
+    join(ENTRY, &[&owner_bytes(owner)])
+}
+
+pub(crate) fn entry(owner: Owner, key: &str) -> Vec<u8> {
+    join(ENTRY, &[&owner_bytes(owner), key.as_bytes()])
+}
+
+/// The owner and the key in the key of an entry.
+pub(crate) fn entry_of(key: &[u8]) -> Option<(Owner, &str)> {
+    let (owner, key) = key.get(1..)?.split_first_chunk()?;
+    Some((read_owner(*owner), std::str::from_utf8(key).ok()?))
+}
+
+pub(crate) fn expiry(time: Millis, owner: Owner, key: &str) -> Vec<u8> {
+    join(EXPIRY, &[&millis(time), &owner_bytes(owner), key.as_bytes()])
+}
+
+/// The range of the entries that are no longer shown at `now`.
+pub(crate) fn expired(now: Millis) -> std::ops::Range<Vec<u8>> {
+    vec![EXPIRY]..join(EXPIRY, &[&millis(now.saturating_add(1))])
+}
+
+/// The time, the owner and the key in a key of the index by expiry.
+pub(crate) fn expiry_of(key: &[u8]) -> Option<(Millis, Owner, &str)> {
+    let time = read_millis(key.get(1..)?)?;
+    let (owner, key) = entry_of(key.get(8..)?)?;
+    Some((time, owner, key))
+}
+
+/// The prefix of the accounts of owners.
+pub(crate) const ACCOUNTS: [u8; 2] = [COUNTER, b'v'];
+
+pub(crate) fn account(owner: Owner) -> Vec<u8> {
+    join(COUNTER, &[b"v", &owner_bytes(owner)])
+}
+
+/// The owner in the key of an account.
+pub(crate) fn account_of(key: &[u8]) -> Option<Owner> {
+    key.strip_prefix(&ACCOUNTS)?.try_into().ok().map(read_owner)
+}
+
+/// The prefix of the steps of a task.
+pub(crate) fn task_steps(task: TaskId) -> Vec<u8> {
+    join(STEP, &[&task.to_bytes()])
+}
+
+/// The prefix of the steps of an occurrence.
+pub(crate) fn steps(task: TaskId, scheduled_for: Millis) -> Vec<u8> {
+    join(STEP, &[&task.to_bytes(), &millis(scheduled_for)])
+}
+
+pub(crate) fn step(task: TaskId, scheduled_for: Millis, name: &str) -> Vec<u8> {
+    join(STEP, &[&task.to_bytes(), &millis(scheduled_for), name.as_bytes()])
+}
+
+/// The task and the planned time in the key of a step.
+pub(crate) fn step_of(key: &[u8]) -> Option<(TaskId, Millis)> {
+    Some((task_of(key)?, read_millis(key.get(17..)?)?))
+}
+
 /// The task id at the end of an index key.
 pub(crate) fn last_task(key: &[u8]) -> Option<TaskId> {
     last_sixteen(key).map(TaskId::from_bytes)
@@ -207,7 +290,7 @@ fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Kinds whose values may need overflow pieces.
-const LARGE_KINDS: [u8; 5] = [TASK, EXECUTION, AUDIT, VALUE, QUARANTINE];
+const LARGE_KINDS: [u8; 7] = [TASK, EXECUTION, AUDIT, VALUE, QUARANTINE, ENTRY, STEP];
 
 /// Whether the value under `key` may have overflow pieces, so that a write needs the old value.
 pub(crate) fn may_be_large(key: &[u8]) -> bool {
@@ -271,6 +354,12 @@ mod tests {
             let (x, y) = (TaskId::from_bytes(x.to_be_bytes()), TaskId::from_bytes(y.to_be_bytes()));
             prop_assert_eq!(due(a, x).cmp(&due(b, y)), (a, x).cmp(&(b, y)));
             prop_assert_eq!(read_millis(&millis(a)), Some(a));
+            let (owner, key) = (Owner::Task(x), "a/\u{0}ü");
+            let (by_key, by_time) = (entry(owner, key), expiry(a, owner, key));
+            prop_assert_eq!(entry_of(&by_key), Some((owner, key)));
+            prop_assert_eq!(expiry_of(&by_time), Some((a, owner, key)));
+            prop_assert_eq!(step_of(&step(x, a, key)), Some((x, a)));
+            prop_assert_eq!(account_of(&account(owner)), Some(owner));
             prop_assert_eq!(due_until(a).contains(&due(b, y)), b <= a || a == i64::MAX);
         }
     }

@@ -6,7 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 const VERSION: u8 = 1;
 /// The version byte of the head of a large value.
 pub(crate) const OVERFLOW: u8 = 2;
-const HEAD: usize = 5;
+/// The bytes before the payload.
+pub(crate) const HEAD: usize = 5;
 
 /// Why bytes are no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,7 @@ use crate::{
         ids::{ExecutionId, TaskId},
     },
     store::{
-        ExecutionQuery, Page, StoreError, TaskView,
+        Entry, EntryPage, EntryQuery, ExecutionQuery, FinishedStep, Owner, Page, StoreError, TaskView,
         sled::{
             engine::{
                 Bytes, EngineResult,
@@ -83,6 +83,53 @@ pub(crate) fn executions(
     Ok(page)
 }
 
+/// Reads an owner's entries that are shown at `now`.
+pub(crate) fn entries(
+    tree: &View,
+    owner: Owner,
+    query: &EntryQuery,
+    now: Millis,
+) -> Result<EntryPage, StoreError> {
+    let prefix = keys::entry(owner, &query.prefix);
+    let after = query.after.as_ref().map(|after| [&keys::entry(owner, after)[..], &[0]].concat());
+    let from = after.into_iter().chain([prefix.clone()]).max().unwrap_or_default();
+    let mut page = EntryPage { entries: Vec::new(), more: false };
+    let end = keys::after_prefix(&prefix);
+    if from >= end {
+        return Ok(page);
+    }
+    for found in tree.range(from..end) {
+        let (key, bytes) = found.map_err(backend("scan the store"))?;
+        let Some(bytes) = tree.durable_value(&key, bytes) else { continue };
+        let Some((_, name)) = keys::entry_of(&key) else { continue };
+        let Some(entry) = decode::<Entry>(tree, &key, &bytes).filter(|entry| entry.is_live(now)) else {
+            continue;
+        };
+        if page.entries.len() == query.limit {
+            page.more = true;
+            break;
+        }
+        page.entries.push((name.to_owned(), entry));
+    }
+    Ok(page)
+}
+
+/// Reads the finished steps of an occurrence, in the order in which they finished.
+pub(crate) fn steps(
+    tree: &View,
+    task: TaskId,
+    scheduled_for: Millis,
+) -> Result<Vec<FinishedStep>, StoreError> {
+    let mut steps = Vec::new();
+    for found in tree.scan_prefix(&keys::steps(task, scheduled_for)) {
+        let (key, bytes) = found.map_err(backend("scan the store"))?;
+        let Some(bytes) = tree.durable_value(&key, bytes) else { continue };
+        steps.extend(decode::<FinishedStep>(tree, &key, &bytes));
+    }
+    steps.sort_by_key(|step| step.number);
+    Ok(steps)
+}
+
 /// Adds a task's newest executions to it.
 pub(crate) fn view(tree: &View, task: Task, newest: usize) -> Result<TaskView, StoreError> {
     let query = ExecutionQuery { limit: newest, ..ExecutionQuery::default() };
@@ -146,12 +193,14 @@ pub(crate) fn statistics(
     bytes_on_disk: u64,
     detailed: bool,
 ) -> Result<Map<String, Value>, StoreError> {
-    const KINDS: [(u8, &str); 6] = [
+    const KINDS: [(u8, &str); 8] = [
         (keys::TASK, "tasks"),
         (keys::EXECUTION, "executions"),
         (keys::OUTPUT, "output"),
         (keys::AUDIT, "audit"),
         (keys::VALUE, "values"),
+        (keys::ENTRY, "entries"),
+        (keys::STEP, "steps"),
         (keys::QUARANTINE, "setAside"),
     ];
     let mut collections = Map::new();

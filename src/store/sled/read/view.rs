@@ -28,7 +28,8 @@ impl Pending {
     /// kept: a list may show its order a moment early, but never a document.
     pub(crate) fn hide(&self, tree: &Records, writes: &Writes) -> EngineResult<()> {
         let mut before = HashMap::new();
-        for key in writes.keys().filter(|key| [keys::TASK, keys::EXECUTION].contains(&key[0])) {
+        let shown = [keys::TASK, keys::EXECUTION, keys::ENTRY, keys::STEP];
+        for key in writes.keys().filter(|key| shown.contains(&key[0])) {
             before.insert(key.clone(), tree.get(key)?);
         }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = before;

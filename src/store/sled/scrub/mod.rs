@@ -1,6 +1,7 @@
 //! The scrub of every record and index that each start begins, its repairs and its report; and the
 //! verification of a closed store.
 
+mod accounts;
 pub(crate) mod repair;
 pub(crate) mod report;
 pub(crate) mod scrubber;

@@ -5,10 +5,13 @@ use serde_json::Value;
 use crate::{
     domain::{execution::Execution, facts::Task},
     store::{
-        StoreError,
-        sled::engine::{
-            keys, record,
-            txn::{Txn, backend},
+        Entry, FinishedStep, StoreError,
+        sled::{
+            engine::{
+                keys, record,
+                txn::{Txn, backend},
+            },
+            write::state,
         },
     },
 };
@@ -26,6 +29,11 @@ pub(crate) fn quarantine(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<
             txn.add(keys::history_count(task), -1)?;
             quarantine_all(txn, &keys::outputs(id))
         }
+        (keys::ENTRY, ..) => match keys::entry_of(key) {
+            // A start rebuilds an account that is damaged too.
+            Some((owner, name)) => state::uncount(txn, owner, state::size_of(name, bytes)).or(Ok(())),
+            None => Ok(()),
+        },
         (keys::OUTPUT, ..) => quarantine_all(txn, key.get(..21).unwrap_or(key)),
         _ => Ok(()),
     }
@@ -49,6 +57,8 @@ pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, Store
         keys::EXECUTION => record::decode::<Execution>(&bytes).map(drop),
         keys::OUTPUT => record::payload(&bytes).map(drop),
         keys::AUDIT | keys::VALUE => record::decode::<Value>(&bytes).map(drop),
+        keys::ENTRY => record::decode::<Entry>(&bytes).map(drop),
+        keys::STEP => record::decode::<FinishedStep>(&bytes).map(drop),
         _ => Ok(()),
     };
     Ok(verified.err().map(|error| error.to_string()))

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::{
     domain::lock::lock,
-    store::{Report, ScrubState, StoreError, sled::engine::keys},
+    store::{Owner, Report, ScrubState, StoreError, sled::engine::keys},
 };
 
 /// Problems of a kind that the report lists at most.
@@ -70,6 +70,14 @@ fn add(problems: &mut Vec<String>, problem: String) {
     }
 }
 
+/// Names the owner of entries, for people.
+pub(crate) fn describe_owner(owner: Owner) -> String {
+    match owner {
+        Owner::Shared => "all tasks".to_owned(),
+        Owner::Task(task) => task.to_string(),
+    }
+}
+
 /// Names a record by its key, for people.
 pub(crate) fn describe(key: &[u8]) -> String {
     let Some((kind, text)) = key.split_first() else { return "a record without a key".to_owned() };
@@ -83,6 +91,15 @@ pub(crate) fn describe(key: &[u8]) -> String {
         }
         (keys::AUDIT, ..) => format!("audit record of {}", keys::read_millis(&key[1..]).unwrap_or_default()),
         (keys::VALUE, ..) => format!("value \"{text}\""),
+        (keys::ENTRY, ..) => {
+            let found = keys::entry_of(key)
+                .map(|(owner, key)| format!("entry \"{key}\" of {}", describe_owner(owner)));
+            found.unwrap_or_else(|| format!("entry {key:02x?}"))
+        }
+        (keys::STEP, Some(task), _) => {
+            let name = String::from_utf8_lossy(key.get(25..).unwrap_or_default());
+            format!("step \"{name}\" of {task}")
+        }
         (keys::PIECE, ..) => {
             let owner = keys::owner(key).filter(|owner| keys::may_be_large(owner));
             format!("a piece of {}", owner.map_or_else(|| "an unknown record".to_owned(), describe))

@@ -11,20 +11,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     domain::facts::Task,
     store::{
-        StoreError,
+        Entry, StoreError,
         sled::{
             engine::{
                 Bytes, keys, record,
                 txn::{Txn, backend},
             },
-            scrub::{repair, report::SharedReport},
+            scrub::{accounts::Accounts, repair, report::SharedReport},
             write::totals::{KINDS, Sum, Totals},
         },
     },
 };
 
 /// The kinds in the order of the visit: tasks, then their indexes, then the other records.
-const WALK: [u8; 12] = [
+const WALK: [u8; 14] = [
     keys::TASK,
     keys::NAME,
     keys::DUE,
@@ -36,6 +36,8 @@ const WALK: [u8; 12] = [
     keys::OUTPUT,
     keys::AUDIT,
     keys::VALUE,
+    keys::ENTRY,
+    keys::STEP,
     keys::PIECE,
 ];
 /// The last index in [`WALK`]: after it indexes and counters can be compared with the tasks.
@@ -52,6 +54,9 @@ pub(crate) struct Scrubber {
     expected: BTreeMap<u8, Sum>,
     /// The expected values of the task counters.
     counters: BTreeMap<Vec<u8>, u64>,
+    accounts: Accounts,
+    /// Whether an entry was missing in the index by expiry.
+    unindexed: bool,
     /// Records that do not verify and are not quarantined yet, by kind.
     bad: BTreeMap<u8, u64>,
     repairs: VecDeque<repair::IndexRepair>,
@@ -68,6 +73,8 @@ impl Scrubber {
             found: BTreeMap::new(),
             expected: BTreeMap::new(),
             counters: BTreeMap::new(),
+            accounts: Accounts::default(),
+            unindexed: false,
             bad: BTreeMap::new(),
             repairs: VecDeque::new(),
             report,
@@ -100,8 +107,10 @@ impl Scrubber {
             }
         }
         self.compare(totals, kind);
-        if kind == LAST_INDEX {
-            self.compare_with_tasks(txn)?;
+        match kind {
+            LAST_INDEX => self.compare_with_tasks(txn)?,
+            keys::ENTRY => self.compare_with_entries(txn)?,
+            _ => {}
         }
         (self.index, self.after) = (self.index + 1, None);
         Ok(Some(cost))
@@ -121,7 +130,7 @@ impl Scrubber {
             }
             return Ok(());
         }
-        let Err(why) = self.count(key, value, Sum::add, 1) else { return Ok(()) };
+        let Err(why) = self.count(key, value, Sum::add, 1) else { return self.index_expiry(txn, key, value) };
         *self.bad.entry(key[0]).or_default() += 1;
         totals.blur(key[0]);
         // A record that the current group replaces is not quarantined.
@@ -154,12 +163,41 @@ impl Scrubber {
                     *count = count.saturating_add_signed(delta);
                 }
             }
+            keys::ENTRY => self.accounts.count(key, value, delta)?,
             kind if Totals::counts(kind) => {
                 record::payload(value).map_err(|error| error.to_string())?;
             }
             _ => {}
         }
         with(self.found.entry(key[0]).or_default(), key, value);
+        Ok(())
+    }
+
+    /// Adds a sound entry to the index by expiry if it is missing there.
+    fn index_expiry(&mut self, txn: &mut Txn<'_>, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let Some((owner, name)) = keys::entry_of(key).filter(|_| key[0] == keys::ENTRY) else {
+            return Ok(());
+        };
+        let time = record::decode::<Entry>(value).ok().and_then(|entry| entry.expires_at);
+        // An entry that the current group replaces has a new index entry, or none.
+        if let Some(index) = time.map(|time| keys::expiry(time, owner, name))
+            && txn.get(&index)?.is_none()
+            && txn.get(key)?.as_deref() == Some(value)
+        {
+            txn.put(index, Vec::new());
+            self.unindexed = true;
+        }
+        Ok(())
+    }
+
+    /// Compares the accounts with the entries. Call when all entries have been visited.
+    fn compare_with_entries(&mut self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        if self.accounts.compare(txn)? && self.has_totals {
+            self.report.add_rebuilt("accounts");
+        }
+        if self.unindexed && self.has_totals {
+            self.report.add_rebuilt("expiry");
+        }
         Ok(())
     }
 

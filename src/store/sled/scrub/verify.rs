@@ -9,11 +9,13 @@ use std::{
 
 use crate::{
     domain::{
+        Millis,
         execution::Execution,
+        facts::Task,
         ids::{ExecutionId, TaskId},
     },
     store::{
-        Audit, StoreError,
+        Audit, FinishedStep, Owner, StoreError,
         copy::Counts,
         sled::{
             copy::import,
@@ -29,8 +31,8 @@ use crate::{
                 opening::{self, OpenError},
                 recover_files,
             },
-            scrub::report::{SharedReport, describe},
-            write::commit::Committer,
+            scrub::report::{SharedReport, describe, describe_owner},
+            write::{commit::Committer, state::decode_account},
         },
     },
 };
@@ -93,6 +95,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
         }
     }
     verified.counts.values = tree.prefix_keys(&[keys::VALUE]).count() as u64;
+    state(tree, &mut verified)?;
     for entry in tree.scan_prefix(&[keys::QUARANTINE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.quarantined += 1;
@@ -101,8 +104,55 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     Ok(verified)
 }
 
+/// Verifies entries and steps: each has its task, and each step an occurrence that goes on.
+fn state(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
+    let contains = |key: Vec<u8>| tree.contains_key(&key).map_err(backend("read the store"));
+    let mut last = None;
+    for key in tree.prefix_keys(&[keys::ENTRY]) {
+        let key = key.map_err(backend("scan the store"))?;
+        verified.counts.entries += 1;
+        let Some((Owner::Task(task), _)) = keys::entry_of(&key) else { continue };
+        if last.replace(task) != Some(task) && !contains(keys::task(task))? && !contains(keys::garbage(task))?
+        {
+            verified.problems.push(format!("{task}: the task is missing, but has entries"));
+        }
+    }
+    let mut open: Option<(TaskId, Vec<Millis>)> = None;
+    for found in tree.scan_prefix(&[keys::STEP]) {
+        let (key, bytes) = found.map_err(backend("scan the store"))?;
+        verified.counts.steps += 1;
+        if record::payload(&bytes).is_ok() {
+            verified.decode::<FinishedStep>(&key, &bytes);
+        }
+        let Some((task, time)) = keys::step_of(&key) else { continue };
+        if open.as_ref().is_none_or(|(of, _)| *of != task) {
+            let found = tree.get(&keys::task(task)).map_err(backend("read the store"))?;
+            let found = found.and_then(|bytes| record::decode::<Task>(&bytes).ok());
+            open = Some((task, found.map(|task| task.facts.open_times().collect()).unwrap_or_default()));
+        }
+        let goes_on = open.as_ref().is_some_and(|(_, times)| times.contains(&time));
+        if !goes_on && !contains(keys::garbage(task))? {
+            verified.problems.push(format!("{}: the occurrence does not go on", describe(&key)));
+        }
+    }
+    Ok(())
+}
+
 /// Describes the fault of an index or a counter by the write that repairs it.
 fn describe_repair(key: &[u8], value: Option<&[u8]>) -> Option<String> {
+    if let Some(owner) = keys::account_of(key) {
+        let should = value.and_then(|bytes| decode_account(bytes).ok()).unwrap_or_default();
+        return Some(format!(
+            "the account of the entries of {}: it should be {} entries, {} bytes",
+            describe_owner(owner),
+            should.entries,
+            should.bytes
+        ));
+    }
+    if let Some((_, owner, name)) = keys::expiry_of(key).filter(|_| key[0] == keys::EXPIRY) {
+        let owner = describe_owner(owner);
+        return Some(format!("index expiry: the entry for \"{name}\" of {owner} is missing"));
+    }
     if key[0] == keys::COUNTER {
         let should = value.map_or(0, read_counter);
         return Some(format!(

@@ -10,7 +10,10 @@ use crate::{
     },
     store::{
         Audit, Output, Removal, StoreError,
-        sled::engine::{keys, record, txn::Txn},
+        sled::{
+            engine::{keys, record, txn::Txn},
+            write::state,
+        },
     },
 };
 
@@ -42,6 +45,7 @@ pub(crate) fn step(txn: &mut Txn<'_>, old: &Task, step: &Step) -> Result<(), Sto
     }
     if *old != step.task {
         write_task(txn, Some(old), &step.task)?;
+        state::remove_steps(txn, old, &step.task)?;
     }
     for row in &step.rows {
         write_row(txn, row)?;
@@ -150,7 +154,7 @@ pub(crate) fn audit(txn: &mut Txn<'_>, audit: &Audit) -> Result<(), StoreError> 
     txn.put_record(keys::audit(audit.time, sequence), audit)
 }
 
-/// Removes a task and marks its history as garbage, which [`sweep`] removes in small parts.
+/// Removes a task and marks its history and its state as garbage, which [`sweep`] removes in small parts.
 pub(crate) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
     let task = read_task(txn, id)?;
     if !task.facts.running.is_empty() {
@@ -168,7 +172,7 @@ pub(crate) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> 
     Ok(task)
 }
 
-/// Removes a part of the history of deleted tasks; whether more may be left.
+/// Removes a part of the history and of the state of deleted tasks; whether more may be left.
 pub(crate) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
     let Some(garbage) = txn.prefixed(&[keys::GARBAGE], 1)?.pop() else { return Ok(false) };
     let Some(id) = keys::last_task(&garbage) else {
@@ -180,7 +184,7 @@ pub(crate) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
         remove_row(txn, key)?;
         txn.remove(key.clone());
     }
-    if rows.is_empty() {
+    if rows.is_empty() && !state::remove_part(txn, id)? {
         txn.remove(keys::history_count(id));
         txn.remove(garbage);
     }

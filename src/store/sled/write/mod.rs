@@ -4,5 +4,6 @@ pub(crate) mod acknowledged;
 pub(crate) mod apply;
 pub(crate) mod commit;
 mod operations;
+pub(crate) mod state;
 pub(crate) mod totals;
 pub(crate) mod writer;

@@ -7,18 +7,20 @@ use serde_json::Value;
 use crate::{
     domain::{
         Millis,
+        execution::Progress,
         facts::Task,
         ids::TaskId,
         step::{Refused, Step},
     },
     store::{
-        Audit, Claimed, Decision, Output, Removal, StoreError,
+        Audit, Change, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Output, Removal,
+        StoreError,
         copy::{Cursor, Import, Part},
         sled::{
             copy::{export, import},
             engine::{keys, txn::Txn},
             scrub::repair,
-            write::{apply, writer::Writer},
+            write::{apply, state, writer::Writer},
         },
     },
 };
@@ -134,6 +136,35 @@ impl Writer {
 
     pub(crate) fn put(&mut self, key: &str, value: &Value) -> Result<(), StoreError> {
         self.in_txn(|txn| txn.put_record(keys::value(key), value))
+    }
+
+    pub(crate) fn edit(&mut self, edit: &Edit) -> Result<Edited, StoreError> {
+        if !matches!(edit.change, Change::Delete { .. }) {
+            self.ensure_space()?;
+        }
+        let now = (self.now)();
+        let result = self.in_txn(|txn| state::edit(txn, edit, now));
+        match &result {
+            Ok(Edited::Set(Entry { expires_at: Some(time), .. })) => self.note_expiry(*time),
+            // The next write finds no entry.
+            Err(StoreError::Backend { .. }) => self.quarantine(&keys::entry(edit.owner, &edit.key))?,
+            _ => {}
+        }
+        result
+    }
+
+    pub(crate) fn finish_step(
+        &mut self,
+        fence: Fence,
+        scheduled_for: Millis,
+        step: &FinishedStep,
+    ) -> Result<(), StoreError> {
+        self.ensure_space()?;
+        self.in_txn(|txn| state::finish_step(txn, fence, scheduled_for, step))
+    }
+
+    pub(crate) fn note_progress(&mut self, fence: Fence, progress: &Progress) -> Result<(), StoreError> {
+        self.in_txn(|txn| state::note_progress(txn, fence, progress))
     }
 
     /// Reads a part of a copy. Between two commits the whole tree is durable.

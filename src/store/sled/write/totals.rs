@@ -7,12 +7,16 @@
 use crate::store::sled::engine::{keys, record};
 
 /// The counted kinds: their records cannot be rebuilt from others.
-pub(crate) const KINDS: [(u8, &str); 5] = [
+///
+/// New kinds go to the end: the totals of an older release have fewer kinds.
+pub(crate) const KINDS: [(u8, &str); 7] = [
     (keys::TASK, "tasks"),
     (keys::EXECUTION, "executions"),
     (keys::OUTPUT, "pieces of output"),
     (keys::AUDIT, "audit records"),
     (keys::VALUE, "values"),
+    (keys::ENTRY, "entries of handlers"),
+    (keys::STEP, "steps"),
 ];
 
 /// The number of entries and a checksum over them, independent of their order.
@@ -75,10 +79,12 @@ impl Totals {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let payload: &[u8; SIZE] = record::payload(bytes).ok()?.try_into().ok()?;
+        let payload = record::payload(bytes).ok()?;
+        let whole = payload.len() <= SIZE && payload.len() % KIND_SIZE == SIZE % KIND_SIZE;
+        let kinds = whole.then(|| payload.len() / KIND_SIZE)?;
         let number = |at: usize| Some(u64::from_be_bytes(payload.get(at..at + 8)?.try_into().ok()?));
         let mut totals = Self { sequence: number(0)?, ..Self::default() };
-        for (index, kind) in totals.kinds.iter_mut().enumerate() {
+        for (index, kind) in totals.kinds.iter_mut().take(kinds).enumerate() {
             let at = 8 + index * KIND_SIZE;
             kind.sum = Sum { count: number(at)?, hash: number(at + 8)? };
             kind.vague = payload[at + 16] != 0;
@@ -149,6 +155,17 @@ mod tests {
     #[test]
     fn the_totals_lie_where_the_first_release_wrote_them() {
         assert_eq!(Totals::key(), b"mtally");
+    }
+
+    #[test]
+    fn totals_of_a_release_with_fewer_kinds_are_read() {
+        let mut totals = Totals { sequence: 9, ..Totals::default() };
+        totals.change(b"t1", None, Some(&record::encode_bytes(b"task")));
+        let payload = record::payload(&totals.encode()).expect("it verifies").to_vec();
+        let older = record::encode_bytes(&payload[..8 + 5 * KIND_SIZE]);
+        assert_eq!(Totals::decode(&older), Some(totals));
+        assert_eq!(Totals::decode(&record::encode_bytes(&payload[..payload.len() - 1])), None);
+        assert_eq!(Totals::decode(&record::encode_bytes(&[&payload[..], &[0; KIND_SIZE]].concat())), None);
     }
 
     #[test]

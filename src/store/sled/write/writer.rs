@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    domain::panic::line_of,
+    domain::{Millis, panic::line_of},
     store::{
         Now, StoreError,
         sled::{
@@ -26,7 +26,7 @@ use crate::{
             open::files::Files,
             read::view::Pending,
             scrub::report::SharedReport,
-            write::{apply, commit::Committer},
+            write::{apply, commit::Committer, state},
         },
         space::{LEAST_FREE, free_bytes},
     },
@@ -103,6 +103,8 @@ pub(crate) struct Writer {
     closing: Option<Reply<()>>,
     /// Whether the history of deleted tasks may be left to remove.
     pub(super) garbage: bool,
+    /// The earliest time at which an entry of handlers is no longer shown.
+    expiry: Option<Millis>,
     low_space: bool,
     commits: u32,
 }
@@ -129,6 +131,7 @@ impl Writer {
             answers: Vec::new(),
             closing: None,
             garbage: true,
+            expiry: Some(Millis::MIN),
             low_space: false,
             commits: 0,
         })
@@ -141,7 +144,7 @@ impl Writer {
         while self.closing.is_none() || !unfinished.is_empty() {
             let mut next = match self.closing {
                 Some(_) => None,
-                None if self.garbage || !unfinished.is_empty() => ops.try_recv().ok(),
+                None if self.has_upkeep() || !unfinished.is_empty() => ops.try_recv().ok(),
                 None => match ops.blocking_recv() {
                     Some(op) => Some(op),
                     None => break,
@@ -164,9 +167,7 @@ impl Writer {
                     next = ops.try_recv().ok();
                 }
             }
-            if self.garbage {
-                self.garbage = self.in_txn(apply::sweep).unwrap_or(false);
-            }
+            self.keep_up();
             self.commit();
         }
         if let Err(error) = self.committer.acknowledge_synced() {
@@ -178,6 +179,33 @@ impl Writer {
         if let Some(reply) = closing {
             let _ = reply.send(Ok(()));
         }
+    }
+
+    /// Whether there are records to remove that no operation asks for.
+    fn has_upkeep(&self) -> bool {
+        self.garbage || self.expiry.is_some_and(|time| time <= (self.now)())
+    }
+
+    /// Removes a part of these records.
+    fn keep_up(&mut self) {
+        if self.garbage {
+            self.garbage = self.in_txn(apply::sweep).unwrap_or(false);
+        }
+        if let Some(now) = self.expiry.map(|_| (self.now)()).filter(|now| self.expiry <= Some(*now)) {
+            let swept = self.in_txn(|txn| {
+                state::expire(txn, now)?;
+                state::next_expiry(txn)
+            });
+            self.expiry = swept.unwrap_or_else(|error| {
+                tracing::error!(%error, "entries whose time has passed cannot be removed");
+                None
+            });
+        }
+    }
+
+    /// Notes the time of an entry that is new.
+    pub(super) fn note_expiry(&mut self, time: Millis) {
+        self.expiry = Some(self.expiry.map_or(time, |earliest| earliest.min(time)));
     }
 
     pub(super) fn in_txn<T>(
