@@ -24,7 +24,7 @@
   const {
     op_isochron_compile,
     op_isochron_module,
-    op_isochron_system,
+    op_isochron_call,
     op_isochron_text,
   } = core.ops;
   const shared = global.__isochron;
@@ -138,8 +138,9 @@
     return require;
   }
 
-  async function call(method, argument) {
-    const { 0: done, 1: answer } = await op_isochron_system(method, JSONStringify(argument));
+  /** Calls a function of the server, such as `system.get`. */
+  async function call(name, argument) {
+    const { 0: done, 1: answer } = await op_isochron_call(name, JSONStringify(argument));
     if (!done) throw new Error(answer);
     return JSONParse(answer);
   }
@@ -155,12 +156,13 @@
     return key;
   };
   const system = ObjectFreeze({
-    removeHistory: async (value) => await call("removeHistory", checkOptions(value)),
-    statistics: async (value) => await call("statistics", checkOptions(value)),
-    get: async (key) => await call("get", { key: checkKey(key) }),
-    put: async (key, value) => await call("put", { key: checkKey(key), value: value ?? null }),
+    removeHistory: async (value) => await call("system.removeHistory", checkOptions(value)),
+    statistics: async (value) => await call("system.statistics", checkOptions(value)),
+    get: async (key) => await call("system.get", { key: checkKey(key) }),
+    put: async (key, value) => await call("system.put", { key: checkKey(key), value: value ?? null }),
   });
 
+  shared.call = call;
   shared.forgetModules = () => {
     MapPrototypeClear(modules);
     MapPrototypeClear(resolved);

@@ -18,7 +18,6 @@
     MapPrototypeSet,
     Number,
     NumberPrototypeToString,
-    ObjectDefineProperty,
     ObjectFreeze,
     ObjectHasOwn,
     ObjectKeys,
@@ -51,8 +50,10 @@
   let resultLimit = 0;
   let awaited; // the handler's promise
 
-  const end = (code, error, stack, result) =>
+  const end = (code, error, stack, result) => {
+    if (shared.flushProgress !== undefined) shared.flushProgress();
     op_isochron_end(code, error ?? "", stack ?? "", result ?? "");
+  };
 
   /** Runs the pending reactions of promises and reports unhandled rejections. */
   const flush = () => {
@@ -98,6 +99,8 @@
   }
 
   function makeContext(given) {
+    // The getters make their values at the first use. Most handlers never use `signal`, and then a
+    // cancelled run is stopped without waiting.
     const context = {
       taskId: given.taskId,
       taskName: given.taskName,
@@ -107,15 +110,19 @@
       trigger: given.trigger,
       scheduledFor: given.scheduledFor,
       idempotencyKey: `${given.taskId}/${given.scheduledFor}`,
+      get signal() {
+        return signal();
+      },
+      get kv() {
+        return shared.library("ext:isochron/ctx/kv.js").kv;
+      },
+      get step() {
+        return shared.library("ext:isochron/ctx/steps.js").step;
+      },
+      get progress() {
+        return shared.library("ext:isochron/ctx/progress.js").progress;
+      },
     };
-    // Made at its first use. Most handlers never use it, and then a cancelled run is stopped
-    // without waiting.
-    ObjectDefineProperty(context, "signal", {
-      __proto__: null,
-      get: signal,
-      enumerable: true,
-      configurable: false,
-    });
     return ObjectFreeze(context);
   }
 
@@ -400,6 +407,7 @@
     resultLimit = 0;
     shared.entryFile = "";
     shared.flushOutput = undefined;
+    shared.flushProgress = undefined;
   }
 
   // --- once per isolate, before the handler is known ---

@@ -42,6 +42,49 @@ export interface Context {
    * handler is stopped at once.
    */
   readonly signal: AbortSignal;
+  /** Entries of the task, kept on the server; `kv.shared` are those that all tasks share. */
+  readonly kv: Entries & { readonly shared: Entries };
+  /**
+   * Calls `fn` and keeps its result: a later attempt of the occurrence is given the result
+   * (as JSON) and does not call `fn`. A name is used once in a run.
+   */
+  step<T>(name: string, fn: () => T | PromiseLike<T>): Promise<T>;
+  /** Shows how far the run is: a number from 0 to 1, and a text of at most 200 characters. */
+  progress(fraction: number, text?: string | null): void;
+}
+
+/** An entry with its key. Versions only grow. */
+export interface Entry {
+  key: string;
+  value: any;
+  version: number;
+  /** Epoch milliseconds; null without a `ttl`. */
+  expiresAt: number | null;
+}
+
+/**
+ * JSON under keys of 1 to 512 bytes, each value at most 64 KiB. A write is on the disk when
+ * its promise resolves.
+ */
+export interface Entries {
+  /** The value, or undefined. */
+  get(key: string): Promise<any>;
+  entry(key: string): Promise<Omit<Entry, "key"> | undefined>;
+  /** Sets a value, for `ttl` milliseconds if given; resolves with its version. */
+  set(key: string, value: Json | object, options?: { ttl?: number }): Promise<number>;
+  /** Whether there was an entry. */
+  delete(key: string): Promise<boolean>;
+  /** In the order of the keys' bytes; at most `limit` (100; 1 to 1,000). */
+  list(options?: { prefix?: string; limit?: number; cursor?: string }): Promise<{ entries: Entry[]; cursor?: string }>;
+  /** Sets a value if the entry has this version (undefined: if there is none); whether it did. */
+  compareAndSet(
+    key: string,
+    version: number | undefined,
+    value: Json | object,
+    options?: { ttl?: number },
+  ): Promise<boolean>;
+  /** Adds to a number, 0 if there is none; resolves with the sum. */
+  increment(key: string, by?: number): Promise<number>;
 }
 
 /**

@@ -10,9 +10,12 @@ use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
 use super::{error::ApiError, json::Strict};
-use crate::domain::{
-    draft::{MOST_PROBLEMS, Problem, Problems},
-    ids::{ExecutionId, TaskId},
+use crate::{
+    domain::{
+        draft::{MOST_PROBLEMS, Problem, Problems},
+        ids::{ExecutionId, TaskId},
+    },
+    store::{LONGEST_KEY, Owner},
 };
 
 /// The largest body that is read, in bytes.
@@ -229,6 +232,46 @@ impl<S: Send + Sync> FromRequestParts<S> for ExecutionPath {
         let task = task.parse().map_err(|_| ApiError::not_found("Task not found"))?;
         let execution = execution.parse().map_err(|_| ApiError::not_found("Execution not found"))?;
         Ok(Self(task, execution))
+    }
+}
+
+/// The owner of entries that a path names: a task, or all tasks.
+pub(super) struct OwnerPath(pub(super) Owner);
+
+/// The owner and the key of an entry that a path names.
+pub(super) struct EntryPath(pub(super) Owner, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for OwnerPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(named) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| unreadable(&e))?;
+        owner_of(&named).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for EntryPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(named) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|e| unreadable(&e))?;
+        let key =
+            named.iter().find(|(name, _)| name == "key").map(|(_, key)| key.clone()).unwrap_or_default();
+        if !(1..=LONGEST_KEY).contains(&key.len()) {
+            return Err(ApiError::bad_request(format!("A key has 1 to {LONGEST_KEY} bytes")));
+        }
+        Ok(Self(owner_of(&named)?, key))
+    }
+}
+
+fn owner_of(named: &[(String, String)]) -> Result<Owner, ApiError> {
+    match named.iter().find(|(name, _)| name == "id") {
+        Some((_, id)) => id.parse().map(Owner::Task).map_err(|_| ApiError::not_found("Task not found")),
+        None => Ok(Owner::Shared),
     }
 }
 

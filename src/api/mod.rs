@@ -32,7 +32,7 @@ use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use self::{
     auth::Role::{self, Admin, Anyone},
     error::ApiError,
-    routes::{actions, executions, handlers, health, schedule, tasks},
+    routes::{actions, executions, handlers, health, kv, schedule, tasks},
     state::Shared,
 };
 pub use self::{
@@ -65,6 +65,14 @@ fn every_route() -> Vec<Route> {
         row(POST, "/admin/scheduler/{id}/actions/cancel", Admin, actions::cancel, "end the runs in progress; answers when they have ended"),
         row(GET, "/admin/scheduler/{id}/executions", Admin, executions::list, "the history, newest first"),
         row(GET, "/admin/scheduler/{id}/executions/{execution}", Admin, executions::read, "one execution with its whole output"),
+        row(GET, "/admin/scheduler/{id}/kv", Admin, kv::list, "the entries that the task keeps, by key"),
+        row(GET, "/admin/scheduler/{id}/kv/{*key}", Admin, kv::read, "one entry"),
+        row(PUT, "/admin/scheduler/{id}/kv/{*key}", Admin, kv::write, "set an entry"),
+        row(DELETE, "/admin/scheduler/{id}/kv/{*key}", Admin, kv::delete, "delete an entry"),
+        row(GET, "/admin/kv", Admin, kv::list, "the entries that all tasks share"),
+        row(GET, "/admin/kv/{*key}", Admin, kv::read, "one of them"),
+        row(PUT, "/admin/kv/{*key}", Admin, kv::write, "set one"),
+        row(DELETE, "/admin/kv/{*key}", Admin, kv::delete, "delete one"),
         row(GET, "/admin/handlers", Admin, handlers::list, "the handlers, each with the reason if it does not load"),
         row(GET, "/admin/schedule/preview", Admin, schedule::preview, "the next times of a schedule"),
         row(GET, "/health", Anyone, health::health, "200 while the process is up"),

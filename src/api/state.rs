@@ -6,8 +6,14 @@ use serde::Serialize;
 
 use super::token::Token;
 use crate::{
-    backup::BackupState, clock::Clock, domain::draft::Defaults, events::Events, handlers::catalog::Catalog,
-    scheduler::Scheduler, store::Store, taskfile::TaskFileState,
+    backup::BackupState,
+    clock::Clock,
+    domain::draft::Defaults,
+    events::Events,
+    handlers::catalog::Catalog,
+    scheduler::Scheduler,
+    store::{Quota, Store},
+    taskfile::TaskFileState,
 };
 
 /// The parts of the server that answer requests.
@@ -24,6 +30,8 @@ pub struct Api {
     pub events: Events,
     /// The token of administrators.
     pub token: Token,
+    /// The most entries and bytes of the entries of a task, and of the shared ones.
+    pub quota: Quota,
     /// The defaults of fields that a body leaves out.
     pub defaults: Defaults,
     /// Tells how the other parts stand, for `/ready`.

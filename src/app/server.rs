@@ -25,7 +25,7 @@ use crate::{
     network::{Client, Limits},
     runtime::{Pool, PoolSettings, protocol},
     scheduler::Scheduler,
-    store::{Store, sled::SledStore},
+    store::{Quota, Store, sled::SledStore},
     taskfile::{self, TaskFile, TaskFileState},
 };
 
@@ -58,6 +58,12 @@ pub fn network_client(config: &Config) -> Client {
     Client::new(config.net.clone(), limits)
 }
 
+/// Takes the bounds of `ctx.kv` from the configuration.
+#[must_use]
+pub fn kv_quota(config: &Config) -> Quota {
+    Quota { entries: config.limits.kv_entries, bytes: config.limits.kv_bytes }
+}
+
 /// The parts of a running server.
 pub(super) struct Server {
     pub(super) store: Arc<dyn Store>,
@@ -85,8 +91,13 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let events = Events::default();
         let files = Files::new(&config.tasks);
-        let host_calls =
-            Arc::new(ServerCalls::new(files.clone(), store.clone(), clock.clone(), network_client(config)));
+        let host_calls = Arc::new(ServerCalls::new(
+            files.clone(),
+            store.clone(),
+            clock.clone(),
+            network_client(config),
+            kv_quota(config),
+        ));
         let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?;
         let scheduler =
             Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
@@ -118,6 +129,7 @@ impl Server {
             clock,
             events,
             token,
+            quota: kv_quota(config),
             defaults,
             readiness: readiness.clone(),
         });

@@ -16,6 +16,7 @@ use isochron::{
     handlers::{Loader, files::Files},
     hostcalls::ServerCalls,
     runtime::Pool,
+    store::in_memory,
     taskfile::{DeclaredTask, Finding, Found, Position, find, read, shown},
 };
 use serde_json::json;
@@ -87,7 +88,10 @@ async fn check(config: &Config) -> anyhow::Result<Checked> {
     let files = Files::new(&config.tasks);
     let mut settings = app::pool_settings(config);
     (settings.min, settings.max) = (1, 1);
-    let host_calls = Arc::new(ServerCalls::without_store(files.clone(), app::network_client(config)));
+    // No handler is called, so nothing comes into the store.
+    let store = in_memory(Arc::new(|| SystemClock.now()));
+    let (client, quota) = (app::network_client(config), app::kv_quota(config));
+    let host_calls = Arc::new(ServerCalls::without_system(files.clone(), store, client, quota));
     let pool = Pool::start(settings, files.clone(), host_calls, Arc::new(SystemClock)).await?;
     let mut failed = Vec::new();
     let (mut names, mut required) = (Vec::new(), HashSet::new());

@@ -178,6 +178,18 @@ pub(super) static KEYS: &[Key] = &[
         "requests of `fetch` in one run, redirects included",
     ),
     key(
+        "limits.kvEntries",
+        "10000",
+        count(1, 1_000_000, "entries", |c, n| c.limits.kv_entries = n),
+        "entries that a task may keep with `ctx.kv`, and that all may share",
+    ),
+    key(
+        "limits.kvBytes",
+        "16 MiB",
+        Accept::bytes(1024, 1 << 30, |c, n| c.limits.kv_bytes = n),
+        "keys and values of these entries",
+    ),
+    key(
         "misfireAfter",
         "60000",
         count(100, DAY, "ms", |c, n| c.misfire_after = n),

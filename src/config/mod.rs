@@ -122,6 +122,10 @@ pub struct Limits {
     pub fetch_body: u64,
     /// Requests of `fetch`, redirects included.
     pub fetches: u32,
+    /// Entries that a task may keep (`ctx.kv`), and that all may share.
+    pub kv_entries: u64,
+    /// Bytes of these entries.
+    pub kv_bytes: u64,
 }
 
 /// The store of tasks and history.
@@ -204,6 +208,8 @@ impl Config {
                 result: 0,
                 fetch_body: 0,
                 fetches: 0,
+                kv_entries: 0,
+                kv_bytes: 0,
             },
             misfire_after: 0,
             catch_up_window: 0,

@@ -47,6 +47,8 @@ fn defaults_are_the_documented_ones() {
         result: 10_000,
         fetch_body: 10 * mib,
         fetches: 1000,
+        kv_entries: 10_000,
+        kv_bytes: 16 * mib,
     };
     assert_eq!(config.limits, limits);
     assert_eq!((config.misfire_after, config.catch_up_window), (60_000, 86_400_000));

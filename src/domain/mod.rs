@@ -16,7 +16,6 @@ pub mod draft;
 pub mod execution;
 pub mod facts;
 pub mod ids;
-pub mod json;
 pub mod lock;
 pub mod network;
 pub mod panic;

@@ -11,25 +11,29 @@
 //! every argument is bounded and checked here, whatever `runtime-js` has done before. And work
 //! that goes on when its future is dropped: a call ends with the run that made it.
 
+mod alone;
 mod fetch;
+mod kv;
 mod modules;
+mod steps;
 mod system;
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use serde_json::Value;
 
-use self::{fetch::Fetches, system::System};
+pub use self::alone::Alone;
+use self::{fetch::Fetches, kv::Kv, steps::Steps, system::System};
 use crate::{
     clock::Clock,
     domain::execution::Traffic,
     handlers::files::Files,
     network::Client,
     runtime::{
-        Caller, HostCalls, Later, RunCalls,
+        Attempt, Caller, HostCalls, Later, RunCalls,
         protocol::{Answer, HostCall, SystemCall},
     },
-    store::Store,
+    store::{Quota, Store},
 };
 
 /// The host calls of a server, or of `isochron run`.
@@ -39,20 +43,49 @@ pub struct ServerCalls(Arc<Services>);
 struct Services {
     files: Files,
     system: Option<System>,
+    kv: Kv,
+    steps: Steps,
     client: Client,
 }
 
 impl ServerCalls {
     /// The host calls of a server.
     #[must_use]
-    pub fn new(files: Files, store: Arc<dyn Store>, clock: Arc<dyn Clock>, client: Client) -> Self {
-        Self(Arc::new(Services { files, system: Some(System::new(store, clock)), client }))
+    pub fn new(
+        files: Files,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        client: Client,
+        quota: Quota,
+    ) -> Self {
+        let system = System::new(store.clone(), clock);
+        Self(Arc::new(Services { system: Some(system), ..Services::new(files, store, client, quota) }))
     }
 
-    /// The host calls of `isochron run`, which has no store.
+    /// The host calls of `isochron run`, whose store is not a server's.
     #[must_use]
-    pub fn without_store(files: Files, client: Client) -> Self {
-        Self(Arc::new(Services { files, system: None, client }))
+    pub fn without_system(files: Files, store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
+        Self(Arc::new(Services::new(files, store, client, quota)))
+    }
+}
+
+impl Services {
+    fn new(files: Files, store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
+        Self { files, system: None, kv: Kv::new(store.clone(), quota), steps: Steps::new(store), client }
+    }
+
+    async fn answer_system(&self, caller: &Caller, call: SystemCall) -> Result<Value, String> {
+        if !caller.grants.system {
+            return Err(format!(
+                "the handler {} may not use isochron:system: it is not in the server's systemHandlers setting",
+                caller.handler
+            ));
+        }
+        let system = self.system.as_ref().ok_or(
+            "isochron:system needs the server's store: create a task for this handler and run it there",
+        )?;
+        running(caller, "isochron:system")?;
+        system.answer(call).await
     }
 }
 
@@ -72,18 +105,11 @@ struct CallsOfRun {
 
 impl RunCalls for CallsOfRun {
     fn answer(self: Arc<Self>, call: HostCall) -> Later<'static, Result<Answer, String>> {
-        match call {
-            HostCall::Module { from, specifier } => Box::pin(async move {
-                modules::find(&self.services.files, from, specifier).await.map(Answer::Module)
-            }),
-            HostCall::System(call) => {
-                Box::pin(async move { self.system(call).await.map(|value| Answer::Json(value.to_string())) })
-            }
-            HostCall::Fetch(call) => {
-                let admitted = self.fetches.admit(call);
-                Box::pin(async move { Ok(Answer::Fetch(self.fetches.answer(admitted).await)) })
-            }
-        }
+        let fetch = match call {
+            HostCall::Fetch(call) => self.fetches.admit(call),
+            call => return Box::pin(async move { self.answer_call(call).await }),
+        };
+        Box::pin(async move { Ok(Answer::Fetch(self.fetches.answer(fetch).await)) })
     }
 
     fn traffic(&self) -> Traffic {
@@ -92,23 +118,35 @@ impl RunCalls for CallsOfRun {
 }
 
 impl CallsOfRun {
-    async fn system(&self, call: SystemCall) -> Result<Value, String> {
-        if !self.caller.grants.system {
-            return Err(format!(
-                "the handler {} may not use isochron:system: it is not in the server's systemHandlers setting",
-                self.caller.handler
-            ));
-        }
-        let system = self.services.system.as_ref().ok_or(
-            "isochron:system needs the server's store: create a task for this handler and run it there",
-        )?;
-        if self.caller.attempt.is_none() {
-            return Err(
-                "isochron:system answers while a task runs, not while its handler is checked".to_owned()
-            );
-        }
-        system.answer(call).await
+    async fn answer_call(&self, call: HostCall) -> Result<Answer, String> {
+        let Self { services, caller, fetches } = self;
+        let value = match call {
+            HostCall::Module { from, specifier } => {
+                return modules::find(&services.files, from, specifier).await.map(Answer::Module);
+            }
+            HostCall::Fetch(call) => {
+                let admitted = fetches.admit(call);
+                return Ok(Answer::Fetch(fetches.answer(admitted).await));
+            }
+            HostCall::System(call) => services.answer_system(caller, call).await?,
+            HostCall::Kv(call) => services.kv.answer(running(caller, "ctx.kv")?, call).await?,
+            HostCall::Step(call) => {
+                services.steps.answer(running(caller, "ctx.step")?, &caller.live, call).await?
+            }
+        };
+        Ok(Answer::Json(value.to_string()))
     }
+}
+
+/// The attempt of a caller that runs. A handler that is only checked changes nothing.
+fn running(caller: &Caller, function: &str) -> Result<Attempt, String> {
+    caller
+        .attempt
+        .ok_or_else(|| format!("{function} answers while a task runs, not while its handler is checked"))
+}
+
+fn explain(error: impl Display) -> String {
+    error.to_string()
 }
 
 #[cfg(test)]

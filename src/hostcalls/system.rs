@@ -1,9 +1,10 @@
 //! `isochron:system`: upkeep of the store by the built-in handlers.
 
-use std::{fmt::Display, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::explain;
 use crate::{clock::Clock, runtime::protocol::SystemCall, store::Store};
 
 const DAY: f64 = 86_400_000.0;
@@ -56,8 +57,4 @@ impl System {
         let removal = self.store.remove_history(before, dry_run).await.map_err(explain)?;
         Ok(json!(removal))
     }
-}
-
-fn explain(error: impl Display) -> String {
-    error.to_string()
 }

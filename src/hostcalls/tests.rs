@@ -23,8 +23,21 @@ fn client() -> Client {
 }
 
 fn caller(system: bool) -> Caller {
-    let attempt = Attempt { task: TaskId(Ulid(1)), execution: ExecutionId(Ulid(2)), number: 1 };
-    Caller { handler: "h".to_owned(), attempt: Some(attempt), only_loads: false, grants: Grants { system } }
+    let (task, execution) = (TaskId(Ulid(1)), ExecutionId(Ulid(2)));
+    let attempt = Attempt { task, execution, number: 1, scheduled_for: 0 };
+    Caller {
+        handler: "h".to_owned(),
+        attempt: Some(attempt),
+        only_loads: false,
+        grants: Grants { system },
+        live: Arc::default(),
+    }
+}
+
+const QUOTA: Quota = Quota { entries: 100, bytes: 1 << 20 };
+
+fn server(store: &Arc<dyn Store>) -> ServerCalls {
+    ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock), client(), QUOTA)
 }
 
 fn put(key: &str) -> HostCall {
@@ -41,7 +54,7 @@ async fn ask(calls: &ServerCalls, system: bool, call: HostCall) -> Result<String
 #[tokio::test]
 async fn the_system_answers_only_callers_that_are_granted_it() {
     let store = store();
-    let server = ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock), client());
+    let server = server(&store);
     let refused = ask(&server, false, put("k")).await.expect_err("it is not granted");
     assert!(refused.contains("systemHandlers"), "{refused}");
     assert_eq!(store.get("system/k".to_owned()).await.expect("it reads"), None);
@@ -53,7 +66,7 @@ async fn the_system_answers_only_callers_that_are_granted_it() {
 #[tokio::test]
 async fn arguments_that_no_runner_has_checked_are_refused_here() {
     let store = store();
-    let server = ServerCalls::new(Files::new("nowhere"), store, Arc::new(SystemClock), client());
+    let server = server(&store);
     for older_than in [f64::NAN, f64::INFINITY, -1.0, 36_501.0] {
         let call = HostCall::System(SystemCall::RemoveHistory { older_than, dry_run: false });
         assert!(ask(&server, true, call).await.is_err(), "{older_than}");
@@ -67,7 +80,7 @@ async fn arguments_that_no_runner_has_checked_are_refused_here() {
 
 #[tokio::test]
 async fn without_a_store_the_system_says_where_there_is_one() {
-    let calls = ServerCalls::without_store(Files::new("nowhere"), client());
+    let calls = ServerCalls::without_system(Files::new("nowhere"), store(), client(), QUOTA);
     let error = ask(&calls, true, put("k")).await.expect_err("there is no store");
     assert!(error.contains("create a task"), "{error}");
 }
@@ -75,7 +88,7 @@ async fn without_a_store_the_system_says_where_there_is_one() {
 #[tokio::test]
 async fn a_handler_that_is_only_checked_changes_nothing() {
     let store = store();
-    let server = ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock), client());
+    let server = server(&store);
     let checked = Caller { attempt: None, only_loads: true, ..caller(true) };
     let refused = server.begin(checked).answer(put("k")).await.expect_err("it does not run");
     assert!(refused.contains("while its handler is checked"), "{refused}");

@@ -1,6 +1,9 @@
 //! Load checks: a handler's file is run as far as its exports, and no further.
 
-use std::{io, sync::atomic::Ordering};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tokio::sync::{mpsc, watch};
 
@@ -27,6 +30,7 @@ impl Pool {
         let invocation = Invocation {
             handler: name.to_owned(),
             attempt: None,
+            live: Arc::default(),
             params: serde_json::Map::new(),
             context: Context::default(),
             not_before: 0,

@@ -13,6 +13,7 @@ mod caches;
 mod command;
 mod conversation;
 mod lifecycle;
+pub mod live;
 mod load_check;
 mod pool;
 mod process;
@@ -28,7 +29,10 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
-use self::protocol::{Answer, HostCall};
+use self::{
+    live::Live,
+    protocol::{Answer, HostCall},
+};
 use crate::domain::{
     Millis,
     execution::{Line, Traffic, Verdict},
@@ -42,6 +46,8 @@ pub struct Invocation {
     pub handler: String,
     /// `None` for `isochron run` and for load checks.
     pub attempt: Option<Attempt>,
+    /// The progress and the steps of the run.
+    pub live: Arc<Live>,
     /// The handler's parameters.
     pub params: Map<String, Value>,
     /// The handler's `ctx`.
@@ -76,6 +82,8 @@ pub struct Attempt {
     pub execution: ExecutionId,
     /// 1-based.
     pub number: u32,
+    /// The planned time of its occurrence, epoch milliseconds.
+    pub scheduled_for: Millis,
 }
 
 /// The run that makes a host call, as the server knows it: nothing in it comes from the runner.
@@ -89,6 +97,8 @@ pub struct Caller {
     pub only_loads: bool,
     /// The rights of the handler.
     pub grants: Grants,
+    /// The progress and the steps of the run.
+    pub live: Arc<Live>,
 }
 
 /// The rights of a handler beyond its own run.

@@ -230,10 +230,11 @@ impl Pool {
 impl Shared {
     /// A request for a run with the rights of the invocation's handler.
     fn request(&self, mode: Mode, entry: Source, invocation: Invocation) -> RunRequest {
-        let Invocation { handler, attempt, params, context, not_before, timeout, lines, cancel } = invocation;
+        let Invocation { handler, attempt, live, params, context, not_before, timeout, lines, cancel } =
+            invocation;
         let system = self.settings.system_handlers.contains(&handler);
         let only_loads = mode == Mode::Load;
-        let caller = Caller { handler, attempt, only_loads, grants: Grants { system } };
+        let caller = Caller { handler, attempt, only_loads, grants: Grants { system }, live };
         let params = serde_json::Value::Object(params).to_string();
         let run = self.numbers.fetch_add(1, Ordering::Relaxed);
         let run = Run { run, mode, entry, params, context, timeout, system };

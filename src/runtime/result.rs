@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    domain::execution::{Ending, Reason},
+    domain::{
+        execution::{Ending, Reason},
+        text::json::{self, LEVELS, Unreadable},
+    },
     runtime::protocol::End,
 };
 
@@ -11,9 +14,6 @@ use crate::{
 const PREVIEW: usize = 1000;
 /// The longest error or stack that is kept, in bytes; a runner cuts them at half of it.
 const LONGEST: usize = 16 * 1024;
-/// The most levels of objects and arrays in a result that is kept whole. JSON is read to 127 levels,
-/// and a result stands inside the levels of a record, of a line of a copy and of an answer.
-const LEVELS: usize = 120;
 /// Bytes that the JSON around a preview takes at most.
 const SUMMARY: u64 = 8 * 1024;
 
@@ -53,46 +53,17 @@ fn cut(mut text: String) -> String {
 /// A result from its JSON text. Half of a character is kept as U+FFFD, and more than [`LEVELS`]
 /// levels as a summary.
 pub(super) fn parse_result(text: &str) -> Result<Value, Ending> {
-    let parsed = serde_json::from_str(text).or_else(|_| serde_json::from_str(&replace_halves(text)));
-    match parsed {
-        Ok(value) if count_levels(&value) <= LEVELS => Ok(value),
-        Err(error) if !error.to_string().starts_with("recursion limit") => {
+    match json::parse(text) {
+        Ok(value) if json::count_levels(&value) <= LEVELS => Ok(value),
+        Err(Unreadable::Wrong(error)) => {
             Err(failed(Reason::BadResult, format!("the result cannot be kept as JSON: {error}")))
         }
-        Ok(_) | Err(_) => {
+        Ok(_) | Err(Unreadable::TooDeep) => {
             let preview: String = text.chars().take(PREVIEW).collect();
             let summary = format!("JSON nested over {LEVELS} levels, {} bytes", text.len());
             Ok(json!({ "truncated": true, "summary": summary, "preview": preview }))
         }
     }
-}
-
-/// How many objects and arrays lie around the innermost value.
-fn count_levels(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(count_levels).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(count_levels).max().unwrap_or(0),
-        _ => 0,
-    }
-}
-
-/// Replaces every escaped half of a surrogate pair by U+FFFD; whole pairs are never escaped.
-fn replace_halves(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        clean.push_str(before);
-        let half = escape.len() >= 6 && escape.is_char_boundary(6) && {
-            let digits = escape[1..6].to_ascii_lowercase();
-            digits.starts_with("ud") && digits.as_bytes()[2] >= b'8'
-        };
-        // An escape is two characters, of which the second may be a backslash.
-        let end = if half { 6 } else { escape.chars().take(2).map(char::len_utf8).sum() };
-        clean.push_str(if half { "\u{fffd}" } else { &escape[..end] });
-        rest = &escape[end..];
-    }
-    clean + rest
 }
 
 #[cfg(test)]

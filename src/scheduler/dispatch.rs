@@ -14,8 +14,8 @@ use crate::{
         ids::{ExecutionId, TaskId},
         step::{Event, Input, Refused, Start, Step},
     },
-    runtime::{Attempt, Invocation, protocol::Context},
-    store::{Output, StoreError},
+    runtime::{Attempt, Invocation, live::Live, protocol::Context},
+    store::{Fence, Output, StoreError},
 };
 
 /// Lines that may wait between runner and store. When there are more, the handler waits.
@@ -24,6 +24,11 @@ const LINES: usize = 256;
 const STORED_AFTER: Duration = Duration::from_millis(500);
 /// In bytes.
 const STORED_FROM: usize = 32 * 1024;
+
+/// Between two events of the progress of one run, whatever its runner reports.
+const PROGRESS_TOLD_EVERY: Duration = Duration::from_millis(100);
+/// Between two writes of the progress of one run.
+const PROGRESS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// The first and the longest wait before the next try to record an end.
 const RECORDED_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -38,7 +43,15 @@ impl Scheduler {
     ) {
         let (task, execution) = (start.task, start.execution);
         let (lines, received) = mpsc::channel(LINES);
-        let run = self.runner.run(invocation(start, lines, cancel));
+        let live = self.in_progress.go_live(execution);
+        let run = self.runner.run(invocation(start, live.clone(), lines, cancel));
+        let run = async {
+            let verdict = tokio::select! {
+                verdict = run => verdict,
+                never = self.follow_progress(task, execution, &live) => never,
+            };
+            Verdict { progress: live.progress(), steps: live.ended_steps(), ..verdict }
+        };
         let (verdict, rest) = tokio::join!(run, self.collect(task, execution, received));
         // The runner is free: the next claim may share a commit with this end.
         drop(permit);
@@ -59,6 +72,29 @@ impl Scheduler {
                 }
                 self.in_progress.leave(execution);
                 self.nudge.notify_one();
+            }
+        }
+    }
+
+    /// Publishes the progress of a run, and writes it to the store. For as long as it is polled.
+    async fn follow_progress<T>(&self, task: TaskId, execution: ExecutionId, live: &Live) -> T {
+        let (mut written, mut write_at): (Option<Instant>, Option<Instant>) = (None, None);
+        loop {
+            tokio::select! {
+                () = live.progressed() => {
+                    self.events.publish(vec![Event::Progress { task, execution }]);
+                    write_at.get_or_insert_with(|| {
+                        written.map_or_else(Instant::now, |written| written + PROGRESS_WRITTEN_EVERY)
+                    });
+                    sleep(PROGRESS_TOLD_EVERY).await;
+                }
+                () = sleep_until(write_at.unwrap_or_else(Instant::now)), if write_at.is_some() => {
+                    let Some(progress) = live.progress() else { continue };
+                    if let Err(error) = self.store.note_progress(Fence { task, execution }, progress).await {
+                        tracing::warn!(%execution, %error, "the progress of a run could not be stored");
+                    }
+                    (written, write_at) = (Some(Instant::now()), None);
+                }
             }
         }
     }
@@ -142,6 +178,7 @@ fn store_by() -> Instant {
 
 fn invocation(
     start: Start,
+    live: Arc<Live>,
     lines: mpsc::Sender<Line>,
     cancel: watch::Receiver<Option<String>>,
 ) -> Invocation {
@@ -157,7 +194,8 @@ fn invocation(
     };
     Invocation {
         handler: definition.handler,
-        attempt: Some(Attempt { task, execution, number: attempt }),
+        attempt: Some(Attempt { task, execution, number: attempt, scheduled_for: occurrence.scheduled_for }),
+        live,
         params: occurrence.params.unwrap_or(definition.params),
         context,
         not_before,

@@ -1,14 +1,18 @@
-//! The executions in progress: how each of them is asked to end, and how a stop waits for all.
+//! The executions in progress: how each of them is asked to end and how it stands, and how a stop waits
+//! for all.
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use tokio::{sync::watch, time::timeout};
 
-use crate::domain::{ids::ExecutionId, lock::lock};
+use crate::{
+    domain::{ids::ExecutionId, lock::lock},
+    runtime::live::Live,
+};
 
 /// Carries the name of the one who cancels an execution, once there is one.
 type Cancel = watch::Sender<Option<String>>;
@@ -16,13 +20,15 @@ type Cancel = watch::Sender<Option<String>>;
 #[derive(Debug)]
 pub(super) struct InProgress {
     cancels: Mutex<BTreeMap<ExecutionId, Cancel>>,
+    /// Progress and steps of the executions that have been dispatched.
+    live: Mutex<BTreeMap<ExecutionId, Arc<Live>>>,
     /// The loop, attempts and changes under way.
     under_way: watch::Sender<usize>,
 }
 
 impl Default for InProgress {
     fn default() -> Self {
-        Self { cancels: Mutex::default(), under_way: watch::channel(0).0 }
+        Self { cancels: Mutex::default(), live: Mutex::default(), under_way: watch::channel(0).0 }
     }
 }
 
@@ -40,8 +46,19 @@ impl InProgress {
         cancels.len() > known
     }
 
+    /// Adds the progress and the steps of an execution that is dispatched.
+    pub(super) fn go_live(&self, execution: ExecutionId) -> Arc<Live> {
+        lock(&self.live).entry(execution).or_default().clone()
+    }
+
+    /// The progress and the steps of an execution in progress.
+    pub(super) fn live(&self, execution: ExecutionId) -> Option<Arc<Live>> {
+        lock(&self.live).get(&execution).cloned()
+    }
+
     /// Removes an execution whose end is recorded.
     pub(super) fn leave(&self, execution: ExecutionId) {
+        lock(&self.live).remove(&execution);
         self.cancels().remove(&execution);
     }
 

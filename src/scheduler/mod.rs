@@ -34,7 +34,7 @@ use crate::{
         step::{Circumstances, Input, Policy, Refused, Step},
     },
     events::Events,
-    runtime::Runner,
+    runtime::{Runner, live::Live},
     store::{Decision, Store, StoreError},
 };
 
@@ -258,6 +258,12 @@ impl Scheduler {
         if !self.in_progress.wait_until_idle(CANCELLED_WITHIN).await {
             tracing::error!("handlers did not end although they were cancelled");
         }
+    }
+
+    /// The progress and the steps of an execution in progress, if this process runs it.
+    #[must_use]
+    pub fn live(&self, execution: ExecutionId) -> Option<Arc<Live>> {
+        self.in_progress.live(execution)
     }
 
     /// Whether [`Scheduler::stop`] has been called.

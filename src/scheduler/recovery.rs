@@ -4,9 +4,10 @@ use super::Scheduler;
 use crate::{
     domain::{
         execution::{Reason, Verdict},
+        ids::{ExecutionId, TaskId},
         step::{Input, Refused},
     },
-    store::StoreError,
+    store::{FinishedStep, StoreError},
 };
 
 impl Scheduler {
@@ -24,16 +25,13 @@ impl Scheduler {
             );
         }
         // All changes are asked for before the first answer is awaited, so that they share commits.
-        let changes: Vec<_> = left
-            .into_iter()
-            .map(|(task, execution)| {
-                let decision = self.decision(move || {
-                    let verdict = Verdict::failed(Reason::Lost, "the server died while the handler ran");
-                    Input::Ended { execution, verdict: Box::new(verdict) }
-                });
-                tokio::spawn(self.store.change(task, decision, None, None))
-            })
-            .collect();
+        let mut changes = Vec::new();
+        for (task, execution) in left {
+            let verdict = self.lost(task, execution).await?;
+            let decision =
+                self.decision(move || Input::Ended { execution, verdict: Box::new(verdict.clone()) });
+            changes.push(tokio::spawn(self.store.change(task, decision, None, None)));
+        }
         for change in changes {
             match change.await.unwrap_or(Err(StoreError::Closed)) {
                 Ok(step) => self.events.publish(step.events),
@@ -45,5 +43,17 @@ impl Scheduler {
             }
         }
         Ok(())
+    }
+
+    /// The verdict on an execution that an earlier process left in progress, with the progress and the
+    /// finished steps that are in the store.
+    async fn lost(&self, task: TaskId, execution: ExecutionId) -> Result<Verdict, StoreError> {
+        let mut verdict = Verdict::failed(Reason::Lost, "the server died while the handler ran");
+        if let Some(row) = self.store.execution(task, execution).await? {
+            let steps = self.store.steps(task, row.scheduled_for).await?;
+            verdict.steps = steps.into_iter().map(FinishedStep::into_note).collect();
+            verdict.progress = row.progress;
+        }
+        Ok(verdict)
     }
 }

@@ -85,7 +85,7 @@ async fn serve(process: &Arc<Process>, most: Millis) {
     process.halt_if_dead().await;
     let store = Arc::new(FaultyStore::open(process));
     process.tell(format_args!("process {} starts", store.report().epoch));
-    let runner = Arc::new(ScriptedRunner::new(process));
+    let runner = Arc::new(ScriptedRunner::new(process, store.clone()));
     let clock = process.clock.clone();
     let scheduler = Scheduler::new(store.clone(), runner, clock, Events::default(), Policy::default());
     if let Err(error) = scheduler.recover().await {

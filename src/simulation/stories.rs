@@ -30,7 +30,7 @@ fn start_server() -> (Arc<Process>, Arc<Scheduler>) {
     let process = Arc::new(Process::new(&world, START));
     process.recovering.store(false, Relaxed);
     let store = Arc::new(FaultyStore::open(&process));
-    let runner = Arc::new(ScriptedRunner::new(&process));
+    let runner = Arc::new(ScriptedRunner::new(&process, store.clone()));
     let clock = process.clock.clone();
     let scheduler = Scheduler::new(store, runner, clock, Events::default(), Policy::default());
     tokio::spawn({

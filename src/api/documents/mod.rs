@@ -54,7 +54,7 @@ pub(super) struct TaskDocument {
     created_at: Millis,
     updated_at: Millis,
     last_execution: Option<LastExecution>,
-    /// The newest [`NEWEST`], newest first, without output.
+    /// The newest [`NEWEST`], newest first, without output and steps.
     executions: Vec<Execution>,
 }
 
@@ -63,6 +63,7 @@ impl TaskDocument {
     pub(super) fn new(view: TaskView, now: Millis) -> Self {
         let TaskView { task, newest: mut executions } = view;
         executions.truncate(NEWEST);
+        executions.iter_mut().for_each(|execution| execution.steps.clear());
         let (next_run, status) = (task.next_run(), task.status());
         let managed_by = task.managed_by().map(str::to_owned);
         let plan = task.plan();

@@ -6,6 +6,7 @@ pub(super) mod actions;
 pub(super) mod executions;
 pub(super) mod handlers;
 pub(super) mod health;
+pub(super) mod kv;
 pub(super) mod schedule;
 pub(super) mod tasks;
 
@@ -15,12 +16,18 @@ use super::{
     state::Shared,
 };
 use crate::{
-    domain::{execution::Execution, facts::Task},
+    domain::{
+        execution::{Execution, ExecutionStatus},
+        facts::Task,
+    },
     store::{ExecutionQuery, TaskView},
 };
 
 /// Bytes of the end of its output that an execution shows in lists.
 const TAIL: usize = 8 * 1024;
+
+/// The last steps that an execution shows in lists.
+const STEPS: usize = 50;
 
 /// The document of a task that a change has just made.
 async fn show_changed(api: &Shared, task: Task) -> Result<TaskDocument, ApiError> {
@@ -37,7 +44,25 @@ async fn show_executions(
 ) -> Result<Vec<ExecutionDocument>, ApiError> {
     let outputs = api.store.outputs(executions.iter().map(|row| row.id).collect(), tail).await?;
     let pairs = executions.into_iter().zip(outputs);
-    Ok(pairs.map(|(execution, output)| ExecutionDocument { execution, output }).collect())
+    let documents = pairs.map(|(execution, output)| ExecutionDocument {
+        execution: add_live(api, execution, tail.is_some()),
+        output,
+    });
+    Ok(documents.collect())
+}
+
+/// Adds progress and steps to an execution in progress. In a list it shows the last steps alone.
+fn add_live(api: &Shared, mut execution: Execution, listed: bool) -> Execution {
+    if execution.status == ExecutionStatus::Running
+        && let Some(live) = api.scheduler.live(execution.id)
+    {
+        execution.progress = live.progress().or(execution.progress);
+        execution.steps = live.steps();
+    }
+    if listed {
+        execution.steps.drain(..execution.steps.len().saturating_sub(STEPS));
+    }
+    execution
 }
 
 /// The document of an execution with its whole output.

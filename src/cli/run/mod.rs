@@ -21,8 +21,9 @@ use isochron::{
         execution::{Ending, Trigger, Verdict},
     },
     handlers::files::Files,
-    hostcalls::ServerCalls,
+    hostcalls::{Alone, ServerCalls},
     runtime::{Invocation, Pool, Runner, protocol::Context},
+    store::in_memory,
 };
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch as channel};
@@ -93,9 +94,12 @@ async fn run(options: Options, params: Map<String, Value>, config: Config) -> an
     }
     let mut settings = app::pool_settings(&config);
     (settings.min, settings.max) = (1, 1);
-    let host_calls = Arc::new(ServerCalls::without_store(files.clone(), app::network_client(&config)));
+    let store = in_memory(Arc::new(|| SystemClock.now()));
+    let (client, quota) = (app::network_client(&config), app::kv_quota(&config));
+    let host_calls = Arc::new(ServerCalls::without_system(files.clone(), store.clone(), client, quota));
     let pool = Pool::start(settings, files, host_calls, Arc::new(SystemClock)).await?;
-    let session = Session { pool, handler, params, timeout: options.timeout, folder: config.tasks };
+    let alone = Alone::new(store, Arc::new(SystemClock), &handler).await.map_err(anyhow::Error::msg)?;
+    let session = Session { pool, alone, handler, params, timeout: options.timeout, folder: config.tasks };
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -122,6 +126,8 @@ fn name_of(word: &str, tasks: &Path) -> String {
 /// One handler, run once or again and again.
 struct Session {
     pool: Arc<Pool>,
+    /// The runs' state.
+    alone: Alone,
     handler: String,
     params: Map<String, Value>,
     timeout: u64,
@@ -163,6 +169,10 @@ impl Session {
 
     async fn run_once(&self, report: &Report, cancel: channel::Receiver<Option<String>>) -> ExitCode {
         let (lines, mut printed) = mpsc::channel(64);
+        let attempt = match self.alone.begin().await {
+            Ok(attempt) => attempt,
+            Err(error) => return fail(1, &anyhow!(error)),
+        };
         let context = Context {
             task_name: self.handler.clone(),
             attempt: 1,
@@ -173,7 +183,8 @@ impl Session {
         };
         let invocation = Invocation {
             handler: self.handler.clone(),
-            attempt: None,
+            attempt: Some(attempt),
+            live: Arc::default(),
             params: self.params.clone(),
             context,
             not_before: 0,
@@ -187,6 +198,9 @@ impl Session {
             }
         };
         let (verdict, ()) = tokio::join!(self.pool.run(invocation), print);
+        if let Err(error) = self.alone.end(attempt, &verdict).await {
+            return fail(1, &anyhow!(error));
+        }
         report.tell_end(&verdict);
         exit_code(&verdict)
     }

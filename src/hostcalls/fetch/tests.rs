@@ -11,8 +11,13 @@ use crate::{domain::network::NetPolicy, network::Limits, runtime::Grants};
 fn fetches(only_loads: bool) -> Arc<Fetches> {
     let policy = NetPolicy { allow: vec!["127.0.0.1".parse().expect("a rule")], ..NetPolicy::default() };
     let client = Client::new(policy, Limits { body: 1 << 20, requests: 1000 });
-    let caller =
-        Caller { handler: "h".to_owned(), attempt: None, only_loads, grants: Grants { system: false } };
+    let caller = Caller {
+        handler: "h".to_owned(),
+        attempt: None,
+        only_loads,
+        grants: Grants { system: false },
+        live: Arc::default(),
+    };
     Arc::new(Fetches::new(&client, &caller))
 }
 

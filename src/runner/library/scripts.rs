@@ -21,6 +21,10 @@ macro_rules! scripts {
 const OURS: &[(&str, &str)] = scripts![
     "ext:isochron/",
     "../../../runtime-js/",
+    "ctx/call.js",
+    "ctx/kv.js",
+    "ctx/progress.js",
+    "ctx/steps.js",
     "native/node.js",
     "node/assert.js",
     "node/assert_strict.js",

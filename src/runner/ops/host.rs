@@ -3,20 +3,23 @@
 use std::{cell::RefCell, rc::Rc};
 
 use deno_core::{OpState, op2};
-use isochron::runtime::protocol::{Answer, FromRunner, HostCall, SystemCall};
+use isochron::runtime::protocol::{Answer, FromRunner, HostCall, parse_progress};
 
 use crate::runner::run::session::Session;
 
-/// Calls a function of `isochron:system`: `(true, result as JSON)` or `(false, error)`.
+/// Calls a function of the server, such as `system.get`: `(true, result as JSON)` or `(false, error)`.
 #[op2]
 #[serde]
-pub(crate) async fn op_isochron_system(
+pub(crate) async fn op_isochron_call(
     state: Rc<RefCell<OpState>>,
-    #[string] method: String,
+    #[string] function: String,
     #[string] argument: String,
 ) -> (bool, String) {
-    let question = match SystemCall::parse(&method, &argument) {
-        Ok(call) => HostCall::System(call),
+    if function == "progress" {
+        return report_progress(&state, &argument);
+    }
+    let question = match HostCall::parse(&function, &argument) {
+        Ok(call) => call,
         Err(error) => return (false, error),
     };
     let (shared, admitted) = {
@@ -41,5 +44,17 @@ pub(crate) async fn op_isochron_system(
         }
         Ok(Err(error)) => (false, error),
         Err(_) => (false, "the run was stopped".into()),
+    }
+}
+
+/// Sends the progress of the run. It needs no answer, so it is no call that counts.
+fn report_progress(state: &Rc<RefCell<OpState>>, argument: &str) -> (bool, String) {
+    match parse_progress(argument) {
+        Ok(progress) => {
+            let state = state.borrow();
+            state.borrow::<Session>().shared.outbox.send(&FromRunner::Progress(progress));
+            (true, "null".into())
+        }
+        Err(error) => (false, error),
     }
 }

@@ -23,7 +23,7 @@ deno_core::extension!(
         modules::op_isochron_module,
         modules::op_isochron_compile,
         modules::op_isochron_text,
-        host::op_isochron_system,
+        host::op_isochron_call,
         fetch::op_isochron_fetch,
         fetch::op_isochron_fetch_write,
         fetch::op_isochron_fetch_read,

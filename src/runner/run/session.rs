@@ -142,12 +142,10 @@ impl CallBudget {
     /// As [`Self::admit`], and past [`CALLS_AT_ONCE`] or [`ARGUMENT_BYTES`].
     pub(crate) fn admit_concurrent(&mut self, bytes: usize) -> Result<(), String> {
         if self.in_flight >= CALLS_AT_ONCE {
-            return Err(format!("more than {CALLS_AT_ONCE} calls to isochron:system at once"));
+            return Err(format!("more than {CALLS_AT_ONCE} calls to the server at once"));
         }
         if self.sent.saturating_add(bytes) > ARGUMENT_BYTES {
-            return Err(format!(
-                "more than {ARGUMENT_BYTES} bytes of arguments to isochron:system in one run"
-            ));
+            return Err(format!("more than {ARGUMENT_BYTES} bytes of arguments to the server in one run"));
         }
         self.admit()?;
         self.sent += bytes;

@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     Caller, HostCalls, RunCalls,
     caches::Caches,
+    live::Live,
     process::Process,
     protocol::{
         Answer, CALLS_AT_ONCE, CALLS_PER_RUN, Done, End, FETCH_CALLS_AT_ONCE, FETCH_CALLS_PER_RUN,
@@ -123,7 +124,8 @@ pub(super) async fn converse(
     wait_for_start(resources.clock, not_before).await;
     let started = resources.clock.now();
     let stopwatch = Stopwatch::start();
-    let mut conversation = Conversation::new(resources, resources.host_calls.begin(caller));
+    let live = caller.live.clone();
+    let mut conversation = Conversation::new(resources, live, resources.host_calls.begin(caller));
     let end = match process.send(&ToRunner::Run(Box::new(run))).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
@@ -177,6 +179,8 @@ struct Conversation<'a> {
     dying: Option<Reason>,
     truncated: bool,
     kill: Option<KillReason>,
+    /// Its progress.
+    live: Arc<Live>,
     /// Answers the run's host calls.
     answers: Arc<dyn RunCalls>,
     /// The host calls under way. They end with the conversation.
@@ -194,7 +198,7 @@ struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(resources: &'a Resources<'a>, answers: Arc<dyn RunCalls>) -> Self {
+    fn new(resources: &'a Resources<'a>, live: Arc<Live>, answers: Arc<dyn RunCalls>) -> Self {
         Self {
             resources,
             modules: Vec::new(),
@@ -202,6 +206,7 @@ impl<'a> Conversation<'a> {
             dying: None,
             truncated: false,
             kill: None,
+            live,
             answers,
             calls: JoinSet::new(),
             calls_made: 0,
@@ -236,6 +241,7 @@ impl<'a> Conversation<'a> {
                             let _ = lines.send(Line { time, level, message }).await;
                         }
                     }
+                    Some(FromRunner::Progress(progress)) => self.live.set_progress(progress),
                     Some(FromRunner::Call { call, question }) => self.call(call, question)?,
                     Some(frame) => self.note(&frame)?,
                 },

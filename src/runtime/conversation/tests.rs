@@ -117,7 +117,13 @@ fn empty_source() -> Source {
 }
 
 fn caller() -> Caller {
-    Caller { handler: "h".to_owned(), attempt: None, only_loads: false, grants: Grants { system: true } }
+    Caller {
+        handler: "h".to_owned(),
+        attempt: None,
+        only_loads: false,
+        grants: Grants { system: true },
+        live: Arc::default(),
+    }
 }
 
 /// The verdict on a run whose runner does as `play` says and then is silent.

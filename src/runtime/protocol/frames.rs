@@ -8,7 +8,7 @@ use super::host_calls::{Answer, HostCall};
 
 use crate::domain::{
     Millis,
-    execution::{Level, Reason, Trigger, Usage},
+    execution::{Level, Progress, Reason, Trigger, Usage},
     source::Source,
 };
 
@@ -56,6 +56,8 @@ pub enum FromRunner {
     OutputCut,
     /// The run's usage so far.
     Usage(Usage),
+    /// How far the run is.
+    Progress(Progress),
     /// A question of the handler to the server.
     Call {
         /// Chosen by the runner, unique within a run.
@@ -78,6 +80,7 @@ impl FromRunner {
             Self::Line { .. } => "Line",
             Self::OutputCut => "OutputCut",
             Self::Usage(_) => "Usage",
+            Self::Progress(_) => "Progress",
             Self::Call { .. } => "Call",
             Self::Dying(_) => "Dying",
             Self::Done(_) => "Done",

@@ -21,6 +21,9 @@ pub use self::{
         FetchError, FetchHead, FetchRedirect, FetchRequest, LARGEST_PART, Part,
     },
     frames::{Context, Done, End, FromRunner, Mode, Run, Sandbox, SandboxLevel, Settings, ToRunner},
-    host_calls::{ARGUMENT_BYTES, Answer, CALLS_AT_ONCE, CALLS_PER_RUN, HostCall, SystemCall},
+    host_calls::{
+        ARGUMENT_BYTES, Answer, CALLS_AT_ONCE, CALLS_PER_RUN, HostCall, KvCall, KvFunction, StepCall,
+        SystemCall, parse_progress,
+    },
 };
 pub use crate::domain::source::{Source, SourceKind};

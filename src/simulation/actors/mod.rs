@@ -1,6 +1,8 @@
-//! The actors around the scheduler: users and their plans, a scripted runner and a faulty store.
+//! The actors around the scheduler: users and their plans, a scripted runner, the work of its
+//! handlers, and a faulty store.
 
 pub(crate) mod plans;
 pub(crate) mod runner;
 pub(crate) mod store;
 pub(crate) mod users;
+pub(crate) mod work;

@@ -18,8 +18,13 @@ use crate::{
         execution::{Ending, Level, Line, Reason, Verdict},
         ids::{ExecutionId, TaskId},
     },
+    hostcalls::ServerCalls,
     runtime::{Invocation, Later, Runner},
     simulation::{
+        actors::{
+            store::FaultyStore,
+            work::{self, Work},
+        },
         oracle::invariants,
         world::{Process, pass},
     },
@@ -31,16 +36,19 @@ const FARTHEST: Millis = 1000;
 /// Plays a random script for each run.
 pub(crate) struct ScriptedRunner {
     process: Arc<Process>,
+    calls: Arc<ServerCalls>,
     slots: Semaphore,
 }
 
 impl ScriptedRunner {
-    pub(crate) fn new(process: &Arc<Process>) -> Self {
-        Self { process: process.clone(), slots: Semaphore::new(process.world.weather.capacity) }
+    pub(crate) fn new(process: &Arc<Process>, store: Arc<FaultyStore>) -> Self {
+        let calls = work::host_calls(process, store);
+        Self { process: process.clone(), calls, slots: Semaphore::new(process.world.weather.capacity) }
     }
 
     async fn play(&self, invocation: Invocation) -> Verdict {
-        let Invocation { context, not_before, timeout: limit, lines, mut cancel, .. } = invocation;
+        let Invocation { context, attempt, live, not_before, timeout: limit, lines, mut cancel, .. } =
+            invocation;
         let (process, world) = (&self.process, &self.process.world);
         let task: TaskId = context.task_id.parse().expect("a task's id");
         let execution: ExecutionId = context.execution_id.parse().expect("an execution's id");
@@ -69,6 +77,14 @@ impl ScriptedRunner {
                 break;
             }
         }
+        let work = || Work::new(process, &self.calls, attempt, live.clone());
+        if cancelled.is_none() && world.chance.one_in(2) {
+            // A run that ends drops its calls.
+            let _ = timeout(Duration::from_millis((whole / 2).max(1).unsigned_abs()), work().run()).await;
+        }
+        if world.chance.one_in(8) {
+            work().run_late();
+        }
         let left = whole - (process.clock.elapsed() - began);
         let reaction = world.chance.among(&[1, 30, 200, 3000, 6000]);
         let ignores = world.chance.one_in(8);
@@ -90,7 +106,8 @@ impl ScriptedRunner {
         drop(slot);
         process.halt_if_dead().await;
         let duration = Some(process.clock.elapsed() - began);
-        let verdict = Verdict { started: Some(started), duration, ..Verdict::of(ending) };
+        let (progress, steps) = (live.progress(), live.ended_steps());
+        let verdict = Verdict { started: Some(started), duration, progress, steps, ..Verdict::of(ending) };
         process.tell(format_args!("{} {execution} ends: {:?}", context.task_name, verdict.ending));
         world.record().verdicts.insert(execution, verdict.clone());
         process.runs().remove(&execution);

@@ -1,6 +1,6 @@
 //! The oracle: checks the invariants against accounts of its own, without code of the scheduler.
 //!
-//! `change` < `account` < `record` < `invariants`: each file uses only those before it.
+//! `change` < `account`, `state` < `record` < `invariants`: each file uses only those before it.
 
 pub(crate) mod account;
 pub(crate) mod almanac;

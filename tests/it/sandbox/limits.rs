@@ -115,7 +115,7 @@ fn more_calls_to_the_server_at_once_than_may_be_are_refused_and_the_run_goes_on(
          return { refused, again: again.map((call) => call.value) };",
     );
     let result = &execution["result"];
-    assert_eq!(result["refused"], json!(vec!["more than 32 calls to isochron:system at once"; 8]));
+    assert_eq!(result["refused"], json!(vec!["more than 32 calls to the server at once"; 8]));
     assert_eq!(
         result["again"],
         json!((0..32).collect::<Vec<_>>()),
@@ -134,7 +134,7 @@ fn more_bytes_of_arguments_in_one_run_than_may_be_are_refused_and_the_run_goes_o
          const last = (await system.get('part')).slice(part.length);
          return { refused, last };",
     );
-    let told = format!("more than {} bytes of arguments to isochron:system in one run", 16 * MIB);
+    let told = format!("more than {} bytes of arguments to the server in one run", 16 * MIB);
     let result = &execution["result"];
     assert_eq!(result["refused"], json!([told, told]), "with their quotes and keys fifteen fit");
     assert_eq!(result["last"], "15", "the refused ones did nothing");

@@ -1,33 +1,9 @@
-//! Host calls: the questions of a handler to the server, and their answers.
+//! `isochron:system`: upkeep of the store.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fetch::{FetchAnswer, FetchCall};
-use crate::domain::source::Source;
-
-/// Host calls that a run may have in flight, besides a `require`, for which it stands still.
-pub const CALLS_AT_ONCE: usize = 32;
-/// Host calls that a run may make altogether, failed ones included.
-pub const CALLS_PER_RUN: u32 = 10_000;
-/// Bytes of arguments that a run may send in its host calls altogether.
-pub const ARGUMENT_BYTES: usize = 16 * 1024 * 1024;
-
-/// A question of a handler to the server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum HostCall {
-    /// `require(specifier)` in the file `from` (a [`Source::file`]).
-    Module {
-        /// The requiring file.
-        from: String,
-        /// The argument of `require`.
-        specifier: String,
-    },
-    /// A function of `isochron:system`.
-    System(SystemCall),
-    /// A call about a request of `fetch`.
-    Fetch(FetchCall),
-}
+use super::read;
 
 /// A call of a function of `isochron:system`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,17 +32,6 @@ pub enum SystemCall {
         /// The value as JSON text.
         value: String,
     },
-}
-
-/// The answer to a [`HostCall`].
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Answer {
-    /// The file of a module.
-    Module(Source),
-    /// A value as JSON text.
-    Json(String),
-    /// The answer to a call about a request.
-    Fetch(FetchAnswer),
 }
 
 #[derive(Deserialize)]
@@ -117,10 +82,6 @@ impl SystemCall {
             other => return Err(format!("isochron:system has no function {other}")),
         })
     }
-}
-
-fn read<'a, T: Deserialize<'a>>(argument: &'a str) -> Result<T, String> {
-    serde_json::from_str(argument).map_err(|e| format!("the argument is wrong: {e}"))
 }
 
 #[cfg(test)]

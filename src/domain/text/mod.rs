@@ -3,6 +3,8 @@
 //! A terminal obeys control characters: they move its cursor, change its title or hide a line.
 //! So they are shown as JSON writes them (`\u001b`) and not sent.
 
+pub mod json;
+
 use std::{borrow::Cow, fmt::Write};
 
 /// `text` in one line, without control characters.
