@@ -21,8 +21,8 @@ use serde_json::{Map, Value};
 use self::copy::{Cursor, Import, Part};
 pub use self::{
     state::{
-        Change, Edit, Edited, Entries, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep,
-        LONGEST_KEY, LONGEST_TTL, LONGEST_VALUE, Owner, Quota, StateError, Steps,
+        Change, Edit, Edited, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep, LONGEST_KEY,
+        LONGEST_TTL, LONGEST_VALUE, Owner, Quota, StateError,
     },
     words::{
         Answer, Audit, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
@@ -31,7 +31,7 @@ pub use self::{
 };
 use crate::domain::{
     Millis,
-    execution::{Execution, Line},
+    execution::{Execution, Line, Progress},
     facts::Task,
     ids::{ExecutionId, TaskId},
     step::Step,
@@ -87,6 +87,27 @@ pub trait Values {
     fn put(&self, key: String, value: Value) -> Answer<()>;
     /// Reads a value.
     fn get(&self, key: String) -> Answer<Option<Value>>;
+}
+
+/// Entries under keys, per [`Owner`].
+pub trait Entries {
+    /// Reads an entry.
+    fn entry(&self, owner: Owner, key: String) -> Answer<Option<Entry>>;
+    /// Reads entries in the order of their keys' bytes.
+    fn entries(&self, owner: Owner, query: EntryQuery) -> Answer<EntryPage>;
+    /// Edits an entry, if the fence holds.
+    fn edit(&self, edit: Edit) -> Answer<Edited>;
+}
+
+/// Steps of occurrences, and the progress of runs.
+pub trait Steps {
+    /// Reads the finished steps of an occurrence, in the order in which they finished.
+    fn steps(&self, task: TaskId, scheduled_for: Millis) -> Answer<Vec<FinishedStep>>;
+    /// Keeps a finished step of the occurrence that an execution runs for, if the fence holds. The steps
+    /// go with the change that ends the occurrence.
+    fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()>;
+    /// Writes the progress of a run into its row, if the fence holds.
+    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()>;
 }
 
 /// Copies of all records, for exports and imports.

@@ -9,10 +9,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::words::Answer;
 use crate::domain::{
     Millis,
-    execution::{Progress, StepNote, StepStatus},
+    execution::{StepNote, StepStatus},
     ids::{ExecutionId, TaskId},
 };
 
@@ -22,27 +21,6 @@ pub const LONGEST_KEY: usize = 512;
 pub const LONGEST_VALUE: usize = 64 * 1024;
 /// The longest time for which an entry is shown, in milliseconds: a hundred years.
 pub const LONGEST_TTL: u64 = 36_525 * 86_400_000;
-
-/// Entries under keys, per [`Owner`].
-pub trait Entries {
-    /// Reads an entry.
-    fn entry(&self, owner: Owner, key: String) -> Answer<Option<Entry>>;
-    /// Reads entries in the order of their keys' bytes.
-    fn entries(&self, owner: Owner, query: EntryQuery) -> Answer<EntryPage>;
-    /// Edits an entry, if the fence holds.
-    fn edit(&self, edit: Edit) -> Answer<Edited>;
-}
-
-/// Steps of occurrences, and the progress of runs.
-pub trait Steps {
-    /// Reads the finished steps of an occurrence, in the order in which they finished.
-    fn steps(&self, task: TaskId, scheduled_for: Millis) -> Answer<Vec<FinishedStep>>;
-    /// Keeps a finished step of the occurrence that an execution runs for, if the fence holds. The steps
-    /// go with the change that ends the occurrence.
-    fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()>;
-    /// Writes the progress of a run into its row, if the fence holds.
-    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()>;
-}
 
 /// The execution in whose name a write is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! - [`handlers`]: may a file in `tasks/` rely on this?
 //! - [`network`]: which addresses does a handler reach, and when do its requests end?
 //! - [`node`]: do programs written for Node find here the functions that they call?
+//! - [`state`]: does what a handler keeps stay, where it should, and go when it should?
 //! - [`sandbox`]: can a handler harm the server, the machine or another run?
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
@@ -23,4 +24,5 @@ mod operating;
 mod rooms;
 mod sandbox;
 mod scheduling;
+mod state;
 mod web;

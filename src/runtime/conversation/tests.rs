@@ -251,7 +251,7 @@ async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
     let (caches, host_calls) = (Caches::default(), calls.clone() as Arc<dyn HostCalls>);
     let limits = Limits { resident: u64::MAX, output_bytes: 0, output_lines: 0, result: 0 };
     let resources = Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, limits };
-    let mut conversation = Conversation::new(&resources, host_calls.begin(caller()));
+    let mut conversation = Conversation::new(&resources, Arc::default(), host_calls.begin(caller()));
     let module = || HostCall::Module { from: "tasks/h.js".to_owned(), specifier: "./m".to_owned() };
     let text = "x".repeat(MODULE_BYTES / 32);
     for call in 0..33 {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     domain::{
         Millis,
-        execution::{Progress, StepNote, StepStatus},
+        execution::{ExecutionStatus, Progress, StepNote, StepStatus},
         facts::Task,
         ids::{ExecutionId, TaskId},
     },
@@ -26,12 +26,16 @@ pub(crate) struct World {
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     entries: BTreeMap<(Owner, String), Entry>,
     steps: BTreeMap<(TaskId, Millis, String), FinishedStep>,
+    /// Of the executions in progress.
+    progress: BTreeMap<(TaskId, ExecutionId), Progress>,
 }
 
 impl World {
     /// The content of a disk.
     pub(crate) fn of(data: &Data) -> Self {
-        Self { tasks: data.tasks.clone(), entries: data.entries.clone(), steps: data.steps.clone() }
+        let running = data.rows.iter().filter(|(_, row)| row.status == ExecutionStatus::Running);
+        let progress = running.filter_map(|(key, row)| Some((*key, row.progress.clone()?))).collect();
+        Self { tasks: data.tasks.clone(), entries: data.entries.clone(), steps: data.steps.clone(), progress }
     }
 
     /// A task is created or changed. Steps of occurrences that are not open go.
@@ -39,6 +43,8 @@ impl World {
         self.tasks.insert(task.id, task.clone());
         let open: Vec<Millis> = task.facts.open_times().collect();
         self.steps.retain(|(of, time, _), _| *of != task.id || open.contains(time));
+        let running: Vec<_> = task.facts.running.iter().map(|run| run.execution).collect();
+        self.progress.retain(|(of, execution), _| *of != task.id || running.contains(execution));
     }
 
     /// A task is deleted, with all that is its own.
@@ -46,6 +52,7 @@ impl World {
         self.tasks.remove(&task);
         self.entries.retain(|(owner, _), _| *owner != Owner::Task(task));
         self.steps.retain(|(of, ..), _| *of != task);
+        self.progress.retain(|(of, _), _| *of != task);
     }
 
     pub(crate) fn put(&mut self, task: TaskId, wrote: &Wrote) {
@@ -59,7 +66,9 @@ impl World {
             Wrote::Step(time, step) => {
                 self.steps.insert((task, *time, step.name.clone()), step.clone());
             }
-            Wrote::Progress(..) => {}
+            Wrote::Progress(execution, progress) => {
+                self.progress.insert((task, *execution), progress.clone());
+            }
         }
     }
 

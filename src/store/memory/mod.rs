@@ -14,7 +14,7 @@ pub(crate) mod prepare;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use serde_json::{Map, Value, json};
@@ -44,7 +44,8 @@ pub(crate) struct MemoryStore {
     disk: Arc<Disk>,
     now: Now,
     closed: Arc<AtomicBool>,
-    decisions: Arc<AtomicU64>,
+    #[cfg(test)]
+    decisions: Arc<std::sync::atomic::AtomicU64>,
     report: Report,
 }
 
@@ -56,7 +57,14 @@ impl MemoryStore {
         data.held_back.clear();
         let report = Report { epoch: data.epoch, tasks: data.tasks.len() as u64, ..Report::default() };
         drop(data);
-        Self { disk: disk.clone(), now, closed: Arc::default(), decisions: Arc::default(), report }
+        Self {
+            disk: disk.clone(),
+            now,
+            closed: Arc::default(),
+            #[cfg(test)]
+            decisions: Arc::default(),
+            report,
+        }
     }
 
     fn perform<T: Send + 'static>(&self, operation: Operation<T>) -> Answer<T> {

@@ -13,7 +13,7 @@ use crate::domain::definition::Backoff;
 enum Act {
     Due,
     Look,
-    End(usize, Verdict),
+    End(usize, Box<Verdict>),
     LateEnd(usize),
     Cancel,
     Pause,
@@ -76,7 +76,7 @@ fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         8 => Just(Act::Due),
         4 => Just(Act::Look),
-        6 => (any::<usize>(), verdict).prop_map(|(which, verdict)| Act::End(which, verdict)),
+        6 => (any::<usize>(), verdict).prop_map(|(which, verdict)| Act::End(which, Box::new(verdict))),
         1 => any::<usize>().prop_map(Act::LateEnd),
         1 => Just(Act::Cancel),
         1 => Just(Act::Pause),
@@ -212,7 +212,7 @@ impl World {
             Act::Look => assert_eq!(self.happens(Input::Due).map(drop), Ok(())),
             Act::End(which, verdict) => {
                 let Some(running) = facts.running.get(which % facts.running.len().max(1)) else { return };
-                let input = Input::Ended { execution: running.execution, verdict: Box::new(verdict) };
+                let input = Input::Ended { execution: running.execution, verdict };
                 assert_eq!(self.happens(input).map(drop), Ok(()));
                 self.closed.push(running.execution);
             }

@@ -81,7 +81,7 @@ impl Totals {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let payload = record::payload(bytes).ok()?;
         let whole = payload.len() <= SIZE && payload.len() % KIND_SIZE == SIZE % KIND_SIZE;
-        let kinds = whole.then(|| payload.len() / KIND_SIZE)?;
+        let kinds = whole.then_some(payload.len() / KIND_SIZE)?;
         let number = |at: usize| Some(u64::from_be_bytes(payload.get(at..at + 8)?.try_into().ok()?));
         let mut totals = Self { sequence: number(0)?, ..Self::default() };
         for (index, kind) in totals.kinds.iter_mut().take(kinds).enumerate() {
