@@ -13,6 +13,7 @@
     ObjectDefineProperty,
     ObjectKeys,
     ReflectApply,
+    ReflectDefineProperty,
     SafeMap,
     StringPrototypeEndsWith,
     StringPrototypeLastIndexOf,
@@ -134,16 +135,24 @@
 
   /** A global that `make` makes when it is first read; assigning to it replaces it. */
   function defineLazily(name, make) {
-    const define = shared.define;
+    // No use in a global object that the handler has frozen: the accessor stays then.
+    const replace = (value) =>
+      ReflectDefineProperty(global, name, {
+        __proto__: null,
+        value,
+        writable: true,
+        enumerable: false,
+        configurable: true,
+      });
     ObjectDefineProperty(global, name, {
       __proto__: null,
       get() {
         const value = make();
-        define(name, value);
+        replace(value);
         return value;
       },
       set(value) {
-        define(name, value);
+        replace(value);
       },
       enumerable: false,
       configurable: true,

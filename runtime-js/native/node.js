@@ -54,7 +54,8 @@ function nextTick(callback, ...args) {
 class Immediate {
   #queued;
 
-  constructor(callback, args) {
+  constructor(callback, args = []) {
+    checkCallback(callback, "setImmediate");
     const context = core.getAsyncContext();
     this.#queued = {
       __proto__: null,
@@ -108,7 +109,6 @@ class Immediate {
 }
 
 function setImmediate(callback, ...args) {
-  checkCallback(callback, "setImmediate");
   return new Immediate(callback, args);
 }
 function clearImmediate(immediate) {

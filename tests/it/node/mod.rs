@@ -1,6 +1,7 @@
 //! Node's built-ins: do programs written for Node find here the functions that they call?
 
 mod globals;
+mod running;
 mod table;
 
 use serde_json::{Value, json};
