@@ -50,6 +50,7 @@
     punycode: `${VENDOR}punycode/punycode.js`,
     querystring: `${NODE}querystring.js`,
     stream: `${NODE}stream.js`,
+    "stream/consumers": `${NODE}stream_consumers.js`,
     "stream/promises": `${VENDOR}readable-stream/lib/stream/promises.js`,
     "stream/web": `${NODE}stream_web.js`,
     string_decoder: `${NODE}string_decoder.js`,

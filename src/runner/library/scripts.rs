@@ -44,6 +44,7 @@ const OURS: &[(&str, &str)] = scripts![
     "node/querystring.js",
     "node/shims.js",
     "node/stream.js",
+    "node/stream_consumers.js",
     "node/stream_web.js",
     "node/string_decoder.js",
     "node/timers.js",

@@ -47,7 +47,7 @@ fn a_global_that_is_assigned_before_its_first_use_is_the_assigned_one() {
 fn every_built_in_is_found_with_and_without_node_and_is_made_once() {
     let names: Vec<_> =
         "assert assert/strict async_hooks buffer console crypto diagnostics_channel events module os \
-        path path/posix perf_hooks process punycode querystring stream stream/promises stream/web string_decoder timers \
+        path path/posix perf_hooks process punycode querystring stream stream/consumers stream/promises stream/web string_decoder timers \
         timers/promises tty url util util/types"
             .split_whitespace()
             .collect();
