@@ -36,7 +36,7 @@ def cases():
     return found
 
 
-def figures(runs, cpu, wall, ms):
+def summarize(runs, cpu, wall, ms):
     return {
         CPU: cpu / runs * 1000,
         RATE: runs / wall,
@@ -53,7 +53,7 @@ def _isochron(lab, lanes):
         watch, client = CpuWatch(server.pid), lab.own_cpu()
         answers, took = server.run_by_hand(keys, runs=runs)
         cpu, _ = watch.read()
-        figures = figures(runs, cpu, took, [seconds * 1000 for *_, seconds in answers])
+        figures = summarize(runs, cpu, took, [seconds * 1000 for *_, seconds in answers])
         return figures | {CLIENT: (lab.own_cpu() - client) / runs * 1000}
 
 
@@ -61,4 +61,4 @@ def _peer(lab, peer, lanes):
     runs = lab.scaled(RUNS[peer])
     with peers.driver(lab, peer, "closed", handler="trivial", params=PARAMS, runs=runs, lanes=lanes) as driver:
         told, cpu, wall = driver.go()
-    return figures(runs, cpu, wall, told["ms"])
+    return summarize(runs, cpu, wall, told["ms"])

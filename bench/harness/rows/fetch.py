@@ -10,7 +10,7 @@ from ..case import ours, theirs
 from ..origin import origin
 from ..processes import CpuWatch
 from ..server import Server
-from .closed_loop import figures
+from .closed_loop import summarize
 
 ID, TITLE = "F1", "a handler with one request to loopback, closed loop, 2 at a time"
 RUNS = {peers.FORK: 80, peers.PISCINA: 5000}
@@ -30,7 +30,7 @@ def _isochron(lab):
         watch = CpuWatch(server.pid)
         answers, took = server.run_by_hand(keys, runs=runs)
         cpu, _ = watch.read()
-        return figures(runs, cpu, took, [seconds * 1000 for *_, seconds in answers])
+        return summarize(runs, cpu, took, [seconds * 1000 for *_, seconds in answers])
 
 
 def _peer(lab, peer):
@@ -39,4 +39,4 @@ def _peer(lab, peer):
         params = {"url": url}
         with peers.driver(lab, peer, "closed", handler="fetch", params=params, runs=runs, lanes=LANES) as driver:
             told, cpu, wall = driver.go()
-    return figures(runs, cpu, wall, told["ms"])
+    return summarize(runs, cpu, wall, told["ms"])
