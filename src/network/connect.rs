@@ -18,7 +18,7 @@ use url::{Host, Url};
 use super::{
     Failure,
     failure::Kind,
-    resolve::Resolver,
+    resolve::{Resolver, Turns},
     stream::{Counted, Counters, HeadBudget, Stream, Transport},
     tls::Tls,
 };
@@ -83,11 +83,11 @@ impl Connector {
     pub(super) async fn connect(
         &self,
         endpoint: &Endpoint,
-        reach: &Reach,
+        (reach, turns): (&Reach, &Turns),
         counters: &Arc<Counters>,
     ) -> Result<Connected, Failure> {
         let connecting = async {
-            let addresses = self.vet(endpoint, reach).await?;
+            let addresses = self.vet(endpoint, reach, turns).await?;
             let tcp = dial(endpoint, &addresses).await?;
             // A small request is sent at once, or not sent faster: a failure does not matter.
             let _ = tcp.set_nodelay(true);
@@ -111,13 +111,22 @@ impl Connector {
     }
 
     /// The addresses of an endpoint that the rules allow; an error if there is none.
-    async fn vet(&self, endpoint: &Endpoint, reach: &Reach) -> Result<Vec<SocketAddr>, Failure> {
+    async fn vet(
+        &self,
+        endpoint: &Endpoint,
+        reach: &Reach,
+        turns: &Turns,
+    ) -> Result<Vec<SocketAddr>, Failure> {
         let Endpoint { host, port, .. } = endpoint;
         let refuse = |message| Failure::coded(Kind::Policy, "ERR_ACCESS_DENIED", message);
         reach.check_host(host, *port).map_err(refuse)?;
         let found = match endpoint.address {
             Some(address) => vec![address],
-            None => self.resolver.resolve(host).await.map_err(|error| Failure::of_resolving(host, &error))?,
+            None => self
+                .resolver
+                .resolve(host, turns)
+                .await
+                .map_err(|error| Failure::of_resolving(host, &error))?,
         };
         let mut refusal = None;
         let mut allowed = Vec::new();

@@ -20,6 +20,7 @@ use super::{
     failure::Kind,
     redirect::{self, Replay},
     request::{Progress, Sending, Upload},
+    resolve::Turns,
     response::Download,
     stream::Counters,
 };
@@ -32,6 +33,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(30);
 pub struct Session {
     client: Client,
     reach: Reach,
+    turns: Turns,
     connections: Arc<Connections>,
     counters: Arc<Counters>,
 }
@@ -46,7 +48,7 @@ struct Hop<'a> {
 
 impl Session {
     pub(super) fn new(client: Client, reach: Reach) -> Self {
-        Self { client, reach, connections: Arc::default(), counters: Arc::default() }
+        Self { client, reach, turns: Turns::default(), connections: Arc::default(), counters: Arc::default() }
     }
 
     /// The requests so far.
@@ -114,7 +116,8 @@ impl Session {
                 }
             }
         }
-        let connected = self.client.connector().connect(hop.endpoint, &self.reach, &self.counters).await?;
+        let connected =
+            self.client.connector().connect(hop.endpoint, (&self.reach, &self.turns), &self.counters).await?;
         let connection = self.connections.add(hop.endpoint, connected).await?;
         hop.send(connection, request, &progress).await.map_err(|unanswered| unanswered.failure)
     }

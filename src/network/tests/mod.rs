@@ -16,7 +16,7 @@ use std::{
 
 use self::server::Server;
 use super::{
-    resolve::{Resolved, Resolver},
+    resolve::{Resolved, Resolver, Turns},
     tls::Tls,
     *,
 };
@@ -74,7 +74,7 @@ impl Names {
 }
 
 impl Resolver for Names {
-    fn resolve(&self, host: &str) -> Resolved<'_> {
+    fn resolve(&self, host: &str, _turns: &Turns) -> Resolved<'_> {
         let mut names = self.0.lock().expect("whole");
         let found = names.iter().position(|(name, _)| name == host).map(|index| names.remove(index).1);
         Box::pin(async { found.ok_or_else(|| io::Error::other("Name or service not known")) })
