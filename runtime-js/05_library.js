@@ -82,8 +82,11 @@
     return false;
   }
 
-  /** The exports of a script: `ext:isochron/web/x.js`, `ext:deno_web/06_streams.js`. */
-  function library(name) {
+  /**
+   * The exports of a script: `ext:isochron/web/x.js`, `ext:deno_web/06_streams.js`. The first call
+   * decides which `__bootstrap` the script gets.
+   */
+  function library(name, bootstrap = shared.bootstrap) {
     const known = MapPrototypeGet(modules, name);
     if (known !== undefined) return known.exports;
     const compiled = op_isochron_library(name);
@@ -94,10 +97,9 @@
     try {
       const { exports } = module;
       const plain = isPlain(name);
-      const bootstrap = plain ? undefined : shared.bootstrap;
       const internals = plain ? undefined : shared;
       const result = ReflectApply(compiled[0], exports, [
-        exports, requireFrom(name), module, bootstrap, internals,
+        exports, requireFrom(name), module, plain ? undefined : bootstrap, internals,
       ]);
       // A script of Deno returns its exports.
       if (!StringPrototypeStartsWith(name, OURS)) module.exports = result;

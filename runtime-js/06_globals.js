@@ -40,7 +40,13 @@
   };
 
   // Scripts of the library that stand in for others.
-  const INSTEAD = { __proto__: null, [FILES]: "ext:isochron/web/blob.js" };
+  const INSTEAD = {
+    __proto__: null,
+    [FILES]: "ext:isochron/web/blob.js",
+    [STREAMS]: "ext:isochron/web/streams.js",
+    "ext:deno_fetch/22_body.js": "ext:isochron/web/inner_body.js",
+  };
+  shared.streams = undefined; // the exports of STREAMS once they are made
 
   /** The exports of a script of Deno that is not in the snapshot. */
   shared.loadLate = (name) => {

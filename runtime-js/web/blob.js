@@ -17,16 +17,10 @@ class NoRegistry {
   register() {}
 }
 
-const whole = shared.bootstrap;
-shared.bootstrap = {
-  __proto__: whole,
+module.exports = shared.library("ext:deno_web/09_file.js", {
+  __proto__: __bootstrap,
   primordials: { __proto__: primordials, SafeFinalizationRegistry: NoRegistry },
-};
-try {
-  module.exports = shared.library("ext:deno_web/09_file.js");
-} finally {
-  shared.bootstrap = whole;
-}
+});
 
 // The script puts these on URL; there is no store of object URLs here.
 const { URL } = shared.load("ext:deno_web/00_url.js");

@@ -5,7 +5,6 @@
 const { primordials } = __bootstrap;
 const {
   ArrayBufferPrototypeTransferToFixedLength,
-  ObjectPrototypeIsPrototypeOf,
   ReflectApply,
   ReflectGetOwnPropertyDescriptor,
   TypeError,
@@ -14,13 +13,7 @@ const {
   Uint8Array,
 } = primordials;
 const { load } = __isochron;
-const { InnerBody } = load("ext:deno_fetch/22_body.js");
-const streams = load("ext:deno_web/06_streams.js");
-const { respond } = streams.ReadableStreamBYOBRequest.prototype;
-const { get: byobRequestOf } = ReflectGetOwnPropertyDescriptor(
-  streams.ReadableByteStreamController.prototype,
-  "byobRequest",
-);
+const { InnerBody, isStream } = load("ext:deno_fetch/22_body.js");
 
 /** Bytes that one read asks for. */
 const PART = 65536;
@@ -72,7 +65,7 @@ class ResponseBody extends InnerBody {
   }
 
   #isStream() {
-    return ObjectPrototypeIsPrototypeOf(streams.ReadableStreamPrototype, this.streamOrStatic);
+    return isStream(this.streamOrStatic);
   }
 
   get stream() {
@@ -84,6 +77,12 @@ class ResponseBody extends InnerBody {
   }
 
   #makeStream() {
+    const streams = load("ext:deno_web/06_streams.js");
+    const { respond } = streams.ReadableStreamBYOBRequest.prototype;
+    const { get: byobRequestOf } = ReflectGetOwnPropertyDescriptor(
+      streams.ReadableByteStreamController.prototype,
+      "byobRequest",
+    );
     const source = this.#source;
     const start = (controller) => {
       this.#controller = controller;
@@ -137,7 +136,7 @@ class ResponseBody extends InnerBody {
     this.#failed = true;
     this.#failure = reason;
     if (this.#controller !== undefined) {
-      streams.readableByteStreamControllerError(this.#controller, reason);
+      load("ext:deno_web/06_streams.js").readableByteStreamControllerError(this.#controller, reason);
     }
   }
 

@@ -4,7 +4,6 @@
 const { primordials } = __bootstrap;
 const {
   ObjectDefineProperty,
-  ObjectPrototypeIsPrototypeOf,
   ReflectApply,
   ReflectGetOwnPropertyDescriptor,
   StringPrototypeIncludes,
@@ -12,7 +11,7 @@ const {
 } = primordials;
 const { load } = __isochron;
 const webidl = load("ext:deno_webidl/00_webidl.js");
-const { ReadableStreamPrototype } = load("ext:deno_web/06_streams.js");
+const { isStream } = load("ext:deno_fetch/22_body.js");
 const { Request, RequestPrototype, toInnerRequest } = load("ext:deno_fetch/23_request.js");
 
 const { URL } = load("ext:deno_web/00_url.js");
@@ -37,8 +36,7 @@ webidl.converters.RequestInit = (value, prefix, context, options) => {
   const init = readInit(value, prefix, context, options);
   const { body } = init;
   const streams = typeof body === "object" && body !== null &&
-    (ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, body) ||
-      body[webidl.AsyncSequence] === webidl.AsyncSequence);
+    (isStream(body) || body[webidl.AsyncSequence] === webidl.AsyncSequence);
   if (streams && value.duplex !== "half") {
     throw new TypeError(`${prefix}: a body that is a stream needs the option duplex: 'half'`);
   }

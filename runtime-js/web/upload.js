@@ -3,21 +3,18 @@
 
 const { core, primordials } = __bootstrap;
 const {
-  ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   ReflectApply,
   TypeError,
   TypedArrayPrototypeGetSymbolToStringTag,
 } = primordials;
 const { load } = __isochron;
-const streams = load("ext:deno_web/06_streams.js");
-const { read } = streams.ReadableStreamDefaultReader.prototype;
+const { isStream } = load("ext:deno_fetch/22_body.js");
 
 /** `{ bytes }` of a body that is known, `{ stream }` of one that is not, `{}` of none. */
 async function prepareBody(body) {
   if (body === null) return { __proto__: null };
-  const isStream = ObjectPrototypeIsPrototypeOf(streams.ReadableStreamPrototype, body.streamOrStatic);
-  if (isStream && body.source === null) return { __proto__: null, stream: body.stream };
+  if (isStream(body.streamOrStatic) && body.source === null) return { __proto__: null, stream: body.stream };
   const bytes = await body.consume();
   return { __proto__: null, bytes: typeof bytes === "string" ? core.encode(bytes) : bytes };
 }
@@ -27,6 +24,8 @@ async function prepareBody(body) {
  * `stop(reason)` of the returned object ends both.
  */
 function sendStream(stream, write) {
+  const streams = load("ext:deno_web/06_streams.js");
+  const { read } = streams.ReadableStreamDefaultReader.prototype;
   const reader = streams.acquireReadableStreamDefaultReader(stream);
   let stopped = false;
   const stop = (reason) => {

@@ -101,9 +101,12 @@ fn fetch_sends_and_receives_over_http() {
         ("/moved", "HTTP/1.1 302 Found\r\nlocation: /json\r\ncontent-length: 0\r\n\r\n"),
         ("/open", "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nbeginning"),
     ]);
+    // A port that nobody listens on any more.
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let closed = format!("http://{closed}/");
     let server = Options::default().set("NET__ALLOW", "127.0.0.1").start();
     let source = "const told = async (code) => { try { return await code() } catch (error) { return `${error?.name}: ${error?.message}` } };
-        module.exports = async ({ origin }) => {
+        module.exports = async ({ origin, closed }) => {
           const json = await fetch(`${origin}/json#part`, { headers: { 'X-Own': 'v' } });
           const moved = await fetch(new URL('/moved', origin));
           const manual = await fetch(`${origin}/moved`, { redirect: 'manual' });
@@ -126,11 +129,12 @@ fn fetch_sends_and_receives_over_http() {
             aborted: [first, await told(() => reader.read())],
             late: (await told(() => late.text())).split(':')[0],
             head: (await fetch(`${origin}/json`, { method: 'HEAD' })).body,
-            refused: await fetch('http://127.0.0.1:1/').catch((error) => [error.name, error.cause.code]),
+            refused: await fetch(closed).catch((error) => [error.name, error.cause.code]),
             private: await fetch('http://10.1.2.3/').catch((error) => error.message.includes('net.allow')),
           };
         };";
-    let execution = server.run_source("fetching", source, &json!({ "params": { "origin": origin } }));
+    let execution =
+        server.run_source("fetching", source, &json!({ "params": { "origin": origin, "closed": closed } }));
     assert_eq!(
         execution["result"],
         json!({
