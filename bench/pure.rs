@@ -154,6 +154,7 @@ fn frames(c: &mut Criterion) {
             file: "tasks/reports/sales.js".to_owned(),
             kind: SourceKind::Script,
             hash: [7; 32],
+            names: Vec::new(),
             text,
             cache: Some(vec![42; 4096]),
         },

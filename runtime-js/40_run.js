@@ -7,11 +7,8 @@
   const { core, primordials } = global.__bootstrap;
   const {
     ArrayIsArray,
-    ArrayPrototypeJoin,
-    ArrayPrototypeSlice,
     Error,
     ErrorPrototype,
-    FunctionPrototypeToString,
     JSONParse,
     JSONStringify,
     MapPrototypeGet,
@@ -21,18 +18,16 @@
     ObjectFreeze,
     ObjectHasOwn,
     ObjectKeys,
+    PromisePrototypeThen,
     PromiseResolve,
     ReflectApply,
     ReflectDefineProperty,
     ReflectDeleteProperty,
     ReflectGetOwnPropertyDescriptor,
-    ReflectGetPrototypeOf,
     SafeMap,
     StringPrototypeCharCodeAt,
-    StringPrototypeEndsWith,
     StringPrototypeIncludes,
     StringPrototypeSlice,
-    StringPrototypeStartsWith,
   } = primordials;
   const { op_isochron_end, op_isochron_invocation, op_isochron_signal } = core.ops;
   const shared = global.__isochron;
@@ -49,6 +44,7 @@
 
   let resultLimit = 0;
   let awaited; // the handler's promise
+  let opaque; // set if the handler is bound: V8 does not tell to which kind of function
 
   const end = (code, error, stack, result) => {
     if (shared.flushProgress !== undefined) shared.flushProgress();
@@ -128,76 +124,67 @@
 
   // --- loading ---
 
-  function describeExports(exports) {
-    if (exports === null) return "null";
-    if (typeof exports === "function") return kindOfUncallable(exports);
-    if (typeof exports !== "object") return `a ${typeof exports}`;
-    if (ArrayIsArray(exports)) return "an array";
-    if (core.isPromise(exports)) return "a promise";
-    const keys = ObjectKeys(exports);
-    if (keys.length === 0) return "an empty object";
-    const own = ReflectGetOwnPropertyDescriptor(exports, "default");
-    if (own !== undefined) return `an object whose default is ${describeExports(own.value)}`;
-    const shown = ArrayPrototypeJoin(ArrayPrototypeSlice(keys, 0, 5), ", ");
-    return `an object with ${shown}${keys.length > 5 ? ", \u2026" : ""}`;
-  }
-
-  const GeneratorPrototype = ReflectGetPrototypeOf(function* () {});
-
-  /** The kind of a function whose call does not run its body; `undefined` for any other. */
-  function kindOfUncallable(exported) {
-    if (core.isGeneratorFunction(exported)) {
-      return ReflectGetPrototypeOf(exported) === GeneratorPrototype
-        ? "a generator function"
-        : "an async generator function";
-    }
-    // `prototype` is read-only only in classes, the language's own included, and in frozen
-    // functions.
-    const prototype = ReflectGetOwnPropertyDescriptor(exported, "prototype");
-    if (prototype === undefined || prototype.writable !== false) return undefined;
-    const text = FunctionPrototypeToString(exported);
-    return StringPrototypeStartsWith(text, "class") || StringPrototypeEndsWith(text, "{ [native code] }")
-      ? "a class"
-      : undefined;
-  }
-
-  const isHandler = (exported) =>
-    typeof exported === "function" && kindOfUncallable(exported) === undefined;
-
   function load(invocation) {
     const { file } = invocation;
-    let exports;
     try {
-      exports = shared.loadEntry(file, invocation.system);
-      if (isHandler(exports)) return exports;
-      if (typeof exports === "object" && exports !== null) {
-        const byDefault = exports.default;
-        if (isHandler(byDefault)) return byDefault;
-      }
+      const entry = shared.loadEntry(file, invocation.module, invocation.system);
+      if (entry.pending === undefined) return handlerOf(file, entry);
+      // A top-level `await` of the handler's own file has not ended.
+      awaited = PromisePrototypeThen(
+        entry.pending,
+        () => begin(invocation, handlerOf(file, entry)),
+        (error) => endLoading(file, error),
+      );
     } catch (error) {
-      let text = shared.describe(error);
-      const stack = shared.stackOf(error);
-      if (!shared.hasExplanation(error)) {
-        const frame = shared.firstFrame(stack);
-        text += frame === "" ? ` (while loading ${file})` : `, ${frame}`;
-      }
-      flush();
-      end(LOAD_ERROR, text, stack);
+      endLoading(file, error);
+    }
+    return undefined;
+  }
+
+  function endLoading(file, error) {
+    let text = shared.describe(error);
+    const stack = shared.stackOf(error);
+    if (!shared.hasExplanation(error)) {
+      const frame = shared.firstFrame(stack);
+      text += frame === "" ? ` (while loading ${file})` : `, ${frame}`;
+    }
+    flush();
+    end(LOAD_ERROR, text, stack);
+  }
+
+  /** The function that a loaded file exports; ends the run and returns `undefined` if there is none. */
+  function handlerOf(file, { exports, isModule }) {
+    let found;
+    try {
+      found = shared.handlerOf(exports);
+    } catch (error) {
+      endLoading(file, error);
       return undefined;
     }
-    let what = "something that cannot be inspected";
-    try {
-      what = describeExports(exports);
-    } catch {
-      // A proxy that throws.
-    }
+    if (found.handler === undefined) endWithoutHandler(file, isModule, found.description);
+    else if (found.isOpaque) opaque = { file, isModule };
+    return found.handler;
+  }
+
+  function endWithoutHandler(file, isModule, description) {
     flush();
     end(
       LOAD_ERROR,
-      `${file} exports ${what}; a handler exports a function: ` +
-        "module.exports = async (params, ctx) => { \u2026 }",
+      `${file} exports ${description}; a handler exports a function: ` +
+        `${isModule ? "export default" : "module.exports ="} async (params, ctx) => { \u2026 }`,
     );
-    return undefined;
+  }
+
+  /** Calls the handler, or ends a load check. */
+  function begin(invocation, handler) {
+    if (handler === undefined) return undefined;
+    if (!invocation.call) {
+      flush();
+      end(LOADED);
+      return undefined;
+    }
+    const params = JSONParse(invocation.params);
+    return ReflectApply(handler, undefined, [params, makeContext(invocation.context)]);
   }
 
   function start() {
@@ -205,17 +192,15 @@
     resultLimit = invocation.resultLimit;
     shared.entryFile = invocation.file;
     const handler = load(invocation);
-    if (handler === undefined) return undefined;
-    if (!invocation.call) {
-      flush();
-      end(LOADED);
-      return undefined;
-    }
+    if (handler === undefined) return awaited;
+    if (!invocation.call) return begin(invocation, handler);
     let value;
     try {
-      const params = JSONParse(invocation.params);
-      value = ReflectApply(handler, undefined, [params, makeContext(invocation.context)]);
+      value = begin(invocation, handler);
     } catch (error) {
+      if (opaque !== undefined && shared.isClassCall(error)) {
+        endWithoutHandler(opaque.file, opaque.isModule, "a class");
+      }
       fail(error);
       return undefined;
     }
@@ -241,6 +226,9 @@
 
   function finish(value) {
     flush();
+    if (opaque !== undefined && core.isGeneratorObject(value)) {
+      endWithoutHandler(opaque.file, opaque.isModule, "a generator function");
+    }
     let failure;
     try {
       failure = failureOf(value);
@@ -402,6 +390,7 @@
     shared.forgetLibrary();
     shared.forgetConsole();
     awaited = undefined;
+    opaque = undefined;
     controller = undefined;
     abortedWith = 0;
     resultLimit = 0;

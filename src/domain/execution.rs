@@ -186,8 +186,10 @@ pub struct Execution {
     pub task_name: String,
     /// The name of the handler.
     pub handler: String,
-    /// SHA-256 of the source that ran, hexadecimal.
+    /// SHA-256 of the handler's own file, hexadecimal.
     pub handler_hash: Option<String>,
+    /// SHA-256 over the hashes and names of all files that the run was given, hexadecimal.
+    pub files_hash: Option<String>,
     /// Running, the end, or skipped.
     pub status: ExecutionStatus,
     /// The cause, of an execution that is neither running nor completed.
@@ -235,8 +237,10 @@ pub struct Verdict {
     pub started: Option<Millis>,
     /// Milliseconds by the monotonic clock; `None` if the server died during the run.
     pub duration: Option<Millis>,
-    /// SHA-256 of the source, hexadecimal.
+    /// SHA-256 of the handler's own file, hexadecimal.
     pub handler_hash: Option<String>,
+    /// SHA-256 over the hashes and names of all files that the run was given, hexadecimal.
+    pub files_hash: Option<String>,
     /// Whether lines of output were dropped.
     pub output_truncated: bool,
     /// The resources that the run used, if they are known.
@@ -268,6 +272,7 @@ impl Verdict {
             started: None,
             duration: None,
             handler_hash: None,
+            files_hash: None,
             output_truncated: false,
             usage: None,
             progress: None,

@@ -7,8 +7,14 @@
 //! No name leads outside the folder: a path is resolved with all its links, and a file that does
 //! not lie below the folder then is refused ([`files`]).
 
+mod analysis;
 pub mod catalog;
 pub mod files;
+mod folder;
+pub mod load;
+mod resolve;
+mod scan;
+mod types;
 
 use std::{future::Future, io, pin::Pin};
 
@@ -36,3 +42,6 @@ pub trait Loader: Send + Sync + 'static {
         entry: Source,
     ) -> Pin<Box<dyn Future<Output = io::Result<LoadCheck>> + Send + 'a>>;
 }
+
+#[cfg(test)]
+mod tests;

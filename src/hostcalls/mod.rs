@@ -27,7 +27,7 @@ use self::{fetch::Fetches, kv::Kv, steps::Steps, system::System};
 use crate::{
     clock::Clock,
     domain::execution::Traffic,
-    handlers::files::Files,
+    handlers::{files::Files, load::Given},
     network::Client,
     runtime::{
         Attempt, Caller, HostCalls, Later, RunCalls,
@@ -92,7 +92,7 @@ impl Services {
 impl HostCalls for ServerCalls {
     fn begin(&self, caller: Caller) -> Arc<dyn RunCalls> {
         let fetches = Fetches::new(&self.0.client, &caller);
-        Arc::new(CallsOfRun { services: self.0.clone(), caller, fetches })
+        Arc::new(CallsOfRun { services: self.0.clone(), caller, fetches, given: Arc::default() })
     }
 }
 
@@ -101,6 +101,7 @@ struct CallsOfRun {
     services: Arc<Services>,
     caller: Caller,
     fetches: Fetches,
+    given: Arc<Given>,
 }
 
 impl RunCalls for CallsOfRun {
@@ -119,10 +120,13 @@ impl RunCalls for CallsOfRun {
 
 impl CallsOfRun {
     async fn answer_call(&self, call: HostCall) -> Result<Answer, String> {
-        let Self { services, caller, fetches } = self;
+        let Self { services, caller, fetches, given } = self;
         let value = match call {
-            HostCall::Module { from, specifier } => {
-                return modules::find(&services.files, from, specifier).await.map(Answer::Module);
+            HostCall::Module { from, specifier, way } => {
+                return modules::load(&services.files, given, from, specifier, way).await;
+            }
+            HostCall::Resolve { from, specifier, way } => {
+                return modules::resolve(&services.files, from, specifier, way).await;
             }
             HostCall::Fetch(call) => {
                 let admitted = fetches.admit(call);

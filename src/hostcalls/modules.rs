@@ -1,16 +1,40 @@
-//! `require`: files of the handlers' folder.
+//! `require` and `import`: files of the handlers' folder.
+
+use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use crate::{domain::source::Source, handlers::files::Files};
+use crate::{
+    domain::source::Way,
+    handlers::{files::Files, load::Given},
+    runtime::protocol::Answer,
+};
 
-/// The file that `require(specifier)` in the file `from` stands for.
-///
-/// # Errors
-/// A sentence for the handler's author.
-pub(super) async fn find(files: &Files, from: String, specifier: String) -> Result<Source, String> {
+/// The file that a specifier in the file `from` means, with the files that it leads to.
+pub(super) async fn load(
+    files: &Files,
+    given: &Arc<Given>,
+    from: String,
+    specifier: String,
+    way: Way,
+) -> Result<Answer, String> {
+    let (files, given) = (files.clone(), Arc::clone(given));
+    let work = move || files.load(&from, &specifier, way, &given);
+    let loaded = spawn_blocking(work).await.map_err(|error| format!("reading a module failed: {error}"))?;
+    Ok(loaded.map_or_else(Answer::Unresolved, Answer::Modules))
+}
+
+/// The name of the file that a specifier in the file `from` means, as JSON.
+pub(super) async fn resolve(
+    files: &Files,
+    from: String,
+    specifier: String,
+    way: Way,
+) -> Result<Answer, String> {
     let files = files.clone();
-    spawn_blocking(move || files.require(&from, &specifier))
-        .await
-        .unwrap_or_else(|error| Err(format!("reading a module failed: {error}")))
+    let work = move || files.resolve(&from, &specifier, way);
+    let resolved =
+        spawn_blocking(work).await.map_err(|error| format!("looking for a module failed: {error}"))?;
+    Ok(resolved
+        .map_or_else(Answer::Unresolved, |file| Answer::Json(serde_json::Value::from(file).to_string())))
 }

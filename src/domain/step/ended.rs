@@ -100,6 +100,7 @@ fn ended_row(task: &Task, running: &Running, verdict: Verdict, now: i64) -> Exec
     row.start_time = verdict.started.or(row.start_time);
     row.duration = verdict.duration;
     row.handler_hash = verdict.handler_hash;
+    row.files_hash = verdict.files_hash;
     row.output_truncated = verdict.output_truncated;
     row.usage = verdict.usage;
     row.progress = verdict.progress;

@@ -37,6 +37,7 @@ impl Execution {
             task_name: task.definition.name.clone(),
             handler: task.definition.handler.clone(),
             handler_hash: None,
+            files_hash: None,
             status: ExecutionStatus::Running,
             reason: None,
             trigger: Trigger::Schedule,

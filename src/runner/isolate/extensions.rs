@@ -8,13 +8,16 @@ use deno_web::{BlobStore, InMemoryBroadcastChannel};
 use crate::runner::ops;
 
 /// The scripts of `runtime-js` in the order in which they run.
-pub(crate) const SCRIPTS: [(&str, &str); 7] = [
+pub(crate) const SCRIPTS: [(&str, &str); 10] = [
     ("ext:isochron/00_web.js", include_str!("../../../runtime-js/00_web.js")),
     ("ext:isochron/05_library.js", include_str!("../../../runtime-js/05_library.js")),
     ("ext:isochron/06_globals.js", include_str!("../../../runtime-js/06_globals.js")),
     ("ext:isochron/10_console.js", include_str!("../../../runtime-js/10_console.js")),
     ("ext:isochron/20_errors.js", include_str!("../../../runtime-js/20_errors.js")),
+    ("ext:isochron/25_system.js", include_str!("../../../runtime-js/25_system.js")),
     ("ext:isochron/30_modules.js", include_str!("../../../runtime-js/30_modules.js")),
+    ("ext:isochron/32_esm.js", include_str!("../../../runtime-js/32_esm.js")),
+    ("ext:isochron/35_exports.js", include_str!("../../../runtime-js/35_exports.js")),
     ("ext:isochron/40_run.js", include_str!("../../../runtime-js/40_run.js")),
 ];
 

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use crate::runner::{
-    isolate::{extensions::extensions, imports},
+    isolate::extensions::extensions,
+    modules::imports,
     run::{
         entries::{Entries, call_with_flag},
         session::{Purpose, Session},
@@ -54,7 +55,7 @@ impl Isolate {
         let isolate = runtime.v8_isolate();
         isolate.set_allow_atomics_wait(false);
         isolate.set_prepare_stack_trace_callback(stack::prepare);
-        imports::refuse(isolate);
+        imports::install(isolate);
         context.open(isolate).set_allow_generation_from_strings(settings.eval);
         let entries = Entries::take(&mut runtime);
         call_with_flag(&mut runtime, "boot", settings.web_assembly);

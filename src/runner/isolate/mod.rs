@@ -3,6 +3,5 @@
 pub(crate) mod extensions;
 pub(crate) mod fresh;
 pub(crate) mod heap_anchor;
-pub(crate) mod imports;
 pub(crate) mod snapshot;
 pub(crate) mod warmup;

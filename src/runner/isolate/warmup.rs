@@ -67,7 +67,7 @@ fn request(handler: &str) -> Run {
     Run {
         run: 0,
         mode: Mode::Call,
-        entry: Source { file, kind: SourceKind::Script, text, hash: [0; 32], cache: None },
+        entry: Source { file, kind: SourceKind::Script, text, hash: [0; 32], names: Vec::new(), cache: None },
         params: "{}".to_owned(),
         context: Context::default(),
         timeout: 0,

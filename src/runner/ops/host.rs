@@ -39,7 +39,7 @@ pub(crate) async fn op_isochron_call(
     }
     match answer {
         Ok(Ok(Answer::Json(json))) => (true, json),
-        Ok(Ok(Answer::Module(_) | Answer::Fetch(_))) => {
+        Ok(Ok(Answer::Modules(_) | Answer::Unresolved(_) | Answer::Fetch(_))) => {
             (false, "internal error: the server answered a call without JSON".into())
         }
         Ok(Err(error)) => (false, error),

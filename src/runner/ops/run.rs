@@ -7,7 +7,7 @@ use std::{cell::RefCell, rc::Rc};
 use deno_core::{OpState, op2, v8};
 use isochron::{
     domain::execution::{Reason, Trigger},
-    runtime::protocol::{Context, End, Mode},
+    runtime::protocol::{Context, End, Mode, SourceKind},
 };
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ struct ScriptInvocation {
     call: bool,
     system: bool,
     file: String,
+    /// Whether the file is surely an ES module.
+    module: bool,
     params: String,
     result_limit: f64,
     context: HandlerContext,
@@ -65,6 +67,7 @@ pub(crate) fn op_isochron_invocation(state: &mut OpState) -> Option<ScriptInvoca
         call: run.request.mode == Mode::Call,
         system: run.request.system,
         file: run.request.entry.file.clone(),
+        module: run.request.entry.kind == SourceKind::Module,
         params: std::mem::take(&mut run.request.params),
         result_limit: session.settings.result.min(LARGEST_RESULT) as f64,
         context: (&run.request.context).into(),

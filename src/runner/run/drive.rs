@@ -34,7 +34,7 @@ pub(crate) async fn run(mut context: RunContext<'_>, run: Run) -> Done {
     let (id, timeout) = (run.run, run.timeout);
     let (shared, settings) = (context.shared, context.settings);
     let state = context.runtime.op_state();
-    let running = CurrentRun::new(run, settings);
+    let running = CurrentRun::new(run, settings, context.entries.hook.clone());
     state.borrow_mut().borrow_mut::<Session>().run = Some(running);
     drop(interrupt::take_frames());
 

@@ -12,6 +12,8 @@ pub(crate) struct Entries {
     pub(crate) fail: v8::Global<v8::Function>,
     /// Aborts the handler's signal.
     pub(crate) abort: v8::Global<v8::Function>,
+    /// Answers V8's questions about modules; see `modules::hook`.
+    pub(crate) hook: v8::Global<v8::Function>,
 }
 
 impl Entries {
@@ -20,9 +22,9 @@ impl Entries {
     /// # Panics
     /// When the snapshot was not built from `runtime-js`.
     pub(crate) fn take(runtime: &mut JsRuntime) -> Self {
-        let [start, finish, fail, abort] =
-            ["start", "finish", "fail", "abort"].map(|name| get_function(runtime, name));
-        Self { start, finish, fail, abort }
+        let [start, finish, fail, abort, hook] =
+            ["start", "finish", "fail", "abort", "moduleHook"].map(|name| get_function(runtime, name));
+        Self { start, finish, fail, abort, hook }
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod drive;
 pub(crate) mod entries;
 pub(crate) mod fetches;
+pub(crate) mod files;
 pub(crate) mod outcome;
 pub(crate) mod session;
 pub(crate) mod stack;

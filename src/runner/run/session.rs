@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use crate::runner::{
+    modules::table::Table,
     os,
-    run::{fetches::Fetches, stack},
+    run::{fetches::Fetches, files::Files, stack},
     watchdog::supervisor::Shared,
 };
 use deno_core::v8;
@@ -42,10 +43,14 @@ pub(crate) struct Session {
 
 /// The run of an isolate.
 pub(crate) struct CurrentRun {
-    /// The server's frame, without the entry's text and cache: they are in `files[0]`.
+    /// The server's frame, without the entry's text and cache: they are in `files`.
     pub(crate) request: Run,
-    /// The files loaded so far.
-    pub(crate) files: Vec<File>,
+    /// The files that the server has sent.
+    pub(crate) files: Files,
+    /// The ES modules made so far.
+    pub(crate) modules: Table,
+    /// The hook of `30_modules.js`.
+    pub(crate) hook: Option<v8::Global<v8::Function>>,
     /// The first end that was reported.
     pub(crate) end: Option<End>,
     /// Start by the wall clock, since 1970-01-01 UTC.
@@ -58,14 +63,6 @@ pub(crate) struct CurrentRun {
     pub(crate) fetches: Option<Fetches>,
 }
 
-/// A loaded file.
-pub(crate) struct File {
-    /// Its name, text and hash. Compiling or parsing the file takes the text.
-    pub(crate) source: Source,
-    /// The compiled module, if it was compiled without a code cache.
-    pub(crate) uncached: Option<v8::Global<v8::Function>>,
-}
-
 /// The rest of the output limit.
 struct OutputBudget {
     bytes: u64,
@@ -75,18 +72,21 @@ struct OutputBudget {
 
 impl CurrentRun {
     /// Starts the clock and the budgets of a run.
-    pub(crate) fn new(mut request: Run, settings: &Settings) -> Self {
+    pub(crate) fn new(mut request: Run, settings: &Settings, hook: v8::Global<v8::Function>) -> Self {
         let name = request.entry.file.clone();
         let entry = Source {
             file: name,
             kind: request.entry.kind,
             hash: request.entry.hash,
             text: std::mem::take(&mut request.entry.text),
+            names: Vec::new(),
             cache: request.entry.cache.take(),
         };
         Self {
             request,
-            files: vec![File { source: entry, uncached: None }],
+            files: Files::new(entry),
+            modules: Table::default(),
+            hook: Some(hook),
             end: None,
             origin: os::epoch(),
             started: os::monotonic(),
@@ -107,7 +107,7 @@ impl CurrentRun {
 
     /// The frames of a stack that are in this run's files.
     pub(crate) fn frames(&self, stack: &str) -> String {
-        stack::frames(stack, &self.files.iter().map(|file| file.source.file.as_str()))
+        stack::frames(stack, &self.files.names())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinSet},
@@ -38,6 +39,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const CANCEL_GRACE: Duration = Duration::from_secs(1);
 /// Bytes of modules that a run may be given; each is at most 8 MiB.
 const MODULE_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes of code caches in one answer, which shares a frame with the files.
+const CACHE_BYTES: usize = 12 * 1024 * 1024;
 
 /// Between two looks at a runner's resident memory.
 const LOOK: Duration = Duration::from_millis(100);
@@ -118,14 +122,15 @@ pub(super) async fn converse(
     request: RunRequest,
 ) -> RunReport {
     let RunRequest { mut run, caller, not_before, lines, mut cancel } = request;
-    let entry = run.entry.hash;
-    run.entry.cache = resources.caches.get(&process.engine, &run.entry.hash);
+    let (entry, entry_key) = ((run.entry.file.clone(), run.entry.hash), run.entry.cache_key());
+    run.entry.cache = resources.caches.get(&process.engine, &entry_key);
     let (number, limit) = (run.run, Duration::from_millis(run.timeout));
     wait_for_start(resources.clock, not_before).await;
     let started = resources.clock.now();
     let stopwatch = Stopwatch::start();
     let live = caller.live.clone();
     let mut conversation = Conversation::new(resources, live, resources.host_calls.begin(caller));
+    conversation.given.push(entry_key);
     let end = match process.send(&ToRunner::Run(Box::new(run))).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
@@ -138,8 +143,7 @@ pub(super) async fn converse(
     let (ending, alive) = match end {
         Ok(Some(done)) => {
             conversation.usage = Some(done.usage);
-            let given: Vec<_> = conversation.modules.iter().map(|(_, hash)| *hash).chain([entry]).collect();
-            resources.caches.put(&process.engine, done.caches, &given);
+            resources.caches.put(&process.engine, done.caches, &conversation.given);
             (conversation.judge(enforce_limits(done.end, resources.limits.result)), true)
         }
         Ok(None) => (conversation.explain_death(process).await, false),
@@ -152,7 +156,8 @@ pub(super) async fn converse(
     let verdict = Verdict {
         started: Some(started),
         duration: Some(stopwatch.millis()),
-        handler_hash: Some(HEXLOWER.encode(&entry)),
+        handler_hash: Some(HEXLOWER.encode(&entry.1)),
+        files_hash: Some(hash_files(&entry, &conversation.modules)),
         output_truncated: conversation.truncated,
         usage: conversation
             .usage
@@ -171,9 +176,23 @@ struct Answered {
     answer: Result<Answer, String>,
 }
 
+/// The hash over all files of a run: of a line "hash, two spaces, name" for each, in the order of their
+/// names, as `sha256sum` writes them.
+fn hash_files(entry: &(String, [u8; 32]), modules: &[(String, [u8; 32])]) -> String {
+    let mut files: Vec<_> = modules.iter().chain([entry]).collect();
+    files.sort();
+    files.dedup();
+    let lines: String =
+        files.iter().map(|(file, hash)| format!("{}  {file}\n", HEXLOWER.encode(hash))).collect();
+    HEXLOWER.encode(&Sha256::digest(lines))
+}
+
 struct Conversation<'a> {
     resources: &'a Resources<'a>,
+    /// The files that the run was given, besides its entry.
     modules: Vec<(String, [u8; 32])>,
+    /// The keys of the code caches that it may make.
+    given: Vec<[u8; 32]>,
     usage: Option<Usage>,
     /// The limit that the runner says it may die of.
     dying: Option<Reason>,
@@ -202,6 +221,7 @@ impl<'a> Conversation<'a> {
         Self {
             resources,
             modules: Vec::new(),
+            given: Vec::new(),
             usage: None,
             dying: None,
             truncated: false,
@@ -335,15 +355,28 @@ impl<'a> Conversation<'a> {
             answered.map_err(|error| io::Error::other(format!("its call broke off: {error}")))?;
         self.fetch_calls -= usize::from(of_fetch);
         let answer = answer.map(|answer| match answer {
-            Answer::Module(source) => {
-                self.module_bytes += source.text.len();
-                self.modules.push((source.file.clone(), source.hash));
-                let cache = self.resources.caches.get(engine, &source.hash);
-                Answer::Module(Source { cache, ..source })
+            Answer::Modules(mut loaded) => {
+                let mut room = CACHE_BYTES;
+                for source in &mut loaded.files {
+                    self.note_module(source);
+                    let cache = self.resources.caches.get(engine, &source.cache_key());
+                    source.cache = cache.filter(|cache| cache.len() <= room);
+                    room -= source.cache.as_ref().map_or(0, Vec::len);
+                }
+                Answer::Modules(loaded)
             }
             other => other,
         });
         Ok(ToRunner::Reply { call, answer })
+    }
+
+    fn note_module(&mut self, source: &Source) {
+        self.module_bytes += source.text.len();
+        self.given.push(source.cache_key());
+        let module = (source.file.clone(), source.hash);
+        if !self.modules.contains(&module) {
+            self.modules.push(module);
+        }
     }
 
     /// The ending of a run whose runner reports its end.

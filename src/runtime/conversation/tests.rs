@@ -16,7 +16,7 @@ use crate::{
     domain::{execution::Traffic, source::SourceKind},
     runtime::{
         Grants, Later, RunCalls,
-        protocol::{Context, FetchCall, FrameBuffer, Mode, SystemCall, encode},
+        protocol::{Context, FetchCall, FrameBuffer, Loaded, Mode, SystemCall, Way, encode},
     },
 };
 
@@ -113,7 +113,14 @@ impl RunCalls for CountedRun {
 
 fn empty_source() -> Source {
     let text = String::new();
-    Source { file: text.clone(), kind: SourceKind::Script, text, hash: [0; 32], cache: None }
+    Source {
+        file: text.clone(),
+        kind: SourceKind::Script,
+        text,
+        hash: [0; 32],
+        names: Vec::new(),
+        cache: None,
+    }
 }
 
 fn caller() -> Caller {
@@ -252,7 +259,8 @@ async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
     let limits = Limits { resident: u64::MAX, output_bytes: 0, output_lines: 0, result: 0 };
     let resources = Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, limits };
     let mut conversation = Conversation::new(&resources, Arc::default(), host_calls.begin(caller()));
-    let module = || HostCall::Module { from: "tasks/h.js".to_owned(), specifier: "./m".to_owned() };
+    let module =
+        || HostCall::Module { from: "tasks/h.js".to_owned(), specifier: "./m".to_owned(), way: Way::Require };
     let text = "x".repeat(MODULE_BYTES / 32);
     for call in 0..33 {
         conversation.call(call, module()).expect("within the limits of calls");
@@ -262,7 +270,11 @@ async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
             continue;
         }
         let source = Source { text: text.clone(), ..empty_source() };
-        let answered = Answered { call, of_fetch: false, answer: Ok(Answer::Module(source)) };
+        let answered = Answered {
+            call,
+            of_fetch: false,
+            answer: Ok(Answer::Modules(Loaded { files: vec![source], links: Vec::new() })),
+        };
         conversation.reply("engine", Ok(answered)).expect("a reply");
     }
     assert_eq!(calls.asked.load(Ordering::SeqCst), 32);

@@ -26,4 +26,4 @@ pub use self::{
         SystemCall, parse_progress,
     },
 };
-pub use crate::domain::source::{Source, SourceKind};
+pub use crate::domain::source::{Link, Loaded, Source, SourceKind, Unresolved, Way};

@@ -121,7 +121,9 @@ impl Work {
         self.process.halt_if_dead().await;
         match self.calls.clone().answer(call).await {
             Ok(Answer::Json(text)) => Some(serde_json::from_str(&text).expect("JSON")),
-            Ok(Answer::Module(_) | Answer::Fetch(_)) => panic!("no call asks for it"),
+            Ok(Answer::Modules(_) | Answer::Unresolved(_) | Answer::Fetch(_)) => {
+                panic!("no call asks for it")
+            }
             Err(error) => {
                 self.process.tell(format_args!("a call is refused: {error}"));
                 None

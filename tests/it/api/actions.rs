@@ -67,6 +67,7 @@ fn run_can_wait_for_the_end_and_take_parameters_for_once() {
         "taskName": "echo",
         "handler": "echo",
         "handlerHash": "[sha-256]",
+        "filesHash": "[sha-256]",
         "status": "completed",
         "reason": null,
         "trigger": "manual",

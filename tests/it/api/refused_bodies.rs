@@ -279,7 +279,7 @@ fn a_handler_that_does_not_load_is_refused_with_the_reason() {
         ("throws", "const settings = undefined;\nmodule.exports = settings.handler;\n"),
         ("requires", "const half = require('./lib/broken');\nmodule.exports = () => half;\n"),
         ("missing", "module.exports = require('./nothing');\n"),
-        ("module", "export default () => 1;\n"),
+        ("module", "export const a = 1;\n"),
         ("nothing", "// I forgot.\n"),
         ("number", "module.exports = 42;\n"),
         ("helpers", "exports.a = () => 1;\nexports.b = () => 2;\n"),
@@ -301,12 +301,9 @@ fn a_handler_that_does_not_load_is_refused_with_the_reason() {
         a: 1,,
              ^
     ---
-    Cannot find module './nothing' from tasks/missing.js; looked for tasks/nothing, tasks/nothing.js, tasks/nothing.cjs, tasks/nothing.json, tasks/nothing/index.js, at Object.<anonymous> (tasks/missing.js:1:18)
+    Cannot find module './nothing' from tasks/missing.js; looked for tasks/nothing as it is, with .js, .cjs, .mjs, .json, .ts, .cts, .mts, and for an index file in it, at Object.<anonymous> (tasks/missing.js:1:18)
     ---
-    tasks/module.js:1:1: SyntaxError: Unexpected token 'export'
-      export default () => 1;
-      ^^^^^^
-    Handlers are CommonJS modules: use require('./file') instead of import, and module.exports = … instead of export.
+    tasks/module.js exports an object with a; a handler exports a function: export default async (params, ctx) => { … }
     ---
     tasks/nothing.js exports an empty object; a handler exports a function: module.exports = async (params, ctx) => { … }
     ---

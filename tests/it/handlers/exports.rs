@@ -46,8 +46,13 @@ fn anything_else_is_a_load_error_that_says_what_was_found() {
         ("throw new Error('not today')", "not today"),
         ("module.exports = new Proxy({}, { get() { throw new Error('no') } })", "no"),
         ("module.exports = () => {", "changes.js:1"),
-        ("import fs from 'fs'", "require"),
-        ("await 1", "await"),
+        ("import fs from 'fs'", "tasks/changes.js asks for Node's module 'fs', which is not here"),
+        ("await 1", "an empty object; a handler exports a function: export default"),
+        ("module.exports = new Proxy(function* () {}, {})", "a generator function"),
+        ("module.exports = new Proxy(new Proxy(class {}, {}), {})", "a class"),
+        ("module.exports = (function* () {}).bind(null)", "a generator function"),
+        ("module.exports = (async function* () {}).bind(null)", "a generator function"),
+        ("module.exports = (class A {}).bind(null)", "a class"),
     ];
     for (source, words) in cases {
         server.home.write("changes", source);

@@ -144,19 +144,6 @@ fn no_way_leads_from_a_handler_to_the_engines_insides() {
 }
 
 #[test]
-fn import_is_refused_and_says_what_to_use() {
-    let server = Server::start();
-    let sources = [
-        "module.exports = () => import('./other.js')",
-        "module.exports = async () => { try { await import('fs') } catch (error) { return error.message } }",
-    ];
-    let [thrown, caught] = run_all(&server, sources);
-    assert_eq!(thrown["reason"], "exception");
-    assert!(thrown["error"].as_str().is_some_and(|text| text.contains("require")), "{thrown}");
-    assert!(caught["result"].as_str().is_some_and(|text| text.contains("require")), "{caught}");
-}
-
-#[test]
 fn web_assembly_and_code_from_strings_are_a_matter_of_the_settings() {
     let source = "module.exports = () => {
         const tried = (code) => { try { return code() } catch (error) { return error.name } };

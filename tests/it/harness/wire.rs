@@ -24,6 +24,7 @@ pub(crate) fn redact() -> SettingsBindDropGuard {
     redact_text(&mut settings, "id", "[execution id]", is_execution_id);
     redact_text(&mut settings, "executionId", "[execution id]", is_execution_id);
     redact_text(&mut settings, "handlerHash", "[sha-256]", is_sha256);
+    redact_text(&mut settings, "filesHash", "[sha-256]", is_sha256);
     redact_text(&mut settings, "hash", "[sha-256]", is_sha256);
     redact_text(&mut settings, "requestId", "[request id]", |text| text.len() >= 8);
     settings.bind_to_scope()

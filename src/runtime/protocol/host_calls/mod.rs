@@ -16,7 +16,10 @@ pub use self::{
 };
 
 use super::fetch::{FetchAnswer, FetchCall};
-use crate::domain::{source::Source, text::json};
+use crate::domain::{
+    source::{Loaded, Unresolved, Way},
+    text::json,
+};
 
 /// Host calls that a run may have in flight, besides a `require`, for which it stands still.
 pub const CALLS_AT_ONCE: usize = 32;
@@ -28,12 +31,25 @@ pub const ARGUMENT_BYTES: usize = 16 * 1024 * 1024;
 /// A question of a handler to the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum HostCall {
-    /// `require(specifier)` in the file `from` (a [`Source::file`]).
+    /// `require` or `import` of a specifier in the file `from` (a [`Source::file`]).
+    ///
+    /// [`Source::file`]: crate::domain::source::Source::file
     Module {
-        /// The requiring file.
+        /// The asking file.
         from: String,
-        /// The argument of `require`.
+        /// The text between the quotes.
         specifier: String,
+        /// How it asks.
+        way: Way,
+    },
+    /// `require.resolve` and `import.meta.resolve`: as [`Self::Module`], without the file itself.
+    Resolve {
+        /// The asking file.
+        from: String,
+        /// The text between the quotes.
+        specifier: String,
+        /// How it asks.
+        way: Way,
     },
     /// A function of `isochron:system`.
     System(SystemCall),
@@ -48,8 +64,10 @@ pub enum HostCall {
 /// The answer to a [`HostCall`].
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Answer {
-    /// The file of a module.
-    Module(Source),
+    /// The file of a module, with the files that it leads to.
+    Modules(Loaded),
+    /// A specifier means no file.
+    Unresolved(Unresolved),
     /// A value as JSON text.
     Json(String),
     /// The answer to a call about a request.

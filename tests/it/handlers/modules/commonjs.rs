@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use insta::assert_snapshot;
 use serde_json::json;
 
-use super::{messages, run_all};
+use super::super::{messages, run_all};
 use crate::harness::{Options, Server, field, task};
 
 #[test]
@@ -46,8 +46,8 @@ fn files_and_folders_are_found_as_in_node() {
         execution["result"],
         json!({
             "double": 42, "with": true, "same": true,
-            "where": ["tasks/lib/util.js", "tasks/lib", "tasks/lib/util.js"],
-            "own": ["tasks/case-1.js", "tasks"],
+            "where": ["/tasks/lib/util.js", "/tasks/lib", "/tasks/lib/util.js"],
+            "own": ["/tasks/case-1.js", "/tasks"],
             "index": "the index", "slash": "the index",
             "inner": [8, "the index", { "rows": [1, 2, { "three": null }] }],
             "data": { "rows": [1, 2, { "three": null }] }, "guess": true, "cjs": "cjs", "both": ["js", "json"],
@@ -151,19 +151,19 @@ fn nothing_outside_the_folder_can_be_required() {
     "./folder/key": Cannot read tasks/folder/key: it is a link that leads out of the handlers' folder
     "./passwd.json": Cannot read tasks/passwd.json: it is a link that leads out of the handlers' folder
     "../../etc/passwd": Cannot require '../../etc/passwd' from tasks/case-1.js: it leads out of the handlers' folder
-    "/etc/passwd": Cannot require '/etc/passwd': only files of the handlers' folder can be required, by a path that starts with ./ or ../
+    "/etc/passwd": Cannot require '/etc/passwd' from tasks/case-1.js: it leads out of the handlers' folder
     "../tasks/../secret": Cannot require '../tasks/../secret' from tasks/case-1.js: it leads out of the handlers' folder
-    "./nothing": Cannot find module './nothing' from tasks/case-1.js; looked for tasks/nothing, tasks/nothing.js, tasks/nothing.cjs, tasks/nothing.json, tasks/nothing/index.js
-    "": Cannot find module '': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
-    "fs": Cannot find module 'fs': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
-    "node:fs": Cannot find module 'node:fs': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
-    "lodash": Cannot find module 'lodash': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
-    "child_process": Cannot find module 'child_process': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
-    "secret": Cannot find module 'secret': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
-    "file:///etc/passwd": Cannot find module 'file:///etc/passwd': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
+    "./nothing": Cannot find module './nothing' from tasks/case-1.js; looked for tasks/nothing as it is, with .js, .cjs, .mjs, .json, .ts, .cts, .mts, and for an index file in it
+    "": Cannot find module '' from tasks/case-1.js: it is neither the name of a package nor a path that starts with ./ or ../
+    "fs": tasks/case-1.js asks for Node's module 'fs', which is not here: a handler has no file system; use params, ctx.kv or fetch
+    "node:fs": tasks/case-1.js asks for Node's module 'node:fs', which is not here: a handler has no file system; use params, ctx.kv or fetch
+    "lodash": Cannot find module 'lodash' from tasks/case-1.js: there is no package lodash in tasks/node_modules (npm install lodash), and a file of tasks/ is named by a path that starts with ./ or ../
+    "child_process": tasks/case-1.js asks for Node's module 'child_process', which is not here: a handler cannot start programs
+    "secret": Cannot find module 'secret' from tasks/case-1.js: there is no package secret in tasks/node_modules (npm install secret), and a file of tasks/ is named by a path that starts with ./ or ../
+    "file:///etc/passwd": Cannot find module 'file:///etc/passwd' from tasks/case-1.js: it is neither the name of a package nor a path that starts with ./ or ../
     "isochron:system": require('isochron:system') is only for handlers named in the server's systemHandlers setting
-    "isochron:nothing": Cannot find module 'isochron:nothing': a handler can require './file' and '../file' inside tasks/, JavaScript or JSON
-    "./lib": Cannot find module './lib' from tasks/case-1.js; looked for tasks/lib, tasks/lib.js, tasks/lib.cjs, tasks/lib.json, tasks/lib/index.js
+    "isochron:nothing": Cannot find module 'isochron:nothing' from tasks/case-1.js: it is neither the name of a package nor a path that starts with ./ or ../
+    "./lib": Cannot find module './lib' from tasks/case-1.js; looked for tasks/lib as it is, with .js, .cjs, .mjs, .json, .ts, .cts, .mts, and for an index file in it
     "..": Cannot require '..' from tasks/case-1.js: it leads out of the handlers' folder
     "#);
     assert_eq!(inside["result"], "inside", "a link that stays inside is a file like any other");
@@ -203,7 +203,7 @@ fn a_broken_module_shows_its_own_file_and_place() {
         )
     });
     assert_snapshot!(told.join("\n---\n"), @r#"
-    SyntaxError: tasks/bad.json: Expected double-quoted property name in JSON at position 14 (line 3 column 3)
+    SyntaxError: tasks/bad.json:3:3: Expected double-quoted property name in JSON at position 14 (line 3 column 3)
     at module.exports (tasks/case-1.js:1:24)
     ---
     tasks/bad.js:2:11: SyntaxError: Unexpected token ';'
@@ -215,7 +215,7 @@ fn a_broken_module_shows_its_own_file_and_place() {
     at module.exports (tasks/worse.js:2:20)
     at module.exports (tasks/case-3.js:1:42)
     ---
-    Cannot find module './nothing' from tasks/case-4.js; looked for tasks/nothing, tasks/nothing.js, tasks/nothing.cjs, tasks/nothing.json, tasks/nothing/index.js
+    Cannot find module './nothing' from tasks/case-4.js; looked for tasks/nothing as it is, with .js, .cjs, .mjs, .json, .ts, .cts, .mts, and for an index file in it
     at module.exports (tasks/case-4.js:1:24)
     with { code: "MODULE_NOT_FOUND" }
     "#);
