@@ -3,17 +3,21 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
 use sha2::{Digest, Sha256};
 
 use super::finding::Finding;
+use crate::domain::Millis;
 
 /// The names of the file: plain JSON, and JSON with comments.
 pub const NAMES: [&str; 2] = ["tasks.json", "tasks.jsonc"];
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 8 * 1024 * 1024;
+/// The coarsest clock of a file system, in nanoseconds.
+const COARSEST: i128 = 3_000_000_000;
 
 /// The file of tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +41,32 @@ impl Found {
     /// A hash by which two readings are compared.
     pub(super) fn hash(&self) -> [u8; 32] {
         Sha256::digest(format!("{self:?}")).into()
+    }
+}
+
+/// The state of both names in the file system, without their texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp {
+    is_folder: bool,
+    /// Inode, size, and the times of the last change of the text and of anything, in nanoseconds.
+    files: [Option<(u64, u64, i128, i128)>; 2],
+}
+
+impl Stamp {
+    pub(super) fn read(folder: &Path) -> Self {
+        let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        let stamp = |name: &str| {
+            let found = fs::metadata(folder.join(name)).ok()?;
+            let changed = nanoseconds(found.ctime(), found.ctime_nsec());
+            Some((found.ino(), found.size(), nanoseconds(found.mtime(), found.mtime_nsec()), changed))
+        };
+        Self { is_folder: folder.is_dir(), files: NAMES.map(stamp) }
+    }
+
+    /// Whether the last change is so long ago that a later one has another time on any file system.
+    pub(super) fn is_old(&self, now: Millis) -> bool {
+        let before = i128::from(now) * 1_000_000 - COARSEST;
+        self.files.iter().flatten().all(|(.., changed)| *changed < before)
     }
 }
 

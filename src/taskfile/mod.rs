@@ -35,7 +35,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use self::apply::Counts;
+use self::{apply::Counts, find::Stamp};
 pub use self::{
     find::{Found, NAMES, find, shown},
     finding::{Finding, Position},
@@ -88,6 +88,8 @@ pub struct Parts {
 pub struct TaskFile {
     parts: Parts,
     state: Arc<Mutex<TaskFileState>>,
+    /// The state of the file system at the last look.
+    stamp: Option<Stamp>,
     /// The hash of the last look.
     seen: Option<[u8; 32]>,
     /// The hash of the last text that was read.
@@ -100,7 +102,7 @@ impl TaskFile {
     /// A watcher that has not looked yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts, state: Arc::default(), seen: None, done: None, again: None }
+        Self { parts, state: Arc::default(), stamp: None, seen: None, done: None, again: None }
     }
 
     /// The state, which changes with every reading.
@@ -126,15 +128,29 @@ impl TaskFile {
                 _ = stopping.wait_for(|stop| *stop) => return,
                 _ = looks.tick() => {}
             }
+            let is_due = self.again.is_some_and(|(due, _)| due <= Instant::now());
+            if !self.may_have_changed().await && self.done == self.seen && !is_due {
+                continue;
+            }
             let found = self.look().await;
             let hash = found.hash();
             // An editor writes a file in pieces: a text counts once it has stood still.
             let stands_still = self.seen.replace(hash) == Some(hash);
-            let is_due = self.again.is_some_and(|(due, _)| due <= Instant::now());
             if stands_still && (self.done != Some(hash) || is_due) {
                 self.read(found).await;
             }
         }
+    }
+
+    /// Whether the file may be another than at the last look, without reading it.
+    async fn may_have_changed(&mut self) -> bool {
+        let folder = self.parts.folder.clone();
+        let stamp = spawn_blocking(move || Stamp::read(&folder)).await.ok();
+        let is_same = stamp
+            .as_ref()
+            .is_some_and(|stamp| self.stamp.as_ref() == Some(stamp) && stamp.is_old(self.parts.clock.now()));
+        self.stamp = stamp;
+        !is_same
     }
 
     async fn look(&self) -> Found {
