@@ -11,6 +11,10 @@ const FILES: &[(&str, &str)] = &[
     ("cleanup-logs.js", include_str!("../../tasks/cleanup-logs.js")),
     ("database-stats.js", include_str!("../../tasks/database-stats.js")),
     ("generate-report.js", include_str!("../../tasks/generate-report.js")),
+    ("examples/exchange-rates.js", include_str!("../../tasks/examples/exchange-rates.js")),
+    ("examples/page-watch.js", include_str!("../../tasks/examples/page-watch.js")),
+    ("examples/tasks.json", include_str!("../../tasks/examples/tasks.json")),
+    ("examples/ten-steps.js", include_str!("../../tasks/examples/ten-steps.js")),
 ];
 
 /// Write the handlers that come with isochron, and examples, into the handlers' folder.

@@ -3,25 +3,29 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::explain;
 use crate::{
     clock::{Clock, Ids},
     domain::{
+        Millis,
+        definition::Definition,
         draft::{Defaults, Draft},
-        execution::Verdict,
+        execution::{Reason, Verdict},
         facts::Task,
         ids::TaskId,
         step::{Circumstances, Input, Policy, Step},
         zone::parse_zone,
     },
     runtime::Attempt,
-    store::Store,
+    store::{Direction, Store, TaskQuery, TaskSort},
 };
 
-/// The name of the task.
-const NAME: &str = "isochron run";
+/// The most characters of a handler's name in the name of its task.
+const LONGEST: usize = 32;
 
 /// The task of runs without a server.
 pub struct Alone {
@@ -32,26 +36,28 @@ pub struct Alone {
 }
 
 impl Alone {
-    /// Creates a task for the handler.
+    /// Takes the handler's task in the store, or creates it. The task is paused and its time is far: a
+    /// server that opens the store does not run it.
     ///
     /// # Errors
     /// A sentence: the name of the handler is none, or the store fails.
     pub async fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, handler: &str) -> Result<Self, String> {
-        let body = json!({ "name": NAME, "description": NAME, "handler": handler, "schedule": "now" });
-        let body: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
-        let now = clock.now();
-        let timezone = parse_zone("UTC").map_err(explain)?;
-        let draft = Draft::read_new(&body);
-        let definition =
-            draft.and_then(|draft| draft.create(&Defaults { timezone, keep_executions: 1 }, now));
-        let definition = definition.map_err(|problems| {
-            problems.iter().map(|p| format!("{} {}", p.field, p.problem)).collect::<Vec<_>>().join("; ")
-        })?;
         let ids = Arc::new(Ids::new(clock.clone()));
-        let task = Task::new(ids.task(now), definition, now);
-        let id = task.id;
-        store.create(task, None).await.map_err(explain)?;
-        Ok(Self { store, clock, ids, task: id })
+        let name = name_of(handler);
+        if let Some(found) = find(&*store, &name).await? {
+            let alone = Self { store, clock, ids, task: found.id };
+            for running in found.facts.running {
+                let verdict = Box::new(Verdict::failed(Reason::Lost, "isochron run was ended meanwhile"));
+                alone.take(Input::Ended { execution: running.execution, verdict }).await?;
+            }
+            return Ok(alone);
+        }
+        let now = clock.now();
+        let task = Task::new(ids.task(now), definition(handler, &name, now)?, now);
+        let alone = Self { store, clock, ids, task: task.id };
+        alone.store.create(task, None).await.map_err(explain)?;
+        alone.take(Input::Pause).await?;
+        Ok(alone)
     }
 
     /// Begins a run.
@@ -83,4 +89,41 @@ impl Alone {
         });
         self.store.change(self.task, decide, None, None).await.map_err(explain)
     }
+}
+
+/// The name of a handler's task: the end of a long name gives way to a part of its hash.
+fn name_of(handler: &str) -> String {
+    if handler.chars().count() <= LONGEST {
+        return format!("isochron run {handler}");
+    }
+    let begin: String = handler.chars().take(LONGEST - 9).collect();
+    let hash = HEXLOWER.encode(&Sha256::digest(handler));
+    format!("isochron run {begin}-{}", &hash[..8])
+}
+
+fn definition(handler: &str, name: &str, now: Millis) -> Result<Definition, String> {
+    let body = json!({ "name": name, "description": "The state of `isochron run --data`", "handler": handler,
+        "schedule": "0 0 1 1 *", "recurring": true });
+    let body: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
+    let timezone = parse_zone("UTC").map_err(explain)?;
+    let draft = Draft::read_new(&body);
+    let definition = draft.and_then(|draft| draft.create(&Defaults { timezone, keep_executions: 10 }, now));
+    definition.map_err(|problems| {
+        problems.iter().map(|p| format!("{} {}", p.field, p.problem)).collect::<Vec<_>>().join("; ")
+    })
+}
+
+async fn find(store: &dyn Store, name: &str) -> Result<Option<Task>, String> {
+    let query = TaskQuery {
+        status: None,
+        handler: None,
+        name: Some(name.to_owned()),
+        sort: TaskSort::CreatedAt,
+        direction: Direction::Ascending,
+        skip: 0,
+        limit: usize::MAX,
+        newest: 0,
+    };
+    let mut found = store.tasks(query).await.map_err(explain)?.items.into_iter().map(|view| view.task);
+    Ok(found.find(|task| task.definition.name == name))
 }

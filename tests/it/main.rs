@@ -8,6 +8,7 @@
 //! - [`sandbox`]: can a handler harm the server, the machine or another run?
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
+//! - [`examples`]: do the examples that come with isochron do their work?
 //! - [`operating`]: do the commands, the start and the stop do their work?
 //! - [`web`]: are the classes of the web platform there, and are they right?
 //! - [`documents`]: does a link or a path in the documents lead somewhere?
@@ -16,6 +17,7 @@
 mod api;
 mod documents;
 mod durability;
+mod examples;
 mod handlers;
 mod harness;
 mod network;

@@ -4,7 +4,8 @@ mod report;
 mod watch;
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -23,7 +24,7 @@ use isochron::{
     handlers::files::Files,
     hostcalls::{Alone, ServerCalls},
     runtime::{Invocation, Pool, Runner, protocol::Context},
-    store::in_memory,
+    store::{Store, in_memory, sled::SledStore},
 };
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch as channel};
@@ -49,6 +50,9 @@ pub(super) struct Options {
     /// Run again whenever a file in the handlers' folder is saved
     #[arg(long)]
     watch: bool,
+    /// Keep state in memory only (the default; --data DIR keeps it in the store of that folder)
+    #[arg(long, conflicts_with = "data")]
+    ephemeral: bool,
     #[command(flatten)]
     settings: Settings,
 }
@@ -94,11 +98,13 @@ async fn run(options: Options, params: Map<String, Value>, config: Config) -> an
     }
     let mut settings = app::pool_settings(&config);
     (settings.min, settings.max) = (1, 1);
-    let store = in_memory(Arc::new(|| SystemClock.now()));
+    let keeps = options.settings.data.is_some() && !options.ephemeral;
+    let store = if keeps { open_store(&config)? } else { in_memory(Arc::new(|| SystemClock.now())) };
     let (client, quota) = (app::network_client(&config), app::kv_quota(&config));
     let host_calls = Arc::new(ServerCalls::without_system(files.clone(), store.clone(), client, quota));
     let pool = Pool::start(settings, files, host_calls, Arc::new(SystemClock)).await?;
-    let alone = Alone::new(store, Arc::new(SystemClock), &handler).await.map_err(anyhow::Error::msg)?;
+    let alone =
+        Alone::new(store.clone(), Arc::new(SystemClock), &handler).await.map_err(anyhow::Error::msg)?;
     let session = Session { pool, alone, handler, params, timeout: options.timeout, folder: config.tasks };
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -110,7 +116,19 @@ async fn run(options: Options, params: Map<String, Value>, config: Config) -> an
         () = interrupt => return Ok(ExitCode::from(INTERRUPTED)),
     };
     session.pool.close().await;
+    store.close().await?;
     Ok(code)
+}
+
+/// Opens the store of the data folder, which no server may have open.
+fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data)
+        .with_context(|| format!("make the folder {}", config.data.display()))?;
+    let now = Arc::new(|| SystemClock.now());
+    Ok(Arc::new(SledStore::open(&config.store.path, config.store.cache, now)?))
 }
 
 /// The handler that a word on the command line means: its name, or the path of its file.

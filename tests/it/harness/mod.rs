@@ -11,6 +11,7 @@ mod home;
 mod leftovers;
 mod server;
 mod tasks;
+mod web;
 mod wire;
 
 pub(crate) use self::{
@@ -20,6 +21,7 @@ pub(crate) use self::{
     leftovers::Leftovers,
     server::{Options, Server, signal_process},
     tasks::{ENDLESS, GATED, field, id_of, task},
+    web::{Web, WebRequest},
     wire::redact,
 };
 

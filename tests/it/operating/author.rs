@@ -13,7 +13,7 @@ use insta::assert_snapshot;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, PATIENCE, signal_process, until};
+use crate::harness::{Home, Options, PATIENCE, signal_process, until};
 
 #[test]
 fn a_new_handler_runs_and_the_types_are_written_once() {
@@ -223,4 +223,41 @@ fn run_with_watch_runs_again_at_each_save_of_the_handler_or_a_file_it_requires()
     signal_process(child.id(), Signal::INT);
     let status = until("it ends", || child.try_wait().expect("its state"));
     assert_eq!(status.code(), Some(130));
+}
+
+#[test]
+fn a_run_keeps_its_state_in_the_folder_of_data_and_otherwise_in_memory() {
+    let home = Home::new();
+    let source = "module.exports = async (params, ctx) => {
+      const times = await ctx.kv.increment('times');
+      console.log('time %d', times);
+      if (params.wait) await new Promise((go) => setTimeout(go, 86_400_000));
+      return times;
+    };";
+    home.write("counts", source);
+    for arguments in [["run", "counts"].as_slice(), &["run", "counts", "--ephemeral"]] {
+        let ran = home.run(arguments);
+        assert_eq!((ran.code(), ran.out().as_str()), (Some(0), "time 1\n1\n"), "{ran:?}");
+    }
+    assert!(!home.data().exists(), "a run in memory leaves nothing behind");
+    let run = ["run", "counts", "--data", "data"];
+    assert_eq!(home.run(&run).out(), "time 1\n1\n");
+    let waits = [run.as_slice(), &["--params", "{\"wait\": true}"]].concat();
+    let mut child =
+        home.command(&waits).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+    assert_eq!(line, "time 2\n");
+    let meanwhile = home.run(&run);
+    assert_eq!(meanwhile.code(), Some(1), "{meanwhile:?}");
+    assert!(meanwhile.err().contains("is in use by another isochron"), "{meanwhile:?}");
+    signal_process(child.id(), Signal::KILL);
+    until("it ends", || child.try_wait().expect("its state"));
+    assert_eq!(home.run(&run).out(), "time 3\n3\n", "a run that was killed holds up no later one");
+    let both = home.run(&[run.as_slice(), &["--ephemeral"]].concat());
+    assert_eq!(both.code(), Some(2), "{both:?}");
+
+    let server = Options::default().start_in(home).expect("it starts");
+    let list = server.client().get("/admin/scheduler").expect(200);
+    assert_eq!((&list["total"], &list["tasks"][0]["status"]), (&json!(1), &json!("paused")), "{list}");
 }

@@ -1,0 +1,116 @@
+//! The examples in `tasks/examples/`: each does its work against a server on this machine.
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Home, Options, Server, Web, WebRequest, field, task, until};
+
+/// A server that has the examples and may reach this machine.
+fn start() -> Server {
+    let home = Home::new();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("tasks/examples");
+    for entry in fs::read_dir(shipped).expect("the examples").map(|entry| entry.expect("an entry")) {
+        let name = format!("examples/{}", entry.file_name().to_string_lossy());
+        home.write(&name, &fs::read_to_string(entry.path()).expect("an example"));
+    }
+    Options::default().set("NET__ALLOW", "127.0.0.1").start_in(home).expect("it starts")
+}
+
+/// Creates a task of an example that only manual runs start.
+fn create(server: &Server, example: &str, params: &Value) -> String {
+    let more = json!({ "params": params, "recurring": true });
+    server.create(&task(example, &format!("examples/{example}"), "0 0 1 1 *", &more))
+}
+
+#[track_caller]
+fn result(execution: &Value) -> Value {
+    assert_eq!(execution["status"], "completed", "{execution:#}");
+    execution["result"].clone()
+}
+
+#[test]
+fn exchange_rates_are_compared_with_those_of_the_last_run() {
+    let calls = AtomicUsize::new(0);
+    let web = Web::start(move |_| {
+        let usd = [1.0, 1.1][calls.fetch_add(1, Ordering::SeqCst).min(1)];
+        (200, "content-type: application/json", json!({ "rates": { "USD": usd, "GBP": 0.86 } }).to_string())
+    });
+    let server = start();
+    let id = create(&server, "exchange-rates", &json!({ "url": web.url("/latest") }));
+    assert_eq!(result(&server.run(&id)), json!({ "first": true, "moved": [] }));
+    let moved = json!([{ "currency": "USD", "before": 1, "now": 1.1, "change": 10 }]);
+    assert_eq!(result(&server.run(&id)), json!({ "first": false, "moved": moved }));
+    assert_eq!(result(&server.run(&id)), json!({ "first": false, "moved": [] }));
+    assert!(web.seen().iter().all(|request| request.method == "GET" && request.body.is_empty()));
+}
+
+#[test]
+fn a_page_is_told_to_have_changed_when_its_text_has() {
+    let calls = AtomicUsize::new(0);
+    let web = Web::start(move |request: &WebRequest| {
+        let etags = ["etag: \"one\"", "etag: \"one\"", "etag: \"two\"", "etag: \"three\""];
+        let call = calls.fetch_add(1, Ordering::SeqCst).min(3);
+        if etags[call] == format!("etag: {}", request.header("if-none-match")) {
+            return (304, etags[call], String::new());
+        }
+        let price = if call < 2 { 5 } else { 6 };
+        (200, etags[call], format!("<p>visitor {call}</p><b>price {price}</b>"))
+    });
+    let server = start();
+    let params = json!({ "url": web.url("/"), "match": "<b>.*</b>" });
+    let id = create(&server, "page-watch", &params);
+    let changed: Vec<_> = (0..4).map(|_| result(&server.run(&id))["changed"].clone()).collect();
+    assert_eq!(changed, [false, false, true, false].map(Value::from));
+}
+
+#[test]
+fn a_job_of_ten_steps_goes_on_at_step_six_after_the_server_was_killed() {
+    let sixth = AtomicUsize::new(0);
+    let web = Web::start(move |request: &WebRequest| {
+        if request.path == "/parts/6" && sixth.fetch_add(1, Ordering::SeqCst) == 0 {
+            // The first time there is no answer: the server is killed meanwhile.
+            std::thread::sleep(std::time::Duration::from_secs(60));
+        }
+        (200, "", json!({ "rows": 10 }).to_string())
+    });
+    let mut server = start();
+    let params = json!({ "url": web.url("/parts/") });
+    let more = json!({ "params": params, "maxRetries": 1, "retryDelay": 1000 });
+    let id = server.create(&task("ten-steps", "examples/ten-steps", "now", &more));
+    until("step six has begun", || web.seen().iter().any(|request| request.path == "/parts/6").then_some(()));
+    server.kill();
+    server.start_again();
+    server.until_status(&id, "completed");
+    let rows = server.executions(&id);
+    assert_eq!(
+        field(&rows[0], ["attempt", "result"]),
+        [json!(2), json!({ "success": true, "parts": 10, "rows": 100 })]
+    );
+    let mut paths: Vec<_> = web.seen().into_iter().map(|request| request.path).collect();
+    paths.sort();
+    let mut expected: Vec<_> = (1..=10).map(|part| format!("/parts/{part}")).collect();
+    expected.push("/parts/6".to_owned());
+    expected.sort();
+    assert_eq!(paths, expected, "finished steps did not run again");
+}
+
+#[test]
+fn the_example_of_a_file_of_tasks_has_no_mistake_but_the_folder_of_its_handlers() {
+    let home = Home::new();
+    home.write("examples/exchange-rates", "module.exports = () => 1");
+    home.write("examples/page-watch", "module.exports = () => 1");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("tasks/examples/tasks.json");
+    home.write("tasks.json", &fs::read_to_string(shipped).expect("the example"));
+    let checked = home.run(&["check"]);
+    assert_eq!(checked.code(), Some(0), "{checked:?}");
+    let server = Options::default().start_in(home).expect("it starts");
+    let list = server.client().get("/admin/scheduler?sortBy=name").expect(200);
+    let names: Vec<_> =
+        list["tasks"].as_array().expect("tasks").iter().map(|task| task["name"].clone()).collect();
+    assert_eq!(names, ["exchange-rates", "page-watch"]);
+}
