@@ -8,6 +8,8 @@
     Array,
     BigInt,
     Boolean,
+    Date,
+    DatePrototype,
     Error,
     ErrorCaptureStackTrace,
     Function,
@@ -110,13 +112,16 @@
   const SHALLOW = { __proto__: null, depth: 0 };
   // Classes whose `toString` shows less of a value than inspecting it.
   const INSPECTED = new SafeSet([
-    Array, BigInt, Boolean, Error, Function, Number, Object, RegExp, String, Symbol,
+    Array, BigInt, Boolean, Date, Error, Function, Number, Object, RegExp, String, Symbol,
   ]);
+
+  const dateToPrimitive = DatePrototype[SymbolToPrimitive];
 
   /** Whether an object has a text of its own, as Node decides it for `%s`. */
   function hasText(value) {
     if (core.isProxy(value)) return false;
-    if (typeof value[SymbolToPrimitive] === "function") return true;
+    const toPrimitive = value[SymbolToPrimitive];
+    if (typeof toPrimitive === "function" && toPrimitive !== dateToPrimitive) return true;
     if (typeof value.toString !== "function") return false;
     let holder = value;
     while (holder !== null && !ObjectHasOwn(holder, "toString")) {
@@ -128,20 +133,22 @@
   }
 
   function stringOf(value) {
-    if (typeof value === "bigint") return `${value}n`;
-    if (ObjectIs(value, -0)) return "-0";
     if (typeof value === "object" && value !== null && !hasText(value)) {
       return deno.inspect(value, SHALLOW);
     }
-    return String(value);
+    return typeof value === "number" || typeof value === "bigint" ? digits(value) : String(value);
   }
-  function integerOf(value) {
-    if (typeof value === "bigint") return `${value}n`;
-    return `${typeof value === "symbol" ? NaN : NumberParseInt(String(value))}`;
-  }
-  function floatOf(value) {
-    return `${typeof value === "symbol" ? NaN : NumberParseFloat(String(value))}`;
-  }
+
+  /** A number with the sign of zero, or a BigInt with its `n`. */
+  const digits = (number) =>
+    typeof number === "bigint" ? `${number}n` : ObjectIs(number, -0) ? "-0" : `${number}`;
+  /** A directive that makes a number of its value. */
+  const numeric = (convert) => (value) =>
+    digits(typeof value === "bigint" ? value : typeof value === "symbol" ? NaN : convert(value));
+  const integerOf = numeric((value) => NumberParseInt(String(value)));
+  // Only this directive makes a number of a BigInt.
+  const floatOf = (value) =>
+    digits(typeof value === "symbol" ? NaN : NumberParseFloat(String(value)));
   function jsonOf(value) {
     try {
       return `${JSONStringify(value)}`;
@@ -155,7 +162,7 @@
   const DIRECTIVES = {
     __proto__: null,
     c: () => "",
-    d: integerOf,
+    d: numeric(Number),
     f: floatOf,
     i: integerOf,
     j: jsonOf,

@@ -77,7 +77,7 @@ fn values_are_formatted_as_in_node_and_deno() {
       };";
     let [execution] = run_all(&server, [source]);
     assert_snapshot!(describe(&execution), @r#"
-    log   Ada is 36 years and 36, 1.5, {"a":1} [ 1 ] { b: {} } %, . rest 7
+    log   Ada is 36.5 years and 36, 1.5, {"a":1} [ 1 ] { b: {} } %, . rest 7
     log   100% and 5 true null undefined
     log   {
             a: 1,

@@ -3,6 +3,7 @@
 mod awaiting;
 mod causes;
 mod cloning;
+mod directives;
 mod lines;
 mod patched;
 mod tables;
