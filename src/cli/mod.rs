@@ -18,7 +18,10 @@ use clap::{
 };
 use isochron::{
     config::{self, Config},
-    domain::{text::show_controls, zone::parse_zone},
+    domain::{
+        text::{show_controls, to_one_line},
+        zone::parse_zone,
+    },
 };
 
 /// Wrong usage: flags, settings, expressions.
@@ -133,7 +136,8 @@ impl Settings {
 
 /// Runs the command of the command line.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|mut error| {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let mut error = with_visible_arguments().unwrap_or(error);
         if error.kind() == ErrorKind::InvalidSubcommand {
             suggest_command(&mut error);
         }
@@ -168,10 +172,21 @@ fn suggest_command(error: &mut clap::Error) {
     }
 }
 
-/// Tells an error with its causes, and returns the exit code.
+/// The parser's error about the arguments with their control characters escaped: it quotes them.
+fn with_visible_arguments() -> Option<clap::Error> {
+    let arguments = std::env::args_os().map(|argument| to_one_line(&argument.to_string_lossy()).into_owned());
+    Cli::try_parse_from(arguments).err()
+}
+
+/// Tells an error with its causes in one line, and returns the exit code.
 fn fail(code: u8, error: &anyhow::Error) -> ExitCode {
-    tell(&format!("isochron: {error:#}"));
+    tell(&to_one_line(&format!("isochron: {error:#}")));
     ExitCode::from(code)
+}
+
+/// Writes a text to standard output as one line.
+fn say_line(text: &str) {
+    say(&to_one_line(text));
 }
 
 /// Writes lines to standard output. A closed output is no error: nobody reads on.

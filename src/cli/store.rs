@@ -18,7 +18,7 @@ use isochron::{
     },
 };
 
-use super::{Settings, USAGE, fail, say, serve::start_log};
+use super::{Settings, USAGE, fail, say_line, serve::start_log};
 
 /// Verify, export, import.
 #[derive(Debug, Args)]
@@ -76,12 +76,12 @@ fn verify(config: &Config) -> anyhow::Result<()> {
     ensure_exists(config)?;
     let Verified { counts, quarantined, problems } =
         SledStore::verify(&config.store.path, config.store.cache)?;
-    say(&format!("{}: {counts}", config.store.path.display()));
+    say_line(&format!("{}: {counts}", config.store.path.display()));
     for found in quarantined {
-        say(&format!("in quarantine: {found}"));
+        say_line(&format!("in quarantine: {found}"));
     }
     for problem in &problems {
-        say(&format!("problem: {problem}"));
+        say_line(&format!("problem: {problem}"));
     }
     ensure!(
         problems.is_empty(),
@@ -89,7 +89,7 @@ fn verify(config: &Config) -> anyhow::Result<()> {
          to get missing records back",
         problems.len()
     );
-    say("everything verifies");
+    say_line("everything verifies");
     Ok(())
 }
 
@@ -97,7 +97,7 @@ fn export(config: &Config, path: &Path) -> anyhow::Result<()> {
     ensure_exists(config)?;
     with_store(config, async |store: &dyn Store| {
         let counts = file::export(store, path, SystemClock.now()).await?;
-        say(&format!("exported {counts} to {}", path.display()));
+        say_line(&format!("exported {counts} to {}", path.display()));
         Ok(())
     })
 }
@@ -105,7 +105,7 @@ fn export(config: &Config, path: &Path) -> anyhow::Result<()> {
 fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     with_store(config, async |store: &dyn Store| {
         let counts = file::import(store, path).await?;
-        say(&format!("imported {counts} into {}", config.store.path.display()));
+        say_line(&format!("imported {counts} into {}", config.store.path.display()));
         Ok(())
     })
 }

@@ -6,7 +6,12 @@ use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
 use serde_json::{Map, Value};
 
 use super::{Defaults, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params, handler_name, problem::Problems};
-use crate::domain::{definition::Definition, schedule::Timetable, zone::parse_zone};
+use crate::domain::{
+    definition::Definition,
+    schedule::Timetable,
+    text::{has_visible, to_one_line},
+    zone::parse_zone,
+};
 
 /// One field of a task that a user decides about.
 pub struct Field {
@@ -61,7 +66,12 @@ const fn whole(from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, 
 
 /// Every field, in the order of documents.
 pub static FIELDS: &[Field] = &[
-    row("name", Required, Text { from: 3, to: 50, put: put_name }, "unique"),
+    row(
+        "name",
+        Required,
+        Text { from: 3, to: 50, put: put_name },
+        "unique; a visible character, no control characters",
+    ),
     row(
         "description",
         Required,
@@ -158,10 +168,17 @@ fn put<T>(slot: &mut T, value: Result<T, String>) -> Result<(), String> {
 }
 
 fn put_name(task: &mut Definition, name: &str) -> Result<(), String> {
-    if name.chars().any(char::is_control) {
-        return Err("has control characters, such as a line break".to_owned());
-    }
-    put(&mut task.name, Ok(name.to_owned()))
+    let escaped = to_one_line(name);
+    let refused = if escaped != name {
+        Some(format!(
+            "must not have control or bidirectional characters, such as a line break: it is \"{escaped}\""
+        ))
+    } else if !has_visible(name) {
+        Some("must have a visible character".to_owned())
+    } else {
+        None
+    };
+    put(&mut task.name, refused.map_or_else(|| Ok(name.to_owned()), Err))
 }
 
 fn check_type(kind: &str) -> Result<(), String> {

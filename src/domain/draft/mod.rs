@@ -24,6 +24,7 @@ use super::{
     Millis,
     definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
     schedule::Timetable,
+    text::to_one_line,
 };
 
 /// The defaults that are settings of the server.
@@ -168,8 +169,9 @@ pub fn handler_name(text: &str) -> Result<(), String> {
         Err(format!("is a file name: leave the extension out and write \"{bare}\""))
     } else {
         Err(format!(
-            "\"{text}\" is no handler's name: it is the name of a file below the handlers' folder without its \
-             extension, of letters, digits, - and _, with / between folders"
+            "\"{}\" is no handler's name: it is the name of a file below the handlers' folder without its \
+             extension, of letters, digits, - and _, with / between folders",
+            to_one_line(text)
         ))
     }
 }

@@ -22,7 +22,25 @@ pub fn show_controls(text: &str) -> Cow<'_, str> {
 /// Whether a terminal may obey a character: the control characters, the separators of lines and
 /// paragraphs, and the marks that turn the direction of writing (UAX #9).
 fn acts_on_terminal(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a person sees anything of `text`: a character that is neither blank nor, as Unicode's property
+/// `Default_Ignorable_Code_Point` (version 16) tells it, shown as nothing.
+#[must_use]
+pub fn has_visible(text: &str) -> bool {
+    let is_ignored = |c: char| {
+        matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+    };
+    // The Braille pattern without dots is a letter of which nothing is seen.
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{2800}';
+    text.chars().any(|c| !is_ignored(c) && !is_blank(c))
 }
 
 fn escape(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -46,6 +64,16 @@ fn escape(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_of_blanks_and_ignored_characters_shows_nothing() {
+        for text in ["", "   ", "\u{a0}\u{3000}\t", "\u{200b}\u{200d}\u{feff}", "\u{3164}\u{2800}\u{e0041}"] {
+            assert!(!has_visible(text), "{text:?}");
+        }
+        for text in ["a", " . ", "\u{200b}東", "👨\u{200d}👩"] {
+            assert!(has_visible(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn no_control_character_is_left() {

@@ -45,3 +45,53 @@ fn a_record_of_the_log_is_one_line_whatever_it_tells() {
         assert!(log.lines().all(is_record), "{log}");
     }
 }
+
+#[test]
+fn what_a_user_typed_is_quoted_in_one_line_with_its_escapes_shown() {
+    let home = Home::new();
+    let odd = "no\u{1b}[31mx\ny\u{202e}";
+    let shown = "no\\u001b[31mx\\ny\\u202e";
+    let cases: &[&[&str]] = &[
+        &["run", odd],
+        &["run", "t", odd],
+        &["run", "t", "--timeout", odd],
+        &["run", "t", "--config", odd],
+        &["store", "import", odd, "--log", "error"],
+        &["store", "verify", "--data", odd],
+        &["store", odd],
+        &["next", "--count", odd, "now"],
+        &["next", "--timezone", odd, "now"],
+        &[odd],
+    ];
+    for arguments in cases {
+        let ran = home.run(arguments);
+        assert!(matches!(ran.code(), Some(1 | 2)), "{arguments:?}: {ran:?}");
+        check_quoted(&ran.err(), shown);
+    }
+    let imported = home.run(&["store", "export", odd, "--data", odd]);
+    check_quoted(&imported.err(), shown);
+    for name in ["ISOCHRON_X\u{1b}[31mx\ny\u{202e}", "ISOCHRON_LIMITS__X\u{9b}1m"] {
+        let ran = home.command(&["serve"]).env(name, "1").output().expect("the binary runs");
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(2), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        check_quoted(&said, &isochron_name(name));
+    }
+}
+
+/// A name of a variable as it is shown.
+fn isochron_name(name: &str) -> String {
+    name.replace('\u{1b}', "\\u001b")
+        .replace('\n', "\\n")
+        .replace('\u{202e}', "\\u202e")
+        .replace('\u{9b}', "\\u009b")
+}
+
+/// Checks that one line of `said` has the quoted text and that no character acts on a terminal.
+#[track_caller]
+fn check_quoted(said: &str, quoted: &str) {
+    // An error about the value of a Rust type shows an escape in Rust's form.
+    let in_rust = quoted.replace("\\u001b", "\\u{1b}").replace("\\u202e", "\\u{202e}");
+    assert!(said.lines().any(|line| line.contains(quoted) || line.contains(&in_rust)), "{said}");
+    assert!(!said.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')), "{said:?}");
+}
