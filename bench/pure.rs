@@ -162,6 +162,7 @@ fn frames(c: &mut Criterion) {
         context: Context { task_name: "sales".to_owned(), attempt: 1, ..Context::default() },
         timeout: 300_000,
         system: false,
+        environment: Vec::new(),
     }));
     let line = FromRunner::Line { time: NOW, level: Level::Log, message: "42 rows written".to_owned() };
     let done = FromRunner::Done(Box::new(Done {

@@ -112,6 +112,9 @@
       get kv() {
         return shared.library("ext:isochron/ctx/kv.js").kv;
       },
+      get secrets() {
+        return shared.library("ext:isochron/ctx/secrets.js").secrets;
+      },
       get step() {
         return shared.library("ext:isochron/ctx/steps.js").step;
       },
@@ -191,6 +194,7 @@
     const invocation = op_isochron_invocation();
     resultLimit = invocation.resultLimit;
     shared.entryFile = invocation.file;
+    shared.environment = invocation.environment;
     const handler = load(invocation);
     if (handler === undefined) return awaited;
     if (!invocation.call) return begin(invocation, handler);

@@ -51,6 +51,11 @@ export interface Context {
   step<T>(name: string, fn: () => T | PromiseLike<T>): Promise<T>;
   /** Shows how far the run is: a number from 0 to 1, and a text of at most 200 characters. */
   progress(fraction: number, text?: string | null): void;
+  /** The secrets that are granted to the handler. */
+  readonly secrets: {
+    /** The value of a secret. Rejects with an error that says whether it is missing or not granted. */
+    get(name: string): Promise<string>;
+  };
 }
 
 /** An entry with its key. Versions only grow. */

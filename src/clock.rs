@@ -168,3 +168,10 @@ pub fn random_token() -> String {
     let bits: [u128; 2] = [rand::random(), rand::random()];
     format!("{:032x}{:032x}", bits[0], bits[1])
 }
+
+/// Makes random bytes, for keys and nonces. The generator is a cryptographic one, seeded by the system.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    rand::random()
+}

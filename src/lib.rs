@@ -50,6 +50,7 @@ pub mod hostcalls;
 pub mod network;
 pub mod runtime;
 pub mod scheduler;
+pub mod secrets;
 #[cfg(test)]
 mod simulation;
 pub mod store;

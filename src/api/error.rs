@@ -8,8 +8,9 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    domain::{draft::Problem, step::Refused},
+    domain::{binding::Rejected, draft::Problem, step::Refused},
     scheduler::ControlError,
+    secrets::VaultError,
     store::{StateError, StoreError},
 };
 
@@ -131,6 +132,11 @@ impl From<StoreError> for ApiError {
             StoreError::State(
                 StateError::TooManyEntries(_) | StateError::TooManyBytes { .. } | StateError::NotANumber(_),
             ) => Self::conflict(error.to_string()),
+            StoreError::Rejected(error @ Rejected::NotFound(_)) => Self::not_found(error.to_string()),
+            StoreError::Rejected(Rejected::NoValue(_)) => {
+                Self::invalid(vec![Problem::new("value", "is required for a new name")])
+            }
+            StoreError::Rejected(_) => Self::conflict(error.to_string()),
             StoreError::InProgress(_) => Self::conflict("Task is still running"),
             StoreError::NoSpace { .. } => {
                 let mut refused =
@@ -143,6 +149,17 @@ impl From<StoreError> for ApiError {
             | StoreError::State(StateError::NotRunning(_))
             | StoreError::NotEmpty
             | StoreError::Backend { .. } => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<VaultError> for ApiError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Store(error) => error.into(),
+            VaultError::Rotation(why) => Self::conflict(why),
+            VaultError::Key { ref source, .. } => Self::internal(format!("{error}: {source}")),
+            VaultError::Cipher => Self::internal(error.to_string()),
         }
     }
 }

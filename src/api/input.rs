@@ -275,6 +275,19 @@ fn owner_of(named: &[(String, String)]) -> Result<Owner, ApiError> {
     }
 }
 
+/// The name of a secret or a variable in a path, of any form.
+pub(super) struct NamePath(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(name) =
+            Path::<String>::from_request_parts(parts, state).await.map_err(|e| unreadable(&e))?;
+        Ok(Self(name))
+    }
+}
+
 fn unreadable(error: &impl std::fmt::Display) -> ApiError {
     ApiError::bad_request(format!("The path cannot be read: {error}"))
 }

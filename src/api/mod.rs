@@ -32,7 +32,7 @@ use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use self::{
     auth::Role::{self, Admin, Anyone},
     error::ApiError,
-    routes::{actions, executions, handlers, health, kv, schedule, tasks},
+    routes::{actions, executions, handlers, health, kv, schedule, secrets, tasks},
     state::Shared,
 };
 pub use self::{
@@ -74,6 +74,14 @@ fn every_route() -> Vec<Route> {
         row(PUT, "/admin/kv/{*key}", Admin, kv::write, "set one"),
         row(DELETE, "/admin/kv/{*key}", Admin, kv::delete, "delete one"),
         row(GET, "/admin/handlers", Admin, handlers::list, "the handlers, each with the reason if it does not load"),
+        row(GET, "/admin/secrets", Admin, secrets::list_secrets, "the secrets, without their values"),
+        row(GET, "/admin/secrets/{name}", Admin, secrets::read_secret, "one secret, without its value"),
+        row(PUT, "/admin/secrets/{name}", Admin, secrets::set_secret, "set a secret; 201 if it is new"),
+        row(DELETE, "/admin/secrets/{name}", Admin, secrets::delete_secret, "delete the secret"),
+        row(GET, "/admin/variables", Admin, secrets::list_variables, "the variables"),
+        row(GET, "/admin/variables/{name}", Admin, secrets::read_variable, "one variable"),
+        row(PUT, "/admin/variables/{name}", Admin, secrets::set_variable, "set a variable; 201 if it is new"),
+        row(DELETE, "/admin/variables/{name}", Admin, secrets::delete_variable, "delete the variable"),
         row(GET, "/admin/schedule/preview", Admin, schedule::preview, "the next times of a schedule"),
         row(GET, "/health", Anyone, health::health, "200 while the process is up"),
         row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),

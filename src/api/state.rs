@@ -12,6 +12,7 @@ use crate::{
     events::Events,
     handlers::catalog::Catalog,
     scheduler::Scheduler,
+    secrets::Vault,
     store::{Quota, Store},
     taskfile::TaskFileState,
 };
@@ -28,6 +29,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// Tells when a run has ended.
     pub events: Events,
+    /// Secrets and variables.
+    pub vault: Arc<Vault>,
     /// The token of administrators.
     pub token: Token,
     /// The most entries and bytes of the entries of a task, and of the shared ones.

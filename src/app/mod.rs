@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::server::{kv_quota, network_client, pool_settings};
+pub use self::server::{kv_quota, make_data_directory, network_client, open_vault, pool_settings};
 use self::{server::Server, signals::Signals};
 use crate::config::Config;
 

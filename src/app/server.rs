@@ -1,8 +1,7 @@
 //! The server's parts, put together from the configuration.
 
 use std::{
-    fs, io,
-    path::Path,
+    fs,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -25,6 +24,10 @@ use crate::{
     network::{Client, Limits},
     runtime::{Pool, PoolSettings, protocol},
     scheduler::Scheduler,
+    secrets::{
+        Vault,
+        key::{Key, KeySource},
+    },
     store::{Quota, Store, sled::SledStore},
     taskfile::{self, TaskFile, TaskFileState},
 };
@@ -84,20 +87,21 @@ impl Server {
     /// # Errors
     /// When a part cannot start, or the store fails.
     pub(super) async fn assemble(config: &Config) -> anyhow::Result<Self> {
-        private_directory(&config.data)
-            .with_context(|| format!("make the data directory {}", config.data.display()))?;
+        make_data_directory(config)?;
         let store = open_store(config)?;
         let (token, token_source) = admin_token(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let events = Events::default();
         let files = Files::new(&config.tasks);
-        let host_calls = Arc::new(ServerCalls::new(
+        let vault = Arc::new(open_vault(config, store.clone()).await?);
+        let host_calls = ServerCalls::new(
             files.clone(),
             store.clone(),
             clock.clone(),
             network_client(config),
             kv_quota(config),
-        ));
+        );
+        let host_calls = Arc::new(host_calls.with_vault(vault.clone()));
         let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?;
         let scheduler =
             Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
@@ -128,6 +132,7 @@ impl Server {
             catalog,
             clock,
             events,
+            vault,
             token,
             quota: kv_quota(config),
             defaults,
@@ -145,6 +150,18 @@ fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(store)
 }
 
+/// Opens the secrets and variables of a store, with the key that the configuration names.
+///
+/// # Errors
+/// When the store cannot be read, or the key file holds no key.
+pub async fn open_vault(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Vault> {
+    let source = match config.secret_key.as_ref().and_then(|text| Key::parse(text.expose())) {
+        Some(key) => KeySource::Variable(key),
+        None => KeySource::File(config.data.join("secret-key")),
+    };
+    Ok(Vault::open(store, source).await?)
+}
+
 fn policy(config: &Config) -> Policy {
     Policy {
         misfire_after: config.misfire_after.cast_signed(),
@@ -153,9 +170,17 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
-fn private_directory(path: &Path) -> io::Result<()> {
+/// Makes the data directory, for its owner only, if it is not there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_data_directory(config: &Config) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.data)
+        .with_context(|| format!("make the data directory {}", config.data.display()))
 }
 
 /// The parts whose state `/ready` shows.

@@ -17,6 +17,7 @@ pub(super) struct Order {
     tasks: HashSet<TaskId>,
     names: HashSet<Box<str>>,
     values: HashSet<String>,
+    bindings: HashSet<String>,
     task: Option<TaskId>,
     /// Executions of the task at hand, with the last piece of output.
     executions: HashMap<ExecutionId, Option<u32>>,
@@ -83,6 +84,10 @@ impl Order {
                 self.ensure_behind_its_task(*owner, || format!("the entry \"{key}\""))?;
                 let keys = if *owner == Owner::Shared { &mut self.shared } else { &mut self.entries };
                 ensure_first(keys.insert(key.clone()), || format!("the entry \"{key}\""))
+            }
+            Record::Binding(binding) => {
+                let (kind, name) = (binding.kind().word(), &binding.name);
+                ensure_first(self.bindings.insert(name.clone()), || format!("the {kind} {name}"))
             }
             Record::Audit(_) | Record::Quarantine(_) => Ok(()),
         }

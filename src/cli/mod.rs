@@ -6,6 +6,7 @@ mod new;
 mod next;
 mod paint;
 mod run;
+mod secret;
 mod serve;
 mod store;
 mod suggest;
@@ -53,6 +54,8 @@ enum Command {
     Init(init::Options),
     /// Show the next times of a schedule.
     Next(next::Options),
+    /// Set, list and delete secrets, and rotate their key.
+    Secret(secret::Options),
     /// Look after the store of a server that is not running.
     Store(store::Options),
     /// One runner process; the server starts these.
@@ -154,6 +157,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Check(options)) => check::main(&options),
         Some(Command::Init(options)) => init::main(&options),
         Some(Command::Next(options)) => next::main(&options),
+        Some(Command::Secret(options)) => secret::main(options),
         Some(Command::Store(options)) => store::main(&options),
         Some(Command::Runner(options)) => crate::runner::main(&options),
     }

@@ -98,6 +98,11 @@ fn export(config: &Config, path: &Path) -> anyhow::Result<()> {
     with_store(config, async |store: &dyn Store| {
         let counts = file::export(store, path, SystemClock.now()).await?;
         say_line(&format!("exported {counts} to {}", path.display()));
+        if counts.secrets > 0 {
+            say_line(
+                "the secrets in it are encrypted, and the key of the secrets is not in it: keep it elsewhere",
+            );
+        }
         Ok(())
     })
 }

@@ -76,14 +76,16 @@ pub enum ConfigError {
         /// The nearest known key, or all of them.
         hint: String,
     },
-    /// The admin token in a file.
+    /// The admin token or the key of the secrets in a file.
     #[error(
-        "{setting}: a token does not belong in a file that people commit; \
-         set ISOCHRON_ADMIN_TOKEN in the environment instead"
+        "{setting}: a secret does not belong in a file that people commit; \
+         set {variable} in the environment instead"
     )]
-    TokenInFile {
+    SecretInFile {
         /// The setting, without its value.
         setting: Box<Setting>,
+        /// The variable that takes it.
+        variable: String,
     },
     /// Two settings that contradict each other.
     #[error("{low}, but {high}; allowed: the first at most the second")]

@@ -91,8 +91,8 @@ impl File<'_> {
         let raw = Raw::Toml(value.get_ref());
         let origin = Origin::File { path: self.path.to_owned(), line: self.line(at) };
         let setting = Setting::new(name, None, origin);
-        if names::is_token(name, &setting.origin) {
-            return Err(ConfigError::TokenInFile { setting: Box::new(setting) });
+        if let Some(key) = names::find_secret(name, &setting.origin) {
+            return Err(ConfigError::SecretInFile { setting: Box::new(setting), variable: key.variable() });
         }
         if let Some(key) = names::find_key(name) {
             return config.apply(key, &raw, setting);

@@ -6,8 +6,12 @@ use std::{iter, path::PathBuf};
 use super::{
     Config, LogFormat, Origin,
     grants::GRANTED_NET,
-    value::Accept::{self, Count, Names, NetRules, Switch, Text, Token},
+    value::{
+        Accept::{self, Count, Hidden, Names, NetRules, Switch, Text},
+        is_token,
+    },
 };
+use crate::domain::binding::read_key;
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
@@ -92,8 +96,22 @@ pub(super) static KEYS: &[Key] = &[
     open(
         "adminToken",
         "the one in `<data>/admin-token`, made if missing",
-        Token { put: |c, token| c.admin_token = Some(token) },
+        Hidden {
+            allowed: "at least 16 characters (at most 1024), ASCII without blanks and line breaks",
+            is_right: is_token,
+            put: |c, token| c.admin_token = Some(token),
+        },
         "bearer token with the admin role; only as the variable ISOCHRON_ADMIN_TOKEN",
+    ),
+    open(
+        "secretKey",
+        "the one in `<data>/secret-key`, made by the first secret",
+        Hidden {
+            allowed: "32 bytes as 64 hexadecimal digits or as base64",
+            is_right: |text| read_key(text).is_some(),
+            put: |c, key| c.secret_key = Some(key),
+        },
+        "key of the [secrets](handlers.md#secrets-and-variables); only as the variable ISOCHRON_SECRET_KEY",
     ),
     key(
         "timezone",
@@ -274,7 +292,7 @@ fn small(n: u64) -> u32 {
 impl Key {
     /// Whether the value must not be shown, and is refused in files.
     pub(super) fn secret(&self) -> bool {
-        matches!(self.accept, Token { .. })
+        matches!(self.accept, Hidden { .. })
     }
 }
 

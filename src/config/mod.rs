@@ -53,6 +53,8 @@ pub struct Config {
     pub log: String,
     /// The admin token, if the environment sets one.
     pub admin_token: Option<Secret>,
+    /// The key of the secrets, if the environment sets one: 32 bytes as text.
+    pub secret_key: Option<Secret>,
     /// IANA name of the zone of tasks without their own; not yet looked up.
     pub timezone: String,
     /// Milliseconds that running handlers get when the server stops.
@@ -151,7 +153,7 @@ pub struct Engine {
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for the one place that hashes it.
+    /// The text itself, for the one place that uses it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -195,6 +197,7 @@ impl Config {
             log_format: None,
             log: String::new(),
             admin_token: None,
+            secret_key: None,
             timezone: String::new(),
             shutdown_grace: 0,
             runners: Runners { min: 0, max: 0, recycle_after: 0 },

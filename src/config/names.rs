@@ -66,10 +66,9 @@ pub(super) fn members(inside: &str) -> String {
     KEYS.iter().filter_map(|key| key.name.strip_prefix(inside)).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether an unknown key, or one misplaced in a table, is an attempt at the admin token.
-pub(super) fn is_token(name: &str, origin: &Origin) -> bool {
-    let meant = |key: &Key| key.secret();
-    find_key(name).is_some_and(meant) || find_key(name).is_none() && nearest(name, origin).is_some_and(meant)
+/// The secret setting that a key is an attempt at, also an unknown one or one misplaced in a table.
+pub(super) fn find_secret(name: &str, origin: &Origin) -> Option<&'static Key> {
+    find_key(name).or_else(|| nearest(name, origin)).filter(|key| key.secret())
 }
 
 /// Whether the value of the unknown key `name` may be a secret. A value is shown if it is too

@@ -134,7 +134,7 @@ fn show_size(bytes: u64) -> String {
 
 /// Whether an `Authorization` header can carry the text unchanged. A token with a line break at
 /// its end, as files of secrets have it, would match no request.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     (16..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
@@ -154,8 +154,8 @@ pub(super) enum Accept {
     Names { put: fn(&mut Config, Vec<String>) },
     /// Hosts and addresses.
     NetRules { put: fn(&mut Config, Vec<NetRule>) },
-    /// A token. Never shown.
-    Token { put: fn(&mut Config, Secret) },
+    /// A text that is never shown.
+    Hidden { allowed: &'static str, is_right: fn(&str) -> bool, put: fn(&mut Config, Secret) },
 }
 
 /// A value that a setting did not take.
@@ -189,12 +189,9 @@ impl Accept {
             ),
             Self::Switch { .. } => "true or false".into(),
             Self::Path { .. } => "a path".into(),
-            Self::Text { allowed, .. } => (*allowed).into(),
+            Self::Text { allowed, .. } | Self::Hidden { allowed, .. } => (*allowed).into(),
             Self::Names { .. } => "names of handlers: letters, digits, `-`, `_`, and `/` between them".into(),
             Self::NetRules { .. } => NET_RULES.into(),
-            Self::Token { .. } => {
-                "at least 16 characters (at most 1024), ASCII without blanks and line breaks".into()
-            }
         }
     }
 
@@ -226,9 +223,9 @@ impl Accept {
                 put(config, raw.list(name).map_err(refused)?);
             }
             Self::NetRules { put } => put(config, raw.list(|text| text.parse().ok()).map_err(refused)?),
-            Self::Token { put } => {
-                let token = raw.text().filter(|text| is_token(text)).ok_or_else(whole)?;
-                put(config, Secret(token.to_owned()));
+            Self::Hidden { is_right, put, .. } => {
+                let text = raw.text().filter(|text| is_right(text)).ok_or_else(whole)?;
+                put(config, Secret(text.to_owned()));
             }
         }
         Ok(())

@@ -9,6 +9,7 @@
 //! record of one attempt).
 
 pub mod access;
+pub mod binding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod chance;
 pub mod definition;

@@ -15,10 +15,14 @@ mod alone;
 mod fetch;
 mod kv;
 mod modules;
+mod secrets;
 mod steps;
 mod system;
 
-use std::{fmt::Display, sync::Arc};
+use std::{
+    fmt::Display,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::Value;
 
@@ -26,13 +30,14 @@ pub use self::alone::Alone;
 use self::{fetch::Fetches, kv::Kv, steps::Steps, system::System};
 use crate::{
     clock::Clock,
-    domain::execution::Traffic,
+    domain::{binding::mask::Mask, execution::Traffic},
     handlers::{files::Files, load::Given},
     network::Client,
     runtime::{
         Attempt, Caller, HostCalls, Later, RunCalls,
         protocol::{Answer, HostCall, SystemCall},
     },
+    secrets::Vault,
     store::{Quota, Store},
 };
 
@@ -46,6 +51,7 @@ struct Services {
     kv: Kv,
     steps: Steps,
     client: Client,
+    vault: Option<Arc<Vault>>,
 }
 
 impl ServerCalls {
@@ -62,6 +68,15 @@ impl ServerCalls {
         Self(Arc::new(Services { system: Some(system), ..Services::new(files, store, client, quota) }))
     }
 
+    /// The same with secrets and variables. Call before the first run begins.
+    #[must_use]
+    pub fn with_vault(mut self, vault: Arc<Vault>) -> Self {
+        if let Some(services) = Arc::get_mut(&mut self.0) {
+            services.vault = Some(vault);
+        }
+        self
+    }
+
     /// The host calls of `isochron run`, whose store is not a server's.
     #[must_use]
     pub fn without_system(files: Files, store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
@@ -71,7 +86,14 @@ impl ServerCalls {
 
 impl Services {
     fn new(files: Files, store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
-        Self { files, system: None, kv: Kv::new(store.clone(), quota), steps: Steps::new(store), client }
+        Self {
+            files,
+            system: None,
+            kv: Kv::new(store.clone(), quota),
+            steps: Steps::new(store),
+            client,
+            vault: None,
+        }
     }
 
     async fn answer_system(&self, caller: &Caller, call: SystemCall) -> Result<Value, String> {
@@ -92,7 +114,13 @@ impl Services {
 impl HostCalls for ServerCalls {
     fn begin(&self, caller: Caller) -> Arc<dyn RunCalls> {
         let fetches = Fetches::new(&self.0.client, &caller);
-        Arc::new(CallsOfRun { services: self.0.clone(), caller, fetches, given: Arc::default() })
+        Arc::new(CallsOfRun {
+            services: self.0.clone(),
+            caller,
+            fetches,
+            given: Arc::default(),
+            mask: Mutex::default(),
+        })
     }
 }
 
@@ -102,6 +130,7 @@ struct CallsOfRun {
     caller: Caller,
     fetches: Fetches,
     given: Arc<Given>,
+    mask: Mutex<Mask>,
 }
 
 impl RunCalls for CallsOfRun {
@@ -113,6 +142,15 @@ impl RunCalls for CallsOfRun {
         Box::pin(async move { Ok(Answer::Fetch(self.fetches.answer(fetch).await)) })
     }
 
+    fn environment(&self) -> Vec<(String, String)> {
+        let vault = self.services.vault.as_deref();
+        vault.map_or_else(Vec::new, |vault| secrets::environment(vault, &self.caller, &self.mask))
+    }
+
+    fn mask(&self) -> &Mutex<Mask> {
+        &self.mask
+    }
+
     fn traffic(&self) -> Traffic {
         self.fetches.traffic()
     }
@@ -120,7 +158,7 @@ impl RunCalls for CallsOfRun {
 
 impl CallsOfRun {
     async fn answer_call(&self, call: HostCall) -> Result<Answer, String> {
-        let Self { services, caller, fetches, given } = self;
+        let Self { services, caller, fetches, given, mask } = self;
         let value = match call {
             HostCall::Module { from, specifier, way } => {
                 return modules::load(&services.files, given, from, specifier, way).await;
@@ -132,6 +170,7 @@ impl CallsOfRun {
                 let admitted = fetches.admit(call);
                 return Ok(Answer::Fetch(fetches.answer(admitted).await));
             }
+            HostCall::Secret { name } => secrets::read(services.vault.as_deref(), caller, mask, &name)?,
             HostCall::System(call) => services.answer_system(caller, call).await?,
             HostCall::Kv(call) => services.kv.answer(running(caller, "ctx.kv")?, call).await?,
             HostCall::Step(call) => {

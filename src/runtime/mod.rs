@@ -24,7 +24,11 @@ mod snapshot;
 
 pub use self::pool::{Pool, PoolSettings, PoolState};
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
@@ -35,6 +39,7 @@ use self::{
 };
 use crate::domain::{
     Millis,
+    binding::mask::Mask,
     execution::{Line, Traffic, Verdict},
     ids::{ExecutionId, TaskId},
 };
@@ -122,6 +127,10 @@ pub trait RunCalls: Send + Sync + 'static {
     /// # Errors
     /// A sentence for the handler's author.
     fn answer(self: Arc<Self>, call: HostCall) -> Later<'static, Result<Answer, String>>;
+    /// The variables that are granted to the handler, with the secrets among them hidden from now on.
+    fn environment(&self) -> Vec<(String, String)>;
+    /// The secrets that the run has been given: neither its output nor its end shows them.
+    fn mask(&self) -> &Mutex<Mask>;
     /// The requests that the run has made so far.
     fn traffic(&self) -> Traffic;
 }

@@ -237,7 +237,7 @@ impl Shared {
         let caller = Caller { handler, attempt, only_loads, grants: Grants { system }, live };
         let params = serde_json::Value::Object(params).to_string();
         let run = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let run = Run { run, mode, entry, params, context, timeout, system };
+        let run = Run { run, mode, entry, params, context, timeout, system, environment: Vec::new() };
         RunRequest { run, caller, not_before, lines, cancel }
     }
 

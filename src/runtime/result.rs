@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
+        binding::mask::Mask,
         execution::{Ending, Reason},
         text::json::{self, LEVELS, Unreadable},
     },
@@ -63,6 +64,41 @@ pub(super) fn parse_result(text: &str) -> Result<Value, Ending> {
             let summary = format!("JSON nested over {LEVELS} levels, {} bytes", text.len());
             Ok(json!({ "truncated": true, "summary": summary, "preview": preview }))
         }
+    }
+}
+
+/// A line of output without secrets; `cut` says that its end may have been cut off.
+pub(super) fn hide_in_line(mask: &Mask, message: String, cut: bool) -> String {
+    if cut { mask.apply_to_cut(message) } else { mask.apply(message) }
+}
+
+/// The end of a run without the secrets that the run has been given.
+pub(super) fn hide_in_end(mask: &Mask, end: End) -> End {
+    if mask.is_empty() {
+        return end;
+    }
+    let hide = |text| mask.apply(text);
+    match end {
+        End::Failed { reason, error, stack, result } => End::Failed {
+            reason,
+            error: hide(error),
+            stack: stack.map(hide),
+            result: result.map(|text| hide_in_result(mask, text)),
+        },
+        End::Returned { result } => End::Returned { result: hide_in_result(mask, result) },
+        End::Loaded => End::Loaded,
+    }
+}
+
+/// A result's JSON text without secrets. A text that is no JSON, or nested too deep to be read, is taken
+/// as one text, of which only a summary is kept.
+fn hide_in_result(mask: &Mask, text: String) -> String {
+    match json::parse::<Value>(&text) {
+        Ok(value) => {
+            let cut = value.get("truncated").is_some_and(|cut| cut == true);
+            mask.apply_to_json(value, cut).to_string()
+        }
+        Err(_) => mask.apply(text),
     }
 }
 

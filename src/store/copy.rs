@@ -19,6 +19,7 @@ use super::{
 };
 use crate::domain::{
     Millis,
+    binding::{Binding, Kind},
     execution::Execution,
     facts::Task,
     ids::{ExecutionId, TaskId},
@@ -69,6 +70,8 @@ pub enum Record {
         /// Value, version and end.
         entry: Entry,
     },
+    /// A secret, sealed, or a variable.
+    Binding(Binding),
     /// A record in quarantine.
     #[serde(rename = "setAside")]
     Quarantine(Quarantined),
@@ -149,6 +152,12 @@ pub struct Counts {
     /// Finished steps of occurrences that go on.
     #[serde(default)]
     pub steps: u64,
+    /// Secrets, sealed.
+    #[serde(default)]
+    pub secrets: u64,
+    /// Variables.
+    #[serde(default)]
+    pub variables: u64,
     /// Records in quarantine.
     #[serde(rename = "setAside")]
     pub quarantined: u64,
@@ -166,6 +175,10 @@ impl Counts {
             Record::Entry { .. } => &mut self.entries,
             Record::Version { .. } => &mut self.versions,
             Record::Step { .. } => &mut self.steps,
+            Record::Binding(binding) => match binding.kind() {
+                Kind::Secret => &mut self.secrets,
+                Kind::Variable => &mut self.variables,
+            },
             Record::Quarantine(_) => &mut self.quarantined,
         } += 1;
     }
@@ -173,12 +186,24 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { tasks, executions, output, audit, values, entries, versions: _, steps, quarantined } =
-            self;
+        let Self {
+            tasks,
+            executions,
+            output,
+            audit,
+            values,
+            entries,
+            versions: _,
+            steps,
+            secrets,
+            variables,
+            quarantined,
+        } = self;
         write!(
             f,
             "{tasks} tasks, {executions} executions, {output} pieces of output, {audit} audit records, \
-             {values} values, {entries} entries of handlers, {steps} steps, {quarantined} in quarantine"
+             {values} values, {entries} entries of handlers, {steps} steps, {secrets} secrets, \
+             {variables} variables, {quarantined} in quarantine"
         )
     }
 }

@@ -7,6 +7,7 @@
 //! Misuse to avoid: answering a user, starting a handler or publishing an event before
 //! the [`Answer`] has resolved.
 
+mod bindings;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod copy;
@@ -18,6 +19,7 @@ mod words;
 
 use serde_json::{Map, Value};
 
+pub use self::bindings::{Bindings, Rewriting};
 use self::copy::{Cursor, Import, Part};
 pub use self::{
     state::{
@@ -130,11 +132,14 @@ pub trait Upkeep {
 
 /// All traits of a store. See the module for the rules.
 pub trait Store:
-    Tasks + History + Values + Entries + Steps + Copies + Upkeep + Send + Sync + 'static
+    Tasks + History + Values + Bindings + Entries + Steps + Copies + Upkeep + Send + Sync + 'static
 {
 }
 
-impl<S: Tasks + History + Values + Entries + Steps + Copies + Upkeep + Send + Sync + 'static> Store for S {}
+impl<S: Tasks + History + Values + Bindings + Entries + Steps + Copies + Upkeep + Send + Sync + 'static> Store
+    for S
+{
+}
 
 /// Makes an empty store in memory, for a run without a server. It is gone with the process.
 #[must_use]

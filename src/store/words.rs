@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::state::StateError;
 use crate::domain::{
     Millis,
+    binding::Rejected,
     execution::{Execution, ExecutionStatus, Line, Trigger},
     facts::{Task, TaskStatus},
     ids::{ExecutionId, TaskId},
@@ -54,6 +55,9 @@ pub enum StoreError {
     /// A write to the state of handlers is refused.
     #[error(transparent)]
     State(#[from] StateError),
+    /// A change of secrets or variables is refused.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
     /// A task cannot be deleted while executions of it are in progress; their ids.
     #[error("the task has {} executions in progress", .0.len())]
     InProgress(Vec<ExecutionId>),

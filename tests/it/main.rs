@@ -6,6 +6,7 @@
 //! - [`node`]: do programs written for Node find here the functions that they call?
 //! - [`state`]: does what a handler keeps stay, where it should, and go when it should?
 //! - [`sandbox`]: can a handler harm the server, the machine or another run?
+//! - [`secrets`]: does a value reach the handlers that it is granted to, and nobody else?
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
 //! - [`examples`]: do the examples that come with isochron do their work?
@@ -26,5 +27,6 @@ mod operating;
 mod rooms;
 mod sandbox;
 mod scheduling;
+mod secrets;
 mod state;
 mod web;

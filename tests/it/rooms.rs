@@ -78,9 +78,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scheduler", &["domain", "store", "runtime", "runtime/protocol", "events", "clock"]),
     ("backup", &["domain", "store", "clock"]),
     ("taskfile", &["domain", "store", "scheduler", "handlers", "clock"]),
-    ("api", &["domain", "store", "scheduler", "events", "handlers", "backup", "taskfile", "clock"]),
+    (
+        "api",
+        &["domain", "store", "scheduler", "events", "handlers", "backup", "taskfile", "secrets", "clock"],
+    ),
+    ("secrets", &["domain", "store", "clock"]),
     ("network", &["domain"]),
-    ("hostcalls", &["domain", "network", "handlers", "runtime", "runtime/protocol", "store", "clock"]),
+    (
+        "hostcalls",
+        &["domain", "network", "handlers", "runtime", "runtime/protocol", "store", "secrets", "clock"],
+    ),
     (
         "app",
         &[
@@ -96,6 +103,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "runtime",
             "runtime/protocol",
             "scheduler",
+            "secrets",
             "store",
             "store/sled",
             "store/sled/scrub",
@@ -118,6 +126,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "runtime",
             "runtime/protocol",
             "runner",
+            "secrets",
             "store",
             "store/sled",
             "store/sled/scrub",
@@ -174,6 +183,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "runtime",
             "runner",
             "scheduler",
+            "secrets",
             "simulation",
             "store/contract",
             "store/memory",

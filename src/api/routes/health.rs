@@ -37,6 +37,9 @@ struct Ready {
     task_file: TaskFileState,
     /// The sandbox of the runners, under the name that clients know.
     cage: String,
+    /// The reason why secrets cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secrets: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -70,6 +73,7 @@ pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response,
         runners,
         task_file: api.readiness.task_file(),
         cage: api.readiness.sandbox(),
+        secrets: api.vault.problem(),
     };
     let mut body = serde_json::to_value(document).map_err(|error| ApiError::internal(error.to_string()))?;
     flatten(&mut body);

@@ -8,6 +8,7 @@ pub(super) mod handlers;
 pub(super) mod health;
 pub(super) mod kv;
 pub(super) mod schedule;
+pub(super) mod secrets;
 pub(super) mod tasks;
 
 use super::{

@@ -72,5 +72,6 @@ fn request(handler: &str) -> Run {
         context: Context::default(),
         timeout: 0,
         system: false,
+        environment: Vec::new(),
     }
 }

@@ -24,6 +24,7 @@ const OURS: &[(&str, &str)] = scripts![
     "ctx/call.js",
     "ctx/kv.js",
     "ctx/progress.js",
+    "ctx/secrets.js",
     "ctx/steps.js",
     "native/node.js",
     "node/assert.js",

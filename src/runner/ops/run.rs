@@ -2,7 +2,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "op2 decides how arguments come")]
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use deno_core::{OpState, op2, v8};
 use isochron::{
@@ -28,6 +28,9 @@ struct ScriptInvocation {
     params: String,
     result_limit: f64,
     context: HandlerContext,
+    /// Variables of `process.env`; absent if there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<String, String>,
 }
 
 /// The handler's `ctx`, with JavaScript's numbers.
@@ -71,6 +74,7 @@ pub(crate) fn op_isochron_invocation(state: &mut OpState) -> Option<ScriptInvoca
         params: std::mem::take(&mut run.request.params),
         result_limit: session.settings.result.min(LARGEST_RESULT) as f64,
         context: (&run.request.context).into(),
+        environment: std::mem::take(&mut run.request.environment).into_iter().collect(),
     })
 }
 

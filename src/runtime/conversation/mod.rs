@@ -22,13 +22,14 @@ use super::{
         Answer, CALLS_AT_ONCE, CALLS_PER_RUN, Done, End, FETCH_CALLS_AT_ONCE, FETCH_CALLS_PER_RUN,
         FromRunner, HostCall, Run, ToRunner,
     },
-    result::{enforce_limits, failed, parse_result},
+    result::{enforce_limits, failed, hide_in_end, hide_in_line, parse_result},
 };
 use crate::{
     clock::{Clock, Stopwatch},
     domain::{
         Millis,
         execution::{Ending, Line, Reason, Usage, Verdict},
+        lock::lock,
         source::Source,
     },
 };
@@ -131,6 +132,7 @@ pub(super) async fn converse(
     let live = caller.live.clone();
     let mut conversation = Conversation::new(resources, live, resources.host_calls.begin(caller));
     conversation.given.push(entry_key);
+    run.environment = conversation.answers.environment();
     let end = match process.send(&ToRunner::Run(Box::new(run))).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
@@ -144,7 +146,8 @@ pub(super) async fn converse(
         Ok(Some(done)) => {
             conversation.usage = Some(done.usage);
             resources.caches.put(&process.engine, done.caches, &conversation.given);
-            (conversation.judge(enforce_limits(done.end, resources.limits.result)), true)
+            let end = hide_in_end(&lock(conversation.answers.mask()), done.end);
+            (conversation.judge(enforce_limits(end, resources.limits.result)), true)
         }
         Ok(None) => (conversation.explain_death(process).await, false),
         Err(error) => {
@@ -256,12 +259,15 @@ impl<'a> Conversation<'a> {
                     None => return Ok(None),
                     Some(FromRunner::Done(done)) if done.run == run => return Ok(Some(done)),
                     Some(FromRunner::Line { time, level, message }) => {
-                        if self.count_line(&message) {
+                        if let Some(message) = self.take_line(message) {
                             // The receiver may be gone; the handler need not care.
                             let _ = lines.send(Line { time, level, message }).await;
                         }
                     }
-                    Some(FromRunner::Progress(progress)) => self.live.set_progress(progress),
+                    Some(FromRunner::Progress(mut progress)) => {
+                        progress.text = progress.text.map(|text| lock(self.answers.mask()).apply(text));
+                        self.live.set_progress(progress);
+                    }
                     Some(FromRunner::Call { call, question }) => self.call(call, question)?,
                     Some(frame) => self.note(&frame)?,
                 },
@@ -304,16 +310,19 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// Counts a line; `false` for a line beyond the limits, which is dropped.
-    fn count_line(&mut self, message: &str) -> bool {
+    /// The text of a line without secrets; `None` for a line beyond the limits, which is dropped.
+    fn take_line(&mut self, message: String) -> Option<String> {
+        // The runner cuts a line that reaches the limit.
+        let cut = self.bytes_left.saturating_sub(message.len() as u64) <= MARKER;
+        let message = hide_in_line(&lock(self.answers.mask()), message, cut);
         let bytes = message.len() as u64;
         if self.lines_left == 0 || bytes > self.bytes_left {
             self.truncated = true;
-            return false;
+            return None;
         }
         self.lines_left -= 1;
         self.bytes_left -= bytes;
-        true
+        Some(message)
     }
 
     /// Starts a host call. A runner keeps to the limits of calls by itself, so one that does not
@@ -429,6 +438,7 @@ impl<'a> Conversation<'a> {
                 let words = process.last_words();
                 let words = words.lines().rev().find(|line| !line.trim().is_empty());
                 let said = words.map_or_else(String::new, |words| format!("; it said: {}", words.trim()));
+                let said = lock(self.answers.mask()).apply(said);
                 failed(Reason::Crashed, format!("the runner died ({status}){said}"))
             }
         }

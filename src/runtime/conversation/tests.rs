@@ -13,7 +13,7 @@ use std::{
 use super::*;
 use crate::{
     clock::SystemClock,
-    domain::{execution::Traffic, source::SourceKind},
+    domain::{binding::mask::Mask, execution::Traffic, source::SourceKind},
     runtime::{
         Grants, Later, RunCalls,
         protocol::{Context, FetchCall, FrameBuffer, Loaded, Mode, SystemCall, Way, encode},
@@ -83,21 +83,29 @@ impl Drop for Ends {
 }
 
 /// The calls of one run.
-struct CountedRun(Counted, Caller);
+struct CountedRun(Counted, Caller, Mutex<Mask>);
 
 impl HostCalls for Counted {
     fn begin(&self, caller: Caller) -> Arc<dyn RunCalls> {
-        Arc::new(CountedRun(self.clone(), caller))
+        Arc::new(CountedRun(self.clone(), caller, Mutex::default()))
     }
 }
 
 impl RunCalls for CountedRun {
+    fn environment(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn mask(&self) -> &Mutex<Mask> {
+        &self.2
+    }
+
     fn traffic(&self) -> Traffic {
         Traffic::default()
     }
 
     fn answer(self: Arc<Self>, _call: HostCall) -> Later<'static, Result<Answer, String>> {
-        let Self(counted, caller) = &*self;
+        let Self(counted, caller, _) = &*self;
         counted.asked.fetch_add(1, Ordering::SeqCst);
         counted.handlers.lock().expect("whole").push(caller.handler.clone());
         let (ends, never) = (Ends(counted.ended.clone()), counted.never);
@@ -150,6 +158,7 @@ async fn verdict_on(host_calls: &Arc<Counted>, play: impl FnOnce(&mut Played) + 
         context: Context::default(),
         timeout: 60_000,
         system: true,
+        environment: Vec::new(),
     };
     let caller = caller();
     let (lines, _unread) = mpsc::channel(100);

@@ -167,6 +167,8 @@ pub struct Run {
     pub timeout: u64,
     /// Whether `require('isochron:system')` works.
     pub system: bool,
+    /// Variables of `process.env`, by name.
+    pub environment: Vec<(String, String)>,
 }
 
 /// The handler's `ctx`, without its signal.

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     domain::{
         Millis,
+        binding::Binding,
         execution::{Execution, Line, Progress},
         facts::Task,
         ids::{ExecutionId, TaskId},
@@ -22,9 +23,9 @@ use crate::{
         world::{Process, pass},
     },
     store::{
-        Answer, Audit, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
-        ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Steps,
-        StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+        Answer, Audit, Bindings, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage,
+        EntryQuery, ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report,
+        Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
         copy::{Cursor, Import, Part},
         memory::{
             MemoryStore,
@@ -404,6 +405,16 @@ impl Steps for FaultyStore {
         self.perform("progress", false, prepare::note_progress(fence, progress), move |shared, number, ()| {
             shared.process.world.record().add_progress(number, fence, noted);
         })
+    }
+}
+
+impl Bindings for FaultyStore {
+    fn bindings(&self) -> Answer<Vec<Binding>> {
+        self.0.memory.bindings()
+    }
+
+    fn rewrite(&self, decide: Rewriting) -> Answer<Vec<Binding>> {
+        self.perform("rewrite", true, prepare::rewrite(self.0.now(), decide), |_, _, _| {})
     }
 }
 

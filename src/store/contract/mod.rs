@@ -26,6 +26,7 @@ use crate::domain::{
     step::{Circumstances, Input, Policy, Refused},
 };
 
+pub(crate) mod bindings;
 pub(crate) mod changes;
 pub(crate) mod claims;
 pub(crate) mod copies;
@@ -43,6 +44,11 @@ pub(crate) type Open = fn(&Path, Now) -> Arc<dyn Store>;
 macro_rules! passes {
     ($open:expr) => {
         $crate::store::contract::passes! { $open;
+            bindings: [
+                bindings_are_kept_in_the_order_of_their_names_until_they_are_removed,
+                a_change_of_bindings_sees_all_of_them_and_is_all_or_nothing,
+                bindings_are_in_a_copy_as_they_are,
+            ];
             changes: [
                 a_task_is_kept_until_it_is_deleted,
                 a_name_belongs_to_one_task,

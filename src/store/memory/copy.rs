@@ -77,10 +77,12 @@ fn other_records(data: &Data) -> Vec<Record> {
     let audit = data.audit.iter().cloned().map(Record::Audit);
     let values =
         data.values.iter().map(|(key, value)| Record::Value { key: key.clone(), value: value.clone() });
+    let bindings = data.bindings.iter().cloned().map(Record::Binding);
     let shared = entry_records(data, Owner::Shared);
     audit
         .chain(values)
         .chain(shared)
+        .chain(bindings)
         .chain(data.quarantined.iter().cloned().map(Record::Quarantine))
         .collect()
 }
@@ -96,6 +98,7 @@ fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
         Record::Step { task, scheduled_for, step } => {
             data.steps.contains_key(&(*task, *scheduled_for, step.name.clone()))
         }
+        Record::Binding(binding) => data.bindings.iter().any(|other| other.name == binding.name),
         Record::Audit(_) | Record::Quarantine(_) => false,
     };
     if exists {

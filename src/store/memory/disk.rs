@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     domain::{
         Millis,
+        binding::{Binding, Rewrite},
         execution::{Execution, ExecutionStatus, Line},
         facts::Task,
         ids::{ExecutionId, TaskId},
@@ -17,6 +18,7 @@ use crate::{
     },
     store::{
         Audit, Entry, FinishedStep, Output, Owner,
+        bindings::rewritten,
         copy::{Quarantined, Record},
     },
 };
@@ -38,6 +40,8 @@ pub(crate) struct Data {
     /// The last version given to an owner's entries.
     pub(crate) versions: BTreeMap<Owner, u64>,
     pub(crate) steps: BTreeMap<(TaskId, Millis, String), FinishedStep>,
+    /// In the order of their names.
+    pub(crate) bindings: Vec<Binding>,
     pub(crate) quarantined: Vec<Quarantined>,
     /// Whether an import has begun and is neither complete nor abandoned.
     pub(crate) importing: bool,
@@ -59,6 +63,8 @@ pub(crate) enum Write {
     Step(TaskId, Millis, FinishedStep),
     /// Removes the steps of an occurrence.
     RemoveSteps(TaskId, Millis),
+    /// All bindings anew.
+    Bindings(Vec<Binding>),
     /// Removes the oldest rows beyond the task's `keepExecutions`, never one in progress.
     Prune(TaskId),
     RemoveTask(TaskId),
@@ -110,6 +116,7 @@ impl Data {
                 Write::RemoveSteps(task, time) => {
                     self.steps.retain(|(owner, of, _), _| (*owner, *of) != (task, time));
                 }
+                Write::Bindings(bindings) => self.bindings = bindings,
                 Write::Prune(task) => self.prune(task),
                 Write::RemoveTask(task) => {
                     self.tasks.remove(&task);
@@ -136,7 +143,9 @@ impl Data {
 
     /// Whether there is no record of any kind.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { tasks, rows, output, audit, values, entries, versions, steps, quarantined, .. } = self;
+        let Self {
+            tasks, rows, output, audit, values, bindings, entries, versions, steps, quarantined, ..
+        } = self;
         tasks.is_empty()
             && rows.is_empty()
             && output.is_empty()
@@ -145,6 +154,7 @@ impl Data {
             && entries.is_empty()
             && versions.is_empty()
             && steps.is_empty()
+            && bindings.is_empty()
             && quarantined.is_empty()
     }
 
@@ -163,6 +173,9 @@ impl Data {
             }
             Record::Step { task, scheduled_for, step } => {
                 self.write(vec![Write::Step(task, scheduled_for, step)]);
+            }
+            Record::Binding(binding) => {
+                self.bindings = rewritten(std::mem::take(&mut self.bindings), &[Rewrite::Put(binding)]);
             }
             Record::Quarantine(found) => self.quarantined.push(found),
         }

@@ -24,14 +24,15 @@ use self::{
     prepare::{Operation, Prepared},
 };
 use super::{
-    Answer, Audit, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
-    ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Steps,
-    StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    Answer, Audit, Bindings, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
+    ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Rewriting,
+    Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
 use crate::domain::{
     Millis,
+    binding::Binding,
     execution::{Execution, Line, Progress},
     facts::{Task, TaskStatus},
     ids::{ExecutionId, TaskId},
@@ -236,6 +237,16 @@ impl Steps for MemoryStore {
     }
 }
 
+impl Bindings for MemoryStore {
+    fn bindings(&self) -> Answer<Vec<Binding>> {
+        ready(Ok(self.disk.data().bindings.clone()))
+    }
+
+    fn rewrite(&self, decide: Rewriting) -> Answer<Vec<Binding>> {
+        self.perform(prepare::rewrite(self.now.clone(), decide))
+    }
+}
+
 impl Copies for MemoryStore {
     fn export(&self, from: Cursor) -> Answer<Part> {
         self.perform(copy::export(from))
@@ -257,6 +268,7 @@ impl Upkeep for MemoryStore {
             ("values", data.values.len()),
             ("entries", data.entries.len()),
             ("steps", data.steps.len()),
+            ("bindings", data.bindings.len()),
         ];
         let collections: Map<_, _> =
             kinds.into_iter().map(|(kind, count)| (kind.to_owned(), json!({ "count": count }))).collect();

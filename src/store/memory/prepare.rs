@@ -6,6 +6,7 @@ use super::disk::{Data, Write};
 use crate::{
     domain::{
         Millis,
+        binding::Binding,
         execution::{Execution, ExecutionStatus, Progress},
         facts::Task,
         ids::TaskId,
@@ -13,7 +14,8 @@ use crate::{
     },
     store::{
         Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner, Removal,
-        StateError, StoreError,
+        Rewriting, StateError, StoreError,
+        bindings::rewritten,
         state::{self, Account, Outcome},
     },
 };
@@ -118,6 +120,14 @@ pub(crate) fn remove_history(before: Millis) -> Operation<Removal> {
         let answer = Removal { executions: writes.len() as u64, audit };
         writes.push(Write::RemoveAuditBefore(before));
         Ok(Prepared { answer, writes })
+    })
+}
+
+pub(crate) fn rewrite(now: Now, mut decide: Rewriting) -> Operation<Vec<Binding>> {
+    Box::new(move |data| {
+        let changes = decide(&data.bindings, now())?;
+        let bindings = rewritten(data.bindings.clone(), &changes);
+        Ok(Prepared { answer: bindings.clone(), writes: vec![Write::Bindings(bindings)] })
     })
 }
 

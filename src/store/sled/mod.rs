@@ -35,9 +35,9 @@ use self::{
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Answer, Audit, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
-    ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Steps,
-    StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    Answer, Audit, Bindings, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
+    ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Rewriting,
+    Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -45,6 +45,7 @@ use crate::{
     allocator,
     domain::{
         Millis,
+        binding::Binding,
         execution::{Execution, Line, Progress},
         facts::Task,
         ids::{ExecutionId, TaskId},
@@ -297,6 +298,16 @@ impl Steps for SledStore {
 
     fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()> {
         self.ask(move |writer| writer.note_progress(fence, &progress).map(Some))
+    }
+}
+
+impl Bindings for SledStore {
+    fn bindings(&self) -> Answer<Vec<Binding>> {
+        self.read_blocking(records::bindings)
+    }
+
+    fn rewrite(&self, mut decide: Rewriting) -> Answer<Vec<Binding>> {
+        self.ask(move |writer| writer.rewrite(&mut decide).map(Some))
     }
 }
 

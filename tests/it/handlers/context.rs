@@ -74,7 +74,7 @@ fn ctx_tells_a_run_about_itself_and_cannot_be_changed() {
     let server = Server::start();
     let source = "'use strict';
         module.exports = (params, ctx) => {
-          const { signal, kv, step, progress, ...told } = ctx;
+          const { signal, kv, secrets, step, progress, ...told } = ctx;
           const refusals = [
             () => { ctx.attempt = 7 }, () => { ctx.more = 1 }, () => { delete ctx.taskId }, () => { ctx.signal = 1 },
             () => Object.defineProperty(ctx, 'trigger', { value: 'x' }),
@@ -111,6 +111,7 @@ fn ctx_tells_a_run_about_itself_and_cannot_be_changed() {
             "idempotencyKey",
             "signal",
             "kv",
+            "secrets",
             "step",
             "progress"
         ])

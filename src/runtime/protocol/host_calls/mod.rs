@@ -59,6 +59,11 @@ pub enum HostCall {
     Step(StepCall),
     /// A call about a request of `fetch`.
     Fetch(FetchCall),
+    /// `ctx.secrets.get(name)`.
+    Secret {
+        /// The secret's name.
+        name: String,
+    },
 }
 
 /// The answer to a [`HostCall`].
@@ -85,9 +90,16 @@ impl HostCall {
             Some(("system", name)) => SystemCall::parse(name, argument).map(Self::System),
             Some(("kv", name)) => KvCall::parse(name, argument).map(Self::Kv),
             Some(("step", name)) => StepCall::parse(name, argument).map(Self::Step),
+            Some(("secrets", "get")) => read(argument).map(|Named { name }| Self::Secret { name }),
             _ => Err(format!("the server has no function {function}")),
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    name: String,
 }
 
 fn read<T: DeserializeOwned>(argument: &str) -> Result<T, String> {

@@ -9,6 +9,7 @@ use std::ops::Bound;
 
 use crate::{
     domain::{
+        binding::Binding,
         execution::Execution,
         facts::Task,
         ids::{ExecutionId, TaskId},
@@ -25,7 +26,7 @@ use crate::{
 
 /// The copied kinds, in this order; rows, output, steps and entries come with their tasks, and the entries
 /// that all share come first.
-const KINDS: [u8; 4] = [keys::TASK, keys::AUDIT, keys::VALUE, keys::QUARANTINE];
+const KINDS: [u8; 5] = [keys::TASK, keys::AUDIT, keys::VALUE, keys::BINDING, keys::QUARANTINE];
 /// The kinds that come with their tasks.
 const WITH_TASKS: [u8; 2] = [keys::STEP, keys::ENTRY];
 /// Bytes and steps of a part: a few milliseconds in which the writer serves no other operation.
@@ -222,6 +223,7 @@ impl Reader<'_> {
     fn audit_or_value(&mut self, key: &[u8], bytes: &[u8]) {
         let record = match key[0] {
             keys::AUDIT => record::decode::<Audit>(bytes).ok().map(Record::Audit),
+            keys::BINDING => record::decode::<Binding>(bytes).ok().map(Record::Binding),
             _ => std::str::from_utf8(&key[1..]).ok().and_then(|name| {
                 let value = record::decode(bytes).ok()?;
                 Some(Record::Value { key: name.to_owned(), value })

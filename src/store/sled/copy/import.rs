@@ -10,7 +10,7 @@ use crate::store::{
 };
 
 /// Kinds of which an empty store has no entries.
-const KINDS: [u8; 8] = [
+const KINDS: [u8; 9] = [
     keys::TASK,
     keys::EXECUTION,
     keys::OUTPUT,
@@ -18,6 +18,7 @@ const KINDS: [u8; 8] = [
     keys::VALUE,
     keys::ENTRY,
     keys::STEP,
+    keys::BINDING,
     keys::QUARANTINE,
 ];
 /// Keys removed per commit when an import is abandoned.
@@ -73,6 +74,11 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
         Record::Entry { owner, key, entry } => {
             ensure_absent(txn, &keys::entry(*owner, key), || format!("the entry \"{key}\""))?;
             state::import_entry(txn, *owner, key, entry)
+        }
+        Record::Binding(binding) => {
+            let key = keys::binding(&binding.name);
+            ensure_absent(txn, &key, || format!("the {} {}", binding.kind().word(), binding.name))?;
+            txn.put_record(key, binding)
         }
         Record::Quarantine(found) => {
             let mut key = keys::quarantine(&found.key);

@@ -33,6 +33,8 @@ pub(crate) const OUTPUT: u8 = b'o';
 pub(crate) const AUDIT: u8 = b'a';
 /// Values by key.
 pub(crate) const VALUE: u8 = b'k';
+/// Secrets and variables by name.
+pub(crate) const BINDING: u8 = b'b';
 /// Counters.
 pub(crate) const COUNTER: u8 = b'c';
 /// Schema, epoch.
@@ -151,6 +153,10 @@ pub(crate) fn before(prefix: u8, time: Millis) -> std::ops::Range<Vec<u8>> {
 
 pub(crate) fn value(key: &str) -> Vec<u8> {
     join(VALUE, &[key.as_bytes()])
+}
+
+pub(crate) fn binding(name: &str) -> Vec<u8> {
+    join(BINDING, &[name.as_bytes()])
 }
 
 pub(crate) fn meta(key: &str) -> Vec<u8> {
@@ -290,7 +296,7 @@ fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Kinds whose values may need overflow pieces.
-const LARGE_KINDS: [u8; 7] = [TASK, EXECUTION, AUDIT, VALUE, QUARANTINE, ENTRY, STEP];
+const LARGE_KINDS: [u8; 8] = [TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP];
 
 /// Whether the value under `key` may have overflow pieces, so that a write needs the old value.
 pub(crate) fn may_be_large(key: &[u8]) -> bool {

@@ -4,6 +4,7 @@
 use crate::{
     domain::{
         Millis,
+        binding::Binding,
         execution::{Execution, Line},
         facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId},
@@ -130,6 +131,17 @@ pub(crate) fn steps(
     Ok(steps)
 }
 
+/// Reads all secrets and variables, in the order of their names.
+pub(crate) fn bindings(tree: &View) -> Result<Vec<Binding>, StoreError> {
+    let mut found = Vec::new();
+    for entry in tree.scan_prefix(&[keys::BINDING]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        let Some(bytes) = tree.durable_value(&key, bytes) else { continue };
+        found.extend(decode::<Binding>(tree, &key, &bytes));
+    }
+    Ok(found)
+}
+
 /// Adds a task's newest executions to it.
 pub(crate) fn view(tree: &View, task: Task, newest: usize) -> Result<TaskView, StoreError> {
     let query = ExecutionQuery { limit: newest, ..ExecutionQuery::default() };
@@ -193,7 +205,7 @@ pub(crate) fn statistics(
     bytes_on_disk: u64,
     detailed: bool,
 ) -> Result<Map<String, Value>, StoreError> {
-    const KINDS: [(u8, &str); 8] = [
+    const KINDS: [(u8, &str); 9] = [
         (keys::TASK, "tasks"),
         (keys::EXECUTION, "executions"),
         (keys::OUTPUT, "output"),
@@ -201,6 +213,7 @@ pub(crate) fn statistics(
         (keys::VALUE, "values"),
         (keys::ENTRY, "entries"),
         (keys::STEP, "steps"),
+        (keys::BINDING, "bindings"),
         (keys::QUARANTINE, "setAside"),
     ];
     let mut collections = Map::new();

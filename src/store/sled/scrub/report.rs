@@ -100,6 +100,7 @@ pub(crate) fn describe(key: &[u8]) -> String {
             let name = String::from_utf8_lossy(key.get(25..).unwrap_or_default());
             format!("step \"{name}\" of {task}")
         }
+        (keys::BINDING, ..) => format!("secret or variable {text}"),
         (keys::PIECE, ..) => {
             let owner = keys::owner(key).filter(|owner| keys::may_be_large(owner));
             format!("a piece of {}", owner.map_or_else(|| "an unknown record".to_owned(), describe))

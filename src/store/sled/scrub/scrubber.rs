@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The kinds in the order of the visit: tasks, then their indexes, then the other records.
-const WALK: [u8; 14] = [
+const WALK: [u8; 15] = [
     keys::TASK,
     keys::NAME,
     keys::DUE,
@@ -38,6 +38,7 @@ const WALK: [u8; 14] = [
     keys::VALUE,
     keys::ENTRY,
     keys::STEP,
+    keys::BINDING,
     keys::PIECE,
 ];
 /// The last index in [`WALK`]: after it indexes and counters can be compared with the tasks.

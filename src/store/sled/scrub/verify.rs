@@ -10,13 +10,14 @@ use std::{
 use crate::{
     domain::{
         Millis,
+        binding::Binding,
         execution::Execution,
         facts::Task,
         ids::{ExecutionId, TaskId},
     },
     store::{
         Audit, FinishedStep, Owner, StoreError,
-        copy::Counts,
+        copy::{Counts, Record},
         sled::{
             copy::import,
             engine::{
@@ -96,6 +97,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     }
     verified.counts.values = tree.prefix_keys(&[keys::VALUE]).count() as u64;
     state(tree, &mut verified)?;
+    bindings(tree, &mut verified)?;
     for entry in tree.scan_prefix(&[keys::QUARANTINE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.quarantined += 1;
@@ -133,6 +135,25 @@ fn state(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
         let goes_on = open.as_ref().is_some_and(|(_, times)| times.contains(&time));
         if !goes_on && !contains(keys::garbage(task))? {
             verified.problems.push(format!("{}: the occurrence does not go on", describe(&key)));
+        }
+    }
+    Ok(())
+}
+
+/// Counts and decodes secrets and variables. A record that does not verify has been reported.
+fn bindings(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
+    for entry in tree.scan_prefix(&[keys::BINDING]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        if record::payload(&bytes).is_err() {
+            continue;
+        }
+        if let Some(binding) = verified.decode::<Binding>(&key, &bytes) {
+            if keys::binding(&binding.name) != *key {
+                verified
+                    .problems
+                    .push(format!("{}: the record is stored under another name", describe(&key)));
+            }
+            verified.counts.add(&Record::Binding(binding));
         }
     }
     Ok(())

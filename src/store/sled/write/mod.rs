@@ -2,6 +2,7 @@
 
 pub(crate) mod acknowledged;
 pub(crate) mod apply;
+mod bindings;
 pub(crate) mod commit;
 mod operations;
 pub(crate) mod state;

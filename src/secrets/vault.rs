@@ -1,0 +1,290 @@
+//! The vault: all secrets and variables of a store, and the key.
+
+use std::{io, sync::Arc};
+
+use super::{
+    key::{self, Key, KeySource},
+    opening::{closed, recover, reveal},
+    seal,
+};
+use crate::{
+    domain::{
+        Millis,
+        access::pattern::Pattern,
+        binding::{Binding, Content, Kind, MOST_BINDINGS, MOST_BYTES, Rejected, Rewrite},
+        lock::lock,
+    },
+    store::{Store, StoreError},
+};
+
+/// All secrets and variables of a store.
+pub struct Vault {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) source: KeySource,
+    pub(super) state: std::sync::Mutex<State>,
+    /// Held while bindings or the key change.
+    pub(super) changing: tokio::sync::Mutex<()>,
+}
+
+pub(super) struct State {
+    pub(super) bindings: Arc<Vec<Binding>>,
+    pub(super) key: Option<Key>,
+}
+
+/// Why the vault cannot do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key file cannot be read or written.
+    #[error("the key of the secrets, {path}")]
+    Key {
+        /// The file.
+        path: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The cipher failed; the value is too long for it.
+    #[error("the value cannot be encrypted")]
+    Cipher,
+    /// A rotation was asked for in a way that does not fit the place of the key.
+    #[error("{0}")]
+    Rotation(&'static str),
+}
+
+impl From<Rejected> for VaultError {
+    fn from(error: Rejected) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A change of a secret or a variable. A field of `None` stays as it is.
+#[derive(Clone, Default)]
+pub struct Change {
+    /// The value; needed for a new name. Checked by [`check_value`](crate::domain::binding::check_value).
+    pub value: Option<String>,
+    /// The handlers that may read it; at first none.
+    pub handlers: Option<Vec<Pattern>>,
+    /// Whether it is in their environment; at first a variable is, a secret is not.
+    pub env: Option<bool>,
+}
+
+/// A variable of a run's environment.
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Whether it is to be masked.
+    pub secret: bool,
+}
+
+impl Vault {
+    /// Opens the vault of a store. A key that does not fit is a warning, and [`Vault::problem`] tells it.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the key file holds no key.
+    pub async fn open(store: Arc<dyn Store>, source: KeySource) -> Result<Self, VaultError> {
+        let bindings = Arc::new(store.bindings().await?);
+        let key = match &source {
+            KeySource::Variable(key) => Some(key.clone()),
+            KeySource::File(path) => recover(path, &bindings).map_err(key_error(&source))?,
+        };
+        let state = std::sync::Mutex::new(State { bindings, key });
+        let vault = Self { store, source, state, changing: tokio::sync::Mutex::default() };
+        if let Some(problem) = vault.problem() {
+            tracing::warn!("{problem}");
+        }
+        Ok(vault)
+    }
+
+    /// The reason why secrets cannot be read, if there is one.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let state = lock(&self.state);
+        let count = closed(&state.bindings, state.key.as_ref()).len();
+        if count == 0 {
+            return None;
+        }
+        let place = self.source.describe();
+        let why = if state.key.is_some() { "the key is another one" } else { "there is no key" };
+        Some(format!(
+            "{count} secrets cannot be read with the key in {place}: {why}. Put the key back that they were set \
+             with; until then no secret can be set"
+        ))
+    }
+
+    /// All secrets or all variables, in the order of their names.
+    #[must_use]
+    pub fn list(&self, kind: Kind) -> Vec<Binding> {
+        self.bindings().iter().filter(|binding| binding.kind() == kind).cloned().collect()
+    }
+
+    /// The secret or the variable with this name.
+    ///
+    /// # Errors
+    /// [`Rejected::NotFound`].
+    pub fn find(&self, kind: Kind, name: &str) -> Result<Binding, VaultError> {
+        let found = self.bindings().iter().find(|binding| binding.name == name).cloned();
+        Ok(found.filter(|binding| binding.kind() == kind).ok_or(Rejected::NotFound(kind))?)
+    }
+
+    /// The variables of the environment of a run; with its secrets if `secrets` says so. A secret that
+    /// cannot be read is left out.
+    #[must_use]
+    pub fn environment(&self, handler: &str, secrets: bool) -> Vec<Variable> {
+        let state = lock(&self.state);
+        let granted = state.bindings.iter().filter(|binding| binding.env && binding.is_granted_to(handler));
+        let variables = granted.filter_map(|binding| {
+            let secret = binding.kind() == Kind::Secret;
+            let value = (secrets || !secret).then(|| reveal(binding, state.key.as_ref())).flatten()?;
+            Some(Variable { name: binding.name.clone(), value, secret })
+        });
+        variables.collect()
+    }
+
+    /// The value of a secret, for a handler that asks for it.
+    ///
+    /// # Errors
+    /// A sentence for the handler's author.
+    pub fn read(&self, handler: &str, name: &str) -> Result<String, String> {
+        let state = lock(&self.state);
+        let found = state.bindings.iter().find(|binding| binding.name == name);
+        match found {
+            None => Err(format!(
+                "the secret {name} is missing: set it with `isochron secret set {name} --handlers {handler}`"
+            )),
+            Some(binding) if binding.kind() == Kind::Variable => {
+                Err(format!("{name} is a variable, not a secret: read it as process.env.{name}"))
+            }
+            Some(binding) if !binding.is_granted_to(handler) => Err(format!(
+                "the secret {name} is not granted to the handler {handler}: add the handler to the secret's \
+                 handlers"
+            )),
+            Some(binding) => reveal(binding, state.key.as_ref()).ok_or_else(|| {
+                format!(
+                    "the secret {name} cannot be read: the key in {} is not the one that it was set with",
+                    self.source.describe()
+                )
+            }),
+        }
+    }
+
+    /// Sets a secret or a variable: whether it is new, and the binding.
+    ///
+    /// # Errors
+    /// A name of the other kind, a new name without value, limits, a key that does not open the others.
+    pub async fn set(&self, kind: Kind, name: &str, change: Change) -> Result<(bool, Binding), VaultError> {
+        let _changing = self.changing.lock().await;
+        let content = match change.value {
+            None => None,
+            Some(value) if kind == Kind::Variable => Some(Content::Plain(value)),
+            Some(value) => {
+                let key = self.key_for_new(name)?;
+                Some(Content::Sealed(seal::seal(&key, name, &value).ok_or(VaultError::Cipher)?))
+            }
+        };
+        let key = lock(&self.state).key.clone();
+        let (name, wanted) = (name.to_owned(), name.to_owned());
+        let (handlers, env) = (change.handlers, change.env);
+        let before = self.bindings();
+        let after = self.store.rewrite(Box::new(move |bindings, now| {
+            let old = bindings.iter().find(|binding| binding.name == name);
+            let binding = merge(kind, &name, old, (content.clone(), handlers.clone(), env), now)?;
+            if matches!(content, Some(Content::Sealed(_)))
+                && closed(bindings, key.as_ref()).iter().any(|other| *other != name)
+            {
+                return Err(Rejected::OtherKey);
+            }
+            check_limits(bindings, &binding)?;
+            Ok(vec![Rewrite::Put(binding)])
+        }));
+        let after = self.keep(after.await?);
+        let set = after.iter().find(|binding| binding.name == wanted).cloned();
+        let is_new = before.iter().all(|binding| binding.name != wanted);
+        Ok((is_new, set.ok_or(Rejected::NotFound(kind))?))
+    }
+
+    /// Deletes a secret or a variable.
+    ///
+    /// # Errors
+    /// [`Rejected::NotFound`].
+    pub async fn delete(&self, kind: Kind, name: &str) -> Result<(), VaultError> {
+        let _changing = self.changing.lock().await;
+        let name = name.to_owned();
+        let after = self.store.rewrite(Box::new(move |bindings, _| {
+            let found = bindings.iter().any(|binding| binding.name == name && binding.kind() == kind);
+            if found { Ok(vec![Rewrite::Remove(name.clone())]) } else { Err(Rejected::NotFound(kind)) }
+        }));
+        self.keep(after.await?);
+        Ok(())
+    }
+
+    fn bindings(&self) -> Arc<Vec<Binding>> {
+        lock(&self.state).bindings.clone()
+    }
+
+    pub(super) fn keep(&self, bindings: Vec<Binding>) -> Arc<Vec<Binding>> {
+        let bindings = Arc::new(bindings);
+        lock(&self.state).bindings = bindings.clone();
+        bindings
+    }
+
+    /// The key for a new value. The first secret makes the key file, durable before the value is.
+    fn key_for_new(&self, name: &str) -> Result<Key, VaultError> {
+        let mut state = lock(&self.state);
+        if let Some(key) = &state.key {
+            return Ok(key.clone());
+        }
+        if closed(&state.bindings, None).iter().any(|other| *other != name) {
+            return Err(Rejected::OtherKey.into());
+        }
+        let key = Key::random();
+        if let KeySource::File(path) = &self.source {
+            key::write(path, &key).map_err(key_error(&self.source))?;
+        }
+        state.key = Some(key.clone());
+        Ok(key)
+    }
+}
+
+pub(super) fn key_error(source: &KeySource) -> impl Fn(io::Error) -> VaultError {
+    let path = source.describe();
+    move |source| VaultError::Key { path: path.clone(), source }
+}
+
+/// The binding after a change.
+fn merge(
+    kind: Kind,
+    name: &str,
+    old: Option<&Binding>,
+    (content, handlers, env): (Option<Content>, Option<Vec<Pattern>>, Option<bool>),
+    now: Millis,
+) -> Result<Binding, Rejected> {
+    let old = match old {
+        Some(old) if old.kind() != kind => {
+            return Err(Rejected::OtherKind { name: name.to_owned(), kind: old.kind() });
+        }
+        old => old,
+    };
+    Ok(Binding {
+        name: name.to_owned(),
+        content: content.or_else(|| old.map(|old| old.content.clone())).ok_or(Rejected::NoValue(kind))?,
+        handlers: handlers.or_else(|| old.map(|old| old.handlers.clone())).unwrap_or_default(),
+        env: env.or_else(|| old.map(|old| old.env)).unwrap_or(kind == Kind::Variable),
+        created_at: old.map_or(now, |old| old.created_at),
+        updated_at: now,
+    })
+}
+
+fn check_limits(bindings: &[Binding], new: &Binding) -> Result<(), Rejected> {
+    let others = || bindings.iter().filter(|binding| binding.name != new.name);
+    if others().count() >= MOST_BINDINGS {
+        return Err(Rejected::TooMany);
+    }
+    if others().map(Binding::bytes).sum::<usize>() + new.bytes() > MOST_BYTES {
+        return Err(Rejected::TooLarge);
+    }
+    Ok(())
+}
