@@ -100,6 +100,46 @@ fn a_job_of_ten_steps_goes_on_at_step_six_after_the_server_was_killed() {
 }
 
 #[test]
+fn a_report_in_typescript_uses_packages_of_node_modules() {
+    let orders = json!([
+        { "id": 1, "amount": 9.5, "paidAt": "2026-10-03T10:00:00Z" },
+        { "id": 2, "amount": 1, "paidAt": "2020-01-01T00:00:00Z" },
+    ]);
+    let web = Web::start(move |_| (200, "content-type: application/json", orders.to_string()));
+    let server = start();
+    let package = |name: &str, text: &str| {
+        let manifest = json!({ "name": name, "version": "1.0.0", "type": "module", "exports": "./index.js" });
+        server.home.write(&format!("node_modules/{name}/package.json"), &manifest.to_string());
+        server.home.write(&format!("node_modules/{name}/index.js"), text);
+    };
+    // Stand-ins: as much of the two packages as the example uses.
+    package(
+        "date-fns",
+        "export const subMonths = (date, n) => new Date(Date.UTC(2026, 9, 15));
+         export const isSameMonth = (a, b) => a.getUTCMonth() === b.getUTCMonth() && a.getUTCFullYear() === b.getUTCFullYear();
+         export const format = (date) => date.toISOString().slice(0, 7);",
+    );
+    package(
+        "zod",
+        "export const z = {
+           number: () => 'number', string: () => 'string', object: (shape) => shape,
+           array: (shape) => ({
+             parse(items) {
+               for (const item of items) {
+                 for (const key in shape) {
+                   if (typeof item[key] !== shape[key]) throw new TypeError(`${key} must be a ${shape[key]}`);
+                 }
+               }
+               return items;
+             },
+           }),
+         };",
+    );
+    let id = create(&server, "sales-report", &json!({ "url": web.url("/orders") }));
+    assert_eq!(result(&server.run(&id)), json!({ "month": "2026-10", "orders": 1, "revenue": 9.5 }));
+}
+
+#[test]
 fn the_example_of_a_file_of_tasks_has_no_mistake_but_the_folder_of_its_handlers() {
     let home = Home::new();
     home.write("examples/exchange-rates", "module.exports = () => 1");
