@@ -13,7 +13,10 @@ const FILES: &[(&str, &str)] = &[
     ("generate-report.js", include_str!("../../tasks/generate-report.js")),
     ("examples/exchange-rates.js", include_str!("../../tasks/examples/exchange-rates.js")),
     ("examples/page-watch.js", include_str!("../../tasks/examples/page-watch.js")),
+    ("examples/paged-api.js", include_str!("../../tasks/examples/paged-api.js")),
     ("examples/sales-report.ts", include_str!("../../tasks/examples/sales-report.ts")),
+    ("examples/signed-webhook.js", include_str!("../../tasks/examples/signed-webhook.js")),
+    ("examples/sql-over-http.js", include_str!("../../tasks/examples/sql-over-http.js")),
     ("examples/tasks.json", include_str!("../../tasks/examples/tasks.json")),
     ("examples/ten-steps.js", include_str!("../../tasks/examples/ten-steps.js")),
 ];

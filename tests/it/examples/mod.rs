@@ -6,7 +6,10 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use crate::harness::{Home, Options, Server, Web, WebRequest, field, task, until};
 
@@ -33,6 +36,12 @@ fn result(execution: &Value) -> Value {
     execution["result"].clone()
 }
 
+fn keep_secret(server: &Server, name: &str, value: &str, example: &str) {
+    let body = json!({ "value": value, "handlers": [format!("examples/{example}")] });
+    let answer = server.client().put(&format!("/admin/secrets/{name}"), &body);
+    assert!(answer.status < 300, "{answer:?}");
+}
+
 #[test]
 fn exchange_rates_are_compared_with_those_of_the_last_run() {
     let calls = AtomicUsize::new(0);
@@ -47,6 +56,34 @@ fn exchange_rates_are_compared_with_those_of_the_last_run() {
     assert_eq!(result(&server.run(&id)), json!({ "first": false, "moved": moved }));
     assert_eq!(result(&server.run(&id)), json!({ "first": false, "moved": [] }));
     assert!(web.seen().iter().all(|request| request.method == "GET" && request.body.is_empty()));
+}
+
+#[test]
+fn a_paged_api_is_read_to_its_end_although_it_is_busy_in_between() {
+    let busy = AtomicUsize::new(0);
+    let web = Web::start(move |request: &WebRequest| {
+        if request.header("authorization") != "Bearer open sesame" {
+            return (401, "", "who are you?".to_owned());
+        }
+        if request.path == "/orders?page=2" && busy.fetch_add(1, Ordering::SeqCst) < 2 {
+            return (503, "retry-after: 0", "busy".to_owned());
+        }
+        let page = match request.path.as_str() {
+            "/orders" => json!({ "items": [{ "amount": 1 }, { "amount": 2 }], "next": "/orders?page=2" }),
+            _ => json!({ "items": [{ "amount": 4 }], "next": null }),
+        };
+        (200, "", page.to_string())
+    });
+    let server = start();
+    keep_secret(&server, "ORDERS_TOKEN", "open sesame", "paged-api");
+    let id = create(&server, "paged-api", &json!({ "url": web.url("/orders") }));
+    let execution = server.run(&id);
+    assert_eq!(result(&execution), json!({ "pages": 2, "items": 3, "total": 7 }));
+    assert_eq!(execution["output"].to_string().matches("is busy: waiting 0 s").count(), 2);
+    assert!(!execution.to_string().contains("open sesame"));
+    assert_eq!(web.seen().len(), 4);
+    let failed = server.run_with(&id, &json!({ "url": web.url("/orders?page=2"), "tries": 0 }));
+    assert_eq!(failed["status"], "completed", "the page is not busy any more");
 }
 
 #[test]
@@ -66,6 +103,26 @@ fn a_page_is_told_to_have_changed_when_its_text_has() {
     let id = create(&server, "page-watch", &params);
     let changed: Vec<_> = (0..4).map(|_| result(&server.run(&id))["changed"].clone()).collect();
     assert_eq!(changed, [false, false, true, false].map(Value::from));
+}
+
+#[test]
+fn a_webhook_is_signed_so_that_its_receiver_can_check_it() {
+    let web = Web::start(|_| (204, "", String::new()));
+    let server = start();
+    keep_secret(&server, "WEBHOOK_KEY", "a key of both", "signed-webhook");
+    let params = json!({ "url": web.url("/hook"), "message": { "text": "hé" } });
+    let id = create(&server, "signed-webhook", &params);
+    let execution = server.run(&id);
+    assert_eq!(result(&execution), json!({ "success": true, "status": 204 }));
+    let seen = web.seen();
+    let [request] = seen.as_slice() else { panic!("{seen:?}") };
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"a key of both").expect("any length");
+    mac.update(request.body.as_bytes());
+    let signature = format!("sha256={}", HEXLOWER.encode(&mac.finalize().into_bytes()));
+    assert_eq!(request.header("x-signature"), signature);
+    assert_eq!(request.header("idempotency-key"), format!("{id}/{}", execution["scheduledFor"]));
+    let body: Value = serde_json::from_str(&request.body).expect("JSON");
+    assert_eq!((request.method.as_str(), &body["message"]["text"]), ("POST", &json!("hé")));
 }
 
 #[test]
@@ -97,6 +154,30 @@ fn a_job_of_ten_steps_goes_on_at_step_six_after_the_server_was_killed() {
     expected.push("/parts/6".to_owned());
     expected.sort();
     assert_eq!(paths, expected, "finished steps did not run again");
+}
+
+#[test]
+fn a_database_is_asked_over_http_with_arguments_apart_from_the_statement() {
+    let web = Web::start(|request: &WebRequest| {
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let statement = body["requests"][0]["stmt"]["sql"].as_str().unwrap_or_default();
+        let result = if statement.starts_with("DELETE") {
+            json!({ "affected_row_count": 3, "rows": [] })
+        } else {
+            json!({ "affected_row_count": 0, "rows": [[{ "type": "integer", "value": "12" }]] })
+        };
+        let answer = json!({ "type": "ok", "response": { "type": "execute", "result": result } });
+        (200, "content-type: application/json", json!({ "results": [answer] }).to_string())
+    });
+    let server = start();
+    keep_secret(&server, "DATABASE_TOKEN", "of the database", "sql-over-http");
+    let id = create(&server, "sql-over-http", &json!({ "url": web.url("") }));
+    assert_eq!(result(&server.run(&id)), json!({ "deleted": 3, "left": 12 }));
+    let request = &web.seen()[0];
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v2/pipeline"));
+    assert_eq!(request.header("authorization"), "Bearer of the database");
+    let body: Value = serde_json::from_str(&request.body).expect("JSON");
+    assert_eq!(body["requests"][0]["stmt"]["args"][0]["type"], "text");
 }
 
 #[test]
