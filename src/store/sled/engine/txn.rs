@@ -46,6 +46,11 @@ impl<'a> Txn<'a> {
         self.own
     }
 
+    /// Whether the operation has written anything.
+    pub(crate) fn has_writes(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         if let Some(written) = self.own.get(key).or_else(|| self.group.get(key)) {
             return Ok(written.as_deref().map(IVec::from));

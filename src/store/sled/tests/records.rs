@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::domain::execution::Level;
+use crate::{
+    domain::execution::Level,
+    store::{Change, Expected, Quota},
+};
 
 /// Makes a closed store with records of every kind: two executions of the first task, the first with output
 /// in two chunks, one of them in two pieces.
@@ -186,4 +189,61 @@ fn what_does_not_verify_is_in_a_copy_as_it_was_found() {
     let again = wait(store.export(Cursor::default())).records;
     assert!(again.len() == part.records.len() && again.iter().all(|record| part.records.contains(record)));
     wait(store.close());
+}
+
+/// Makes a store with two entries, of which one is shown for an hour.
+fn make_entries() -> (TempDir, Owner) {
+    let task = task(1, "task");
+    let directory = make_store(std::slice::from_ref(&task));
+    let (store, owner) = (open(directory.path()), Owner::Task(task.id));
+    for (key, ttl) in [("a", None), ("b", Some(3_600_000))] {
+        wait(store.edit(set_entry(owner, key, ttl)));
+    }
+    wait(store.close());
+    (directory, owner)
+}
+
+fn set_entry(owner: Owner, key: &str, ttl: Option<Millis>) -> Edit {
+    let change = Change::Set { value: serde_json::json!("x"), ttl, expected: Expected::Any };
+    let quota = Quota { entries: 2, bytes: 10_000 };
+    Edit { owner, key: key.to_owned(), change, fence: None, quota }
+}
+
+#[test]
+fn accounts_and_the_index_by_expiry_are_rebuilt_from_the_entries() {
+    let (directory, owner) = make_entries();
+    mangle(&directory, |db| {
+        db.remove(keys::account(owner)).expect("it goes");
+        db.remove(keys::expiry(3_600_000, owner, "b")).expect("it goes");
+    });
+    let problems = SledStore::verify(directory.path(), CACHE).expect("it opens").problems;
+    assert!(problems.iter().any(|problem| problem.contains("it should be 2 entries")), "{problems:?}");
+    assert!(problems.iter().any(|problem| problem.contains("index expiry")), "{problems:?}");
+    let store = open_at(directory.path(), Arc::new(|| 3_600_000));
+    assert_eq!(store.report().rebuilt, ["accounts", "expiry"]);
+    assert_eq!(wait(store.entry(owner, "b".to_owned())), None, "its time has passed");
+    // The quota counts right again, and no version is given twice.
+    let Edited::Set(entry) = wait(store.edit(set_entry(owner, "c", None))) else { panic!("it is set") };
+    assert!(entry.version > 1000, "{entry:?}");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(store.edit(set_entry(owner, "d", None))).expect_err("two are the most");
+    wait(store.close());
+    drop(store);
+    let verified = SledStore::verify(directory.path(), CACHE).expect("it opens");
+    assert_eq!((verified.problems, verified.counts.entries), (Vec::<String>::new(), 2));
+}
+
+#[test]
+fn a_damaged_entry_is_set_aside_and_no_longer_counts() {
+    let (directory, owner) = make_entries();
+    mangle(&directory, |db| flip_a_bit(db, &keys::entry(owner, "a")));
+    let store = open(directory.path());
+    let [quarantined] = &store.report().quarantined[..] else { panic!("one: {:?}", store.report()) };
+    assert!(quarantined.contains("entry \"a\" of task-"), "{quarantined}");
+    assert_eq!(wait(store.entry(owner, "a".to_owned())), None);
+    assert!(matches!(wait(store.edit(set_entry(owner, "a", None))), Edited::Set(_)), "there is room");
+    wait(store.close());
+    drop(store);
+    let verified = SledStore::verify(directory.path(), CACHE).expect("it opens");
+    assert_eq!((verified.problems, verified.counts.entries), (Vec::<String>::new(), 2));
 }

@@ -207,12 +207,12 @@ pub(crate) fn remove_part(txn: &mut Txn<'_>, task: TaskId) -> Result<bool, Store
     }
     let entries = txn.prefixed(&keys::entries(Owner::Task(task)), REMOVED_AT_ONCE)?;
     for key in &entries {
-        let entry = txn.get(key)?.and_then(|bytes| record::decode::<Entry>(&bytes).ok());
-        if let (Some(time), Some((owner, name))) =
-            (entry.and_then(|entry| entry.expires_at), keys::entry_of(key))
-        {
+        let Some((bytes, (owner, name))) = txn.get(key)?.zip(keys::entry_of(key)) else { continue };
+        if let Some(time) = record::decode::<Entry>(&bytes).ok().and_then(|entry| entry.expires_at) {
             txn.remove(keys::expiry(time, owner, name));
         }
+        // The account agrees with the entries after each part: a start compares them.
+        uncount(txn, owner, size_of(name, &bytes))?;
         txn.remove(key.clone());
     }
     let more = !entries.is_empty() || !txn.prefixed(&keys::task_steps(task), 1)?.is_empty();

@@ -1,11 +1,11 @@
 //! After a restart: every acknowledged change is there, and none is there twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::{
-    model::{Known, Unanswered, starts},
+    model::{Known, Unanswered, lines, starts},
     work::Driver,
 };
 use crate::harness::{Server, until};
@@ -16,6 +16,8 @@ pub(super) struct Checked {
     pub(super) documents: usize,
     pub(super) executions: usize,
     pub(super) lost_runs: usize,
+    /// Entries and finished steps of handlers.
+    pub(super) kept: usize,
 }
 
 /// Compares a driver's model with the server, and resolves its unanswered requests.
@@ -53,6 +55,7 @@ fn check_task(server: &Server, known: &mut Known, started_at: i64, checked: &mut
     known.perhaps += usize::from(matches!(known.unanswered, Some(Unanswered::Run)));
     let rows = rows(server, known.id.as_deref().expect("its id"));
     check_rows(known, &rows, started_at);
+    checked.kept += check_state(server, known, &rows);
     checked.executions += rows.len();
     checked.lost_runs += rows.iter().filter(|row| row["reason"] == "lost").count();
     known.unanswered = None;
@@ -122,6 +125,43 @@ fn check_rows(known: &mut Known, rows: &[Value], started_at: i64) {
     let asked_for = |row: &&Value| row["trigger"] == "manual";
     let most = known.ended.iter().filter(asked_for).count() + known.started.len() + known.perhaps;
     assert!(by_hand <= most, "{name}: {by_hand} runs by hand, and {most} were asked for: {rows:?}");
+}
+
+/// Checks that everything is there that a run was told is kept, and that no finished step ran again;
+/// returns the number of entries and steps looked at.
+fn check_state(server: &Server, known: &Known, rows: &[Value]) -> usize {
+    let name = &known.name;
+    let mut looked_at = 0;
+    // By planned time and attempt: whether the step ran, and whether it is finished.
+    let mut counts = BTreeMap::new();
+    // A row names the handler that its task has at the end, and an edit may have changed it.
+    let keeps = |row: &&Value| !lines(row, "counts").is_empty() || row["steps"][0]["name"] == "count";
+    for row in rows.iter().filter(keeps) {
+        let time = row["scheduledFor"].as_i64().expect("a time");
+        let kept = lines(row, "kept ");
+        if row["status"] == "completed" {
+            assert_eq!(kept.len(), 1, "{name}: {row}");
+        }
+        if let Some(count) = kept.first() {
+            let path = known.path(&format!("/kv/run%2F{time}"));
+            let entry = server.client().get(&path).expect(200)["entry"].take();
+            assert_eq!(entry["value"].to_string(), **count, "{name}: an entry is lost: {row}");
+            looked_at += 1;
+        }
+        let finished = row["steps"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|step| step["name"] == "count" && step["status"] == "completed");
+        counts.insert((time, row["attempt"].as_i64()), (!lines(row, "counts").is_empty(), finished));
+        looked_at += usize::from(finished);
+    }
+    for ((time, attempt), (ran, _)) in &counts {
+        let before = counts.range((*time, None)..(*time, *attempt));
+        let finished = before.into_iter().any(|(_, (_, finished))| *finished);
+        assert!(!(*ran && finished), "{name}: a finished step ran again: {rows:#?}");
+    }
+    looked_at
 }
 
 /// The list, its filters and its totals agree with the documents.

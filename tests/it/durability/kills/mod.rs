@@ -97,10 +97,11 @@ fn nothing_that_was_acknowledged_is_lost_or_doubled_by_kills_at_random_moments()
     check_statuses(&server);
     reopened.sort_unstable();
     let acknowledged: usize = drivers.iter().map(|driver| driver.acknowledged).sum();
-    let Checked { documents, executions, lost_runs } = checked;
+    let Checked { documents, executions, lost_runs, kept } = checked;
     println!(
         "seed {}: {kills} kills and {in_starts} in mid-start, {acknowledged} changes acknowledged; {documents} documents, {executions} \
-         executions ({lost_runs} of them lost in mid-run) and {times} planned times checked: 0 lost, 0 doubled; \
+         executions ({lost_runs} of them lost in mid-run), {kept} entries and steps and {times} planned times checked: 0 lost, \
+         0 doubled; \
          from start to listening p50 {:?}, max {:?}",
         repeat.seed,
         reopened[reopened.len() / 2],

@@ -123,13 +123,17 @@ pub(crate) const DORMANT: &str = "0 0 29 2 *";
 
 /// The first lines of a handler's runs; an attempt that ran twice has two.
 pub(super) fn starts(row: &Value) -> Vec<&str> {
+    lines(row, "start ")
+}
+
+/// The rest of the lines of a row that start with `word`.
+pub(super) fn lines<'a>(row: &'a Value, word: &str) -> Vec<&'a str> {
     let lines = row["output"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let messages = lines.iter().filter_map(|line| line["message"].as_str());
-    messages.filter_map(|message| message.strip_prefix("start ")).collect()
+    lines.iter().filter_map(|line| line["message"].as_str()?.strip_prefix(word)).collect()
 }
 
 /// The handlers that the tasks run, by name.
-pub(crate) const HANDLERS: [(&str, &str); 5] = [
+pub(crate) const HANDLERS: [(&str, &str); 6] = [
     (
         "quick",
         "module.exports = (params, ctx) => {
@@ -158,6 +162,22 @@ pub(crate) const HANDLERS: [(&str, &str); 5] = [
         "module.exports = (params, ctx) => {
            console.log(`start ${ctx.executionId} ${ctx.attempt}`);
            for (let n = 0; n < params.n; n++) console.log(String(n).repeat(300));
+           return { n: params.n };
+         };",
+    ),
+    (
+        "keeps",
+        "module.exports = async (params, ctx) => {
+           console.log(`start ${ctx.executionId} ${ctx.attempt}`);
+           const count = await ctx.step('count', () => {
+             console.log('counts');
+             return ctx.kv.increment('count');
+           });
+           await ctx.kv.set(`run/${ctx.scheduledFor}`, count);
+           console.log(`kept ${count}`);
+           await ctx.step('shared', () => ctx.kv.shared.increment('all'));
+           ctx.progress(0.5, 'half');
+           await new Promise((go) => setTimeout(go, params.n % 200));
            return { n: params.n };
          };",
     ),

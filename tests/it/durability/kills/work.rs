@@ -145,7 +145,7 @@ impl Driver {
     }
 
     fn handler(&mut self) -> &'static str {
-        self.chance.of(&["quick", "quick", "slow", "chatty", "fails"])
+        self.chance.of(&["quick", "quick", "slow", "chatty", "keeps", "keeps", "fails"])
     }
 
     fn params(&mut self) -> Value {
