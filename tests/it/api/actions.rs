@@ -88,6 +88,8 @@ fn run_can_wait_for_the_end_and_take_parameters_for_once() {
           "bytesReceived": 0,
           "bytesSent": 0
         },
+        "progress": null,
+        "steps": [],
         "skippedCount": null,
         "createdAt": "[time]",
         "updatedAt": "[time]",

@@ -195,6 +195,8 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
               "bytesReceived": 0,
               "bytesSent": 0
             },
+            "progress": null,
+            "steps": [],
             "skippedCount": null,
             "createdAt": "[time]",
             "updatedAt": "[time]"
@@ -227,6 +229,8 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
             "bytesReceived": 0,
             "bytesSent": 0
           },
+          "progress": null,
+          "steps": [],
           "skippedCount": null,
           "createdAt": "[time]",
           "updatedAt": "[time]",

@@ -34,9 +34,15 @@ const ENDURED: &[(&str, &str, &str)] = &[
     (
         "probes",
         "const g = (function () {}).constructor('return this')();
-         return ['Deno', '__bootstrap', '__isochron', 'process', 'require', 'SharedArrayBuffer', 'WebAssembly']
+         return ['Deno', '__bootstrap', '__isochron', 'require', 'SharedArrayBuffer', 'WebAssembly']
            .filter((name) => name in g);",
         "[]",
+    ),
+    (
+        "process",
+        "const { env, argv, platform } = process; let exit; try { process.exit(0) } catch (error) { exit = error.code }
+         return [env, argv, platform, exit, typeof process.binding, typeof process.dlopen, typeof process.kill];",
+        r#"[{"NODE_ENV":"production"},["isochron","/tasks/process.js"],"linux","ERR_PROCESS_EXIT","undefined","undefined","undefined"]"#,
     ),
     ("stray", "Promise.reject(new Error('stray')); return 1;", "1"),
     ("flood", "console.log('x'.repeat(1e8)); return 1;", "1"),
