@@ -23,7 +23,7 @@ pub(super) fn read(
 ) -> Result<Value, String> {
     check_name(name).map_err(|problem| format!("the argument of ctx.secrets.get {problem}"))?;
     let vault = vault
-        .ok_or("ctx.secrets needs the server's secrets: create a task for this handler and run it there")?;
+        .ok_or("ctx.secrets needs a store with secrets: name its folder by isochron run --data DIR, or create a task for this handler")?;
     if caller.only_loads {
         return Err("ctx.secrets answers while a task runs, not while its handler is checked".to_owned());
     }

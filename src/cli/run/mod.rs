@@ -101,8 +101,11 @@ async fn run(options: Options, params: Map<String, Value>, config: Config) -> an
     let keeps = options.settings.data.is_some() && !options.ephemeral;
     let store = if keeps { open_store(&config)? } else { in_memory(Arc::new(|| SystemClock.now())) };
     let (client, quota) = (app::network_client(&config), app::kv_quota(&config));
-    let host_calls = Arc::new(ServerCalls::without_system(files.clone(), store.clone(), client, quota));
-    let pool = Pool::start(settings, files, host_calls, Arc::new(SystemClock)).await?;
+    let mut host_calls = ServerCalls::without_system(files.clone(), store.clone(), client, quota);
+    if keeps {
+        host_calls = host_calls.with_vault(Arc::new(app::open_vault(&config, store.clone()).await?));
+    }
+    let pool = Pool::start(settings, files, Arc::new(host_calls), Arc::new(SystemClock)).await?;
     let alone =
         Alone::new(store.clone(), Arc::new(SystemClock), &handler).await.map_err(anyhow::Error::msg)?;
     let session = Session { pool, alone, handler, params, timeout: options.timeout, folder: config.tasks };

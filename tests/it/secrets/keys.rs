@@ -183,3 +183,19 @@ fn a_rotation_that_is_killed_at_any_moment_leaves_secrets_that_open() {
     let body = "return [(await ctx.secrets.get('A')).slice(-5), (await ctx.secrets.get('B')).slice(-5), (await ctx.secrets.get('C')).slice(-5)]";
     assert_eq!(run(&server, "reads", body)["result"], json!([" of A", " of B", "nd 39"]));
 }
+
+#[test]
+fn a_run_of_the_command_line_has_the_secrets_of_its_folder_of_data() {
+    let home = Home::new();
+    home.write(
+        "calls",
+        "module.exports = async (params, ctx) => { console.log('with', await ctx.secrets.get('TOKEN')); };",
+    );
+    let set = secret(&home, &["set", "TOKEN", "--handlers", "calls"], "a-long-value\n");
+    assert!(set.status.success(), "{set:?}");
+    let ran = home.run(&["run", "calls", "--data", "data"]);
+    assert_eq!((ran.code(), ran.out().lines().next()), (Some(0), Some("with [secret TOKEN]")), "{ran:?}");
+    let without = home.run(&["run", "calls"]);
+    assert_eq!(without.code(), Some(1), "{without:?}");
+    assert!(without.err().contains("isochron run --data DIR"), "{without:?}");
+}
