@@ -1,4 +1,4 @@
-//! Secrets: the values that handlers may read, secrets and variables alike ([`Binding`]).
+//! Secrets: the values that handlers may read, secrets and variables alike ([`Binding`](crate::domain::binding::Binding)).
 //!
 //! A [`Vault`] stands between the store, which keeps sealed values, and everyone who sets or reads them.
 //! It holds the key ([`key`]) and a copy of all bindings, so that a run's environment costs no read.

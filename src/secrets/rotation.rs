@@ -2,7 +2,7 @@
 //!
 //! The new key is written beside the old one (`secret-key.new`), then the store replaces all sealed values
 //! in one change, then the new file takes the old one's name. Wherever a kill ends this, one of the two
-//! files opens every secret, and [`recover`](super::opening::recover) makes it the key.
+//! files opens every secret, and [`recover`] makes it the key.
 
 use super::{
     key::{self, Key, KeySource},

@@ -1,8 +1,8 @@
 //! Tasks from a file: `tasks.json` (or `tasks.jsonc`) in the handlers' folder declares tasks, and the
 //! server makes the tasks that there are like them.
 //!
-//! The file is looked at every second ([`find`]). A text that stands still for two looks is read by the
-//! rules of the API's bodies ([`read`]), compared with the tasks that there are ([`plan`], a pure
+//! The file is looked at every second ([`mod@find`]). A text that stands still for two looks is read by the
+//! rules of the API's bodies ([`mod@read`]), compared with the tasks that there are ([`plan`], a pure
 //! function), and the difference is carried out through the scheduler, one durable change after the
 //! other ([`apply`]). A mistake anywhere in the text leaves every task as it is.
 //!

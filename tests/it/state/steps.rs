@@ -39,8 +39,11 @@ fn a_finished_step_is_handed_back_to_the_next_attempt_and_one_that_threw_runs_ag
         last["result"],
         json!({ "first": { "at": "1970-01-01T00:00:00.000Z" }, "a": 1, "b": null, "third": 3, "ran": ["third"] })
     );
+    // Steps that run side by side are recorded in either order.
+    let mut steps = told(&last);
+    steps.as_array_mut().expect("a list")[1..3].sort_by_key(ToString::to_string);
     assert_eq!(
-        told(&last),
+        steps,
         json!([
             ["first", "completed", 1],
             ["a", "completed", 1],
