@@ -1,11 +1,11 @@
 //! Mask: replaces the values of secrets in texts that are kept, shown or logged.
 //!
-//! A value is found as it is, as JSON escapes it and with only its control characters and backslashes
-//! escaped, as the console shows it in quotes. Of a value of several lines each line is found as well,
+//! A value is found as it is, as JSON escapes it and as the console shows it in quotes, also when that was
+//! done several times. Of a value of several lines each line is found as well,
 //! because the console breaks such values. A long value is found although only its beginning is there.
 //!
 //! Misuse to avoid: cutting a text before its mask. Where a runner has cut it already, the beginning of a
-//! value is found at the cut: before the mark of a cut (`…`) and, with [`Mask::apply_to_cut`], at the end.
+//! value is found at the cut: before the mark of a cut (`…`, or the console's `... 5 more characters`) and, with [`Mask::apply_to_cut`], at the end.
 
 use serde_json::{Map, Value};
 
@@ -15,6 +15,8 @@ const SHORTEST: usize = 6;
 const TELLING: usize = 32;
 /// Marks of cuts that are looked at in one text.
 const MOST_MARKS: usize = 256;
+/// A text is escaped at most so often: JSON in JSON, shown by the console.
+const ESCAPED: usize = 3;
 /// The fewest characters of a value that are replaced at the cut of a text.
 const AT_CUT: usize = 3;
 
@@ -53,16 +55,13 @@ impl Mask {
         if text.chars().count() < SHORTEST {
             return;
         }
-        let json = Value::from(text).to_string();
-        let json = &json[1..json.len() - 1];
-        let quoted = json.replace("\\\"", "\"");
-        for text in [text, json, &quoted] {
+        for text in forms_of(text) {
             let label = format!("[secret {name}]");
             if self.forms.iter().any(|form| form.text == text && form.label == label) {
                 continue;
             }
             let head = text.char_indices().nth(TELLING).map_or(text.len(), |(at, _)| at);
-            self.forms.push(Form { text: text.to_owned(), head, label });
+            self.forms.push(Form { text, head, label });
         }
     }
 
@@ -113,8 +112,8 @@ impl Mask {
 
     fn replace(&self, text: String, cut: bool) -> String {
         let mut ranges = self.find(&text);
-        let ends =
-            text.match_indices('…').take(MOST_MARKS).map(|(at, _)| at).chain(cut.then_some(text.len()));
+        let marks = text.match_indices('…').map(|(at, _)| at).take(MOST_MARKS);
+        let ends = marks.chain(cuts_of_console(&text).take(MOST_MARKS)).chain(cut.then_some(text.len()));
         ranges.extend(ends.filter_map(|end| self.find_before(&text[..end])));
         if ranges.is_empty() {
             return text;
@@ -165,6 +164,37 @@ impl Mask {
     }
 }
 
+/// A text as it is and as it is escaped up to [`ESCAPED`] times: as JSON, and as the console in quotes,
+/// which keeps `"` and writes a control character as `\u0000` or `\x00`.
+fn forms_of(text: &str) -> Vec<String> {
+    let mut forms = vec![text.to_owned()];
+    let mut last = 0;
+    for _ in 0..ESCAPED {
+        let end = forms.len();
+        for index in last..end {
+            let json = Value::from(forms[index].as_str()).to_string();
+            let json = json[1..json.len() - 1].to_owned();
+            let quoted = json.replace("\\\"", "\"");
+            for form in [quoted.replace("\\u00", "\\x"), quoted, json] {
+                if !forms.contains(&form) {
+                    forms.push(form);
+                }
+            }
+        }
+        last = end;
+    }
+    forms
+}
+
+/// The places where the console has cut a quoted text: `'abc'... 5 more characters`.
+fn cuts_of_console(text: &str) -> impl Iterator<Item = usize> {
+    text.match_indices("... ").filter_map(|(at, mark)| {
+        let counted = text[at + mark.len()..].starts_with(|c: char| c.is_ascii_digit());
+        let quoted = text[..at].ends_with(['"', '\'', '`']);
+        (counted && quoted).then(|| at - 1)
+    })
+}
+
 /// Bytes at the beginning that two texts have in common, whole characters only.
 fn common_prefix(a: &str, b: &str) -> usize {
     let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
@@ -190,6 +220,11 @@ mod tests {
             ("x s3cret\"v\\alue\n2 y", "x [secret A] y"),
             (r#"{"k":"s3cret\"v\\alue\n2"}"#, r#"{"k":"[secret A]"}"#),
             (r#"{ k: 's3cret"v\\alue\n2' }"#, "{ k: '[secret A]' }"),
+            // The console shows JSON that has the value: as a property, and in other JSON.
+            (r#"{ body: '{"k":"s3cret\\"v\\\\alue\\n2"}' }"#, r#"{ body: '{"k":"[secret A]"}' }"#),
+            (r#"{"j":"{\"k\":\"s3cret\\\"v\\\\alue\\n2\"}"}"#, r#"{"j":"{\"k\":\"[secret A]\"}"}"#),
+            (r#"{ s: "xxx123456"... 5 more characters }"#, r#"{ s: "xxx[secret B]"... 5 more characters }"#),
+            (r#"{ s: "xxx123456"... and so on }"#, r#"{ s: "xxx123456"... and so on }"#),
             ("1234567812345678", "[secret B][secret B]"),
             ("short 1234567", "short 1234567"),
         ] {

@@ -28,7 +28,8 @@ impl Leftovers {
         let runners = server.runners().len();
         Self {
             runners,
-            zombies: server.children().len() - runners,
+            // A runner may end between the two counts.
+            zombies: server.children().len().saturating_sub(runners),
             threads: count(&process.join("task"), name),
             descriptors: count(&process.join("fd"), target),
         }
