@@ -9,6 +9,7 @@ use std::{
 use anyhow::ensure;
 use clap::{Args, Subcommand};
 use isochron::{
+    app,
     backup::file,
     clock::{Clock, SystemClock},
     config::Config,
@@ -108,6 +109,8 @@ fn export(config: &Config, path: &Path) -> anyhow::Result<()> {
 }
 
 fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
+    // Parameters, output and results are for the owner only.
+    app::make_data_directory(config)?;
     with_store(config, async |store: &dyn Store| {
         let counts = file::import(store, path).await?;
         say_line(&format!("imported {counts} into {}", config.store.path.display()));

@@ -2,7 +2,8 @@
 
 use strsim::damerau_levenshtein;
 
-/// The nearest of `known`, if a slip of the fingers away from `word`.
+/// The nearest of `known`, if a slip of the fingers away from `word`; never `word` itself, which may be known
+/// and yet not load.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let distance = |name: &str| {
@@ -14,6 +15,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let most = 1 + word.chars().count() / 4;
     known
         .into_iter()
+        .filter(|name| *name != word)
         .map(|name| (distance(name), name))
         .filter(|(far, _)| *far <= most)
         .min()

@@ -27,7 +27,7 @@ use crate::{
 
 /// Requests that may be open at a time: those that wait for a head, and responses with a body that
 /// has not been read to its end.
-const MOST_OPEN: usize = 64;
+const MOST_OPEN: usize = 256;
 /// Bytes of the bodies of all requests of a run together.
 const UPLOAD_BYTES: usize = 64 * 1024 * 1024;
 

@@ -50,6 +50,10 @@ fn a_store_is_exported_and_imported_into_an_empty_one_where_the_server_goes_on()
     let imported = server.home.run(&["store", "import", "copy"]);
     assert_eq!(imported.code(), Some(0), "{imported:?}");
     assert!(imported.out().contains("3 tasks, 3 executions"), "{imported:?}");
+    let fresh = server.home.run(&["store", "import", "copy", "--data", "new"]);
+    assert_eq!(fresh.code(), Some(0), "{fresh:?}");
+    let mode = fs::metadata(server.home.path().join("new")).expect("the folder").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "records are for the owner only");
     let again = server.home.run(&["store", "export", "again"]);
     assert_eq!(again.code(), Some(0), "{again:?}");
     let records = |name: &str| {
