@@ -6,7 +6,7 @@ use super::{
     Config, ConfigError, Setting,
     value::{NET_RULES, Raw},
 };
-use crate::domain::{draft::handler_name, network::Grant};
+use crate::domain::{access::pattern::Pattern, network::Grant};
 
 /// The values of `grants.<handler>.net`.
 pub(super) const GRANTED_NET: &str = "false (no requests), or a list as that of `net.allow`";
@@ -18,15 +18,14 @@ pub(super) fn apply(
     granted: &DeValue<'_>,
     setting: Setting,
 ) -> Result<(), ConfigError> {
-    let name = handlers.strip_suffix("/*").unwrap_or(handlers);
-    if handlers != "*" && handler_name(name).is_err() {
+    let Ok(handlers) = handlers.parse::<Pattern>() else {
         let shown = Raw::Toml(granted);
         return Err(refuse(
             setting,
             &shown,
             "the name of a handler, or of a folder of handlers with /* at its end",
         ));
-    }
+    };
     let DeValue::Table(rights) = granted else {
         return Err(refuse(setting, &Raw::Toml(granted), "a table with net"));
     };
@@ -46,7 +45,7 @@ pub(super) fn apply(
             })?,
             _ => return Err(refuse(setting, &raw, GRANTED_NET)),
         };
-        config.net.grants.push(Grant { handlers: handlers.to_owned(), net });
+        config.net.grants.push(Grant { handlers: handlers.clone(), net });
     }
     Ok(())
 }

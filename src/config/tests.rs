@@ -456,8 +456,8 @@ fn grants_narrow_the_net_for_single_handlers() {
         "[grants.backup]\nnet = false\n[grants]\n\"reports/*\".net = [\"api.example.com\"]\n[net]\ndeny = ['10.0.0.0/8']\n",
     )
     .expect("it loads");
-    let names: Vec<_> = config.net.grants.iter().map(|g| (g.handlers.as_str(), g.net.len())).collect();
-    assert_eq!(names, [("backup", 0), ("reports/*", 1)]);
+    let names: Vec<_> = config.net.grants.iter().map(|g| (g.handlers.to_string(), g.net.len())).collect();
+    assert_eq!(names, [("backup".to_owned(), 0), ("reports/*".to_owned(), 1)]);
     assert_eq!(config.net.deny.len(), 1);
 }
 

@@ -22,6 +22,13 @@ impl Pattern {
         }
     }
 
+    /// Orders patterns that match the same handler: the deeper folder is more exact, a handler's name is most
+    /// exact.
+    #[must_use]
+    pub fn exactness(&self) -> usize {
+        self.0.strip_suffix('*').map_or(usize::MAX, str::len)
+    }
+
     /// Whether the pattern stands for every handler of `other`.
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{AddressClass, NetRule, classify};
+use crate::domain::access::pattern::Pattern;
 
 /// Ports of other protocols, whose servers may take a request for commands (Fetch standard, "bad
 /// port"). Sorted.
@@ -27,29 +28,18 @@ pub struct NetPolicy {
 /// A row of `grants`.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// The name of a handler, or a folder with `/*` at its end.
-    pub handlers: String,
+    /// The handlers.
+    pub handlers: Pattern,
     /// The hosts and addresses that they may reach; empty for none.
     pub net: Vec<NetRule>,
-}
-
-impl Grant {
-    /// How well it fits a handler: `None` not at all, else the length of the pattern; a name of its
-    /// own fits best.
-    fn fit(&self, handler: &str) -> Option<usize> {
-        match self.handlers.strip_suffix('*') {
-            Some(folder) => handler.starts_with(folder).then_some(folder.len()),
-            None => (handler == self.handlers).then_some(usize::MAX),
-        }
-    }
 }
 
 impl NetPolicy {
     /// The rules for the requests of a handler: of several grants the most exact one counts.
     #[must_use]
     pub fn reach_of(&self, handler: &str) -> Reach {
-        let fits = self.grants.iter().filter_map(|grant| Some((grant.fit(handler)?, grant)));
-        let grant = fits.max_by_key(|(fit, _)| *fit).map(|(_, grant)| grant.clone());
+        let fits = self.grants.iter().filter(|grant| grant.handlers.matches(handler));
+        let grant = fits.max_by_key(|grant| grant.handlers.exactness()).cloned();
         Reach { allow: self.allow.clone(), deny: self.deny.clone(), grant }
     }
 }
@@ -73,7 +63,7 @@ impl Reach {
         }
         match &self.grant {
             Some(grant) if grant.net.is_empty() => Err(format!(
-                "{host}:{port} is refused: the server's grants.{:?}.net is false, so this handler makes no requests",
+                "{host}:{port} is refused: the server's grants.\"{}\".net is false, so this handler makes no requests",
                 grant.handlers
             )),
             Some(grant) if !grant.net.iter().any(|r| r.is_of_addresses() || r.names_host(host, port)) => {
@@ -122,7 +112,7 @@ fn refuse_class(shown: &str, host: &str, class: AddressClass) -> String {
 
 fn refuse_beyond(grant: &Grant, target: &str, port: u16) -> String {
     format!(
-        "{target}:{port} is refused: it is not in the server's grants.{:?}.net, the list of this handler",
+        "{target}:{port} is refused: it is not in the server's grants.\"{}\".net, the list of this handler",
         grant.handlers
     )
 }

@@ -148,9 +148,12 @@ fn a_refusal_names_the_address_and_the_setting() {
         allow: rules(&["10.1.0.0/16", "inside.example"]),
         deny: rules(&["10.1.2.0/24", "*.evil.example"]),
         grants: vec![
-            Grant { handlers: "quiet".to_owned(), net: Vec::new() },
-            Grant { handlers: "reports/*".to_owned(), net: rules(&["api.example", "10.1.0.0/16"]) },
-            Grant { handlers: "reports/free".to_owned(), net: rules(&["*.example"]) },
+            Grant { handlers: "quiet".parse().expect("a pattern"), net: Vec::new() },
+            Grant {
+                handlers: "reports/*".parse().expect("a pattern"),
+                net: rules(&["api.example", "10.1.0.0/16"]),
+            },
+            Grant { handlers: "reports/free".parse().expect("a pattern"), net: rules(&["*.example"]) },
         ],
     };
     let any = policy.reach_of("any");
@@ -182,8 +185,8 @@ fn a_refusal_names_the_address_and_the_setting() {
 fn the_most_exact_grant_counts_and_only_narrows() {
     let policy = NetPolicy {
         grants: vec![
-            Grant { handlers: "a/*".to_owned(), net: Vec::new() },
-            Grant { handlers: "a/b".to_owned(), net: rules(&["one.example", "10.0.0.0/8"]) },
+            Grant { handlers: "a/*".parse().expect("a pattern"), net: Vec::new() },
+            Grant { handlers: "a/b".parse().expect("a pattern"), net: rules(&["one.example", "10.0.0.0/8"]) },
         ],
         ..NetPolicy::default()
     };

@@ -104,7 +104,9 @@ async fn a_name_is_resolved_once_and_a_later_answer_changes_nothing() {
 async fn a_grant_of_false_lets_nothing_out() {
     let server = Server::answering(ok("it")).await;
     let mut policy = NetPolicy { allow: vec!["127.0.0.1".parse().expect("a rule")], ..NetPolicy::default() };
-    policy.grants.push(crate::domain::network::Grant { handlers: "h".to_owned(), net: Vec::new() });
+    policy
+        .grants
+        .push(crate::domain::network::Grant { handlers: "h".parse().expect("a pattern"), net: Vec::new() });
     let client = Client::new(policy, LIMITS);
     let failure = failure(&client, get(&server.url("/"))).await;
     assert!(failure.message.contains("grants.\"h\".net is false"), "{failure:?}");
