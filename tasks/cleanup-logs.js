@@ -10,7 +10,12 @@
  */
 const system = require('isochron:system');
 
-module.exports = async ({ olderThan = 30, dryRun = false } = {}) => {
+module.exports = async ({ olderThan = 30, dryRun = false, ...others } = {}) => {
+  // A slip such as dryrun must not remove anything.
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    return { success: false, error: `${unknown} is no parameter; there are olderThan and dryRun` };
+  }
   if (typeof olderThan !== 'number' || !(olderThan >= 0)) {
     return { success: false, error: `olderThan must be a number of days, 0 or more, not ${olderThan}` };
   }

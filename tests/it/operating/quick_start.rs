@@ -137,3 +137,14 @@ fn old_history_is_cleaned_up_and_a_dry_run_only_counts() {
     assert_eq!(left.len(), 1, "a run in progress was removed: {left:?}");
     assert_eq!(left[0]["id"], wet["id"]);
 }
+
+#[test]
+fn a_cleanup_with_a_parameter_that_is_none_removes_nothing() {
+    let server = Options::default().with_shipped_handlers().start();
+    let body = json!({
+        "name": "cleanup", "description": "", "handler": "cleanup-logs", "schedule": "@daily",
+        "recurring": true, "params": { "olderThan": 0, "dryrun": true }
+    });
+    let id = server.create(&body);
+    assert_eq!(server.run(&id)["error"], "dryrun is no parameter; there are olderThan and dryRun");
+}
