@@ -9,6 +9,7 @@
 //! record of one attempt).
 
 pub mod access;
+pub mod alerts;
 pub mod binding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod chance;
