@@ -1,7 +1,7 @@
-//! Access: a token gives a request its [`Caller`], and a route asks for a role.
+//! Access: a token gives a request its [`Caller`], and a route names the role that it needs.
 //!
-//! Everything below `/admin` needs the token, whether there is a route or not, so that a
-//! stranger does not learn which routes and ids exist. A route of [`Role::Admin`] also checks for
+//! Everything below `/admin` needs a token, whether there is a route or not, so that a
+//! stranger does not learn which routes and ids exist. A route that needs a role also checks for
 //! itself that there is a caller: a route outside `/admin` is not open by mistake.
 
 use axum::{
@@ -12,20 +12,53 @@ use axum::{
 };
 
 use super::{error::ApiError, request::RequestInfo, state::Shared};
-use crate::scheduler::Actor;
+use crate::{
+    domain::{
+        access::{Grant, Role},
+        ids::TaskId,
+    },
+    scheduler::Actor,
+    store::StoreError,
+};
 
-/// The role that a route asks for.
+/// The least that a request must show for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// No token is needed.
+pub(super) enum Need {
+    /// No token.
     Anyone,
-    /// The admin token is needed.
-    Admin,
+    /// A token with this role, or one above it.
+    Role(Role),
 }
 
-/// The actor of a request, for handlers that change something.
+impl From<Role> for Need {
+    fn from(role: Role) -> Self {
+        Self::Role(role)
+    }
+}
+
+/// The actor of a request, and the rights of its token.
 #[derive(Debug, Clone)]
-pub(super) struct Caller(pub(super) Actor);
+pub(super) struct Caller {
+    /// For the audit of a change.
+    pub(super) actor: Actor,
+    /// The rights.
+    pub(super) grant: Grant,
+}
+
+impl Caller {
+    /// Refuses a task of another handler than those of the token, as if there were no such task.
+    /// A token without handlers costs no read.
+    ///
+    /// # Errors
+    /// 404 `Task not found`; an error of the store.
+    pub(super) async fn ensure_covers(&self, api: &Shared, id: TaskId) -> Result<(), ApiError> {
+        if self.grant.handlers.is_none() {
+            return Ok(());
+        }
+        let task = api.store.task(id).await?.ok_or(StoreError::NotFound)?;
+        if self.grant.covers(&task.definition.handler) { Ok(()) } else { Err(StoreError::NotFound.into()) }
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
@@ -45,7 +78,7 @@ pub(super) async fn guard(State(api): State<Shared>, mut request: Request, next:
         return error.into_response();
     }
     if let Some(info) = request.extensions().get::<RequestInfo>() {
-        let caller = Caller(info.actor());
+        let caller = Caller { actor: info.actor(), grant: Grant::admin() };
         request.extensions_mut().insert(caller);
     }
     next.run(request).await
@@ -64,7 +97,16 @@ fn check_token(api: &Shared, request: &Request) -> Result<(), ApiError> {
     if api.token.accepts(token) { Ok(()) } else { Err(ApiError::unauthorized("The token is not known")) }
 }
 
-/// Refuses requests without a known token.
-pub(super) async fn require_caller(_caller: Caller, request: Request, next: Next) -> Response {
-    next.run(request).await
+/// Refuses requests without a known token, and those whose token has a lower role.
+pub(super) async fn require_role(
+    State(needed): State<Role>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Response {
+    if caller.grant.allows(needed) {
+        next.run(request).await
+    } else {
+        ApiError::role_too_low(needed, caller.grant.role).into_response()
+    }
 }

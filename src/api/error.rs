@@ -8,7 +8,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    domain::{binding::Rejected, draft::Problem, step::Refused},
+    domain::{access::Role, binding::Rejected, draft::Problem, step::Refused},
     scheduler::ControlError,
     secrets::VaultError,
     store::{StateError, StoreError},
@@ -46,6 +46,12 @@ impl ApiError {
 
     pub(super) fn no_token() -> Self {
         Self::unauthorized("A token is needed: send the header Authorization: Bearer <token>")
+    }
+
+    /// 403 that names the role that the route needs.
+    pub(super) fn role_too_low(needed: Role, own: Role) -> Self {
+        let message = format!("The role {} is needed; the token has the role {}", needed.name(), own.name());
+        Self::new(StatusCode::FORBIDDEN, message)
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {

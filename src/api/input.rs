@@ -9,7 +9,7 @@ use axum::{
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
-use super::{error::ApiError, json::Strict};
+use super::{auth::Caller, error::ApiError, json::Strict, state::Shared};
 use crate::{
     domain::{
         draft::{MOST_PROBLEMS, Problem, Problems},
@@ -207,30 +207,33 @@ impl Fields {
     }
 }
 
-/// The task that a path names.
+/// The task that a path names; one that the token may see.
 pub(super) struct TaskPath(pub(super) TaskId);
 
-/// The task and the execution that a path names.
+/// The task, which the token may see, and the execution that a path names.
 pub(super) struct ExecutionPath(pub(super) TaskId, pub(super) ExecutionId);
 
-impl<S: Send + Sync> FromRequestParts<S> for TaskPath {
+impl FromRequestParts<Shared> for TaskPath {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
         let Path(id) = Path::<String>::from_request_parts(parts, state).await.map_err(|e| unreadable(&e))?;
         // A text that can be no id names no task.
-        id.parse().map(Self).map_err(|_| ApiError::not_found("Task not found"))
+        let id = id.parse().map_err(|_| ApiError::not_found("Task not found"))?;
+        ensure_covered(parts, state, id).await?;
+        Ok(Self(id))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for ExecutionPath {
+impl FromRequestParts<Shared> for ExecutionPath {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
         let Path((task, execution)) =
             Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|e| unreadable(&e))?;
         let task = task.parse().map_err(|_| ApiError::not_found("Task not found"))?;
         let execution = execution.parse().map_err(|_| ApiError::not_found("Execution not found"))?;
+        ensure_covered(parts, state, task).await?;
         Ok(Self(task, execution))
     }
 }
@@ -241,21 +244,23 @@ pub(super) struct OwnerPath(pub(super) Owner);
 /// The owner and the key of an entry that a path names.
 pub(super) struct EntryPath(pub(super) Owner, pub(super) String);
 
-impl<S: Send + Sync> FromRequestParts<S> for OwnerPath {
+impl FromRequestParts<Shared> for OwnerPath {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
         let Path(named) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
             .map_err(|e| unreadable(&e))?;
-        owner_of(&named).map(Self)
+        let owner = owner_of(&named)?;
+        ensure_owned(parts, state, owner).await?;
+        Ok(Self(owner))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for EntryPath {
+impl FromRequestParts<Shared> for EntryPath {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
         let Path(named) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
             .map_err(|e| unreadable(&e))?;
@@ -264,7 +269,24 @@ impl<S: Send + Sync> FromRequestParts<S> for EntryPath {
         if !(1..=LONGEST_KEY).contains(&key.len()) {
             return Err(ApiError::bad_request(format!("A key has 1 to {LONGEST_KEY} bytes")));
         }
-        Ok(Self(owner_of(&named)?, key))
+        let owner = owner_of(&named)?;
+        ensure_owned(parts, state, owner).await?;
+        Ok(Self(owner, key))
+    }
+}
+
+/// Refuses a task that the token of the request may not see.
+async fn ensure_covered(parts: &Parts, api: &Shared, task: TaskId) -> Result<(), ApiError> {
+    match parts.extensions.get::<Caller>() {
+        Some(caller) => caller.ensure_covers(api, task).await,
+        None => Ok(()),
+    }
+}
+
+async fn ensure_owned(parts: &Parts, api: &Shared, owner: Owner) -> Result<(), ApiError> {
+    match owner {
+        Owner::Task(task) => ensure_covered(parts, api, task).await,
+        Owner::Shared => Ok(()),
     }
 }
 

@@ -30,7 +30,7 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 
 use self::{
-    auth::Role::{self, Admin, Anyone},
+    auth::Need::{self, Anyone},
     error::ApiError,
     routes::{actions, executions, handlers, health, kv, schedule, secrets, tasks},
     state::Shared,
@@ -39,7 +39,10 @@ pub use self::{
     state::{Api, Readiness, RunnersReady},
     token::Token,
 };
-use crate::domain::panic::text_of;
+use crate::domain::{
+    access::Role::{Admin, Editor, Operator, Viewer},
+    panic::text_of,
+};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -52,37 +55,37 @@ const DELETE: MethodFilter = MethodFilter::DELETE;
 #[rustfmt::skip]
 fn every_route() -> Vec<Route> {
     vec![
-        row(GET, "/admin/scheduler", Admin, tasks::list, "list tasks"),
-        row(POST, "/admin/scheduler", Admin, tasks::create, "create a task; 201 with `Location`"),
-        row(GET, "/admin/scheduler/{id}", Admin, tasks::read, "a task and its newest 5 executions"),
-        row(PUT, "/admin/scheduler/{id}", Admin, tasks::update, "change the fields that the body has"),
-        row(PATCH, "/admin/scheduler/{id}", Admin, tasks::update, "the same as `PUT`"),
-        row(DELETE, "/admin/scheduler/{id}", Admin, tasks::delete, "delete the task and its history, after a cancel"),
-        row(POST, "/admin/scheduler/{id}/actions/run", Admin, actions::run, "run the task now"),
-        row(POST, "/admin/scheduler/{id}/actions/pause", Admin, actions::pause, "no more runs by schedule; a run in progress goes on"),
-        row(POST, "/admin/scheduler/{id}/actions/resume", Admin, actions::resume, "end a pause, or start again a task that `onExhausted` has stopped"),
-        row(POST, "/admin/scheduler/{id}/actions/reset-retries", Admin, actions::reset_retries, "set the count of failures to 0; `failed` becomes `active`"),
-        row(POST, "/admin/scheduler/{id}/actions/cancel", Admin, actions::cancel, "end the runs in progress; answers when they have ended"),
-        row(GET, "/admin/scheduler/{id}/executions", Admin, executions::list, "the history, newest first"),
-        row(GET, "/admin/scheduler/{id}/executions/{execution}", Admin, executions::read, "one execution with its whole output"),
-        row(GET, "/admin/scheduler/{id}/kv", Admin, kv::list, "the entries that the task keeps, by key"),
-        row(GET, "/admin/scheduler/{id}/kv/{*key}", Admin, kv::read, "one entry"),
-        row(PUT, "/admin/scheduler/{id}/kv/{*key}", Admin, kv::write, "set an entry"),
-        row(DELETE, "/admin/scheduler/{id}/kv/{*key}", Admin, kv::delete, "delete an entry"),
-        row(GET, "/admin/kv", Admin, kv::list, "the entries that all tasks share"),
-        row(GET, "/admin/kv/{*key}", Admin, kv::read, "one of them"),
-        row(PUT, "/admin/kv/{*key}", Admin, kv::write, "set one"),
-        row(DELETE, "/admin/kv/{*key}", Admin, kv::delete, "delete one"),
-        row(GET, "/admin/handlers", Admin, handlers::list, "the handlers, each with the reason if it does not load"),
+        row(GET, "/admin/scheduler", Viewer, tasks::list, "list tasks"),
+        row(POST, "/admin/scheduler", Editor, tasks::create, "create a task; 201 with `Location`"),
+        row(GET, "/admin/scheduler/{id}", Viewer, tasks::read, "a task and its newest 5 executions"),
+        row(PUT, "/admin/scheduler/{id}", Editor, tasks::update, "change the fields that the body has"),
+        row(PATCH, "/admin/scheduler/{id}", Editor, tasks::update, "the same as `PUT`"),
+        row(DELETE, "/admin/scheduler/{id}", Editor, tasks::delete, "delete the task and its history, after a cancel"),
+        row(POST, "/admin/scheduler/{id}/actions/run", Operator, actions::run, "run the task now"),
+        row(POST, "/admin/scheduler/{id}/actions/pause", Operator, actions::pause, "no more runs by schedule; a run in progress goes on"),
+        row(POST, "/admin/scheduler/{id}/actions/resume", Operator, actions::resume, "end a pause, or start again a task that `onExhausted` has stopped"),
+        row(POST, "/admin/scheduler/{id}/actions/reset-retries", Operator, actions::reset_retries, "set the count of failures to 0; `failed` becomes `active`"),
+        row(POST, "/admin/scheduler/{id}/actions/cancel", Operator, actions::cancel, "end the runs in progress; answers when they have ended"),
+        row(GET, "/admin/scheduler/{id}/executions", Viewer, executions::list, "the history, newest first"),
+        row(GET, "/admin/scheduler/{id}/executions/{execution}", Viewer, executions::read, "one execution with its whole output"),
+        row(GET, "/admin/scheduler/{id}/kv", Editor, kv::list, "the entries that the task keeps, by key"),
+        row(GET, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::read, "one entry"),
+        row(PUT, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::write, "set an entry"),
+        row(DELETE, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::delete, "delete an entry"),
+        row(GET, "/admin/kv", Editor, kv::list, "the entries that all tasks share"),
+        row(GET, "/admin/kv/{*key}", Editor, kv::read, "one of them"),
+        row(PUT, "/admin/kv/{*key}", Editor, kv::write, "set one"),
+        row(DELETE, "/admin/kv/{*key}", Editor, kv::delete, "delete one"),
+        row(GET, "/admin/handlers", Viewer, handlers::list, "the handlers, each with the reason if it does not load"),
         row(GET, "/admin/secrets", Admin, secrets::list_secrets, "the secrets, without their values"),
         row(GET, "/admin/secrets/{name}", Admin, secrets::read_secret, "one secret, without its value"),
         row(PUT, "/admin/secrets/{name}", Admin, secrets::set_secret, "set a secret; 201 if it is new"),
         row(DELETE, "/admin/secrets/{name}", Admin, secrets::delete_secret, "delete the secret"),
-        row(GET, "/admin/variables", Admin, secrets::list_variables, "the variables"),
-        row(GET, "/admin/variables/{name}", Admin, secrets::read_variable, "one variable"),
-        row(PUT, "/admin/variables/{name}", Admin, secrets::set_variable, "set a variable; 201 if it is new"),
-        row(DELETE, "/admin/variables/{name}", Admin, secrets::delete_variable, "delete the variable"),
-        row(GET, "/admin/schedule/preview", Admin, schedule::preview, "the next times of a schedule"),
+        row(GET, "/admin/variables", Editor, secrets::list_variables, "the variables"),
+        row(GET, "/admin/variables/{name}", Editor, secrets::read_variable, "one variable"),
+        row(PUT, "/admin/variables/{name}", Editor, secrets::set_variable, "set a variable; 201 if it is new"),
+        row(DELETE, "/admin/variables/{name}", Editor, secrets::delete_variable, "delete the variable"),
+        row(GET, "/admin/schedule/preview", Viewer, schedule::preview, "the next times of a schedule"),
         row(GET, "/health", Anyone, health::health, "200 while the process is up"),
         row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),
     ]
@@ -91,7 +94,7 @@ fn every_route() -> Vec<Route> {
 struct Route {
     method: MethodFilter,
     path: &'static str,
-    role: Role,
+    need: Need,
     handler: MethodRouter<Shared, Infallible>,
     doc: &'static str,
 }
@@ -99,23 +102,25 @@ struct Route {
 fn row<H: Handler<T, Shared>, T: 'static>(
     method: MethodFilter,
     path: &'static str,
-    role: Role,
+    need: impl Into<Need>,
     handler: H,
     doc: &'static str,
 ) -> Route {
-    Route { method, path, role, handler: on(method, handler), doc }
+    Route { method, path, need: need.into(), handler: on(method, handler), doc }
 }
 
 /// The API.
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let routes =
-        every_route().into_iter().fold(Router::new(), |router, Route { path, role, handler, .. }| {
+        every_route().into_iter().fold(Router::new(), |router, Route { path, need, handler, .. }| {
             router.route(
                 path,
-                match role {
+                match need {
                     Anyone => handler,
-                    Admin => handler.route_layer(middleware::from_fn(auth::require_caller)),
+                    Need::Role(role) => {
+                        handler.route_layer(middleware::from_fn_with_state(role, auth::require_role))
+                    }
                 },
             )
         });
@@ -134,11 +139,15 @@ pub fn router(api: Api) -> Router {
 #[must_use]
 pub fn reference() -> String {
     let methods = [(GET, "GET"), (POST, "POST"), (PUT, "PUT"), (PATCH, "PATCH"), (DELETE, "DELETE")];
-    let rows = every_route().into_iter().map(|Route { method, path, doc, .. }| {
+    let rows = every_route().into_iter().map(|Route { method, path, need, doc, .. }| {
         let name = methods.iter().find(|(known, _)| *known == method).map_or("", |(_, name)| name);
-        format!("| `{name} {path}` | {doc} |\n")
+        let role = match need {
+            Anyone => "–",
+            Need::Role(role) => role.name(),
+        };
+        format!("| `{name} {path}` | {role} | {doc} |\n")
     });
-    std::iter::once("| route | |\n|---|---|\n".to_owned()).chain(rows).collect()
+    std::iter::once("| route | role | |\n|---|---|---|\n".to_owned()).chain(rows).collect()
 }
 
 async fn no_route(uri: Uri) -> ApiError {

@@ -54,7 +54,7 @@ pub(in crate::api) struct Cancelled {
 pub(in crate::api) async fn run(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(actor): Caller,
+    Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
     mut fields: Fields,
     OptionalBody(body): OptionalBody,
@@ -81,7 +81,7 @@ pub(in crate::api) async fn run(
 pub(in crate::api) async fn pause(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(actor): Caller,
+    Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
     body: OptionalBody,
@@ -93,7 +93,7 @@ pub(in crate::api) async fn pause(
 pub(in crate::api) async fn resume(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(actor): Caller,
+    Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
     body: OptionalBody,
@@ -105,7 +105,7 @@ pub(in crate::api) async fn resume(
 pub(in crate::api) async fn reset_retries(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(actor): Caller,
+    Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
     body: OptionalBody,
@@ -118,7 +118,7 @@ pub(in crate::api) async fn reset_retries(
 pub(in crate::api) async fn cancel(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(actor): Caller,
+    Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
     body: OptionalBody,

@@ -106,7 +106,7 @@ pub(in crate::api) async fn read(
 pub(in crate::api) async fn write(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(_): Caller,
+    _: Caller,
     EntryPath(owner, key): EntryPath,
     fields: Fields,
     Body(body): Body,
@@ -127,7 +127,7 @@ pub(in crate::api) async fn write(
 pub(in crate::api) async fn delete(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(_): Caller,
+    _: Caller,
     EntryPath(owner, key): EntryPath,
     mut fields: Fields,
 ) -> Result<Json<Deleted>, ApiError> {

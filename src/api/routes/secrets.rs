@@ -117,7 +117,7 @@ macro_rules! functions {
         pub(in crate::api) async fn $set(
             State(api): State<Shared>,
             info: RequestInfo,
-            Caller(_): Caller,
+            _: Caller,
             NamePath(name): NamePath,
             fields: Fields,
             Body(body): Body,
@@ -129,7 +129,7 @@ macro_rules! functions {
         pub(in crate::api) async fn $delete(
             State(api): State<Shared>,
             info: RequestInfo,
-            Caller(_): Caller,
+            _: Caller,
             NamePath(name): NamePath,
             fields: Fields,
         ) -> Result<Response, ApiError> {

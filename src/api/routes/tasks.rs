@@ -101,7 +101,7 @@ pub(in crate::api) async fn list(
 pub(in crate::api) async fn create(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(actor): Caller,
+    Caller { actor, .. }: Caller,
     fields: Fields,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
@@ -138,7 +138,7 @@ pub(in crate::api) async fn read(
 pub(in crate::api) async fn update(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(actor): Caller,
+    Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
     Body(body): Body,
@@ -166,7 +166,7 @@ pub(in crate::api) async fn update(
 pub(in crate::api) async fn delete(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller(actor): Caller,
+    Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
 ) -> Result<Json<Deleted>, ApiError> {
