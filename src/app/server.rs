@@ -91,7 +91,7 @@ impl Server {
         let store = open_store(config)?;
         let (token, token_source) = admin_token(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let events = Events::default();
+        let events = Events::new(store.report().epoch);
         let files = Files::new(&config.tasks);
         let vault = Arc::new(open_vault(config, store.clone()).await?);
         let host_calls = ServerCalls::new(

@@ -1,40 +1,34 @@
-//! Events: the news of tasks, numbered and published to listeners.
+//! Events: the news of tasks and of the server, numbered and published to listeners.
 //!
 //! `domain::step` derives the events of a step; the scheduler adds those of a create, a delete and
-//! stored output. It publishes all of them here, and only here, once the change is durable. Each event gets the next number of a sequence that
-//! starts at 1 with the server.
+//! of progress. They are published here, and only here, once the change is durable. Each event gets
+//! the next number of a sequence that starts at 1 with the server; with the store's count of openings
+//! it is an id that no other event has.
+//!
+//! The newest events are held in a [`ring`], so that a listener who comes back reads on where it was.
+//! An event is held as it is: its [`text`] is made once, when the first listener asks for it.
 //!
 //! Misuse to avoid: publishing before a change is durable; taking the order of two tasks' events
 //! for the order of their commits; taking an event for the truth. An event says which record has
-//! changed, so a listener reads that record again.
+//! changed, so a listener that acts on it reads that record again.
 
-use std::sync::{Arc, Mutex};
+mod ring;
+#[cfg(test)]
+mod tests;
+mod text;
 
-use tokio::sync::broadcast::{self, error::RecvError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use tokio::sync::watch;
+
+use self::ring::Ring;
 use crate::domain::{lock::lock, step::Event};
 
-/// A listener that falls behind by more batches than this misses the oldest ones, and is told so.
-const BACKLOG: usize = 4096;
+/// The name of this server in ids of events.
+const NODE: &str = "a";
 
-/// The events of one change, with consecutive numbers.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    first: u64,
-    events: Arc<[Event]>,
-}
-
-impl Batch {
-    /// The events with their numbers.
-    pub fn numbered(&self) -> impl Iterator<Item = (u64, Event)> {
-        (self.first..).zip(self.events.iter().copied())
-    }
-
-    /// The events.
-    pub fn events(&self) -> impl Iterator<Item = Event> {
-        self.events.iter().copied()
-    }
-}
+/// Events that a listener takes at once, at most: their texts are made while publishers wait.
+const TAKEN: usize = 64;
 
 /// The publisher of events.
 #[derive(Debug, Clone)]
@@ -42,100 +36,182 @@ pub struct Events(Arc<Bus>);
 
 #[derive(Debug)]
 struct Bus {
-    /// The number of the next event. Held while events are sent, so that they arrive in order.
-    next: Mutex<u64>,
-    sender: broadcast::Sender<Batch>,
+    /// How often the store has been opened.
+    epoch: u64,
+    /// Held while events are added, so that they arrive in order.
+    ring: Mutex<Ring>,
+    /// The number of the newest event.
+    newest: watch::Sender<u64>,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self(Arc::new(Bus { next: Mutex::new(1), sender: broadcast::channel(BACKLOG).0 }))
+        Self::new(0)
     }
 }
 
 impl Events {
-    /// Gives the events of one change their numbers and sends them to every listener.
-    pub fn publish(&self, events: Vec<Event>) {
-        if events.is_empty() {
-            return;
+    /// A publisher. `epoch` tells how often the store has been opened: the ids of events begin anew
+    /// with each opening.
+    #[must_use]
+    pub fn new(epoch: u64) -> Self {
+        Self(Arc::new(Bus { epoch, ring: Mutex::default(), newest: watch::channel(0).0 }))
+    }
+
+    /// Gives the events of one change their numbers and tells every listener.
+    pub fn publish(&self, events: impl IntoIterator<Item = Event>) {
+        let mut ring = self.ring();
+        let before = ring.next();
+        events.into_iter().for_each(|event| ring.push(event));
+        let next = ring.next();
+        drop(ring);
+        if next > before {
+            // Never backwards: another publisher may have been faster.
+            self.0.newest.send_if_modified(|newest| {
+                let news = next - 1 > *newest;
+                *newest = (*newest).max(next - 1);
+                news
+            });
         }
-        let mut next = lock(&self.0.next);
-        let first = *next;
-        *next += events.len() as u64;
-        // Without listeners the events are only counted.
-        let _ = self.0.sender.send(Batch { first, events: events.into() });
     }
 
     /// Listens from now on.
     #[must_use]
     pub fn listen(&self) -> Listener {
-        Listener(self.0.sender.subscribe())
+        let newest = self.0.newest.subscribe();
+        Listener { events: self.clone(), next: self.ring().next(), newest }
+    }
+
+    /// Listens to the events after the one with this id; `None` if they are not held any more, or it
+    /// is no id of this server.
+    #[must_use]
+    pub fn listen_after(&self, id: &str) -> Option<Listener> {
+        let (origin, number) = id.rsplit_once('.')?;
+        let next = number.parse::<u64>().ok()?.checked_add(1)?;
+        let newest = self.0.newest.subscribe();
+        let ring = self.ring();
+        let held = origin == self.origin() && (ring.first()..=ring.next()).contains(&next);
+        drop(ring);
+        held.then(|| Listener { events: self.clone(), next, newest })
+    }
+
+    /// The id of the event with a number.
+    #[must_use]
+    pub fn id(&self, number: u64) -> String {
+        format!("{}.{number}", self.origin())
+    }
+
+    fn origin(&self) -> String {
+        format!("{NODE}.{}", self.0.epoch)
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        lock(&self.0.ring)
     }
 }
 
-/// Hears the events that are published after its making.
+/// Hears the events after a certain one, in order.
 #[derive(Debug)]
-pub struct Listener(broadcast::Receiver<Batch>);
+pub struct Listener {
+    events: Events,
+    /// The number of the next event to hear.
+    next: u64,
+    newest: watch::Receiver<u64>,
+}
+
+/// An event that was heard.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its number.
+    pub number: u64,
+    /// The event.
+    pub event: Arc<Event>,
+    /// Its JSON, shared by all listeners.
+    pub text: Arc<str>,
+}
+
+/// More events were published than are held for a listener: it goes on after those that it missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("events were missed")]
+pub struct Missed;
 
 /// The end of a wait for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// The event.
     Event,
-    /// More events than can be kept for a listener: the event may have been among those it missed.
+    /// More events than are held: the event may have been among those that were missed.
     TooMany,
 }
 
 impl Listener {
-    /// The events, with their numbers, that were published and not heard yet.
-    #[cfg(test)]
-    pub(crate) fn heard(&mut self) -> impl Iterator<Item = (u64, Event)> {
-        std::iter::from_fn(|| self.0.try_recv().ok()).flat_map(|batch| batch.numbered().collect::<Vec<_>>())
+    /// The number of the last event that was heard or left out.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// Waits until there are events that were not heard, wanted or not.
+    pub async fn wait(&mut self) {
+        let next = self.next;
+        // The sender is in `self.events`, so the wait does not fail.
+        let _ = self.newest.wait_for(|newest| *newest >= next).await;
+    }
+
+    /// Takes the next events that are `wanted`, a few at a time; none if nothing was published since.
+    /// Call it again until [`Listener::is_behind`] is false.
+    ///
+    /// # Errors
+    /// [`Missed`], once, before the events after those that were missed.
+    pub fn take(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<Vec<Told>, Missed> {
+        let mut ring = self.events.ring();
+        if self.next < ring.first() {
+            self.next = ring.next();
+            return Err(Missed);
+        }
+        let mut told = Vec::new();
+        while told.len() < TAKEN
+            && let Some(event) = ring.get(self.next)
+        {
+            let number = self.next;
+            self.next += 1;
+            if wanted(event) {
+                let event = event.clone();
+                told.push(Told { number, event, text: ring.text(number) });
+            }
+        }
+        Ok(told)
+    }
+
+    /// Whether events were published that were not heard.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.next <= *self.newest.borrow()
     }
 
     /// Waits for an event that is `wanted`; for as long as it takes.
-    pub async fn hear(&mut self, wanted: impl Fn(Event) -> bool) -> Heard {
+    pub async fn hear(&mut self, wanted: impl Fn(&Event) -> bool) -> Heard {
         loop {
-            match self.0.recv().await {
-                Ok(batch) if batch.events().any(&wanted) => return Heard::Event,
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => return Heard::TooMany,
-                // The server is gone.
-                Err(RecvError::Closed) => std::future::pending().await,
+            if let Some(heard) = self.search(&wanted) {
+                return heard;
             }
+            self.wait().await;
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use ulid::Ulid;
-
-    use super::*;
-    use crate::domain::ids::TaskId;
-
-    fn changed(task: u128) -> Event {
-        Event::TaskChanged { task: TaskId(Ulid(task)) }
-    }
-
-    #[test]
-    fn events_are_numbered_in_their_order_whether_anybody_listens_or_not() {
-        let events = Events::default();
-        events.publish(vec![changed(1)]);
-        let mut listener = events.listen();
-        events.publish(vec![]);
-        events.publish(vec![changed(2), changed(3)]);
-        events.clone().publish(vec![changed(4)]);
-        assert_eq!(listener.heard().collect::<Vec<_>>(), [(2, changed(2)), (3, changed(3)), (4, changed(4))]);
-    }
-
-    #[tokio::test]
-    async fn a_listener_that_falls_behind_is_told_that_it_missed_events() {
-        let events = Events::default();
-        let mut listener = events.listen();
-        events.publish(vec![changed(1), changed(2)]);
-        assert_eq!(listener.hear(|event| event == changed(2)).await, Heard::Event);
-        (0..=BACKLOG).for_each(|_| events.publish(vec![changed(3)]));
-        assert_eq!(listener.hear(|event| event == changed(4)).await, Heard::TooMany);
+    /// The first event that is `wanted` among those that were not heard.
+    fn search(&mut self, wanted: impl Fn(&Event) -> bool) -> Option<Heard> {
+        let ring = self.events.ring();
+        if self.next < ring.first() {
+            self.next = ring.next();
+            return Some(Heard::TooMany);
+        }
+        while let Some(event) = ring.get(self.next) {
+            self.next += 1;
+            if wanted(event) {
+                return Some(Heard::Event);
+            }
+        }
+        None
     }
 }

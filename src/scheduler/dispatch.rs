@@ -7,12 +7,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{InFlight, REPLACED, Scheduler};
+use super::{InFlight, REPLACED, Scheduler, in_progress::Dispatched, tail::Tail};
 use crate::{
     domain::{
         execution::{Line, Verdict},
         ids::{ExecutionId, TaskId},
-        step::{Event, Input, Refused, Start, Step},
+        step::{Event, Input, News, Refused, Start, Step, Subject},
     },
     runtime::{Attempt, Invocation, live::Live, protocol::Context},
     store::{Fence, Output, StoreError},
@@ -26,7 +26,7 @@ const STORED_AFTER: Duration = Duration::from_millis(500);
 const STORED_FROM: usize = 32 * 1024;
 
 /// Between two events of the progress of one run, whatever its runner reports.
-const PROGRESS_TOLD_EVERY: Duration = Duration::from_millis(100);
+const PROGRESS_TOLD_EVERY: Duration = Duration::from_millis(500);
 /// Between two writes of the progress of one run.
 const PROGRESS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
@@ -42,23 +42,22 @@ impl Scheduler {
         _under_way: InFlight,
     ) {
         let (task, execution) = (start.task, start.execution);
+        let subject = Arc::new(subject(&start));
         let (lines, received) = mpsc::channel(LINES);
-        let live = self.in_progress.go_live(execution);
+        let Dispatched { live, tail, .. } = self.in_progress.go_live(task, execution);
         let run = self.runner.run(invocation(start, live.clone(), lines, cancel));
         let run = async {
             let verdict = tokio::select! {
                 verdict = run => verdict,
-                never = self.follow_progress(task, execution, &live) => never,
+                never = self.follow_progress(&subject, execution, &live, &tail) => never,
             };
             Verdict { progress: live.progress(), steps: live.ended_steps(), ..verdict }
         };
-        let (verdict, rest) = tokio::join!(run, self.collect(task, execution, received));
+        let (verdict, rest) = tokio::join!(run, self.collect(execution, &tail, received));
         // The runner is free: the next claim may share a commit with this end.
         drop(permit);
-        let output = rest.as_ref().map(|rest| Event::Output { task, execution, chunk: rest.chunk });
         match self.record_end(task, execution, verdict, rest).await {
-            Ok(mut step) => {
-                step.events.splice(0..0, output);
+            Ok(step) => {
                 self.in_progress.leave(execution);
                 // An end starts nothing by itself: a queued run is due now, and the loop is nudged.
                 self.carry_out(step, REPLACED, &mut Vec::new());
@@ -77,12 +76,24 @@ impl Scheduler {
     }
 
     /// Publishes the progress of a run, and writes it to the store. For as long as it is polled.
-    async fn follow_progress<T>(&self, task: TaskId, execution: ExecutionId, live: &Live) -> T {
+    async fn follow_progress<T>(
+        &self,
+        subject: &Arc<Subject>,
+        execution: ExecutionId,
+        live: &Live,
+        tail: &Tail,
+    ) -> T {
+        let task = subject.task;
         let (mut written, mut write_at): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
             tokio::select! {
                 () = live.progressed() => {
-                    self.events.publish(vec![Event::Progress { task, execution }]);
+                    if let Some(progress) = live.progress() {
+                        let news = News::Progress(execution, Box::new(progress));
+                        let (time, subject) = (self.clock.now(), Some(subject.clone()));
+                        self.events.publish([Event { time, subject, news }]);
+                        tail.touch();
+                    }
                     write_at.get_or_insert_with(|| {
                         written.map_or_else(Instant::now, |written| written + PROGRESS_WRITTEN_EVERY)
                     });
@@ -127,12 +138,11 @@ impl Scheduler {
     /// Stores output as it comes. The last lines are returned, to be stored with the end.
     async fn collect(
         &self,
-        task: TaskId,
         execution: ExecutionId,
+        tail: &Tail,
         mut received: mpsc::Receiver<Line>,
     ) -> Option<Output> {
         let mut chunk = 0;
-        let mut lines: Vec<Line> = Vec::new();
         let mut bytes = 0;
         let mut stored_by = None;
         loop {
@@ -149,7 +159,7 @@ impl Scheduler {
                 None => break,
                 Some(Some(line)) => {
                     bytes += line.message.len();
-                    lines.push(line);
+                    tail.push(line);
                     if stored_by.is_none() {
                         stored_by = Some(store_by());
                     }
@@ -159,16 +169,27 @@ impl Scheduler {
                 }
                 Some(None) => {}
             }
-            let output = Output { execution, chunk, lines: std::mem::take(&mut lines) };
-            match self.store.append(output).await {
-                Ok(()) => self.events.publish(vec![Event::Output { task, execution, chunk }]),
-                Err(error) => tracing::error!(%execution, %error, "output could not be stored"),
+            let lines = tail.take();
+            let count = lines.len();
+            if let Err(error) = self.store.append(Output { execution, chunk, lines }).await {
+                tracing::error!(%execution, %error, "output could not be stored");
             }
+            tail.stored(count);
             chunk += 1;
             bytes = 0;
             stored_by = None;
         }
+        let lines = tail.take();
         (!lines.is_empty()).then_some(Output { execution, chunk, lines })
+    }
+}
+
+fn subject(start: &Start) -> Subject {
+    let definition = &start.definition;
+    Subject {
+        task: start.task,
+        name: definition.name.as_str().into(),
+        handler: definition.handler.as_str().into(),
     }
 }
 

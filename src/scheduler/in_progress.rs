@@ -9,8 +9,12 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
+use super::tail::Tail;
 use crate::{
-    domain::{ids::ExecutionId, lock::lock},
+    domain::{
+        ids::{ExecutionId, TaskId},
+        lock::lock,
+    },
     runtime::live::Live,
 };
 
@@ -20,15 +24,25 @@ type Cancel = watch::Sender<Option<String>>;
 #[derive(Debug)]
 pub(super) struct InProgress {
     cancels: Mutex<BTreeMap<ExecutionId, Cancel>>,
-    /// Progress and steps of the executions that have been dispatched.
-    live: Mutex<BTreeMap<ExecutionId, Arc<Live>>>,
+    /// The executions that have been dispatched.
+    dispatched: Mutex<BTreeMap<ExecutionId, Dispatched>>,
     /// The loop, attempts and changes under way.
     under_way: watch::Sender<usize>,
 }
 
+/// An execution that a runner has, or is about to have.
+#[derive(Debug, Clone)]
+pub(super) struct Dispatched {
+    pub(super) task: TaskId,
+    /// Its progress and its steps.
+    pub(super) live: Arc<Live>,
+    /// The newest lines of its output.
+    pub(super) tail: Arc<Tail>,
+}
+
 impl Default for InProgress {
     fn default() -> Self {
-        Self { cancels: Mutex::default(), live: Mutex::default(), under_way: watch::channel(0).0 }
+        Self { cancels: Mutex::default(), dispatched: Mutex::default(), under_way: watch::channel(0).0 }
     }
 }
 
@@ -46,19 +60,22 @@ impl InProgress {
         cancels.len() > known
     }
 
-    /// Adds the progress and the steps of an execution that is dispatched.
-    pub(super) fn go_live(&self, execution: ExecutionId) -> Arc<Live> {
-        lock(&self.live).entry(execution).or_default().clone()
+    /// Adds an execution that is dispatched.
+    pub(super) fn go_live(&self, task: TaskId, execution: ExecutionId) -> Dispatched {
+        let dispatched = Dispatched { task, live: Arc::default(), tail: Arc::default() };
+        lock(&self.dispatched).entry(execution).or_insert(dispatched).clone()
     }
 
-    /// The progress and the steps of an execution in progress.
-    pub(super) fn live(&self, execution: ExecutionId) -> Option<Arc<Live>> {
-        lock(&self.live).get(&execution).cloned()
+    /// An execution that has been dispatched and has not left.
+    pub(super) fn dispatched(&self, execution: ExecutionId) -> Option<Dispatched> {
+        lock(&self.dispatched).get(&execution).cloned()
     }
 
     /// Removes an execution whose end is recorded.
     pub(super) fn leave(&self, execution: ExecutionId) {
-        lock(&self.live).remove(&execution);
+        if let Some(dispatched) = lock(&self.dispatched).remove(&execution) {
+            dispatched.tail.close();
+        }
         self.cancels().remove(&execution);
     }
 

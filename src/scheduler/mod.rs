@@ -16,6 +16,7 @@ mod dispatch;
 mod in_progress;
 mod recovery;
 mod requests;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use self::in_progress::InProgress;
-pub use self::requests::{Actor, ControlError};
+pub use self::{
+    requests::{Actor, ControlError},
+    tail::{Following, Part},
+};
 use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{
@@ -263,7 +267,19 @@ impl Scheduler {
     /// The progress and the steps of an execution in progress, if this process runs it.
     #[must_use]
     pub fn live(&self, execution: ExecutionId) -> Option<Arc<Live>> {
-        self.in_progress.live(execution)
+        self.in_progress.dispatched(execution).map(|dispatched| dispatched.live)
+    }
+
+    /// Follows the output of an execution in progress, if this process runs it.
+    #[must_use]
+    pub fn follow(&self, execution: ExecutionId) -> Option<Following> {
+        self.in_progress.dispatched(execution).map(|dispatched| dispatched.tail.follow())
+    }
+
+    /// The task of an execution in progress, if this process runs it.
+    #[must_use]
+    pub fn task_of(&self, execution: ExecutionId) -> Option<TaskId> {
+        self.in_progress.dispatched(execution).map(|dispatched| dispatched.task)
     }
 
     /// Whether [`Scheduler::stop`] has been called.

@@ -13,7 +13,7 @@ use crate::{
         execution::ExecutionStatus,
         facts::Task,
         ids::{ExecutionId, TaskId},
-        step::{Event, Input, Refused},
+        step::{Event, Input, News, Refused},
     },
     events::{Heard, Listener},
     store::{Audit, StoreError},
@@ -62,7 +62,7 @@ impl Scheduler {
         let scheduler = self.clone();
         self.complete(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
-            scheduler.events.publish(vec![Event::TaskChanged { task: task.id }]);
+            scheduler.events.publish([Event::of_task(&task, News::TaskCreated)]);
             scheduler.nudge.notify_one();
             Ok(task)
         })
@@ -170,7 +170,7 @@ impl Scheduler {
                     }
                     Err(error) => return Err(error.into()),
                     Ok(deleted) => {
-                        scheduler.events.publish(vec![Event::TaskDeleted { task }]);
+                        scheduler.events.publish([Event::deleted(&deleted, scheduler.clock.now())]);
                         return Ok(deleted);
                     }
                 }

@@ -18,7 +18,7 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-pub use self::events::Event;
+pub use self::events::{Event, News, Row, Subject, TaskState};
 use self::rows::Skip;
 use super::{
     Millis,
