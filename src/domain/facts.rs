@@ -8,6 +8,7 @@ use super::{
     definition::{Definition, Overlap},
     execution::{ExecutionStatus, Trigger},
     ids::{ExecutionId, TaskId},
+    recent::{Recent, Stats},
     schedule::Plan,
 };
 
@@ -78,6 +79,26 @@ pub struct Facts {
     pub last: Option<LastOutcome>,
     /// The attempt that started last.
     pub last_execution: Option<LastExecution>,
+    /// The last ended occurrences.
+    #[serde(default, skip_serializing_if = "Recent::is_empty")]
+    pub recent: Recent,
+    /// Failed occurrences since the last completed one. Those whose server died count neither way, nor do
+    /// cancelled and skipped ones.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub streak: u32,
+    /// Epoch milliseconds at which an occurrence completed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Millis>,
+    /// Epoch milliseconds at which an occurrence failed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Millis>,
+    /// Occurrences that have ended, skipped ones apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub runs: u64,
+}
+
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl Facts {
@@ -271,6 +292,20 @@ impl Task {
             TaskStatus::Failed
         } else {
             TaskStatus::Active
+        }
+    }
+
+    /// The figures over its ended occurrences.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let Facts { recent, streak, last_success, last_failure, runs, .. } = &self.facts;
+        Stats {
+            p50: recent.percentile(50),
+            p95: recent.percentile(95),
+            streak: *streak,
+            last_success: *last_success,
+            last_failure: *last_failure,
+            runs: *runs,
         }
     }
 

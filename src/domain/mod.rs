@@ -21,6 +21,7 @@ pub mod ids;
 pub mod lock;
 pub mod network;
 pub mod panic;
+pub mod recent;
 pub mod retry;
 pub mod schedule;
 pub mod source;

@@ -13,8 +13,9 @@ use crate::{
         definition::Definition,
         draft::fields::FIELDS,
         execution::{Execution, Line},
-        facts::{LastExecution, TaskStatus},
+        facts::{LastExecution, Task, TaskStatus},
         ids::TaskId,
+        recent::{Ended, Stats},
         schedule::ScheduleType,
     },
     store::TaskView,
@@ -54,8 +55,12 @@ pub(super) struct TaskDocument {
     created_at: Millis,
     updated_at: Millis,
     last_execution: Option<LastExecution>,
-    /// The newest [`NEWEST`], newest first, without output and steps.
-    executions: Vec<Execution>,
+    /// The newest [`NEWEST`], newest first, without output and steps; left out of rows of a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executions: Option<Vec<Execution>>,
+    stats: Stats,
+    /// The last ended occurrences, newest first.
+    recent: Vec<Ended>,
 }
 
 impl TaskDocument {
@@ -64,6 +69,11 @@ impl TaskDocument {
         let TaskView { task, newest: mut executions } = view;
         executions.truncate(NEWEST);
         executions.iter_mut().for_each(|execution| execution.steps.clear());
+        Self { executions: Some(executions), ..Self::brief(task, now) }
+    }
+
+    /// The document at `now` without executions.
+    pub(super) fn brief(task: Task, now: Millis) -> Self {
         let (next_run, status) = (task.next_run(), task.status());
         let managed_by = task.managed_by().map(str::to_owned);
         let plan = task.plan();
@@ -72,7 +82,6 @@ impl TaskDocument {
         let period = plan.schedule.period(after, plan.anchor, plan.zone);
         Self {
             key: task.id,
-            definition: task.definition,
             schedule_type,
             next_run,
             period,
@@ -82,8 +91,11 @@ impl TaskDocument {
             managed_by,
             created_at: task.created_at,
             updated_at: task.updated_at,
+            stats: task.stats(),
+            recent: task.facts.recent.list(),
+            definition: task.definition,
             last_execution: task.facts.last_execution,
-            executions,
+            executions: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{api::error::ApiError, domain::draft::Problem};
 /// The fields that stay as they are until the task's definition changes.
 const LASTING: [&str; 3] = ["_key", "createdAt", "scheduleType"];
 /// The fields that also change by themselves, when the task runs or its time passes.
-const CHANGING: [&str; 9] = [
+const CHANGING: [&str; 11] = [
     "nextRun",
     "period",
     "retryCount",
@@ -22,6 +22,8 @@ const CHANGING: [&str; 9] = [
     "updatedAt",
     "lastExecution",
     "executions",
+    "stats",
+    "recent",
 ];
 
 /// The task's document in a body that is the whole answer of a read; any other body as it is.

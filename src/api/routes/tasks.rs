@@ -23,7 +23,7 @@ use crate::{
         facts::TaskStatus,
     },
     handlers::catalog::HandlerError,
-    store::{Direction, StoreError, TaskQuery, TaskSort},
+    store::{Direction, StoreError, TaskQuery, TaskSort, TaskView},
 };
 
 /// The number of newest executions beside a task, with the end of their output.
@@ -68,6 +68,7 @@ pub(in crate::api) async fn list(
     mut fields: Fields,
 ) -> Result<Json<List>, ApiError> {
     let statuses = TaskStatus::ALL.map(|status| (status.name(), status));
+    let brief = fields.choice("fields", &[("list", ())]).is_some();
     let query = TaskQuery {
         skip: fields.number("skip", 0, LARGEST_SKIP, 0),
         limit: fields.number("limit", 1, 100, 20),
@@ -88,13 +89,16 @@ pub(in crate::api) async fn list(
         direction: fields
             .choice("sortOrder", &[("asc", Direction::Ascending), ("desc", Direction::Descending)])
             .unwrap_or(Direction::Ascending),
-        newest: NEWEST,
+        newest: if brief { 0 } else { NEWEST },
     };
     fields.finish()?;
     let (skip, limit) = (query.skip, query.limit);
     let page = api.store.tasks(query).await?;
     let now = api.clock.now();
-    let tasks = page.items.into_iter().map(|view| TaskDocument::new(view, now)).collect();
+    let document = |view: TaskView| {
+        if brief { TaskDocument::brief(view.task, now) } else { TaskDocument::new(view, now) }
+    };
+    let tasks = page.items.into_iter().map(document).collect();
     Ok(Json(List { tasks, total: page.total, skip, limit, meta: info.meta() }))
 }
 

@@ -144,7 +144,7 @@ impl Stepper<'_, '_> {
         let used_up: Vec<_> =
             self.facts().retries.extract_if(.., |retry| retry.attempt > max_attempts).collect();
         for retry in used_up {
-            self.exhaust(retry.occurrence.by_hand);
+            self.give_up(&retry);
         }
     }
 

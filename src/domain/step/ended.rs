@@ -2,10 +2,12 @@
 
 use super::{Refused, Stepper};
 use crate::domain::{
+    Millis,
     definition::OnExhausted,
     execution::{Ending, Execution, ExecutionStatus, Reason, Verdict},
     facts::{LastExecution, LastOutcome, PendingRetry, Running, Task},
     ids::ExecutionId,
+    recent::Ended,
     retry,
 };
 
@@ -24,24 +26,29 @@ impl Stepper<'_, '_> {
             };
         }
         let status = row.status;
+        let attempt = Attempt {
+            start: row.start_time.unwrap_or(row.created_at),
+            duration: row.duration,
+            lost: row.reason == Some(Reason::Lost),
+        };
         self.step.rows.push(row);
         match status {
-            ExecutionStatus::Completed => self.succeed(&running),
-            ExecutionStatus::Cancelled => self.close(LastOutcome::Cancelled),
-            _ => self.fail(running),
+            ExecutionStatus::Completed => self.succeed(&running, attempt),
+            ExecutionStatus::Cancelled => self.close(LastOutcome::Cancelled, attempt),
+            _ => self.fail(running, attempt),
         }
         Ok(())
     }
 
-    fn succeed(&mut self, running: &Running) {
+    fn succeed(&mut self, running: &Running, attempt: Attempt) {
         if running.occurrence.by_hand && !self.step.task.facts.retries.is_empty() {
             self.skip_passed_of_recurring();
             self.facts().retries.clear();
         }
-        self.close(LastOutcome::Completed);
+        self.close(LastOutcome::Completed, attempt);
     }
 
-    fn fail(&mut self, running: Running) {
+    fn fail(&mut self, running: Running, attempt: Attempt) {
         let now = self.circumstances.now;
         let Task { definition, facts, .. } = &self.step.task;
         let held = running.occurrence.by_hand && facts.paused;
@@ -58,11 +65,20 @@ impl Stepper<'_, '_> {
             facts.retries.insert(place, pending);
             return;
         }
-        self.exhaust(running.occurrence.by_hand);
+        self.exhaust(running.occurrence.by_hand, attempt);
     }
 
-    /// Gives up an occurrence whose attempts are used up.
-    pub(super) fn exhaust(&mut self, by_hand: bool) {
+    /// Gives up an occurrence whose last attempt has failed: the definition allows no other one now.
+    pub(super) fn give_up(&mut self, retry: &PendingRetry) {
+        let last = self.step.task.facts.last_execution.as_ref();
+        let last = last.filter(|last| last.status == ExecutionStatus::Failed);
+        let (start, duration) =
+            last.map_or((retry.occurrence.scheduled_for, None), |last| (last.time, last.duration));
+        self.exhaust(retry.occurrence.by_hand, Attempt { start, duration, lost: false });
+    }
+
+    fn exhaust(&mut self, by_hand: bool, attempt: Attempt) {
+        self.note_end(LastOutcome::Failed, attempt);
         let definition = &self.step.task.definition;
         let stops = definition.recurring && definition.on_exhausted == OnExhausted::Stop && !by_hand;
         self.facts().last = Some(LastOutcome::Failed);
@@ -85,7 +101,8 @@ impl Stepper<'_, '_> {
     }
 
     /// Records the outcome of an occurrence that needs no further attempt.
-    fn close(&mut self, outcome: LastOutcome) {
+    fn close(&mut self, outcome: LastOutcome, attempt: Attempt) {
+        self.note_end(outcome, attempt);
         let facts = self.facts();
         facts.last = Some(outcome);
         if facts.retries.is_empty() {
@@ -93,9 +110,34 @@ impl Stepper<'_, '_> {
             facts.last_retry = None;
         }
     }
+
+    /// Counts an ended occurrence in the task's figures.
+    fn note_end(&mut self, status: LastOutcome, attempt: Attempt) {
+        let now = self.circumstances.now;
+        let facts = self.facts();
+        facts.recent.add(Ended { status, start: attempt.start, duration: attempt.duration });
+        facts.runs = facts.runs.saturating_add(1);
+        match status {
+            LastOutcome::Completed => (facts.streak, facts.last_success) = (0, Some(now)),
+            LastOutcome::Failed => {
+                facts.streak = facts.streak.saturating_add(u32::from(!attempt.lost));
+                facts.last_failure = Some(now);
+            }
+            LastOutcome::Cancelled => {}
+        }
+    }
 }
 
-fn ended_row(task: &Task, running: &Running, verdict: Verdict, now: i64) -> Execution {
+/// The last attempt of an occurrence.
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    start: Millis,
+    duration: Option<Millis>,
+    /// Whether the server died while it ran.
+    lost: bool,
+}
+
+fn ended_row(task: &Task, running: &Running, verdict: Verdict, now: Millis) -> Execution {
     let mut row = Execution::started(task, running);
     row.start_time = verdict.started.or(row.start_time);
     row.duration = verdict.duration;

@@ -27,6 +27,7 @@ use super::{
     execution::{Execution, ExecutionStatus, Reason, Trigger, Verdict},
     facts::{Facts, LastExecution, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Running, Task},
     ids::{ExecutionId, TaskId},
+    recent::Recent,
     schedule::{Passed, Plan, Schedule},
 };
 
@@ -199,6 +200,11 @@ impl Task {
             waiting: Vec::new(),
             last: None,
             last_execution: None,
+            recent: Recent::default(),
+            streak: 0,
+            last_success: None,
+            last_failure: None,
+            runs: 0,
         };
         facts.next = first_run(definition.plan(now), now);
         Self { id, definition, facts, created_at: now, updated_at: now, declared: None }

@@ -253,3 +253,23 @@ fn lists_show_the_end_of_a_long_output_and_the_execution_all_of_it() {
         assert_eq!(lines.last(), whole.last(), "the last lines are shown");
     }
 }
+
+#[test]
+fn a_list_without_executions_has_the_figures_of_each_task() {
+    let server = server();
+    let id = server.create_dormant("picky", "module.exports = ({ ok }) => ({ success: ok })", &json!({}));
+    for ok in [true, false, false] {
+        server.run_with(&id, &json!({ "ok": ok }));
+    }
+    let page = server.client().get("/admin/scheduler?fields=list").expect(200);
+    let task = &page["tasks"][0];
+    assert_eq!((task.get("executions"), &task["lastExecution"]["status"]), (None, &json!("failed")));
+    assert_eq!((&task["stats"]["streak"], &task["stats"]["runs"]), (&json!(2), &json!(3)));
+    assert!(task["stats"]["lastFailure"].as_i64() >= task["stats"]["lastSuccess"].as_i64(), "{task}");
+    let outcomes: Vec<_> =
+        task["recent"].as_array().expect("a list").iter().map(|ended| &ended["status"]).collect();
+    assert_eq!(outcomes, ["failed", "failed", "completed"], "newest first");
+    assert_eq!(server.task(&id)["recent"], task["recent"], "a task's own document has them too");
+    let refused = server.client().get("/admin/scheduler?fields=all").message(400);
+    assert!(refused.contains("fields") && refused.contains("list"), "{refused}");
+}

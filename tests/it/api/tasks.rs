@@ -50,7 +50,16 @@ fn a_task_created_with_the_least_gets_every_default_and_a_location() {
         "createdAt": "[time]",
         "updatedAt": "[time]",
         "lastExecution": null,
-        "executions": []
+        "executions": [],
+        "stats": {
+          "p50": null,
+          "p95": null,
+          "streak": 0,
+          "lastSuccess": null,
+          "lastFailure": null,
+          "runs": 0
+        },
+        "recent": []
       },
       "meta": {
         "message": "Task created successfully",
@@ -116,7 +125,16 @@ fn every_field_of_a_task_can_be_given_and_comes_back() {
       "createdAt": "[time]",
       "updatedAt": "[time]",
       "lastExecution": null,
-      "executions": []
+      "executions": [],
+      "stats": {
+        "p50": null,
+        "p95": null,
+        "streak": 0,
+        "lastSuccess": null,
+        "lastFailure": null,
+        "runs": 0
+      },
+      "recent": []
     }
     "#);
 }
@@ -200,6 +218,21 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
             "skippedCount": null,
             "createdAt": "[time]",
             "updatedAt": "[time]"
+          }
+        ],
+        "stats": {
+          "p50": "[ms]",
+          "p95": "[ms]",
+          "streak": 0,
+          "lastSuccess": "[time]",
+          "lastFailure": null,
+          "runs": 1
+        },
+        "recent": [
+          {
+            "status": "completed",
+            "start": "[time]",
+            "duration": "[ms]"
           }
         ]
       },

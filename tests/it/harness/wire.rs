@@ -6,8 +6,20 @@ use insta::{Settings, dynamic_redaction, internals::SettingsBindDropGuard};
 /// Start of 2020 in epoch milliseconds; every time in a test is later.
 const EARLIEST: f64 = 1_577_836_800_000.0;
 
-const TIMES: [&str; 8] =
-    ["createdAt", "updatedAt", "nextRun", "lastRetry", "scheduledFor", "startTime", "time", "modifiedAt"];
+const TIMES: [&str; 11] = [
+    "createdAt",
+    "updatedAt",
+    "nextRun",
+    "lastRetry",
+    "scheduledFor",
+    "startTime",
+    "start",
+    "time",
+    "modifiedAt",
+    "lastSuccess",
+    "lastFailure",
+];
+const LENGTHS: [&str; 3] = ["duration", "p50", "p95"];
 
 /// Redacts snapshots until the guard is dropped.
 pub(crate) fn redact() -> SettingsBindDropGuard {
@@ -15,7 +27,9 @@ pub(crate) fn redact() -> SettingsBindDropGuard {
     for name in TIMES {
         redact_number(&mut settings, name, "[time]", |n| n > EARLIEST && n.fract() == 0.0);
     }
-    redact_number(&mut settings, "duration", "[ms]", |n| n >= 0.0 && n.fract() == 0.0);
+    for name in LENGTHS {
+        redact_number(&mut settings, name, "[ms]", |n| n >= 0.0 && n.fract() == 0.0);
+    }
     redact_number(&mut settings, "cpuMs", "[ms]", |n| n >= 0.0);
     redact_number(&mut settings, "peakHeapBytes", "[bytes]", |n| n > 0.0);
     redact_number(&mut settings, "execTime", "[seconds]", |n| (0.0..60.0).contains(&n) && n.fract() != 0.0);

@@ -19,6 +19,7 @@ mod control;
 mod declared;
 mod due;
 mod events;
+mod figures;
 mod misfire;
 mod overlap;
 mod random;
