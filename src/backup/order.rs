@@ -1,13 +1,13 @@
 //! Whether the records of a copy belong together: nothing twice, nothing without its owner.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::{
     domain::{
         Millis,
         ids::{ExecutionId, TaskId},
     },
-    store::{Owner, copy::Record},
+    store::{Owner, Span, copy::Record},
 };
 
 /// Looks at the records of a copy one after the other. It remembers every id and name of a
@@ -18,6 +18,7 @@ pub(super) struct Order {
     names: HashSet<Box<str>>,
     values: HashSet<String>,
     bindings: HashSet<String>,
+    activity: BTreeSet<(Span, Millis)>,
     task: Option<TaskId>,
     /// Executions of the task at hand, with the last piece of output.
     executions: HashMap<ExecutionId, Option<u32>>,
@@ -89,12 +90,19 @@ impl Order {
                 let (kind, name) = (binding.kind().word(), &binding.name);
                 ensure_first(self.bindings.insert(name.clone()), || format!("the {kind} {name}"))
             }
+            Record::Activity { span, bucket } => self.look_at_activity(*span, bucket.start),
             Record::Audit(_) | Record::Quarantine(_) => Ok(()),
         }
     }
 }
 
 impl Order {
+    fn look_at_activity(&mut self, span: Span, start: Millis) -> Result<(), String> {
+        // There is one present minute, whatever its start.
+        let key = (span, if span == Span::Present { 0 } else { start });
+        ensure_first(self.activity.insert(key), || format!("the activity from {start} on"))
+    }
+
     fn ensure_behind_its_task(&self, owner: Owner, what: impl FnOnce() -> String) -> Result<(), String> {
         match owner {
             Owner::Task(task) if self.task != Some(task) => {

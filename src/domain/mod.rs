@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod alerts;
+pub mod activity;
 pub mod binding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod chance;

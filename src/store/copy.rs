@@ -14,11 +14,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    figures::Span,
     state::{Entry, FinishedStep, Owner},
     words::{Audit, Output},
 };
 use crate::domain::{
     Millis,
+    activity::Bucket,
     binding::{Binding, Kind},
     execution::Execution,
     facts::Task,
@@ -72,6 +74,13 @@ pub enum Record {
     },
     /// A secret, sealed, or a variable.
     Binding(Binding),
+    /// A bucket of activity.
+    Activity {
+        /// Its place.
+        span: Span,
+        /// Its start and its tally.
+        bucket: Bucket,
+    },
     /// A record in quarantine.
     #[serde(rename = "setAside")]
     Quarantine(Quarantined),
@@ -158,6 +167,9 @@ pub struct Counts {
     /// Variables.
     #[serde(default)]
     pub variables: u64,
+    /// Figures of activity.
+    #[serde(default)]
+    pub activity: u64,
     /// Records in quarantine.
     #[serde(rename = "setAside")]
     pub quarantined: u64,
@@ -179,6 +191,7 @@ impl Counts {
                 Kind::Secret => &mut self.secrets,
                 Kind::Variable => &mut self.variables,
             },
+            Record::Activity { .. } => &mut self.activity,
             Record::Quarantine(_) => &mut self.quarantined,
         } += 1;
     }
@@ -197,13 +210,14 @@ impl std::fmt::Display for Counts {
             steps,
             secrets,
             variables,
+            activity,
             quarantined,
         } = self;
         write!(
             f,
             "{tasks} tasks, {executions} executions, {output} pieces of output, {audit} audit records, \
              {values} values, {entries} entries of handlers, {steps} steps, {secrets} secrets, \
-             {variables} variables, {quarantined} in quarantine"
+             {variables} variables, {activity} figures of activity, {quarantined} in quarantine"
         )
     }
 }

@@ -11,6 +11,7 @@ mod bindings;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod copy;
+mod figures;
 pub(crate) mod memory;
 pub mod sled;
 pub mod space;
@@ -22,6 +23,7 @@ use serde_json::{Map, Value};
 pub use self::bindings::{Bindings, Rewriting};
 use self::copy::{Cursor, Import, Part};
 pub use self::{
+    figures::{Census, ComingQuery, ScheduleCount, Span},
     state::{
         Change, Edit, Edited, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep, LONGEST_KEY,
         LONGEST_TTL, LONGEST_VALUE, Owner, Quota, StateError,
@@ -33,8 +35,9 @@ pub use self::{
 };
 use crate::domain::{
     Millis,
+    activity::{Bucket, Size},
     execution::{Execution, Line, Progress},
-    facts::Task,
+    facts::{Task, TaskStatus},
     ids::{ExecutionId, TaskId},
     step::Step,
 };
@@ -112,6 +115,19 @@ pub trait Steps {
     fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()>;
 }
 
+/// Figures: counts that are kept as changes are written, and tasks in the order of their next runs.
+pub trait Figures {
+    /// Reads the buckets of a size that start in `[from, until)`, oldest first; those without an end are
+    /// left out.
+    fn activity(&self, size: Size, from: Millis, until: Millis) -> Answer<Vec<Bucket>>;
+    /// Counts the tasks of each status.
+    fn status_counts(&self) -> Answer<Vec<(TaskStatus, u64)>>;
+    /// Reads the schedules of recurring tasks that are neither paused nor stopped, `most` at most.
+    fn census(&self, most: usize) -> Answer<Census>;
+    /// Reads tasks in the order of their next runs, each with that time.
+    fn coming(&self, query: ComingQuery) -> Answer<Vec<(Millis, Task)>>;
+}
+
 /// Copies of all records, for exports and imports.
 pub trait Copies {
     /// Reads the next part of a copy. A task agrees with its executions in progress.
@@ -132,12 +148,13 @@ pub trait Upkeep {
 
 /// All traits of a store. See the module for the rules.
 pub trait Store:
-    Tasks + History + Values + Bindings + Entries + Steps + Copies + Upkeep + Send + Sync + 'static
+    Tasks + History + Values + Bindings + Entries + Steps + Figures + Copies + Upkeep + Send + Sync + 'static
 {
 }
 
-impl<S: Tasks + History + Values + Bindings + Entries + Steps + Copies + Upkeep + Send + Sync + 'static> Store
-    for S
+impl<
+    S: Tasks + History + Values + Bindings + Entries + Steps + Figures + Copies + Upkeep + Send + Sync + 'static,
+> Store for S
 {
 }
 

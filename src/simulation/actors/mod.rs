@@ -1,6 +1,7 @@
 //! The actors around the scheduler: users and their plans, a scripted runner, the work of its
 //! handlers, and a faulty store.
 
+mod figures;
 pub(crate) mod plans;
 pub(crate) mod runner;
 pub(crate) mod store;

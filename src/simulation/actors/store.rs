@@ -68,6 +68,11 @@ impl FaultyStore {
         }))
     }
 
+    /// Serves reads without faults.
+    pub(super) fn memory(&self) -> &MemoryStore {
+        &self.0.memory
+    }
+
     /// Starts an operation at the first poll. It is performed even if the answer is dropped after that.
     /// `note` records the answer.
     fn perform<T: Send + 'static>(

@@ -30,6 +30,7 @@ pub(crate) mod bindings;
 pub(crate) mod changes;
 pub(crate) mod claims;
 pub(crate) mod copies;
+pub(crate) mod figures;
 pub(crate) mod history;
 pub(crate) mod keeping;
 pub(crate) mod lists;
@@ -66,6 +67,14 @@ macro_rules! passes {
                 one_that_is_not_due_yet_by_its_own_account_stays,
                 a_decision_is_given_the_time_of_the_store,
                 a_task_that_is_due_later_than_asked_for_is_not_claimed,
+            ];
+            figures: [
+                ends_are_counted_per_minute_hour_and_day,
+                a_clock_that_goes_back_loses_and_doubles_no_end,
+                minutes_and_hours_go_when_their_time_is_over_and_days_stay,
+                activity_survives_reopening_and_copies,
+                schedules_are_counted_while_their_tasks_run_by_them,
+                tasks_come_in_the_order_of_their_next_runs_part_by_part,
             ];
             history: [
                 rows_are_listed_newest_first_and_replaced_by_their_id,

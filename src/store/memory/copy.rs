@@ -2,6 +2,7 @@
 
 use super::{
     disk::{Data, Write},
+    figures,
     prepare::{Operation, Prepared},
 };
 use crate::{
@@ -79,10 +80,14 @@ fn other_records(data: &Data) -> Vec<Record> {
         data.values.iter().map(|(key, value)| Record::Value { key: key.clone(), value: value.clone() });
     let bindings = data.bindings.iter().cloned().map(Record::Binding);
     let shared = entry_records(data, Owner::Shared);
+    let activity = data.activity.iter();
+    let activity =
+        activity.map(|((span, _), bucket)| Record::Activity { span: *span, bucket: bucket.clone() });
     audit
         .chain(values)
         .chain(shared)
         .chain(bindings)
+        .chain(activity)
         .chain(data.quarantined.iter().cloned().map(Record::Quarantine))
         .collect()
 }
@@ -99,6 +104,7 @@ fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
             data.steps.contains_key(&(*task, *scheduled_for, step.name.clone()))
         }
         Record::Binding(binding) => data.bindings.iter().any(|other| other.name == binding.name),
+        Record::Activity { span, bucket } => data.activity.contains_key(&figures::key(*span, bucket.start)),
         Record::Audit(_) | Record::Quarantine(_) => false,
     };
     if exists {

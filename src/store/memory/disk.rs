@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     domain::{
         Millis,
+        activity::{Bucket, Tally},
         binding::{Binding, Rewrite},
         execution::{Execution, ExecutionStatus, Line},
         facts::Task,
@@ -17,9 +18,10 @@ use crate::{
         lock::lock,
     },
     store::{
-        Audit, Entry, FinishedStep, Output, Owner,
+        Audit, Entry, FinishedStep, Output, Owner, Span,
         bindings::rewritten,
         copy::{Quarantined, Record},
+        figures,
     },
 };
 
@@ -42,6 +44,7 @@ pub(crate) struct Data {
     pub(crate) steps: BTreeMap<(TaskId, Millis, String), FinishedStep>,
     /// In the order of their names.
     pub(crate) bindings: Vec<Binding>,
+    pub(crate) activity: BTreeMap<(Span, Millis), Bucket>,
     pub(crate) quarantined: Vec<Quarantined>,
     /// Whether an import has begun and is neither complete nor abandoned.
     pub(crate) importing: bool,
@@ -60,6 +63,8 @@ pub(crate) enum Write {
     Entry(Owner, String, Option<Entry>, u64),
     /// Removes the entries that are no longer shown at this time.
     Expire(Millis),
+    /// Adds ends that were written at this time.
+    Activity(Millis, Box<Tally>),
     Step(TaskId, Millis, FinishedStep),
     /// Removes the steps of an occurrence.
     RemoveSteps(TaskId, Millis),
@@ -110,6 +115,10 @@ impl Data {
                     };
                 }
                 Write::Expire(now) => self.entries.retain(|_, entry| entry.is_live(now)),
+                Write::Activity(now, tally) => {
+                    // A disk in memory does not fail.
+                    let _ = figures::add(self, now, &tally);
+                }
                 Write::Step(task, time, step) => {
                     self.steps.insert((task, time, step.name.clone()), step);
                 }
@@ -144,7 +153,18 @@ impl Data {
     /// Whether there is no record of any kind.
     pub(crate) fn is_empty(&self) -> bool {
         let Self {
-            tasks, rows, output, audit, values, bindings, entries, versions, steps, quarantined, ..
+            tasks,
+            rows,
+            output,
+            audit,
+            values,
+            bindings,
+            entries,
+            versions,
+            steps,
+            activity,
+            quarantined,
+            ..
         } = self;
         tasks.is_empty()
             && rows.is_empty()
@@ -155,6 +175,7 @@ impl Data {
             && versions.is_empty()
             && steps.is_empty()
             && bindings.is_empty()
+            && activity.is_empty()
             && quarantined.is_empty()
     }
 
@@ -176,6 +197,9 @@ impl Data {
             }
             Record::Binding(binding) => {
                 self.bindings = rewritten(std::mem::take(&mut self.bindings), &[Rewrite::Put(binding)]);
+            }
+            Record::Activity { span, bucket } => {
+                self.activity.insert(super::figures::key(span, bucket.start), bucket);
             }
             Record::Quarantine(found) => self.quarantined.push(found),
         }

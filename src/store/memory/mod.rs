@@ -9,6 +9,7 @@
 
 mod copy;
 pub(crate) mod disk;
+mod figures;
 mod list;
 pub(crate) mod prepare;
 
@@ -24,14 +25,15 @@ use self::{
     prepare::{Operation, Prepared},
 };
 use super::{
-    Answer, Audit, Bindings, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
-    ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Rewriting,
-    Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit, Edited, Entries, Entry,
+    EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History, Now, Output, Owner, Page,
+    Removal, Report, Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
 use crate::domain::{
     Millis,
+    activity::{Bucket, Size},
     binding::Binding,
     execution::{Execution, Line, Progress},
     facts::{Task, TaskStatus},
@@ -244,6 +246,24 @@ impl Bindings for MemoryStore {
 
     fn rewrite(&self, decide: Rewriting) -> Answer<Vec<Binding>> {
         self.perform(prepare::rewrite(self.now.clone(), decide))
+    }
+}
+
+impl Figures for MemoryStore {
+    fn activity(&self, size: Size, from: Millis, until: Millis) -> Answer<Vec<Bucket>> {
+        ready(Ok(figures::activity(&self.disk.data(), size, from, until)))
+    }
+
+    fn status_counts(&self) -> Answer<Vec<(TaskStatus, u64)>> {
+        ready(Ok(figures::status_counts(&self.disk.data())))
+    }
+
+    fn census(&self, most: usize) -> Answer<Census> {
+        ready(Ok(figures::census(&self.disk.data(), most)))
+    }
+
+    fn coming(&self, query: ComingQuery) -> Answer<Vec<(Millis, Task)>> {
+        ready(Ok(figures::coming(&self.disk.data(), &query)))
     }
 }
 

@@ -6,6 +6,7 @@ use super::disk::{Data, Write};
 use crate::{
     domain::{
         Millis,
+        activity::Tally,
         binding::Binding,
         execution::{Execution, ExecutionStatus, Progress},
         facts::Task,
@@ -49,13 +50,14 @@ pub(crate) fn change(
 ) -> Operation<Step> {
     Box::new(move |data| {
         let old = data.tasks.get(&task).ok_or(StoreError::NotFound)?;
-        let step = decide(old, now())?;
+        let now = now();
+        let step = decide(old, now)?;
         if old.definition.name != step.task.definition.name {
             ensure_free(data, &step.task.definition.name)?;
         }
         // Write output before the step: the step may remove the output's row.
         let mut writes: Vec<_> = output.map(Write::Output).into_iter().collect();
-        writes.extend(step_writes(old, &step));
+        writes.extend(step_writes(old, &step, now));
         writes.extend(audit.map(Write::Audit));
         Ok(Prepared { answer: step, writes })
     })
@@ -70,13 +72,14 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
         let mut writes = Vec::new();
         for (due, id) in due.into_iter().take(most) {
             let Some(old) = data.tasks.get(&id) else { continue };
-            match decide(old, now()) {
+            let now = now();
+            match decide(old, now) {
                 // The step changes nothing: claiming the task again would be a hot loop.
                 Ok(step) if step.task.due() == Some(due) && step.start.is_empty() => {
                     writes.push(Write::HoldBack(id));
                 }
                 Ok(step) => {
-                    writes.extend(step_writes(old, &step));
+                    writes.extend(step_writes(old, &step, now));
                     steps.push(step);
                 }
                 Err(Refused::NotYet) => {}
@@ -200,13 +203,18 @@ fn ensure_free(data: &Data, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn step_writes(old: &Task, step: &Step) -> Vec<Write> {
+fn step_writes(old: &Task, step: &Step, now: Millis) -> Vec<Write> {
     let mut writes = vec![Write::Task(Box::new(step.task.clone()))];
     let ended = old.facts.ended_by(&step.task.facts);
     writes.extend(ended.into_iter().map(|time| Write::RemoveSteps(old.id, time)));
     writes.extend(step.rows.iter().map(|row| Write::Row(Box::new(row.clone()))));
     if !step.rows.is_empty() {
         writes.push(Write::Prune(step.task.id));
+    }
+    let mut tally = Box::new(Tally::default());
+    tally.add_step(old, step);
+    if !tally.is_empty() {
+        writes.push(Write::Activity(now, tally));
     }
     writes
 }

@@ -28,16 +28,16 @@ use self::{
         opening::{self, Opened},
     },
     read::{
-        list, records,
+        figures, list, records,
         view::{Bounds, Pending, Quarantine, View},
     },
     scrub::{report::SharedReport, thread as scrub_thread, verify},
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Answer, Audit, Bindings, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
-    ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report, Rewriting,
-    Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit, Edited, Entries, Entry,
+    EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History, Now, Output, Owner, Page,
+    Removal, Report, Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -45,9 +45,10 @@ use crate::{
     allocator,
     domain::{
         Millis,
+        activity::{Bucket, Size},
         binding::Binding,
         execution::{Execution, Line, Progress},
-        facts::Task,
+        facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId},
         step::Step,
     },
@@ -308,6 +309,24 @@ impl Bindings for SledStore {
 
     fn rewrite(&self, mut decide: Rewriting) -> Answer<Vec<Binding>> {
         self.ask(move |writer| writer.rewrite(&mut decide).map(Some))
+    }
+}
+
+impl Figures for SledStore {
+    fn activity(&self, size: Size, from: Millis, until: Millis) -> Answer<Vec<Bucket>> {
+        self.read_blocking(move |view| figures::activity(view, size, from, until))
+    }
+
+    fn status_counts(&self) -> Answer<Vec<(TaskStatus, u64)>> {
+        ready(figures::status_counts(&self.view))
+    }
+
+    fn census(&self, most: usize) -> Answer<Census> {
+        self.read_blocking(move |view| figures::census(view, most))
+    }
+
+    fn coming(&self, query: ComingQuery) -> Answer<Vec<(Millis, Task)>> {
+        self.read_blocking(move |view| figures::coming(view, &query))
     }
 }
 

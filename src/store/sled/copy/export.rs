@@ -9,6 +9,7 @@ use std::ops::Bound;
 
 use crate::{
     domain::{
+        activity::Bucket,
         binding::Binding,
         execution::Execution,
         facts::Task,
@@ -26,7 +27,8 @@ use crate::{
 
 /// The copied kinds, in this order; rows, output, steps and entries come with their tasks, and the entries
 /// that all share come first.
-const KINDS: [u8; 5] = [keys::TASK, keys::AUDIT, keys::VALUE, keys::BINDING, keys::QUARANTINE];
+const KINDS: [u8; 6] =
+    [keys::TASK, keys::AUDIT, keys::VALUE, keys::BINDING, keys::ACTIVITY, keys::QUARANTINE];
 /// The kinds that come with their tasks.
 const WITH_TASKS: [u8; 2] = [keys::STEP, keys::ENTRY];
 /// Bytes and steps of a part: a few milliseconds in which the writer serves no other operation.
@@ -224,6 +226,10 @@ impl Reader<'_> {
         let record = match key[0] {
             keys::AUDIT => record::decode::<Audit>(bytes).ok().map(Record::Audit),
             keys::BINDING => record::decode::<Binding>(bytes).ok().map(Record::Binding),
+            keys::ACTIVITY => keys::span_of(key).and_then(|span| {
+                let bucket = record::decode::<Bucket>(bytes).ok()?;
+                (keys::activity(span, bucket.start) == key).then_some(Record::Activity { span, bucket })
+            }),
             _ => std::str::from_utf8(&key[1..]).ok().and_then(|name| {
                 let value = record::decode(bytes).ok()?;
                 Some(Record::Value { key: name.to_owned(), value })

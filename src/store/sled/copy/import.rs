@@ -10,7 +10,7 @@ use crate::store::{
 };
 
 /// Kinds of which an empty store has no entries.
-const KINDS: [u8; 9] = [
+const KINDS: [u8; 10] = [
     keys::TASK,
     keys::EXECUTION,
     keys::OUTPUT,
@@ -19,6 +19,7 @@ const KINDS: [u8; 9] = [
     keys::ENTRY,
     keys::STEP,
     keys::BINDING,
+    keys::ACTIVITY,
     keys::QUARANTINE,
 ];
 /// Keys removed per commit when an import is abandoned.
@@ -79,6 +80,11 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
             let key = keys::binding(&binding.name);
             ensure_absent(txn, &key, || format!("the {} {}", binding.kind().word(), binding.name))?;
             txn.put_record(key, binding)
+        }
+        Record::Activity { span, bucket } => {
+            let key = keys::activity(*span, bucket.start);
+            ensure_absent(txn, &key, || format!("the activity from {} on", bucket.start))?;
+            txn.put_record(key, bucket)
         }
         Record::Quarantine(found) => {
             let mut key = keys::quarantine(&found.key);

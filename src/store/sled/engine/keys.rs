@@ -3,10 +3,11 @@
 use crate::{
     domain::{
         Millis,
+        activity::Size,
         facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId},
     },
-    store::Owner,
+    store::{Owner, Span},
 };
 
 /// Task by id.
@@ -51,6 +52,8 @@ pub(crate) const ENTRY: u8 = b'v';
 pub(crate) const EXPIRY: u8 = b'y';
 /// Finished steps by task, planned time and name.
 pub(crate) const STEP: u8 = b'f';
+/// Activity by size of the bucket and its start.
+pub(crate) const ACTIVITY: u8 = b'A';
 
 /// The indexes that follow from task records alone, and their names.
 pub(crate) const INDEXES: [(u8, &str); 6] = [
@@ -180,13 +183,64 @@ pub(crate) fn handler_counts(handler: &str, statuses: &[TaskStatus]) -> Vec<Vec<
     statuses.iter().map(|status| handler_count(handler, *status)).collect()
 }
 
-/// The prefixes of the keys that [`counters`] makes.
-pub(crate) const TASK_COUNTERS: [[u8; 2]; 2] = [[COUNTER, b's'], [COUNTER, b'h']];
+/// The prefix of the numbers of tasks per schedule.
+pub(crate) const CENSUS: [u8; 2] = [COUNTER, b'w'];
 
-/// The counters that include a task: of its status, and of its handler and status.
-pub(crate) fn counters(task: &Task) -> [Vec<u8>; 2] {
+fn schedule_count(task: &Task) -> Option<Vec<u8>> {
+    let (definition, facts) = (&task.definition, &task.facts);
+    let planned = definition.recurring && !facts.paused && facts.next.is_some();
+    planned.then(|| {
+        let schedule = definition.schedule.as_str().as_bytes();
+        join(COUNTER, &[b"w", schedule, &[0], definition.timezone.name().as_bytes()])
+    })
+}
+
+/// The schedule and the time zone in the key of a number of tasks.
+pub(crate) fn schedule_of(key: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(key.strip_prefix(&CENSUS)?).ok()?;
+    text.split_once('\0')
+}
+
+/// The prefixes of the keys that [`counters`] makes.
+pub(crate) const TASK_COUNTERS: [[u8; 2]; 3] = [[COUNTER, b's'], [COUNTER, b'h'], CENSUS];
+
+/// The counters that include a task: of its status, of its handler and status, and of its schedule.
+pub(crate) fn counters(task: &Task) -> Vec<Vec<u8>> {
     let status = task.status();
-    [status_count(status), handler_count(&task.definition.handler, status)]
+    let mut counters = vec![status_count(status), handler_count(&task.definition.handler, status)];
+    counters.extend(schedule_count(task));
+    counters
+}
+
+/// The letter of a bucket's size.
+fn letter(span: Span) -> u8 {
+    match span {
+        Span::Present => b'p',
+        Span::Closed(Size::Minute) => b'm',
+        Span::Closed(Size::Hour) => b'h',
+        Span::Closed(Size::Day) => b'd',
+    }
+}
+
+/// The key of a bucket; that of the present minute has no start.
+pub(crate) fn activity(span: Span, start: Millis) -> Vec<u8> {
+    match span {
+        Span::Present => vec![ACTIVITY, letter(span)],
+        Span::Closed(_) => join(ACTIVITY, &[&[letter(span)], &millis(start)]),
+    }
+}
+
+/// The range of the buckets of a size that start in `[from, until)`.
+pub(crate) fn activity_between(size: Size, from: Millis, until: Millis) -> std::ops::Range<Vec<u8>> {
+    let span = Span::Closed(size);
+    activity(span, from)..activity(span, until.max(from))
+}
+
+/// The span in the key of a bucket.
+pub(crate) fn span_of(key: &[u8]) -> Option<Span> {
+    let spans = Size::ALL.map(Span::Closed).into_iter().chain([Span::Present]);
+    let known = key.get(1).copied()?;
+    spans.into_iter().find(|span| letter(*span) == known)
 }
 
 pub(crate) fn quarantine(key: &[u8]) -> Vec<u8> {
@@ -296,7 +350,7 @@ fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Kinds whose values may need overflow pieces.
-const LARGE_KINDS: [u8; 8] = [TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP];
+const LARGE_KINDS: [u8; 9] = [TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP, ACTIVITY];
 
 /// Whether the value under `key` may have overflow pieces, so that a write needs the old value.
 pub(crate) fn may_be_large(key: &[u8]) -> bool {

@@ -84,10 +84,13 @@ impl<'a> Txn<'a> {
         self.own.insert(key, None);
     }
 
-    /// Adds to a counter, which never goes below 0.
+    /// Adds to a counter, which never goes below 0. A counter at 0 has no entry.
     pub(crate) fn add(&mut self, key: Vec<u8>, delta: i64) -> Result<u64, StoreError> {
         let value = self.counter(&key)?.saturating_add_signed(delta);
-        self.put(key, value.to_be_bytes().to_vec());
+        match value {
+            0 => self.remove(key),
+            value => self.put(key, value.to_be_bytes().to_vec()),
+        }
         Ok(value)
     }
 

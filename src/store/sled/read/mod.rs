@@ -1,5 +1,6 @@
 //! Reading: durable records and lists of them, without waiting for the writer.
 
+pub(crate) mod figures;
 pub(crate) mod list;
 pub(crate) mod records;
 pub(crate) mod view;

@@ -29,7 +29,7 @@ pub(crate) fn get<T: DeserializeOwned>(tree: &View, key: &[u8]) -> Result<Option
     Ok(tree.get_durable(key)?.and_then(|bytes| decode(tree, key, &bytes)))
 }
 
-fn decode<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8]) -> Option<T> {
+pub(super) fn decode<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8]) -> Option<T> {
     record::decode(bytes).inspect_err(|_| tree.report_damage(key)).ok()
 }
 

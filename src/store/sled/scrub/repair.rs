@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    domain::{binding::Binding, execution::Execution, facts::Task},
+    domain::{activity::Bucket, binding::Binding, execution::Execution, facts::Task},
     store::{
         Entry, FinishedStep, StoreError,
         sled::{
@@ -60,6 +60,7 @@ pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, Store
         keys::ENTRY => record::decode::<Entry>(&bytes).map(drop),
         keys::STEP => record::decode::<FinishedStep>(&bytes).map(drop),
         keys::BINDING => record::decode::<Binding>(&bytes).map(drop),
+        keys::ACTIVITY => record::decode::<Bucket>(&bytes).map(drop),
         _ => Ok(()),
     };
     Ok(verified.err().map(|error| error.to_string()))

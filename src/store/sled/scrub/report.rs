@@ -101,6 +101,10 @@ pub(crate) fn describe(key: &[u8]) -> String {
             format!("step \"{name}\" of {task}")
         }
         (keys::BINDING, ..) => format!("secret or variable {text}"),
+        (keys::ACTIVITY, ..) => match key.get(2..).and_then(keys::read_millis) {
+            Some(start) => format!("figures of activity from {start} on"),
+            None => "figures of activity of the present minute".to_owned(),
+        },
         (keys::PIECE, ..) => {
             let owner = keys::owner(key).filter(|owner| keys::may_be_large(owner));
             format!("a piece of {}", owner.map_or_else(|| "an unknown record".to_owned(), describe))

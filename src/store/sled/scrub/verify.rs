@@ -10,6 +10,7 @@ use std::{
 use crate::{
     domain::{
         Millis,
+        activity::Bucket,
         binding::Binding,
         execution::Execution,
         facts::Task,
@@ -73,11 +74,16 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     verified.problems.extend(committer.lost_commits());
     let nothing = Writes::new();
     let mut differences = Vec::new();
+    // A store of 0.1.0 has no numbers of tasks per schedule yet; a start counts them.
+    let counted = tree.prefix_keys(&keys::CENSUS).next().is_some();
     loop {
         let mut txn = Txn::new(tree, &nothing);
         let more = committer.scrub(&mut txn)?.is_some();
         differences.extend(
-            txn.into_writes().into_iter().filter_map(|(key, value)| describe_repair(&key, value.as_deref())),
+            txn.into_writes()
+                .into_iter()
+                .filter(|(key, _)| counted || !key.starts_with(&keys::CENSUS))
+                .filter_map(|(key, value)| describe_repair(&key, value.as_deref())),
         );
         if !more {
             break;
@@ -98,6 +104,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     verified.counts.values = tree.prefix_keys(&[keys::VALUE]).count() as u64;
     state(tree, &mut verified)?;
     bindings(tree, &mut verified)?;
+    activity(tree, &mut verified)?;
     for entry in tree.scan_prefix(&[keys::QUARANTINE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.quarantined += 1;
@@ -154,6 +161,22 @@ fn bindings(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
                     .push(format!("{}: the record is stored under another name", describe(&key)));
             }
             verified.counts.add(&Record::Binding(binding));
+        }
+    }
+    Ok(())
+}
+
+/// Counts and decodes figures of activity: each lies under its own start.
+fn activity(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
+    for entry in tree.scan_prefix(&[keys::ACTIVITY]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        verified.counts.activity += 1;
+        if record::payload(&bytes).is_err() {
+            continue;
+        }
+        let Some(bucket) = verified.decode::<Bucket>(&key, &bytes) else { continue };
+        if keys::span_of(&key).is_none_or(|span| keys::activity(span, bucket.start) != *key) {
+            verified.problems.push(format!("{}: the record has another start", describe(&key)));
         }
     }
     Ok(())

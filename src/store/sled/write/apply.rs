@@ -68,14 +68,12 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
             txn.put(key.clone(), value.clone());
         }
     }
-    let (before, after) = (old.map(keys::counters), keys::counters(new));
-    if before.as_ref() != Some(&after) {
-        for counter in before.into_iter().flatten() {
-            txn.add(counter, -1)?;
-        }
-        for counter in after {
-            txn.add(counter, 1)?;
-        }
+    let (before, after) = (old.map(keys::counters).unwrap_or_default(), keys::counters(new));
+    for counter in before.iter().filter(|counter| !after.contains(counter)) {
+        txn.add(counter.clone(), -1)?;
+    }
+    for counter in after.into_iter().filter(|counter| !before.contains(counter)) {
+        txn.add(counter, 1)?;
     }
     txn.put_record(keys::task(new.id), new)
 }

@@ -1,6 +1,7 @@
 //! Writing: one thread commits groups of operations and keeps the totals in step.
 
 pub(crate) mod acknowledged;
+mod activity;
 pub(crate) mod apply;
 mod bindings;
 pub(crate) mod commit;

@@ -45,15 +45,17 @@ impl Writer {
             self.ensure_space()?;
         }
         let now = (self.now)();
-        self.in_txn(|txn| {
+        let (old, step) = self.in_txn(|txn| {
             let old = apply::read_task(txn, task)?;
             let step = decide(&old, now)?;
             // Write output before the step: the step may remove the output's row.
             output.map_or(Ok(()), |output| apply::append(txn, output))?;
             apply::step(txn, &old, &step)?;
             audit.map_or(Ok(()), |audit| apply::audit(txn, audit))?;
-            Ok(step)
-        })
+            Ok((old, step))
+        })?;
+        self.activity.add_step(&old, &step);
+        Ok(step)
     }
 
     /// Takes a step of each task due within `ahead` milliseconds from now, `most` tasks at most.
@@ -73,7 +75,11 @@ impl Writer {
                 let old = apply::read_task(txn, id)?;
                 let step = decide(&old, now)?;
                 apply::step(txn, &old, &step)?;
-                Ok(step)
+                Ok((old, step))
+            });
+            let result = result.map(|(old, step)| {
+                self.activity.add_step(&old, &step);
+                step
             });
             match result {
                 Ok(step)

@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    domain::{Millis, panic::line_of},
+    domain::{Millis, activity::Tally, panic::line_of},
     store::{
         Now, StoreError,
         sled::{
@@ -98,6 +98,8 @@ pub(crate) struct Writer {
     /// The writes of the operations since the last commit.
     pub(super) group: Writes,
     group_bytes: usize,
+    /// The ends in the group.
+    pub(super) activity: Tally,
     answers: Vec<Answer>,
     /// Set once the store is to close; no later operation is taken.
     closing: Option<Reply<()>>,
@@ -128,6 +130,7 @@ impl Writer {
             now,
             group: BTreeMap::new(),
             group_bytes: 0,
+            activity: Tally::default(),
             answers: Vec::new(),
             closing: None,
             garbage: true,
@@ -168,6 +171,7 @@ impl Writer {
                 }
             }
             self.keep_up();
+            self.keep_activity();
             self.commit();
         }
         if let Err(error) = self.committer.acknowledge_synced() {
