@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::{auth::Caller, error::ApiError, json::Strict, state::Shared};
 use crate::{
     domain::{
+        Millis,
         draft::{MOST_PROBLEMS, Problem, Problems},
         ids::{ExecutionId, TaskId},
     },
@@ -22,6 +23,9 @@ use crate::{
 const LARGEST: usize = 1024 * 1024;
 /// The part of a larger body that is read and dropped, in bytes.
 const DRAINED: usize = 16 * 1024 * 1024;
+
+/// The end of the year 9999, where the calendar of schedules ends.
+pub(super) const LATEST: Millis = 253_402_300_799_999;
 
 /// The largest `skip`: more than any list holds.
 pub(super) const LARGEST_SKIP: usize = 1_000_000_000;
@@ -170,6 +174,11 @@ impl Fields {
             self.report(name, "is given twice");
         }
         value
+    }
+
+    /// Whether a name is given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| given == name)
     }
 
     pub(super) fn report(&mut self, name: &str, problem: impl Into<String>) {

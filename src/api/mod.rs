@@ -32,11 +32,17 @@ use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use self::{
     auth::Need::{self, Anyone},
     error::ApiError,
-    routes::{actions, executions, handlers, health, kv, schedule, secrets, tasks},
+    routes::{
+        actions, executions,
+        figures::activity,
+        handlers, health, kv,
+        outlook::{conflicts, forecast, simulate, upcoming},
+        schedule, secrets, tasks,
+    },
     state::Shared,
 };
 pub use self::{
-    state::{Api, Readiness, RunnersReady},
+    state::{Api, Forecasts, Readiness, RunnersReady},
     token::Token,
 };
 use crate::domain::{
@@ -86,6 +92,11 @@ fn every_route() -> Vec<Route> {
         row(PUT, "/admin/variables/{name}", Editor, secrets::set_variable, "set a variable; 201 if it is new"),
         row(DELETE, "/admin/variables/{name}", Editor, secrets::delete_variable, "delete the variable"),
         row(GET, "/admin/schedule/preview", Viewer, schedule::preview, "the next times of a schedule"),
+        row(GET, "/admin/activity", Viewer, activity::activity, "the ends of runs per `minute`, `hour` or `day` (`bucket`)"),
+        row(GET, "/admin/upcoming", Viewer, upcoming::upcoming, "the planned runs of all active tasks, in the order of time"),
+        row(GET, "/admin/forecast", Viewer, forecast::forecast, "the number of planned runs per hour or day"),
+        row(GET, "/admin/simulate", Viewer, simulate::simulate, "where more is due than runs at once, with the usual durations"),
+        row(GET, "/admin/scheduler/conflicts", Viewer, conflicts::conflicts, "what else runs at the times of a schedule, and quieter minutes"),
         row(GET, "/health", Anyone, health::health, "200 while the process is up"),
         row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),
     ]

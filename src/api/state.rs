@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use super::routes::outlook::forecast::Forecasts;
 use super::token::Token;
 use crate::{
     backup::BackupState,
@@ -37,6 +38,8 @@ pub struct Api {
     pub quota: Quota,
     /// The defaults of fields that a body leaves out.
     pub defaults: Defaults,
+    /// Forecasts of the last minute.
+    pub forecasts: Forecasts,
     /// Tells how the other parts stand, for `/ready`.
     pub readiness: Arc<dyn Readiness>,
 }

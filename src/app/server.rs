@@ -136,6 +136,7 @@ impl Server {
             token,
             quota: kv_quota(config),
             defaults,
+            forecasts: api::Forecasts::default(),
             readiness: readiness.clone(),
         });
         Ok(Self { store, pool, scheduler, backups, task_file, readiness, router, token_source })

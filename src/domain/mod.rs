@@ -9,8 +9,8 @@
 //! record of one attempt).
 
 pub mod access;
-pub mod alerts;
 pub mod activity;
+pub mod alerts;
 pub mod binding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod chance;
@@ -21,6 +21,7 @@ pub mod facts;
 pub mod ids;
 pub mod lock;
 pub mod network;
+pub mod outlook;
 pub mod panic;
 pub mod recent;
 pub mod retry;

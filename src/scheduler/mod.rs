@@ -282,6 +282,12 @@ impl Scheduler {
         self.in_progress.dispatched(execution).map(|dispatched| dispatched.task)
     }
 
+    /// The most runs at a time.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.runner.capacity()
+    }
+
     /// Whether [`Scheduler::stop`] has been called.
     #[must_use]
     pub fn is_stopping(&self) -> bool {

@@ -10,6 +10,7 @@
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
 //! - [`examples`]: do the examples that come with isochron do their work?
+//! - [`outlook`]: do the figures tell what has run, and the outlook what will?
 //! - [`operating`]: do the commands, the start and the stop do their work?
 //! - [`web`]: are the classes of the web platform there, and are they right?
 //! - [`documents`]: does a link or a path in the documents lead somewhere?
@@ -24,6 +25,7 @@ mod harness;
 mod network;
 mod node;
 mod operating;
+mod outlook;
 mod rooms;
 mod sandbox;
 mod scheduling;

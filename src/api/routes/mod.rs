@@ -4,9 +4,11 @@
 
 pub(super) mod actions;
 pub(super) mod executions;
+pub(super) mod figures;
 pub(super) mod handlers;
 pub(super) mod health;
 pub(super) mod kv;
+pub(super) mod outlook;
 pub(super) mod schedule;
 pub(super) mod secrets;
 pub(super) mod tasks;

@@ -4,7 +4,13 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 
 use crate::{
-    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    api::{
+        documents::Meta,
+        error::ApiError,
+        input::{Fields, LATEST},
+        request::RequestInfo,
+        state::Shared,
+    },
     domain::{
         Millis,
         draft::Problem,
@@ -12,9 +18,6 @@ use crate::{
         zone::parse_zone,
     },
 };
-
-/// The end of the year 9999, where the calendar of schedules ends.
-const LATEST: Millis = 253_402_300_799_999;
 
 /// The meaning and the next times of a schedule.
 #[derive(Serialize)]

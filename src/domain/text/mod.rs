@@ -61,6 +61,23 @@ fn escape(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// A duration for people, to two digits or more: `250 ms`, `2.3 s`, `5 min`, `1 h 20 min`.
+#[must_use]
+pub fn duration_in_words(millis: i64) -> String {
+    let seconds = millis / 1000;
+    match (millis, seconds) {
+        (..1000, _) => format!("{millis} ms"),
+        (_, ..10) if millis % 1000 >= 100 => format!("{seconds}.{} s", millis % 1000 / 100),
+        (_, ..60) => format!("{seconds} s"),
+        (_, ..3600) if seconds % 60 == 0 || seconds >= 600 => format!("{} min", seconds / 60),
+        (_, ..3600) => format!("{} min {} s", seconds / 60, seconds % 60),
+        (_, ..86_400) if seconds / 60 % 60 == 0 => format!("{} h", seconds / 3600),
+        (_, ..86_400) => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ if seconds / 3600 % 24 == 0 => format!("{} d", seconds / 86_400),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +103,25 @@ mod tests {
         ];
         for (text, line, lines) in cases {
             assert_eq!((to_one_line(text).as_ref(), show_controls(text).as_ref()), (line, lines), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn durations_are_said_with_their_two_largest_units() {
+        let cases = [
+            (250, "250 ms"),
+            (1000, "1 s"),
+            (2345, "2.3 s"),
+            (45_900, "45 s"),
+            (90_000, "1 min 30 s"),
+            (300_000, "5 min"),
+            (3_600_000, "1 h"),
+            (4_800_000, "1 h 20 min"),
+            (86_400_000, "1 d"),
+            (180_000_000, "2 d 2 h"),
+        ];
+        for (millis, words) in cases {
+            assert_eq!(duration_in_words(millis), words);
         }
     }
 }

@@ -1,0 +1,3 @@
+//! Figures over time and of the present, all of them kept as changes are written.
+
+pub(in crate::api) mod activity;

@@ -1,0 +1,159 @@
+//! The planned runs of all active tasks, in the order of time.
+
+use std::collections::{HashSet, VecDeque};
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+
+use super::{DAY, read_span};
+use crate::{
+    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    domain::{
+        Millis,
+        facts::Task,
+        ids::TaskId,
+        outlook::upcoming::{Kind, Planned, Upcoming as Merge},
+    },
+    store::{ComingQuery, StoreError},
+};
+
+/// Tasks read from the store at once.
+const PART: usize = 128;
+/// Tasks whose planned times before `from` are passed over, at most.
+const MOST_EARLIER: usize = 20_000;
+
+/// Planned runs.
+#[derive(Serialize)]
+pub(in crate::api) struct Upcoming {
+    occurrences: Vec<Occurrence>,
+    /// Whether there are more within the span.
+    truncated: bool,
+    meta: Meta,
+}
+
+/// A planned run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct Occurrence {
+    time: Millis,
+    task_id: TaskId,
+    task_name: String,
+    handler: String,
+    kind: Kind,
+}
+
+impl From<Planned> for Occurrence {
+    fn from(planned: Planned) -> Self {
+        let Planned { time, kind, task, name, handler } = planned;
+        Self { time, task_id: task, task_name: name, handler, kind }
+    }
+}
+
+/// A question for planned runs in `[from, until)`; without `from` those that are late are included.
+pub(in crate::api) struct Question {
+    pub(in crate::api) from: Option<Millis>,
+    pub(in crate::api) until: Millis,
+    pub(in crate::api) handler: Option<String>,
+    pub(in crate::api) task: Option<TaskId>,
+    pub(in crate::api) limit: usize,
+}
+
+pub(in crate::api) async fn upcoming(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    mut fields: Fields,
+) -> Result<Json<Upcoming>, ApiError> {
+    let now = api.clock.now();
+    let given = fields.has("from");
+    let (from, until) = read_span(&mut fields, now, DAY);
+    let handler = fields.text("handler");
+    let task: Option<Result<TaskId, _>> = fields.text("taskId").map(|id| id.parse());
+    let limit = fields.number("limit", 1, 1000, 100);
+    fields.finish()?;
+    let task = task.transpose().map_err(|_| StoreError::NotFound)?;
+    let question = Question { from: given.then_some(from), until, handler, task, limit };
+    let (occurrences, truncated) = answer(&api, question).await?;
+    Ok(Json(Upcoming { occurrences, truncated, meta: info.meta() }))
+}
+
+/// The planned runs, and whether there are more.
+pub(in crate::api) async fn answer(
+    api: &Shared,
+    question: Question,
+) -> Result<(Vec<Occurrence>, bool), ApiError> {
+    let now = api.clock.now();
+    let mut source = Source::new(api, &question);
+    let mut merge = Merge::new(question.from.unwrap_or(Millis::MIN + 1), now);
+    let mut found: Vec<Occurrence> = Vec::new();
+    let mut earlier = 0;
+    loop {
+        let next = source.next_time().await?.filter(|time| *time < question.until);
+        let head = merge.next_time().filter(|time| *time < question.until);
+        match (next, head) {
+            (Some(next), head) if head.is_none_or(|head| next <= head) => {
+                earlier += usize::from(question.from.is_some_and(|from| next < from));
+                if earlier > MOST_EARLIER {
+                    return Err(ApiError::bad_request(format!(
+                        "More than {MOST_EARLIER} tasks run before \"from\": name a handler or a task, or use \
+                         /admin/forecast"
+                    )));
+                }
+                source.take().into_iter().for_each(|task| merge.add(task));
+            }
+            (_, Some(_)) if found.len() == question.limit => return Ok((found, true)),
+            (_, Some(_)) => found.extend(merge.pop().map(Occurrence::from)),
+            (Some(_), None) | (None, None) => return Ok((found, false)),
+        }
+    }
+}
+
+/// The tasks of a question in the order of their next runs, read from the store in parts.
+struct Source<'a> {
+    api: &'a Shared,
+    query: ComingQuery,
+    task: Option<TaskId>,
+    read: VecDeque<(Millis, Task)>,
+    /// A task that runs between two parts would come again.
+    seen: HashSet<TaskId>,
+    more: bool,
+}
+
+impl<'a> Source<'a> {
+    fn new(api: &'a Shared, question: &Question) -> Self {
+        let query = ComingQuery {
+            handler: question.handler.clone(),
+            after: None,
+            until: question.until,
+            limit: PART.min(question.limit.saturating_add(1)),
+        };
+        Self { api, query, task: question.task, read: VecDeque::new(), seen: HashSet::new(), more: true }
+    }
+
+    async fn next_time(&mut self) -> Result<Option<Millis>, ApiError> {
+        while self.read.is_empty() && self.more {
+            self.read_part().await?;
+        }
+        Ok(self.read.front().map(|(time, _)| *time))
+    }
+
+    fn take(&mut self) -> Option<Task> {
+        let (_, task) = self.read.pop_front()?;
+        self.seen.insert(task.id).then_some(task)
+    }
+
+    async fn read_part(&mut self) -> Result<(), ApiError> {
+        if let Some(id) = self.task {
+            self.more = false;
+            let task = self.api.store.task(id).await?.ok_or(StoreError::NotFound)?;
+            let named = self.query.handler.as_ref().is_none_or(|name| *name == task.definition.handler);
+            let time = task.next_run().filter(|_| named);
+            self.read.extend(time.map(|time| (time, task)));
+            return Ok(());
+        }
+        let part = self.api.store.coming(self.query.clone()).await?;
+        self.more = part.len() == self.query.limit;
+        self.query.after = part.last().map(|(time, task)| (*time, task.id));
+        self.read.extend(part);
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! Do the figures tell what has run, and the outlook what will?
+
+mod activity;
+mod future;
