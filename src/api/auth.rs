@@ -46,6 +46,17 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// The name of the token, for bounds per token.
+    pub(super) fn token_name(&self) -> &'static str {
+        "config"
+    }
+
+    /// The rights of the token by now; `None` if it has none any more. For answers that go on.
+    #[expect(clippy::unused_async, reason = "tokens that end are in the store")]
+    pub(super) async fn look_again(&self, _api: &Shared) -> Option<Grant> {
+        Some(self.grant.clone())
+    }
+
     /// Refuses a task of another handler than those of the token, as if there were no such task.
     /// A token without handlers costs no read.
     ///

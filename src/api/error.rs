@@ -20,13 +20,15 @@ pub(super) struct ApiError {
     status: StatusCode,
     message: String,
     details: Vec<Problem>,
+    /// Seconds after which the client may try again.
+    retry_after: Option<u32>,
     /// The cause, for the log only.
     pub(super) inside: Option<String>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), details: Vec::new(), inside: None }
+        Self { status, message: message.into(), details: Vec::new(), retry_after: None, inside: None }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -78,6 +80,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
+    /// The same error, with the time of the next try.
+    pub(super) fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     pub(super) fn internal(inside: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
         error.inside = Some(inside.into());
@@ -105,6 +112,9 @@ impl ApiError {
         let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -219,6 +219,9 @@ impl Fields {
 /// The task that a path names; one that the token may see.
 pub(super) struct TaskPath(pub(super) TaskId);
 
+/// The execution that a path names without its task.
+pub(super) struct RunPath(pub(super) ExecutionId);
+
 /// The task, which the token may see, and the execution that a path names.
 pub(super) struct ExecutionPath(pub(super) TaskId, pub(super) ExecutionId);
 
@@ -231,6 +234,15 @@ impl FromRequestParts<Shared> for TaskPath {
         let id = id.parse().map_err(|_| ApiError::not_found("Task not found"))?;
         ensure_covered(parts, state, id).await?;
         Ok(Self(id))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RunPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(id) = Path::<String>::from_request_parts(parts, state).await.map_err(|e| unreadable(&e))?;
+        id.parse().map(Self).map_err(|_| ApiError::not_found("Execution not found"))
     }
 }
 

@@ -15,6 +15,7 @@ mod json;
 mod request;
 mod routes;
 mod state;
+mod streams;
 mod token;
 
 use std::{any::Any, convert::Infallible, sync::Arc};
@@ -40,9 +41,11 @@ use self::{
         schedule, secrets, tasks,
     },
     state::Shared,
+    streams::{events, execution},
 };
 pub use self::{
     state::{Api, Forecasts, Readiness, RunnersReady},
+    streams::Streams,
     token::Token,
 };
 use crate::domain::{
@@ -82,6 +85,8 @@ fn every_route() -> Vec<Route> {
         row(GET, "/admin/kv/{*key}", Editor, kv::read, "one of them"),
         row(PUT, "/admin/kv/{*key}", Editor, kv::write, "set one"),
         row(DELETE, "/admin/kv/{*key}", Editor, kv::delete, "delete one"),
+        row(GET, "/admin/executions/{id}/stream", Viewer, execution::stream, "the output of a run as it comes, then its end"),
+        row(GET, "/admin/events", Viewer, events::stream, "the news of tasks and runs as they come"),
         row(GET, "/admin/handlers", Viewer, handlers::list, "the handlers, each with the reason if it does not load"),
         row(GET, "/admin/secrets", Admin, secrets::list_secrets, "the secrets, without their values"),
         row(GET, "/admin/secrets/{name}", Admin, secrets::read_secret, "one secret, without its value"),

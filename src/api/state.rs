@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use super::routes::outlook::forecast::Forecasts;
-use super::token::Token;
+use super::{streams::Streams, token::Token};
 use crate::{
     backup::BackupState,
     clock::Clock,
@@ -30,6 +30,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// Tells when a run has ended.
     pub events: Events,
+    /// The streams that are open.
+    pub streams: Streams,
     /// Secrets and variables.
     pub vault: Arc<Vault>,
     /// The token of administrators.

@@ -67,6 +67,8 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     let stopping = async {
         stop_upkeep.send_replace(true);
         server.scheduler.stop(Duration::from_millis(config.shutdown_grace)).await;
+        // An open stream would hold up the end of the listener.
+        server.streams.close().await;
         let _ = hang_up.send(());
         // Connections that have not ended by then are cut.
         let _ = timeout(CONNECTIONS_WITHIN, serving).await;

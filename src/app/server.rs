@@ -13,7 +13,7 @@ use axum::Router;
 
 use super::token::admin_token;
 use crate::{
-    api::{self, Api, Readiness, RunnersReady},
+    api::{self, Api, Readiness, RunnersReady, Streams},
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock},
     config::Config,
@@ -76,6 +76,7 @@ pub(super) struct Server {
     pub(super) task_file: TaskFile,
     pub(super) readiness: Arc<Parts>,
     pub(super) router: Router,
+    pub(super) streams: Streams,
     /// Where a user finds the token, such as `in data/admin-token`.
     pub(super) token_source: String,
 }
@@ -126,12 +127,14 @@ impl Server {
             task_file: task_file.state(),
             scheduling: AtomicBool::new(true),
         });
+        let streams = Streams::default();
         let router = api::router(Api {
             scheduler: scheduler.clone(),
             store: store.clone(),
             catalog,
             clock,
             events,
+            streams: streams.clone(),
             vault,
             token,
             quota: kv_quota(config),
@@ -139,7 +142,7 @@ impl Server {
             forecasts: api::Forecasts::default(),
             readiness: readiness.clone(),
         });
-        Ok(Self { store, pool, scheduler, backups, task_file, readiness, router, token_source })
+        Ok(Self { store, pool, scheduler, backups, task_file, readiness, router, streams, token_source })
     }
 }
 

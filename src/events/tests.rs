@@ -16,7 +16,7 @@ use crate::domain::{
 
 /// News of the task with this number, published at the time of the same number.
 fn changed(task: u32) -> Event {
-    of(task, News::TaskUpdated(TaskState { status: TaskStatus::Active, next_run: None }))
+    of(task, News::TaskUpdated(TaskState { status: TaskStatus::Active, next_run: None, streak: 0 }))
 }
 
 fn of(task: u32, news: News) -> Event {
@@ -136,8 +136,8 @@ fn an_event_of_a_row_has_the_row_and_the_state_of_its_task() {
         error: Some("too \"slow\"".into()),
         skipped: 0,
     };
-    let task = TaskState { status: TaskStatus::RetryScheduled, next_run: Some(99) };
-    insta::assert_snapshot!(text(of(1, News::Ended(Box::new(row), task))), @r#"{"type":"execution-ended","time":1,"taskId":"task-00000000000000000000000001","taskName":"report","handler":"reports/sales","executionId":"exec-00000000000000000000000002","status":"failed","reason":"timeout","trigger":"retry","scheduledFor":10,"attempt":2,"startTime":11,"duration":300,"error":"too \"slow\"","task":{"status":"retry-scheduled","nextRun":99}}"#);
+    let task = TaskState { status: TaskStatus::RetryScheduled, next_run: Some(99), streak: 3 };
+    insta::assert_snapshot!(text(of(1, News::Ended(Box::new(row), task))), @r#"{"type":"execution-ended","time":1,"taskId":"task-00000000000000000000000001","taskName":"report","handler":"reports/sales","executionId":"exec-00000000000000000000000002","status":"failed","reason":"timeout","trigger":"retry","scheduledFor":10,"attempt":2,"startTime":11,"duration":300,"error":"too \"slow\"","task":{"status":"retry-scheduled","nextRun":99,"streak":3}}"#);
 }
 
 #[test]

@@ -65,6 +65,7 @@ struct ProgressDocument<'a> {
 struct TaskDocument {
     status: TaskStatus,
     next_run: Option<Millis>,
+    streak: u32,
 }
 
 /// The JSON of an event.
@@ -117,6 +118,6 @@ impl<'a> From<&'a Row> for RowDocument<'a> {
 
 impl From<TaskState> for TaskDocument {
     fn from(task: TaskState) -> Self {
-        Self { status: task.status, next_run: task.next_run }
+        Self { status: task.status, next_run: task.next_run, streak: task.streak }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`api`]: does a request get the answer that clients have been written against?
 //! - [`handlers`]: may a file in `tasks/` rely on this?
+//! - [`live`]: does a client that listens hear everything, once, and in order?
 //! - [`network`]: which addresses does a handler reach, and when do its requests end?
 //! - [`node`]: do programs written for Node find here the functions that they call?
 //! - [`state`]: does what a handler keeps stay, where it should, and go when it should?
@@ -22,6 +23,7 @@ mod durability;
 mod examples;
 mod handlers;
 mod harness;
+mod live;
 mod network;
 mod node;
 mod operating;

@@ -14,6 +14,7 @@ pub(super) mod secrets;
 pub(super) mod tasks;
 
 use super::{
+    auth::Caller,
     documents::{ExecutionDocument, NEWEST, TaskDocument},
     error::ApiError,
     state::Shared,
@@ -22,6 +23,7 @@ use crate::{
     domain::{
         execution::{Execution, ExecutionStatus},
         facts::Task,
+        ids::ExecutionId,
     },
     store::{ExecutionQuery, TaskView},
 };
@@ -66,6 +68,32 @@ fn add_live(api: &Shared, mut execution: Execution, listed: bool) -> Execution {
         execution.steps.drain(..execution.steps.len().saturating_sub(STEPS));
     }
     execution
+}
+
+/// The row of an execution, by its id alone.
+///
+/// # Errors
+/// 404 when there is none, or the token is not for its task.
+pub(super) async fn find_execution(
+    api: &Shared,
+    caller: &Caller,
+    id: ExecutionId,
+) -> Result<Execution, ApiError> {
+    let absent = || ApiError::not_found("Execution not found");
+    let task = match api.scheduler.task_of(id) {
+        Some(task) => task,
+        None => {
+            let running = api.store.running().await?;
+            running.into_iter().find(|(_, running)| *running == id).ok_or_else(absent)?.0
+        }
+    };
+    let row = api.store.execution(task, id).await?.ok_or_else(absent)?;
+    if caller.grant.covers(&row.handler) { Ok(row) } else { Err(absent()) }
+}
+
+/// The JSON of an execution without its output.
+pub(super) fn show_row(api: &Shared, _caller: &Caller, row: Execution) -> Result<String, ApiError> {
+    serde_json::to_string(&add_live(api, row, false)).map_err(|error| ApiError::internal(error.to_string()))
 }
 
 /// The document of an execution with its whole output.

@@ -45,6 +45,8 @@ pub struct TaskState {
     pub status: TaskStatus,
     /// The next run, epoch milliseconds.
     pub next_run: Option<Millis>,
+    /// The last occurrences that failed one after the other.
+    pub streak: u32,
 }
 
 /// The row of an event.
@@ -181,7 +183,7 @@ fn subject(task: &Task) -> Arc<Subject> {
 }
 
 fn state(task: &Task) -> TaskState {
-    TaskState { status: task.status(), next_run: task.next_run() }
+    TaskState { status: task.status(), next_run: task.next_run(), streak: task.facts.streak }
 }
 
 fn row(row: &Execution) -> Box<Row> {

@@ -6,7 +6,7 @@ use ureq::{
     http::{HeaderMap, Request, Response, request::Builder},
 };
 
-use super::PATIENCE;
+use super::{PATIENCE, stream::Stream};
 
 /// A client of one server, with the administrator's token.
 pub(crate) struct Client {
@@ -52,6 +52,31 @@ impl Client {
     /// Like [`Self::send`], for a connection that may fail: `None` if it does.
     pub(crate) fn try_send(&self, request: Builder) -> Option<Answer> {
         self.agent.run(request.body(()).expect("a request")).ok().map(Answer::new)
+    }
+
+    /// Opens a stream of events; fails the test unless the answer is 200.
+    #[track_caller]
+    pub(crate) fn open(&self, path: &str) -> Stream {
+        self.open_after(path, None)
+    }
+
+    /// As [`Self::open`], like a browser that comes back after an event.
+    #[track_caller]
+    pub(crate) fn open_after(&self, path: &str, last: Option<&str>) -> Stream {
+        let mut request = self.request("GET", path);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = self.agent.run(request.body(()).expect("a request")).expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Stream::new(answer.into_body())
+    }
+
+    /// The status of an answer whose body is not read; `None` if there is no answer.
+    pub(crate) fn status(&self, request: Builder) -> Option<u16> {
+        let answer = self.agent.run(request.body(()).expect("a request"));
+        answer.ok().map(|answer| answer.status().as_u16())
     }
 
     /// Sends a request that the server may not survive; `None` if the answer is not complete.

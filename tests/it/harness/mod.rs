@@ -10,6 +10,7 @@ mod chance;
 mod home;
 mod leftovers;
 mod server;
+mod stream;
 mod tasks;
 mod web;
 mod wire;
@@ -20,6 +21,7 @@ pub(crate) use self::{
     home::Home,
     leftovers::Leftovers,
     server::{Options, Server, signal_process},
+    stream::{Happening, Stream},
     tasks::{ENDLESS, GATED, field, id_of, task},
     web::{Web, WebRequest},
     wire::redact,
