@@ -40,6 +40,7 @@ pub mod app;
 pub mod backup;
 pub mod clock;
 pub mod config;
+pub mod dashboard;
 pub mod domain;
 pub mod events;
 #[cfg(any(test, feature = "fuzzing"))]

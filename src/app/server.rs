@@ -17,6 +17,7 @@ use crate::{
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock},
     config::Config,
+    dashboard,
     domain::{draft::Defaults, lock::lock, step::Policy, zone::parse_zone},
     events::Events,
     handlers::{catalog::Catalog, files::Files},
@@ -132,7 +133,7 @@ impl Server {
             scheduler: scheduler.clone(),
             store: store.clone(),
             catalog,
-            clock,
+            clock: clock.clone(),
             events,
             streams: streams.clone(),
             vault,
@@ -142,6 +143,7 @@ impl Server {
             forecasts: api::Forecasts::default(),
             readiness: readiness.clone(),
         });
+        let router = dashboard::router(router, "", clock);
         Ok(Self { store, pool, scheduler, backups, task_file, readiness, router, streams, token_source })
     }
 }

@@ -82,6 +82,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         "api",
         &["domain", "store", "scheduler", "events", "handlers", "backup", "taskfile", "secrets", "clock"],
     ),
+    // Pages ask the router of `api` that `app` gives them, and nothing else.
+    ("dashboard", &["domain", "clock"]),
     ("secrets", &["domain", "store", "clock"]),
     ("network", &["domain"]),
     (
@@ -95,6 +97,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "backup",
             "clock",
             "config",
+            "dashboard",
             "domain",
             "events",
             "handlers",
@@ -157,7 +160,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Crates whose users are few on purpose, and the rooms that may name them.
 const CRATES: &[(&str, &[&str])] = &[
-    ("axum", &["api", "app"]),
+    ("axum", &["api", "app", "dashboard"]),
+    ("askama", &["dashboard"]),
     ("clap", &["cli", "runner"]),
     ("cron", &["domain"]),
     ("deno_core", &["runner"]),

@@ -78,7 +78,7 @@ async fn informational_answers_without_end_are_a_failure() {
 #[tokio::test]
 async fn a_few_informational_answers_are_skipped() {
     let early = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(3);
-    let server = Server::answering(early + &ok("it")).await;
+    let server = Server::answering(early + ok("it").as_str()).await;
     let session = client().session("h");
     let response = session.send(get(&server.url("/"))).await.expect("an answer");
     assert_eq!(text(response).await.as_deref(), Ok("it"));

@@ -31,7 +31,7 @@ fn what_does_not_exist_is_404_whatever_is_asked_of_it() {
     let execution = server.run(&other)["id"].take();
     let path = format!("/admin/scheduler/{id}/executions/{}", execution.as_str().expect("an id"));
     assert_eq!(client.get(&path).message(404), "Execution not found");
-    for path in ["/", "/admin/nothing", "/admin/scheduler/x/y", "/favicon.ico"] {
+    for path in ["/nothing", "/admin/nothing", "/admin/scheduler/x/y", "/favicon.ico"] {
         let answer = client.get(path);
         assert_eq!(answer.status, 404, "{path}: {}", answer.body);
         assert_eq!(answer.body["error"], true, "{path}: {}", answer.body);

@@ -47,7 +47,7 @@ fn describe_cron(cron: &CronExpr) -> String {
     [days, dates::months(&wall.month)]
         .iter()
         .filter(|phrase| !phrase.is_empty())
-        .fold(clock.text, |text, phrase| text + between + phrase)
+        .fold(clock.text, |text, phrase| text + between + phrase.as_str())
 }
 
 /// `Every minute`, `Every 15 minutes`.

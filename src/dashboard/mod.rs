@@ -1,0 +1,156 @@
+//! Dashboard: the pages that people see.
+//!
+//! A page is a client of the API inside the same process: a [`visit::Visit`] (one request of one
+//! person) asks the routes of [`crate::api`] with the visitor's own credentials ([`ask`]), reads the
+//! [`documents`] that come back and shows them in a template. So roles, scopes, masks, audit and limits hold
+//! for pages without a second check, and a page cannot show more than the API tells.
+//!
+//! A page is whole without script: links, forms and a redirect after each change. Scripts add to it:
+//! a region of a page has its own address (`?part=rows`), and is fetched again when something in
+//! it has changed.
+//!
+//! Misuse to avoid: a path in a template (every address is in [`links`]); HTML made by hand
+//! ([`markup`] and the templates escape, so no template says `safe`); a second read beside the API.
+
+mod ask;
+mod assets;
+mod documents;
+mod forms;
+mod links;
+mod markup;
+mod pages;
+mod session;
+mod shown;
+mod svg;
+mod times;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tower_http::{
+    compression::{
+        CompressionLayer, CompressionLevel,
+        predicate::{DefaultPredicate, Predicate, SizeAbove},
+    },
+    normalize_path::NormalizePath,
+};
+use tower_service::Service;
+
+use self::{
+    ask::Fault,
+    assets::Assets,
+    links::Links,
+    pages::{edit, execution, login, settings, task, task_actions, tasks},
+};
+use crate::clock::Clock;
+
+/// All that the pages share.
+pub(crate) struct Dashboard {
+    /// The API, called without a connection.
+    api: Router,
+    links: Links,
+    assets: Assets,
+    clock: Arc<dyn Clock>,
+}
+
+type Shared = Arc<Dashboard>;
+
+/// Pages smaller than this are sent as they are, in bytes.
+const WORTH_PACKING: u64 = 1024;
+
+/// The dashboard in front of the API: requests for no page go to `api`. Every address begins with `base`, the
+/// path of the public URL without a slash at its end; empty at the root of a host.
+pub fn router(api: Router, base: &str, clock: Arc<dyn Clock>) -> Router {
+    let assets = Assets::load();
+    let links = Links::new(base, assets.version());
+    let dashboard = Arc::new(Dashboard { api, links, assets, clock });
+    let packed = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(DefaultPredicate::new().and(SizeAbove::new(WORTH_PACKING)));
+    let pages = every_page()
+        .layer(middleware::from_fn_with_state(dashboard.clone(), dress))
+        .layer(packed)
+        .route("/assets/{version}/{*name}", get(assets::serve))
+        .layer(middleware::map_response(protect))
+        .fallback(elsewhere)
+        .with_state(dashboard);
+    let pages = Router::new().fallback_service(NormalizePath::trim_trailing_slash(pages));
+    // A proxy in front may take the base off, or leave it.
+    match base.trim_end_matches('/') {
+        "" => pages,
+        base => Router::new().nest_service(base, pages.clone()).fallback_service(pages),
+    }
+}
+
+/// Every page: its path and its handlers.
+#[rustfmt::skip]
+fn every_page() -> Router<Shared> {
+    Router::new()
+        .route("/", get(tasks::home))
+        .route("/login", get(login::form).post(login::enter))
+        .route("/logout", post(login::leave))
+        .route("/settings", post(settings::save))
+        .route("/preview", get(edit::preview))
+        .route("/tasks", get(tasks::list))
+        .route("/tasks/new", get(edit::new).post(edit::create))
+        .route("/tasks/{id}", get(task::show))
+        .route("/tasks/{id}/edit", get(edit::edit).post(edit::update))
+        .route("/tasks/{id}/{action}", get(task_actions::ask).post(task_actions::act))
+        .route("/tasks/{id}/runs/{execution}", get(execution::show))
+}
+
+/// Requests for no page: a browser that has followed a wrong link sees a page, every other client
+/// the answer of the API.
+async fn elsewhere(State(dashboard): State<Shared>, request: Request) -> Response {
+    const NO_PAGES: [&str; 5] = ["/admin", "/health", "/ready", "/metrics", "/openapi.json"];
+    let path = request.uri().path();
+    let of_api = NO_PAGES.iter().any(|start| path.starts_with(start));
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if of_api || request.method() != Method::GET || !accepts.is_some_and(|kinds| kinds.contains("text/html"))
+    {
+        let Ok(response) = dashboard.api.clone().call(request).await;
+        return response;
+    }
+    let fault = Fault::not_found(&format!("There is no page at {path}"));
+    let asked = visit::Asked::of(&request);
+    protect(visit::dress(&dashboard, &asked, fault.into_response())).await
+}
+
+/// Gives an error its page.
+async fn dress(State(dashboard): State<Shared>, request: Request, next: Next) -> Response {
+    let asked = visit::Asked::of(&request);
+    let response = next.run(request).await;
+    visit::dress(&dashboard, &asked, response)
+}
+
+/// The headers of every page and asset: nothing is loaded from elsewhere, no script or style is in
+/// a page itself, and no other page may frame one.
+async fn protect(mut response: Response) -> Response {
+    const HEADERS: [(HeaderName, &str); 6] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+    ];
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,274 @@
+//! The form of a task, for a new one and for changes, and the preview of its schedule.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::{extract::Path, http::Method, response::Response};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::segment;
+use crate::{
+    dashboard::{
+        ask::{Fault, Problem, Refusal},
+        documents::{HandlerList, shown_json},
+        forms::{Form, Kind, read},
+        links::Query,
+        shown,
+        visit::Visit,
+    },
+    domain::Millis,
+};
+
+/// Times of a preview.
+const PREVIEWED: usize = 10;
+
+/// Every field of the form, and how its text is read.
+const FIELDS: &[(&str, Kind)] = &[
+    ("name", Kind::Text),
+    ("description", Kind::Text),
+    ("handler", Kind::Text),
+    ("schedule", Kind::Text),
+    ("timezone", Kind::Text),
+    ("recurring", Kind::Switch),
+    ("params", Kind::Object),
+    ("maxRetries", Kind::Whole),
+    ("retryDelay", Kind::Length),
+    ("retryBackoff", Kind::Text),
+    ("onExhausted", Kind::Text),
+    ("timeout", Kind::Length),
+    ("overlap", Kind::Text),
+    ("misfire", Kind::Text),
+    ("keepExecutions", Kind::Whole),
+];
+
+#[derive(Template)]
+#[template(path = "edit.html")]
+struct EditPage {
+    visit: Visit,
+    /// The task that is changed; `None` for a new one.
+    id: Option<String>,
+    /// The texts of the fields.
+    texts: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+    /// A refusal that concerns no field.
+    message: Option<String>,
+    handlers: HandlerList,
+    preview: Outlook,
+}
+
+impl EditPage {
+    fn text(&self, field: &str) -> &str {
+        self.texts.get(field).map_or("", String::as_str)
+    }
+
+    fn is(&self, field: &str, value: &str) -> bool {
+        self.text(field) == value
+    }
+
+    /// The problem of a field; one about a part of the parameters belongs to them.
+    fn problem(&self, field: &str) -> Option<String> {
+        let inside = |name: &str| name.strip_prefix(field).is_some_and(|rest| rest.starts_with(['.', '[']));
+        let problem =
+            self.problems.iter().find(|problem| problem.field == field || inside(&problem.field))?;
+        let path = problem.field.strip_prefix(field).unwrap_or_default();
+        Some(if path.is_empty() { problem.problem.clone() } else { format!("{path} {}", problem.problem) })
+    }
+
+    /// Whether the page opens at this field: the first one with a problem.
+    fn is_first_problem(&self, field: &str) -> bool {
+        FIELDS.iter().find(|(name, _)| self.problem(name).is_some()).is_some_and(|(name, _)| *name == field)
+    }
+
+    /// The problems of no field of the form.
+    fn others(&self) -> impl Iterator<Item = String> {
+        let known = |problem: &&Problem| {
+            let name = problem.field.split(['.', '[']).next().unwrap_or_default();
+            !FIELDS.iter().any(|(field, _)| *field == name)
+        };
+        self.problems
+            .iter()
+            .filter(move |problem| known(problem))
+            .map(|other| format!("{} {}", other.field, other.problem))
+    }
+
+    fn action(&self) -> String {
+        match &self.id {
+            Some(id) => self.visit.links.act(id, "edit"),
+            None => self.visit.links.to("/tasks/new"),
+        }
+    }
+
+    /// The page to return to without a change.
+    fn back(&self) -> String {
+        self.id.as_ref().map_or_else(|| self.visit.links.tasks(), |id| self.visit.links.task(id))
+    }
+}
+
+/// The next times of a schedule, or the reason why it is none.
+#[derive(Template)]
+#[template(path = "preview.html")]
+struct Outlook {
+    times: Option<Preview>,
+    problem: Option<String>,
+    /// For each time: in the task's zone, in the reader's zone, its distance.
+    shown: Vec<(String, String, String)>,
+    /// The reader's zone, where it is another one.
+    elsewhere: Option<&'static str>,
+}
+
+/// The answer of `/admin/schedule/preview`.
+#[derive(Deserialize)]
+struct Preview {
+    timezone: String,
+    description: String,
+    next: Vec<Millis>,
+    warnings: Vec<String>,
+}
+
+impl Outlook {
+    async fn of(visit: &Visit, schedule: &str, timezone: &str) -> Result<Self, Fault> {
+        let mut outlook = Self { times: None, problem: None, shown: Vec::new(), elsewhere: None };
+        if schedule.trim().is_empty() {
+            return Ok(outlook);
+        }
+        let query =
+            Query::default().with("schedule", schedule).with("timezone", timezone).with("count", PREVIEWED);
+        match visit.api.get::<Preview>(&query.after("/admin/schedule/preview")).await {
+            Ok(preview) => {
+                let other = preview.timezone != visit.at.zone.name();
+                outlook.elsewhere = other.then(|| visit.at.zone.name());
+                let there = crate::domain::zone::parse_zone(&preview.timezone).unwrap_or(visit.at.zone);
+                let times = preview.next.iter().map(|&time| {
+                    let format = "%a %-d %b %Y, %H:%M:%S";
+                    (
+                        visit.at.there(there).format(time, format),
+                        visit.at.format(time, format),
+                        visit.at.away(time),
+                    )
+                });
+                outlook.shown = times.collect();
+                outlook.times = Some(preview);
+            }
+            Err(Fault::Refused(refusal)) => {
+                let first = refusal.details.first();
+                outlook.problem = Some(
+                    first.map_or(refusal.message.clone(), |one| format!("{} {}", one.field, one.problem)),
+                );
+            }
+            Err(fault) => return Err(fault),
+        }
+        Ok(outlook)
+    }
+}
+
+/// `GET /preview`: for the form, while its reader types.
+pub(in crate::dashboard) async fn preview(visit: Visit) -> Result<Response, Fault> {
+    let outlook = Outlook::of(&visit, visit.query.get("schedule"), visit.query.get("timezone")).await?;
+    visit.show(&outlook)
+}
+
+/// `GET /tasks/new`: empty, or a copy of the task `?from=`.
+pub(in crate::dashboard) async fn new(visit: Visit) -> Result<Response, Fault> {
+    let from = visit.query.get("from").to_owned();
+    let mut texts = if from.is_empty() { defaults() } else { read_texts(&visit, &from).await? };
+    if from.is_empty() {
+        texts.insert("handler".to_owned(), visit.query.get("handler").to_owned());
+        texts.insert("timezone".to_owned(), visit.at.zone.name().to_owned());
+    } else if let Some(name) = texts.get_mut("name") {
+        name.push_str(" copy");
+    }
+    show(visit, None, texts, Vec::new(), None).await
+}
+
+/// `GET /tasks/{id}/edit`.
+pub(in crate::dashboard) async fn edit(visit: Visit, Path(id): Path<String>) -> Result<Response, Fault> {
+    let texts = read_texts(&visit, &id).await?;
+    show(visit, Some(id), texts, Vec::new(), None).await
+}
+
+/// `POST /tasks/new`.
+pub(in crate::dashboard) async fn create(visit: Visit, form: Form) -> Result<Response, Fault> {
+    save(visit, None, &form).await
+}
+
+/// `POST /tasks/{id}/edit`.
+pub(in crate::dashboard) async fn update(
+    visit: Visit,
+    Path(id): Path<String>,
+    form: Form,
+) -> Result<Response, Fault> {
+    save(visit, Some(id), &form).await
+}
+
+async fn save(visit: Visit, id: Option<String>, form: &Form) -> Result<Response, Fault> {
+    let body = match read(form, FIELDS) {
+        Ok(body) => body,
+        Err(problems) => return show(visit, id, form.texts(), problems, None).await,
+    };
+    let (method, address) = match &id {
+        Some(id) => (Method::PUT, format!("/admin/scheduler/{}", segment(id))),
+        None => (Method::POST, "/admin/scheduler".to_owned()),
+    };
+    match visit.api.send(method, &address, Some(body)).await {
+        Ok(answer) => {
+            let made = answer["task"]["_key"].as_str().unwrap_or_default();
+            let message = answer["meta"]["message"].as_str().unwrap_or_default();
+            Ok(visit.go(&visit.links.task(made), message))
+        }
+        Err(Fault::Refused(Refusal { code: 400 | 409, message, details })) => {
+            let message = details.is_empty().then_some(message);
+            show(visit, id, form.texts(), details, message).await
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+async fn show(
+    visit: Visit,
+    id: Option<String>,
+    texts: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+    message: Option<String>,
+) -> Result<Response, Fault> {
+    let handlers = visit.api.get("/admin/handlers").await?;
+    let of = |name: &str| texts.get(name).cloned().unwrap_or_default();
+    let preview = Outlook::of(&visit, &of("schedule"), &of("timezone")).await?;
+    let page = EditPage { visit, id, texts, problems, message, handlers, preview };
+    page.visit.show(&page)
+}
+
+/// The texts of a task's fields.
+async fn read_texts(visit: &Visit, id: &str) -> Result<BTreeMap<String, String>, Fault> {
+    let found: Value = visit.api.get(&format!("/admin/scheduler/{}", segment(id))).await?;
+    let none = Map::new();
+    let task = found["task"].as_object().unwrap_or(&none);
+    let text = |(name, kind): &(&str, Kind)| {
+        let value = task.get(*name)?;
+        let text = match (kind, value) {
+            (Kind::Object, value) => shown_json(value),
+            (Kind::Length, value) => value.as_i64().map(crate::dashboard::times::exact)?,
+            (_, Value::String(text)) => text.clone(),
+            (_, Value::Null) => String::new(),
+            (_, value) => value.to_string(),
+        };
+        Some(((*name).to_owned(), text))
+    };
+    Ok(FIELDS.iter().filter_map(text).collect())
+}
+
+/// The texts of an empty form: the API's own defaults.
+fn defaults() -> BTreeMap<String, String> {
+    const DEFAULTS: [(&str, &str); 9] = [
+        ("recurring", "true"),
+        ("params", "{}"),
+        ("maxRetries", "0"),
+        ("retryDelay", "1 min"),
+        ("timeout", "5 min"),
+        ("overlap", "skip"),
+        ("misfire", "once"),
+        ("onExhausted", "continue"),
+        ("retryBackoff", "fixed"),
+    ];
+    DEFAULTS.map(|(name, text)| (name.to_owned(), text.to_owned())).into()
+}

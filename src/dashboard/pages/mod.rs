@@ -1,0 +1,14 @@
+//! Pages: each reads documents of the API and fills a template.
+
+pub(super) mod edit;
+pub(super) mod execution;
+pub(super) mod login;
+pub(super) mod settings;
+pub(super) mod task;
+pub(super) mod task_actions;
+pub(super) mod tasks;
+
+/// A text as one segment of a path: a name with a slash in it leads nowhere else.
+pub(super) fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}

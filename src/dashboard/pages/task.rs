@@ -1,0 +1,128 @@
+//! A task: its settings, its durations, its history.
+
+use askama::Template;
+use axum::{extract::Path, response::Response};
+
+use crate::{
+    dashboard::{
+        ask::Fault,
+        documents::{History, Run, Task, TaskFound},
+        markup::Markup,
+        shown,
+        svg::scatter::{self, Point},
+        times::duration,
+        visit::Visit,
+    },
+    domain::execution::ExecutionStatus,
+};
+
+/// Rows of the history.
+const LIMIT: usize = 20;
+/// Runs in the plot.
+const PLOTTED: usize = 50;
+
+#[derive(Template)]
+#[template(path = "task.html", blocks = ["head", "history"])]
+struct TaskPage {
+    visit: Visit,
+    task: Task,
+    history: History,
+    plotted: Vec<Run>,
+}
+
+impl TaskPage {
+    fn plot(&self) -> Markup {
+        let points = self.plotted.iter().filter_map(|run| {
+            let run = &run.execution;
+            let ended = run.status != ExecutionStatus::Running;
+            Some(Point {
+                status: run.status,
+                start: run.start_time.filter(|_| ended)?,
+                duration: run.duration?,
+                link: self.visit.links.execution(&self.task.id, &run.id.to_string()),
+                source: run.handler_hash.clone(),
+            })
+        });
+        scatter::draw(&points.collect::<Vec<_>>(), self.task.timeout, self.visit.at)
+    }
+
+    /// The states of executions to choose from.
+    fn states(&self) -> [(&'static str, &'static str); 6] {
+        [
+            ("", "All"),
+            ("failed", "Failed"),
+            ("running", "Running"),
+            ("completed", "Completed"),
+            ("cancelled", "Cancelled"),
+            ("skipped", "Skipped"),
+        ]
+    }
+
+    fn last(&self) -> usize {
+        self.history.skip + self.history.executions.len()
+    }
+
+    fn newer(&self) -> Option<String> {
+        let before = self.history.skip.saturating_sub(self.history.limit);
+        let before = if before == 0 { String::new() } else { before.to_string() };
+        (self.history.skip > 0).then(|| self.visit.here_with("skip", before))
+    }
+
+    fn older(&self) -> Option<String> {
+        let more = u64::try_from(self.last()).unwrap_or(u64::MAX) < self.history.total_executions;
+        more.then(|| self.visit.here_with("skip", self.last()))
+    }
+
+    fn execution(&self, run: &Run) -> String {
+        self.visit.links.execution(&self.task.id, &run.execution.id.to_string())
+    }
+
+    /// The fate of an occurrence that is due while the task runs.
+    fn overlap(&self) -> &'static str {
+        match self.task.overlap.as_str() {
+            "queue" => "runs afterwards",
+            "allow" => "runs at the same time",
+            "replace" => "replaces the run in progress",
+            _ => "is skipped",
+        }
+    }
+
+    /// The fate of occurrences that were missed.
+    fn misfire(&self) -> &'static str {
+        match self.task.misfire.as_str() {
+            "skip" => "are skipped",
+            "all" => "each run",
+            _ => "run once",
+        }
+    }
+
+    /// The attempts after a failure.
+    fn retries(&self) -> String {
+        let delay = duration(self.task.retry_delay);
+        match (self.task.max_retries, self.task.retry_backoff.as_str()) {
+            (0, _) => "none".to_owned(),
+            (count, "exponential") => format!("{count}, first after {delay}, then twice as long each time"),
+            (count, _) => format!("{count}, each after {delay}"),
+        }
+    }
+}
+
+/// `/tasks/{id}`.
+pub(in crate::dashboard) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Fault> {
+    let address = format!("/admin/scheduler/{}", super::segment(&id));
+    let found: TaskFound = visit.api.get(&address).await?;
+    let history = format!("{address}/executions");
+    let query = visit.query.only(&["status", "trigger", "skip"]).with("limit", LIMIT);
+    let shown = visit.api.get(&query.after(&history)).await?;
+    let plotted = if visit.part().is_empty() {
+        visit.api.get::<History>(&format!("{history}?limit={PLOTTED}")).await?.executions
+    } else {
+        Vec::new()
+    };
+    let page = TaskPage { visit, task: found.task, history: shown, plotted };
+    match page.visit.part() {
+        "head" => page.visit.show(&page.as_head()),
+        "history" => page.visit.show(&page.as_history()),
+        _ => page.visit.show(&page),
+    }
+}

@@ -1,0 +1,21 @@
+//! Places: the entries of the navigation.
+
+use crate::domain::access::Role;
+
+/// An entry of the navigation.
+pub(in crate::dashboard) struct Place {
+    /// The first segment of its pages' paths.
+    pub(in crate::dashboard) section: &'static str,
+    pub(in crate::dashboard) path: &'static str,
+    pub(in crate::dashboard) label: &'static str,
+    pub(in crate::dashboard) icon: &'static str,
+    /// The role that its page asks for.
+    pub(in crate::dashboard) role: Role,
+}
+
+const fn place(section: &'static str, path: &'static str, label: &'static str, role: Role) -> Place {
+    Place { section, path, label, icon: section, role }
+}
+
+/// Every entry, in its order.
+pub(in crate::dashboard) const PLACES: &[Place] = &[place("tasks", "/tasks", "Tasks", Role::Viewer)];
