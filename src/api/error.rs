@@ -160,6 +160,9 @@ impl From<StoreError> for ApiError {
                 refused.inside = Some(error.to_string());
                 refused
             }
+            StoreError::Building => {
+                Self::unavailable("The index of executions is still being built: try again later")
+            }
             StoreError::Closed => Self::unavailable("The server is shutting down"),
             StoreError::Refused(_)
             | StoreError::State(StateError::NotRunning(_))

@@ -24,6 +24,23 @@ pub enum ExecutionStatus {
     Skipped,
 }
 
+impl ExecutionStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Running, Self::Completed, Self::Failed, Self::Cancelled, Self::Skipped];
+
+    /// The name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 /// Why an execution is not completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,6 +75,47 @@ pub enum Reason {
     Retrying,
 }
 
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 14] = [
+        Self::Exception,
+        Self::ReturnedFailure,
+        Self::Timeout,
+        Self::CpuLimit,
+        Self::MemoryLimit,
+        Self::NeverSettled,
+        Self::BadResult,
+        Self::LoadError,
+        Self::Cancelled,
+        Self::Crashed,
+        Self::Lost,
+        Self::Overlap,
+        Self::Misfire,
+        Self::Retrying,
+    ];
+
+    /// The name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exception => "exception",
+            Self::ReturnedFailure => "returned-failure",
+            Self::Timeout => "timeout",
+            Self::CpuLimit => "cpu-limit",
+            Self::MemoryLimit => "memory-limit",
+            Self::NeverSettled => "never-settled",
+            Self::BadResult => "bad-result",
+            Self::LoadError => "load-error",
+            Self::Cancelled => "cancelled",
+            Self::Crashed => "crashed",
+            Self::Lost => "lost",
+            Self::Overlap => "overlap",
+            Self::Misfire => "misfire",
+            Self::Retrying => "retrying",
+        }
+    }
+}
+
 /// The cause of an execution's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,6 +131,23 @@ pub enum Trigger {
     Manual,
     /// It makes up for a missed time.
     CatchUp,
+}
+
+impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Self; 5] = [Self::Schedule, Self::Immediate, Self::Retry, Self::Manual, Self::CatchUp];
+
+    /// The name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Immediate => "immediate",
+            Self::Retry => "retry",
+            Self::Manual => "manual",
+            Self::CatchUp => "catch-up",
+        }
+    }
 }
 
 /// The console method that wrote a line.

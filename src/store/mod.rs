@@ -12,6 +12,7 @@ mod bindings;
 pub(crate) mod contract;
 pub mod copy;
 mod figures;
+mod history;
 pub(crate) mod memory;
 pub mod sled;
 pub mod space;
@@ -24,6 +25,7 @@ pub use self::bindings::{Bindings, Rewriting};
 use self::copy::{Cursor, Import, Part};
 pub use self::{
     figures::{Census, ComingQuery, ScheduleCount, Span},
+    history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_READ},
     state::{
         Change, Edit, Edited, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep, LONGEST_KEY,
         LONGEST_TTL, LONGEST_VALUE, Owner, Quota, StateError,
@@ -80,6 +82,13 @@ pub trait History {
     fn execution(&self, task: TaskId, id: ExecutionId) -> Answer<Option<Execution>>;
     /// Reads a page of a task's executions.
     fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>>;
+    /// Reads a page of the executions of all tasks.
+    fn history(&self, query: HistoryQuery) -> Answer<HistoryPage>;
+    /// Finds the task of an execution.
+    ///
+    /// # Errors
+    /// [`StoreError::Building`], if it is not found and the index is still being built.
+    fn locate(&self, id: ExecutionId) -> Answer<Option<TaskId>>;
     /// Reads the output of each execution: all of it, or the last `tail` bytes of its text.
     fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>>;
     /// Lists every execution in progress.

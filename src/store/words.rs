@@ -72,6 +72,9 @@ pub enum StoreError {
     /// An import found records in the store.
     #[error("the store is not empty: import into an empty one, such as that of a new --data directory")]
     NotEmpty,
+    /// An index is still being built from the records of an earlier version.
+    #[error("the index of executions is still being built: try again later")]
+    Building,
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,

@@ -2,6 +2,7 @@
 //! handlers, and a faulty store.
 
 mod figures;
+pub(crate) mod history;
 pub(crate) mod plans;
 pub(crate) mod runner;
 pub(crate) mod store;

@@ -13,9 +13,9 @@ use crate::{
     domain::{
         Millis,
         binding::Binding,
-        execution::{Execution, Line, Progress},
+        execution::{Execution, Progress},
         facts::Task,
-        ids::{ExecutionId, TaskId},
+        ids::TaskId,
         step::{Policy, Refused, Step},
     },
     simulation::{
@@ -24,8 +24,8 @@ use crate::{
     },
     store::{
         Answer, Audit, Bindings, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage,
-        EntryQuery, ExecutionQuery, Fence, FinishedStep, History, Now, Output, Owner, Page, Removal, Report,
-        Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+        EntryQuery, Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, Steps, StoreError,
+        TaskQuery, TaskView, Tasks, Upkeep, Values,
         copy::{Cursor, Import, Part},
         memory::{
             MemoryStore,
@@ -42,7 +42,7 @@ const LOOKS: u64 = 20_000;
 #[derive(Clone)]
 pub(crate) struct FaultyStore(Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     process: Arc<Process>,
     /// Serves reads without faults.
     memory: MemoryStore,
@@ -75,7 +75,7 @@ impl FaultyStore {
 
     /// Starts an operation at the first poll. It is performed even if the answer is dropped after that.
     /// `note` records the answer.
-    fn perform<T: Send + 'static>(
+    pub(super) fn perform<T: Send + 'static>(
         &self,
         name: &'static str,
         by_user: bool,
@@ -334,32 +334,6 @@ impl Tasks for FaultyStore {
             invariants::check_next_due(&process.world.disk.data(), next);
         });
         ready(Ok(next))
-    }
-}
-
-impl History for FaultyStore {
-    fn append(&self, output: Output) -> Answer<()> {
-        self.perform("append", false, prepare::append(output), |_, _, ()| {})
-    }
-
-    fn remove_history(&self, before: Millis, only_count: bool) -> Answer<Removal> {
-        self.0.memory.remove_history(before, only_count)
-    }
-
-    fn execution(&self, task: TaskId, id: ExecutionId) -> Answer<Option<Execution>> {
-        self.0.memory.execution(task, id)
-    }
-
-    fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>> {
-        self.0.memory.executions(task, query)
-    }
-
-    fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>> {
-        self.0.memory.outputs(ids, tail)
-    }
-
-    fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>> {
-        self.0.memory.running()
     }
 }
 

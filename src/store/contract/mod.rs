@@ -35,6 +35,7 @@ pub(crate) mod history;
 pub(crate) mod keeping;
 pub(crate) mod lists;
 pub(crate) mod output;
+pub(crate) mod queries;
 pub(crate) mod state;
 
 /// Opens a backend's store in a directory; the store reads its time from [`Now`].
@@ -101,6 +102,12 @@ macro_rules! passes {
                 long_lines_come_back_whole,
                 the_tail_is_the_last_bytes_and_has_no_holes,
                 output_that_comes_with_a_change_is_kept_or_dropped_with_it,
+            ];
+            queries: [
+                lists_over_all_tasks_agree_with_a_naive_model,
+                a_list_goes_on_where_it_ended_while_rows_are_added_and_removed,
+                an_execution_is_found_by_its_id_until_it_goes,
+                a_skip_that_grows_after_a_change_of_its_handler_is_listed_once,
             ];
             state: [
                 an_entry_is_kept_under_its_key_with_a_version_that_grows,

@@ -8,7 +8,10 @@ use crate::{
         facts::Task,
         ids::{ExecutionId, TaskId},
     },
-    store::{Direction, EntryPage, EntryQuery, ExecutionQuery, Owner, Page, TaskQuery, TaskSort, TaskView},
+    store::{
+        Direction, EntryPage, EntryQuery, ExecutionQuery, HistoryPage, HistoryPlace, HistoryQuery, Owner,
+        Page, TaskQuery, TaskSort, TaskView,
+    },
 };
 
 pub(super) fn view(data: &Data, task: Task, newest: usize) -> TaskView {
@@ -50,6 +53,33 @@ pub(super) fn executions(data: &Data, task: TaskId, query: &ExecutionQuery) -> P
         .filter(|row| query.trigger.is_none_or(|trigger| trigger == row.trigger))
         .collect();
     page(chosen.into_iter(), query.skip, query.limit)
+}
+
+pub(super) fn history(data: &Data, query: &HistoryQuery) -> HistoryPage {
+    let mut rows: Vec<_> = data.rows.values().filter(|row| query.admits(row)).collect();
+    // The rows of one task are in the order of their ids.
+    let place = |row: &Execution| match query.task {
+        Some(_) => HistoryPlace { created: 0, ..HistoryPlace::of(row) },
+        None => HistoryPlace::of(row),
+    };
+    let after = query.after.map(|after| match query.task {
+        Some(_) => HistoryPlace { created: 0, ..after },
+        None => after,
+    });
+    rows.retain(|row| {
+        after.is_none_or(|after| match query.direction {
+            Direction::Ascending => place(row) > after,
+            Direction::Descending => place(row) < after,
+        })
+    });
+    rows.sort_by_key(|row| place(row));
+    if query.direction == Direction::Descending {
+        rows.reverse();
+    }
+    let more = rows.len() > query.limit;
+    let rows: Vec<_> = rows.into_iter().take(query.limit).cloned().collect();
+    let next = rows.last().filter(|_| more).map(HistoryPlace::of);
+    HistoryPage { rows, next, complete: true }
 }
 
 fn page<'a, T: Clone + 'a>(all: impl ExactSizeIterator<Item = &'a T>, skip: usize, limit: usize) -> Page<T> {

@@ -26,8 +26,9 @@ use self::{
 };
 use super::{
     Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit, Edited, Entries, Entry,
-    EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History, Now, Output, Owner, Page,
-    Removal, Report, Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History, HistoryPage, HistoryQuery,
+    Now, Output, Owner, Page, Removal, Report, Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks,
+    Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -178,6 +179,14 @@ impl History for MemoryStore {
 
     fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>> {
         ready(Ok(list::executions(&self.disk.data(), task, &query)))
+    }
+
+    fn history(&self, query: HistoryQuery) -> Answer<HistoryPage> {
+        ready(Ok(list::history(&self.disk.data(), &query)))
+    }
+
+    fn locate(&self, id: ExecutionId) -> Answer<Option<TaskId>> {
+        ready(Ok(self.disk.data().rows.keys().find(|(_, row)| *row == id).map(|(task, _)| *task)))
     }
 
     fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>> {

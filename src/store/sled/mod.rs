@@ -28,7 +28,7 @@ use self::{
         opening::{self, Opened},
     },
     read::{
-        figures, list, records,
+        figures, history, list, records,
         view::{Bounds, Pending, Quarantine, View},
     },
     scrub::{report::SharedReport, thread as scrub_thread, verify},
@@ -36,8 +36,9 @@ use self::{
 };
 use super::{
     Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit, Edited, Entries, Entry,
-    EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History, Now, Output, Owner, Page,
-    Removal, Report, Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History, HistoryPage, HistoryQuery,
+    Now, Output, Owner, Page, Removal, Report, Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks,
+    Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -248,6 +249,14 @@ impl History for SledStore {
 
     fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>> {
         ready(records::executions(&self.view, task, &query))
+    }
+
+    fn history(&self, query: HistoryQuery) -> Answer<HistoryPage> {
+        self.read_blocking(move |view| history::page(view, &query))
+    }
+
+    fn locate(&self, id: ExecutionId) -> Answer<Option<TaskId>> {
+        ready(history::locate(&self.view, id))
     }
 
     fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>> {

@@ -76,7 +76,7 @@ pub(crate) fn read_millis(bytes: &[u8]) -> Option<Millis> {
     Some((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
 }
 
-fn join(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn join(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![prefix];
     for part in parts {
         key.extend_from_slice(part);
@@ -345,7 +345,7 @@ pub(crate) fn chunk_of(key: &[u8]) -> Option<u32> {
     key.get(17..CHUNK)?.try_into().ok().map(u32::from_be_bytes)
 }
 
-fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
+pub(super) fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
     key.len().checked_sub(16).and_then(|at| key[at..].try_into().ok())
 }
 

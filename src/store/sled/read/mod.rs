@@ -1,6 +1,7 @@
 //! Reading: durable records and lists of them, without waiting for the writer.
 
 pub(crate) mod figures;
+pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod records;
 pub(crate) mod view;

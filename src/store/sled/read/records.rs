@@ -15,7 +15,7 @@ use crate::{
             engine::{
                 Bytes, EngineResult,
                 chunks::chunks,
-                keys, record,
+                keys, record, rows,
                 txn::{self, backend},
             },
             read::view::View,
@@ -236,7 +236,9 @@ pub(crate) fn statistics(
         let mut records = tree.prefix_keys(&[keys::RETENTION]);
         answer.insert("newestExecution".to_owned(), json!(time(records.next_back())));
         let mut indexes = Map::new();
-        for (prefix, name) in keys::INDEXES.into_iter().chain([(keys::RETENTION, "retention")]) {
+        for (prefix, name) in
+            keys::INDEXES.into_iter().chain(rows::INDEXES).chain([(keys::RETENTION, "retention")])
+        {
             let (count, bytes) = measure(tree, prefix)?;
             indexes.insert(name.to_owned(), json!({ "count": count, "bytes": bytes }));
         }

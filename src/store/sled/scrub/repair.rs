@@ -8,7 +8,7 @@ use crate::{
         Entry, FinishedStep, StoreError,
         sled::{
             engine::{
-                keys, record,
+                keys, record, rows,
                 txn::{Txn, backend},
             },
             write::state,
@@ -27,6 +27,8 @@ pub(crate) fn quarantine(txn: &mut Txn<'_>, key: &[u8], bytes: &[u8]) -> Result<
     match (key[0], keys::task_of(key), keys::last_execution(key)) {
         (keys::EXECUTION, Some(task), Some(id)) => {
             txn.add(keys::history_count(task), -1)?;
+            // The words of the row are unknown: the next scrub removes its other index entries.
+            txn.remove(rows::location(id));
             quarantine_all(txn, &keys::outputs(id))
         }
         (keys::ENTRY, ..) => match keys::entry_of(key) {
@@ -69,13 +71,21 @@ pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, Store
 /// The rebuilding of an index: first missing entries are added, then wrong ones removed.
 pub(crate) struct IndexRepair {
     index: u8,
+    /// The kind of the records that the index follows from.
+    base: u8,
     range: u8,
     after: Option<Vec<u8>>,
 }
 
 impl IndexRepair {
-    pub(crate) fn new(index: u8) -> Self {
-        Self { index, range: keys::TASK, after: None }
+    /// A repair of an index that follows from tasks.
+    pub(crate) fn of_tasks(index: u8) -> Self {
+        Self { index, base: keys::TASK, range: keys::TASK, after: None }
+    }
+
+    /// A repair of an index that follows from rows of executions.
+    pub(crate) fn of_rows(index: u8) -> Self {
+        Self { index, base: keys::EXECUTION, range: keys::EXECUTION, after: None }
     }
 
     /// Repairs a part; true after the last one.
@@ -85,7 +95,7 @@ impl IndexRepair {
             txn.tree().range(from..keys::after_prefix(&[self.range])).take(PART).collect();
         let found = found.map_err(backend("scan the store"))?;
         for (key, _) in &found {
-            if self.range == keys::TASK { self.add_missing(txn, key)? } else { self.remove_wrong(txn, key)? }
+            if self.range == self.base { self.add_missing(txn, key)? } else { self.remove_wrong(txn, key)? }
         }
         if let Some((key, _)) = found.last() {
             self.after = Some(key.to_vec());
@@ -96,8 +106,8 @@ impl IndexRepair {
         Ok(done)
     }
 
-    fn add_missing(&self, txn: &mut Txn<'_>, task: &[u8]) -> Result<(), StoreError> {
-        for (key, value) in entries(txn, task)? {
+    fn add_missing(&self, txn: &mut Txn<'_>, record: &[u8]) -> Result<(), StoreError> {
+        for (key, value) in entries(txn, record)? {
             if key[0] == self.index && txn.get(&key)?.as_deref() != Some(&value) {
                 txn.put(key, value);
             }
@@ -107,12 +117,17 @@ impl IndexRepair {
 
     fn remove_wrong(&self, txn: &mut Txn<'_>, key: &[u8]) -> Result<(), StoreError> {
         let Some(value) = txn.get(key)? else { return Ok(()) };
-        let task = match self.index {
-            keys::NAME => keys::last_task(&value),
-            keys::RUNNING => keys::task_of(key),
-            _ => keys::last_task(key),
+        let execution = |task| Some(keys::execution(task, rows::execution_of(key)?));
+        let record = match self.index {
+            keys::NAME => keys::last_task(&value).map(keys::task),
+            keys::RUNNING => keys::task_of(key).map(keys::task),
+            rows::LOCATION => keys::last_task(&value).and_then(execution),
+            _ if self.base == keys::EXECUTION => {
+                rows::place_of(key).map(|place| keys::execution(place.task, place.execution))
+            }
+            _ => keys::last_task(key).map(keys::task),
         };
-        let entries = task.map_or(Ok(Vec::new()), |task| entries(txn, &keys::task(task)))?;
+        let entries = record.map_or(Ok(Vec::new()), |record| entries(txn, &record))?;
         if !entries.iter().any(|(its, right)| its == key && value == right) {
             txn.remove(key.to_vec());
         }
@@ -120,8 +135,13 @@ impl IndexRepair {
     }
 }
 
-/// The index entries of the task under `key`; none if the task is missing or does not verify.
+/// The index entries of the task or the row under `key`; none if it is missing or does not verify.
 fn entries(txn: &Txn<'_>, key: &[u8]) -> Result<Vec<keys::Entry>, StoreError> {
+    if key[0] == keys::EXECUTION {
+        let row = txn.get(key)?.and_then(|bytes| record::decode::<Execution>(&bytes).ok());
+        let entries = row.map(|row| [rows::entries(&row), vec![rows::retention(&row)]].concat());
+        return Ok(entries.unwrap_or_default());
+    }
     let task = txn.get(key)?.and_then(|bytes| record::decode::<Task>(&bytes).ok());
     Ok(task.map(|task| keys::index_entries(&task)).unwrap_or_default())
 }

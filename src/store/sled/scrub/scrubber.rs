@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
-    domain::facts::Task,
+    domain::{execution::Execution, facts::Task},
     store::{
         Entry, StoreError,
         sled::{
             engine::{
-                Bytes, keys, record,
+                Bytes, keys, record, rows,
                 txn::{Txn, backend},
             },
             scrub::{accounts::Accounts, repair, report::SharedReport},
@@ -23,8 +23,8 @@ use crate::{
     },
 };
 
-/// The kinds in the order of the visit: tasks, then their indexes, then the other records.
-const WALK: [u8; 16] = [
+/// The kinds in the order of the visit: tasks, then their indexes, rows, then theirs, then the other records.
+const WALK: [u8; 19] = [
     keys::TASK,
     keys::NAME,
     keys::DUE,
@@ -33,6 +33,9 @@ const WALK: [u8; 16] = [
     keys::UPDATED,
     keys::RUNNING,
     keys::EXECUTION,
+    rows::OUTCOME,
+    rows::BY_HANDLER,
+    rows::LOCATION,
     keys::OUTPUT,
     keys::AUDIT,
     keys::VALUE,
@@ -44,6 +47,8 @@ const WALK: [u8; 16] = [
 ];
 /// The last index in [`WALK`]: after it indexes and counters can be compared with the tasks.
 const LAST_INDEX: u8 = keys::RUNNING;
+/// The last index of rows: after it they can be compared with the rows.
+const LAST_ROW_INDEX: u8 = rows::LOCATION;
 /// The cost of a part at most, in bytes read plus [`ENTRY`] for every entry: about two milliseconds.
 const PART: usize = 160 * 1024;
 const ENTRY: usize = 48;
@@ -62,6 +67,8 @@ pub(crate) struct Scrubber {
     /// Records that do not verify and are not quarantined yet, by kind.
     bad: BTreeMap<u8, u64>,
     repairs: VecDeque<repair::IndexRepair>,
+    /// Whether the repairs under way build the indexes of rows of an earlier version.
+    builds: bool,
     report: SharedReport,
     /// Whether the totals are reliable, so that a difference from them is a loss.
     has_totals: bool,
@@ -79,6 +86,7 @@ impl Scrubber {
             unindexed: false,
             bad: BTreeMap::new(),
             repairs: VecDeque::new(),
+            builds: false,
             report,
             has_totals,
         }
@@ -95,6 +103,10 @@ impl Scrubber {
                 self.repairs.pop_front();
             }
             return Ok(Some(PART));
+        }
+        if std::mem::take(&mut self.builds) {
+            txn.put(rows::complete(), Vec::new());
+            return Ok(Some(ENTRY));
         }
         let Some(kind) = WALK.get(self.index).copied() else { return Ok(None) };
         let from = self.after.as_ref().map_or_else(|| vec![kind], |key| [&key[..], &[0]].concat());
@@ -115,6 +127,7 @@ impl Scrubber {
         self.compare(totals, kind);
         match kind {
             LAST_INDEX => self.compare_with_tasks(txn)?,
+            LAST_ROW_INDEX => self.compare_with_rows(txn)?,
             keys::ENTRY => self.compare_with_entries(txn)?,
             _ => {}
         }
@@ -167,6 +180,14 @@ impl Scrubber {
                 for counter in keys::counters(&task) {
                     let count = self.counters.entry(counter).or_default();
                     *count = count.saturating_add_signed(delta);
+                }
+            }
+            keys::EXECUTION => {
+                record::payload(value).map_err(|error| error.to_string())?;
+                if let Ok(row) = record::decode::<Execution>(value) {
+                    for (key, value) in rows::entries(&row) {
+                        with(self.expected.entry(key[0]).or_default(), &key, &value);
+                    }
                 }
             }
             keys::ENTRY => self.accounts.count(key, value, delta)?,
@@ -241,13 +262,35 @@ impl Scrubber {
         }
     }
 
+    fn differs(&self, index: u8) -> bool {
+        let sum = |sums: &BTreeMap<u8, Sum>| sums.get(&index).copied().unwrap_or_default();
+        sum(&self.found) != sum(&self.expected)
+    }
+
+    /// Compares the indexes of rows with the rows; builds them if the store is of an earlier version. Call
+    /// when all rows and their indexes have been visited.
+    fn compare_with_rows(&mut self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        self.builds = txn.get(&rows::complete())?.is_none();
+        if self.builds {
+            self.repairs.push_back(repair::IndexRepair::of_rows(keys::RETENTION));
+        }
+        for (prefix, name) in rows::INDEXES {
+            if self.differs(prefix) {
+                if !self.builds {
+                    self.report.add_rebuilt(name);
+                }
+                self.repairs.push_back(repair::IndexRepair::of_rows(prefix));
+            }
+        }
+        Ok(())
+    }
+
     /// Compares indexes and counters with the tasks. Call when all tasks and indexes have been visited.
     fn compare_with_tasks(&mut self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
         for (prefix, name) in keys::INDEXES {
-            let sum = |sums: &BTreeMap<u8, Sum>| sums.get(&prefix).copied().unwrap_or_default();
-            if sum(&self.found) != sum(&self.expected) {
+            if self.differs(prefix) {
                 self.report.add_rebuilt(name);
-                self.repairs.push_back(repair::IndexRepair::new(prefix));
+                self.repairs.push_back(repair::IndexRepair::of_tasks(prefix));
             }
         }
         // The stored counters as of the last commit.
@@ -282,4 +325,5 @@ impl Scrubber {
     }
 }
 
-const _: () = assert!(KINDS.len() + keys::INDEXES.len() + 1 == WALK.len(), "WALK has every kind");
+const _: () =
+    assert!(KINDS.len() + keys::INDEXES.len() + rows::INDEXES.len() + 1 == WALK.len(), "WALK has every kind");

@@ -25,7 +25,7 @@ use crate::{
                 chunks::chunks,
                 keys,
                 overflow::Records,
-                record,
+                record, rows,
                 txn::{Txn, Writes, backend, read_counter},
             },
             open::{
@@ -76,6 +76,8 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     let mut differences = Vec::new();
     // A store of 0.1.0 has no numbers of tasks per schedule yet; a start counts them.
     let counted = tree.prefix_keys(&keys::CENSUS).next().is_some();
+    // A start builds the indexes of rows in a store of an earlier version.
+    let has_row_indexes = tree.contains_key(&rows::complete()).map_err(backend("read the store"))?;
     loop {
         let mut txn = Txn::new(tree, &nothing);
         let more = committer.scrub(&mut txn)?.is_some();
@@ -83,6 +85,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
             txn.into_writes()
                 .into_iter()
                 .filter(|(key, _)| counted || !key.starts_with(&keys::CENSUS))
+                .filter(|(key, _)| has_row_indexes || rows::INDEXES.iter().all(|(index, _)| key[0] != *index))
                 .filter_map(|(key, value)| describe_repair(&key, value.as_deref())),
         );
         if !more {
@@ -204,10 +207,13 @@ fn describe_repair(key: &[u8], value: Option<&[u8]>) -> Option<String> {
             String::from_utf8_lossy(&key[1..]).escape_debug()
         ));
     }
-    let (_, index) = keys::INDEXES.into_iter().find(|(prefix, _)| *prefix == key[0])?;
+    let (_, index) = keys::INDEXES.into_iter().chain(rows::INDEXES).find(|(prefix, _)| *prefix == key[0])?;
     let task = match key[0] {
         keys::NAME => format!("for \"{}\"", String::from_utf8_lossy(&key[1..])),
         keys::RUNNING => keys::task_of(key).map_or_else(String::new, |task| format!("for {task}")),
+        rows::OUTCOME | rows::BY_HANDLER | rows::LOCATION => {
+            rows::execution_of(key).map_or_else(String::new, |id| format!("for {id}"))
+        }
         _ => keys::last_task(key).map_or_else(String::new, |task| format!("for {task}")),
     };
     let fault = if value.is_some() { "is missing or wrong" } else { "does not belong there" };

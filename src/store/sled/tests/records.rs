@@ -4,8 +4,11 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    domain::execution::Level,
-    store::{Change, Expected, Quota},
+    domain::execution::{Level, Trigger},
+    store::{
+        Change, Expected, HistoryQuery, Quota,
+        sled::engine::{EngineResult, rows},
+    },
 };
 
 /// Makes a closed store with records of every kind: two executions of the first task, the first with output
@@ -246,4 +249,62 @@ fn a_damaged_entry_is_set_aside_and_no_longer_counts() {
     drop(store);
     let verified = SledStore::verify(directory.path(), CACHE).expect("it opens");
     assert_eq!((verified.problems, verified.counts.entries), (Vec::<String>::new(), 2));
+}
+
+#[test]
+fn indexes_of_executions_are_built_in_a_store_of_an_earlier_version_and_rebuilt_in_others() {
+    let mut task = task(1, "task");
+    task.definition.keep_executions = 1000;
+    let directory = make_store(std::slice::from_ref(&task));
+    let store = open(directory.path());
+    for number in 1..=300 {
+        write_row(&*store, &task, number);
+    }
+    wait(store.close());
+    drop(store);
+    let whole = || {
+        let mut found = Vec::new();
+        mangle(&directory, |db| {
+            let entries = |(index, _)| db.scan_prefix([index]).collect::<EngineResult<Vec<_>>>();
+            found = rows::INDEXES.map(|index| entries(index).expect("it reads")).to_vec();
+        });
+        found
+    };
+    let before = whole();
+    assert_eq!(before[2].len(), 300);
+    mangle(&directory, |db| {
+        for index in rows::INDEXES.map(|(index, _)| index).into_iter().chain([keys::RETENTION]) {
+            for key in db.scan_prefix([index]).keys().collect::<EngineResult<Vec<_>>>().expect("it reads") {
+                // The index by age had no words.
+                match index {
+                    keys::RETENTION => db.insert(key, b"").expect("it writes"),
+                    _ => db.remove(key).expect("it writes"),
+                };
+            }
+        }
+        db.remove(rows::complete()).expect("it writes");
+    });
+    let verified = SledStore::verify(directory.path(), CACHE).expect("it reads");
+    assert_eq!(verified.problems, Vec::<String>::new(), "an earlier version is no fault");
+    let store = open(directory.path());
+    assert_eq!(store.report().rebuilt, Vec::<String>::new());
+    let query = HistoryQuery { triggers: vec![Trigger::Retry], limit: 10, ..HistoryQuery::default() };
+    let page = wait(store.history(query));
+    assert_eq!((page.rows.len(), page.complete), (0, true));
+    wait(store.close());
+    drop(store);
+    assert_eq!(whole(), before);
+
+    mangle(&directory, |db| {
+        let (key, _) = db.scan_prefix([rows::BY_HANDLER]).next().expect("an entry").expect("it reads");
+        db.remove(key).expect("it writes");
+        db.insert([&[rows::LOCATION][..], &[9; 16]].concat(), &[8; 16]).expect("it writes");
+    });
+    let verified = SledStore::verify(directory.path(), CACHE).expect("it reads");
+    assert_eq!(verified.problems.len(), 2, "{:?}", verified.problems);
+    let store = open(directory.path());
+    assert_eq!(store.report().rebuilt, ["executions by handler", "executions by id"]);
+    wait(store.close());
+    drop(store);
+    assert_eq!(whole(), before);
 }

@@ -11,7 +11,7 @@ use crate::{
     store::{
         Audit, Output, Removal, StoreError,
         sled::{
-            engine::{keys, record, txn::Txn},
+            engine::{keys, record, rows, txn::Txn},
             write::state,
         },
     },
@@ -80,9 +80,22 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
 
 pub(crate) fn write_row(txn: &mut Txn<'_>, row: &Execution) -> Result<(), StoreError> {
     let key = keys::execution(row.task_id, row.id);
-    if txn.get(&key)?.is_none() {
-        txn.add(keys::history_count(row.task_id), 1)?;
-        txn.put(keys::retention(row.created_at, row.task_id, row.id), Vec::new());
+    match txn.get(&key)? {
+        None => {
+            txn.add(keys::history_count(row.task_id), 1)?;
+            let (retention, trigger) = rows::retention(row);
+            txn.put(retention, trigger);
+            txn.put(rows::location(row.id), row.task_id.to_bytes().to_vec());
+        }
+        // Only the row of a skip is written again after its end: it grows.
+        Some(bytes) if row.status == ExecutionStatus::Skipped => {
+            let old = record::decode::<Execution>(&bytes).ok();
+            old.iter().flat_map(rows::outcome_entries).for_each(|(key, _)| txn.remove(key));
+        }
+        Some(_) => {}
+    }
+    for (key, value) in rows::outcome_entries(row) {
+        txn.put(key, value);
     }
     txn.put_record(key, row)
 }
@@ -115,6 +128,7 @@ fn remove_row(txn: &mut Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
         Ok(row) if row.status == ExecutionStatus::Running => return Ok(false),
         Ok(row) => {
             txn.remove(keys::retention(row.created_at, row.task_id, row.id));
+            rows::outcome_entries(&row).into_iter().for_each(|(key, _)| txn.remove(key));
             txn.add(keys::history_count(row.task_id), -1)?;
         }
         // The row's time is unknown, so its retention entry stays until a removal of history reaches it.
@@ -126,6 +140,7 @@ fn remove_row(txn: &mut Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
         }
     }
     remove_output(txn, id)?;
+    txn.remove(rows::location(id));
     txn.remove(key.to_vec());
     Ok(true)
 }
