@@ -11,7 +11,7 @@ use ulid::Ulid;
 
 use crate::domain::{
     Millis,
-    ids::{ExecutionId, TaskId},
+    ids::{ExecutionId, TaskId, TokenId},
     lock::lock,
 };
 
@@ -158,6 +158,11 @@ impl Ids {
     /// Makes an id for an execution created at `now`.
     pub fn execution(&self, now: Millis) -> ExecutionId {
         ExecutionId(self.next(now))
+    }
+
+    /// Makes an id for a token created at `now`.
+    pub fn token(&self, now: Millis) -> TokenId {
+        TokenId(self.next(now))
     }
 }
 

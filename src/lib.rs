@@ -34,6 +34,7 @@
 
 #![cfg_attr(not(test), warn(clippy::too_many_lines))]
 
+pub mod access;
 pub mod allocator;
 pub mod api;
 pub mod app;

@@ -1,25 +1,34 @@
-//! Access: a token gives a request its [`Caller`], and a route names the role that it needs.
+//! Access: a token or a session gives a request its [`Caller`], and a route names the role that it needs.
 //!
-//! Everything below `/admin` needs a token, whether there is a route or not, so that a
+//! Everything below `/admin` needs a caller, whether there is a route or not, so that a
 //! stranger does not learn which routes and ids exist. A route that needs a role also checks for
 //! itself that there is a caller: a route outside `/admin` is not open by mistake.
 
+use std::net::IpAddr;
+
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::{error::ApiError, request::RequestInfo, state::Shared};
 use crate::{
+    access::{Identity, cookie},
     domain::{
+        Millis,
         access::{Grant, Role},
         ids::TaskId,
     },
     scheduler::Actor,
     store::StoreError,
 };
+
+/// When the token of the request ends, in epoch milliseconds.
+const EXPIRES_AT: HeaderName = HeaderName::from_static("x-token-expires-at");
+/// Answers tell the end of a token that is no further away than this, in milliseconds.
+const ENDS_SOON: Millis = 30 * 24 * 3_600_000;
 
 /// The least that a request must show for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,18 +52,19 @@ pub(super) struct Caller {
     pub(super) actor: Actor,
     /// The rights.
     pub(super) grant: Grant,
+    /// The token and the session behind it.
+    pub(super) identity: Identity,
 }
 
 impl Caller {
     /// The name of the token, for bounds per token.
-    pub(super) fn token_name(&self) -> &'static str {
-        "config"
+    pub(super) fn token_name(&self) -> &str {
+        &self.identity.name
     }
 
     /// The rights of the token by now; `None` if it has none any more. For answers that go on.
-    #[expect(clippy::unused_async, reason = "tokens that end are in the store")]
-    pub(super) async fn look_again(&self, _api: &Shared) -> Option<Grant> {
-        Some(self.grant.clone())
+    pub(super) fn look_again(&self, api: &Shared) -> Option<Grant> {
+        api.access.look_again(&self.identity)
     }
 
     /// Refuses a task of another handler than those of the token, as if there were no such task.
@@ -71,41 +81,67 @@ impl Caller {
     }
 }
 
+/// Why a token that a request brought does not let it in.
+#[derive(Debug, Clone)]
+struct Refused(ApiError);
+
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::no_token)
+        let refused = || parts.extensions.get::<Refused>().map(|refused| refused.0.clone());
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| refused().unwrap_or_else(ApiError::no_token))
     }
 }
 
-/// Lets only requests with the token pass below `/admin`, each with its caller.
+/// Finds the caller of a request by its token or its session. Below `/admin` only requests with a caller
+/// pass.
 pub(super) async fn guard(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path != "/admin" && !path.starts_with("/admin/") {
-        return next.run(request).await;
+    let is_admin = path == "/admin" || path.starts_with("/admin/");
+    let address = request.extensions().get::<RequestInfo>().and_then(RequestInfo::address);
+    let found = identify(&api, request.headers(), address).await;
+    let end = found.as_ref().ok().and_then(|identity| identity.expires_at);
+    match (found, request.extensions().get::<RequestInfo>()) {
+        (Ok(identity), Some(info)) => {
+            let caller = Caller { actor: info.actor(), grant: identity.grant.clone(), identity };
+            request.extensions_mut().insert(caller);
+        }
+        (Err(error), _) if is_admin => return error.into_response(),
+        (Err(error), _) => drop(request.extensions_mut().insert(Refused(error))),
+        (Ok(_), None) => return ApiError::internal("a request without envelope").into_response(),
     }
-    if let Err(error) = check_token(&api, &request) {
-        return error.into_response();
+    let mut response = next.run(request).await;
+    // So that a program that uses the token can warn in time.
+    if let Some(end) = end.filter(|end| end - api.clock.now() <= ENDS_SOON) {
+        response.headers_mut().insert(EXPIRES_AT, HeaderValue::from(end));
     }
-    if let Some(info) = request.extensions().get::<RequestInfo>() {
-        let caller = Caller { actor: info.actor(), grant: Grant::admin() };
-        request.extensions_mut().insert(caller);
-    }
-    next.run(request).await
+    response
 }
 
-fn check_token(api: &Shared, request: &Request) -> Result<(), ApiError> {
-    let header = request.headers().get(header::AUTHORIZATION).ok_or_else(ApiError::no_token)?;
-    let token = match header.as_bytes().split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => token.trim_ascii(),
-        _ => {
-            return Err(ApiError::unauthorized(
-                "The Authorization header must have the form: Bearer <token>",
-            ));
-        }
-    };
-    if api.token.accepts(token) { Ok(()) } else { Err(ApiError::unauthorized("The token is not known")) }
+/// The holder of the token or the session that a request brings. A token counts before a session.
+async fn identify(api: &Shared, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Identity, ApiError> {
+    if let Some(header) = headers.get(header::AUTHORIZATION) {
+        let token = match header.as_bytes().split_at_checked(7) {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => token.trim_ascii(),
+            _ => {
+                return Err(ApiError::unauthorized(
+                    "The Authorization header must have the form: Bearer <token>",
+                ));
+            }
+        };
+        // A right token always passes: whoever fails behind the same proxy must not lock it out.
+        return api.access.find_token(token, address).await.map_err(|denied| {
+            match api.access.note_failure(address) {
+                Ok(()) => ApiError::unauthorized(&denied.to_string()),
+                Err(seconds) => ApiError::too_many_failures(seconds),
+            }
+        });
+    }
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let text = cookie::read(cookies).ok_or_else(ApiError::no_token)?;
+    let found = api.access.find_session(text, address).await;
+    found.map_err(|denied| ApiError::unauthorized(&denied.to_string()))
 }
 
 /// Refuses requests without a known token, and those whose token has a lower role.

@@ -8,6 +8,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
+    access::TokenError,
     domain::{access::Role, binding::Rejected, draft::Problem, step::Refused},
     scheduler::ControlError,
     secrets::VaultError,
@@ -52,8 +53,21 @@ impl ApiError {
 
     /// 403 that names the role that the route needs.
     pub(super) fn role_too_low(needed: Role, own: Role) -> Self {
-        let message = format!("The role {} is needed; the token has the role {}", needed.name(), own.name());
+        Self::forbidden(format!(
+            "The role {} is needed; the token has the role {}",
+            needed.name(),
+            own.name()
+        ))
+    }
+
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 429 for an address that has brought too many wrong tokens.
+    pub(super) fn too_many_failures(seconds: u32) -> Self {
+        let message = format!("Too many wrong tokens came from this address: try again in {seconds} seconds");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, message).retry_after(seconds)
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -179,6 +193,18 @@ impl From<VaultError> for ApiError {
             VaultError::Rotation(why) => Self::conflict(why),
             VaultError::Key { ref source, .. } => Self::internal(format!("{error}: {source}")),
             VaultError::Cipher => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid(field, problem) => Self::invalid(vec![Problem::new(field, problem)]),
+            TokenError::NameTaken(_) | TokenError::TooMany => Self::conflict(error.to_string()),
+            TokenError::NotFound => Self::not_found(error.to_string()),
+            TokenError::Above => Self::forbidden(error.to_string()),
+            TokenError::Store(error) => error.into(),
         }
     }
 }

@@ -13,6 +13,8 @@ use super::{auth::Caller, error::ApiError, json::Strict, state::Shared};
 use crate::{
     domain::{
         Millis,
+        access::pattern::Pattern,
+        binding::MOST_PATTERNS,
         draft::{MOST_PROBLEMS, Problem, Problems},
         ids::{ExecutionId, TaskId},
     },
@@ -333,4 +335,22 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
 
 fn unreadable(error: &impl std::fmt::Display) -> ApiError {
     ApiError::bad_request(format!("The path cannot be read: {error}"))
+}
+
+/// Reads a list of handlers.
+///
+/// # Errors
+/// A problem for people.
+pub(super) fn read_patterns(value: &Value) -> Result<Vec<Pattern>, String> {
+    let Some(items) = value.as_array().filter(|items| items.len() <= MOST_PATTERNS) else {
+        return Err(format!(
+            "must be a list of at most {MOST_PATTERNS} handlers, such as [\"sales\", \"reports/*\"], or [\"*\"] \
+             for every handler"
+        ));
+    };
+    let patterns = items.iter().map(|item| {
+        let text = item.as_str().ok_or("must hold texts only")?;
+        text.parse::<Pattern>().map_err(|error| error.to_string())
+    });
+    patterns.collect()
 }

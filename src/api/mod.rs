@@ -12,11 +12,11 @@ mod error;
 pub(crate) mod fuzzing;
 mod input;
 mod json;
+mod origin;
 mod request;
 mod routes;
 mod state;
 mod streams;
-mod token;
 
 use std::{any::Any, convert::Infallible, sync::Arc};
 
@@ -38,15 +38,15 @@ use self::{
         figures::activity,
         handlers, health, kv,
         outlook::{conflicts, forecast, simulate, upcoming},
-        schedule, secrets, tasks,
+        schedule, secrets, sessions, tasks, tokens,
     },
     state::Shared,
     streams::{events, execution},
 };
 pub use self::{
+    origin::protect,
     state::{Api, Forecasts, Readiness, RunnersReady},
     streams::Streams,
-    token::Token,
 };
 use crate::domain::{
     access::Role::{Admin, Editor, Operator, Viewer},
@@ -102,6 +102,15 @@ fn every_route() -> Vec<Route> {
         row(GET, "/admin/forecast", Viewer, forecast::forecast, "the number of planned runs per hour or day"),
         row(GET, "/admin/simulate", Viewer, simulate::simulate, "where more is due than runs at once, with the usual durations"),
         row(GET, "/admin/scheduler/conflicts", Viewer, conflicts::conflicts, "what else runs at the times of a schedule, and quieter minutes"),
+        row(GET, "/admin/me", Viewer, sessions::me, "the holder of the token that the request brings"),
+        row(GET, "/admin/sessions", Viewer, sessions::list, "the own sessions; an admin sees all"),
+        row(POST, "/admin/sessions", Viewer, sessions::open, "open a session with the token of the request; 201 with `Set-Cookie`"),
+        row(DELETE, "/admin/sessions", Viewer, sessions::end_all, "end all own sessions"),
+        row(DELETE, "/admin/sessions/{id}", Viewer, sessions::end_one, "end a session; `current` is the one of the request"),
+        row(GET, "/admin/tokens", Admin, tokens::list, "the tokens, without their texts"),
+        row(POST, "/admin/tokens", Admin, tokens::create, "make a token; 201 with its text, which is shown once"),
+        row(DELETE, "/admin/tokens/{id}", Admin, tokens::delete, "take a token back; its sessions end"),
+        row(POST, "/admin/tokens/{id}/actions/rotate", Admin, tokens::rotate, "give a token a new text, which is shown once"),
         row(GET, "/health", Anyone, health::health, "200 while the process is up"),
         row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),
     ]

@@ -1,21 +1,36 @@
 //! The envelope of every request: its id, its time, the shape of its errors.
 
+use std::net::{IpAddr, SocketAddr};
+
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::{documents::Meta, error::ApiError, input::with_whole_body, state::Shared};
-use crate::{clock::Stopwatch, scheduler::Actor};
+use crate::{access::address::client_address, clock::Stopwatch, scheduler::Actor};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes the id of a request.
+pub(super) fn new_id() -> String {
+    crate::clock::random_token()[..16].to_owned()
+}
+
+/// The address of the client behind a request.
+fn address_of(api: &Shared, request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let forwarded = request.headers().get_all("x-forwarded-for").iter();
+    client_address(peer, forwarded.filter_map(|value| value.to_str().ok()), &api.trusted_proxies)
+}
 
 /// The id of a request, and the time since it came.
 #[derive(Debug, Clone)]
 pub(super) struct RequestInfo {
     id: String,
+    address: Option<IpAddr>,
     stopwatch: Stopwatch,
 }
 
@@ -28,6 +43,11 @@ impl RequestInfo {
     /// `meta` with a message.
     pub(super) fn meta_saying(&self, message: impl Into<String>) -> Meta {
         Meta { message: Some(message.into()), ..self.meta() }
+    }
+
+    /// The address of the client.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The actor of a request whose token is known.
@@ -50,8 +70,8 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestInfo {
 
 /// Gives a request its id, refuses changes while the server stops, and puts errors into shape.
 pub(super) async fn envelope(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
-    let info =
-        RequestInfo { id: crate::clock::random_token()[..16].to_owned(), stopwatch: Stopwatch::start() };
+    let address = address_of(&api, &request);
+    let info = RequestInfo { id: new_id(), address, stopwatch: Stopwatch::start() };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(info.clone());
     let request = with_whole_body(request).await;

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 pub use super::routes::outlook::forecast::Forecasts;
-use super::{streams::Streams, token::Token};
+use super::streams::Streams;
 use crate::{
+    access::Access,
     backup::BackupState,
     clock::Clock,
-    domain::draft::Defaults,
+    domain::{access::public_url::PublicUrl, draft::Defaults},
     events::Events,
     handlers::catalog::Catalog,
     scheduler::Scheduler,
@@ -34,8 +36,12 @@ pub struct Api {
     pub streams: Streams,
     /// Secrets and variables.
     pub vault: Arc<Vault>,
-    /// The token of administrators.
-    pub token: Token,
+    /// Tokens and sessions.
+    pub access: Arc<Access>,
+    /// The address at which people reach the server.
+    pub public_url: Option<PublicUrl>,
+    /// The proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// The most entries and bytes of the entries of a task, and of the shared ones.
     pub quota: Quota,
     /// The defaults of fields that a body leaves out.
@@ -47,6 +53,13 @@ pub struct Api {
 }
 
 pub(super) type Shared = Arc<Api>;
+
+impl Api {
+    /// The path below which browsers see the server: empty, or with a slash at its start.
+    pub(super) fn base(&self) -> &str {
+        self.public_url.as_ref().map_or("", PublicUrl::base)
+    }
+}
 
 /// The numbers of runners, and of runs that wait for one.
 #[derive(Debug, Clone, Serialize)]

@@ -4,7 +4,7 @@ mod server;
 mod signals;
 mod token;
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use tokio::{
@@ -38,7 +38,7 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
 
     let (hang_up, hung_up) = oneshot::channel::<()>();
     let mut serving = tokio::spawn(
-        axum::serve(listener, server.router.clone())
+        axum::serve(listener, server.router.clone().into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async {
                 // An error means that the sender was dropped; the server ends then too.
                 let _ = hung_up.await;

@@ -13,12 +13,20 @@ use axum::Router;
 
 use super::token::admin_token;
 use crate::{
+    access::Access,
     api::{self, Api, Readiness, RunnersReady, Streams},
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock},
     config::Config,
     dashboard,
-    domain::{draft::Defaults, lock::lock, step::Policy, zone::parse_zone},
+    domain::{
+        Millis,
+        access::{public_url::PublicUrl, record::TokenHash},
+        draft::Defaults,
+        lock::lock,
+        step::Policy,
+        zone::parse_zone,
+    },
     events::Events,
     handlers::{catalog::Catalog, files::Files},
     hostcalls::ServerCalls,
@@ -96,13 +104,8 @@ impl Server {
         let events = Events::new(store.report().epoch);
         let files = Files::new(&config.tasks);
         let vault = Arc::new(open_vault(config, store.clone()).await?);
-        let host_calls = ServerCalls::new(
-            files.clone(),
-            store.clone(),
-            clock.clone(),
-            network_client(config),
-            kv_quota(config),
-        );
+        let (client, quota) = (network_client(config), kv_quota(config));
+        let host_calls = ServerCalls::new(files.clone(), store.clone(), clock.clone(), client, quota);
         let host_calls = Arc::new(host_calls.with_vault(vault.clone()));
         let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?;
         let scheduler =
@@ -137,15 +140,30 @@ impl Server {
             events,
             streams: streams.clone(),
             vault,
-            token,
-            quota: kv_quota(config),
+            access: Arc::new(open_access(config, &store, &clock, token).await?),
+            public_url: config.access.public_url.clone(),
+            trusted_proxies: config.access.trusted_proxies.clone(),
+            quota,
             defaults,
             forecasts: api::Forecasts::default(),
             readiness: readiness.clone(),
         });
-        let router = dashboard::router(router, "", clock);
+        let public = config.access.public_url.as_ref();
+        let router = dashboard::router(router, public.map_or("", PublicUrl::base), clock);
+        let router = api::protect(router, public);
         Ok(Self { store, pool, scheduler, backups, task_file, readiness, router, streams, token_source })
     }
+}
+
+/// Opens the tokens and sessions of a store.
+async fn open_access(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    token: TokenHash,
+) -> anyhow::Result<Access> {
+    let longest = config.access.longest_token.map(|n| Millis::try_from(n).unwrap_or(Millis::MAX));
+    Ok(Access::open(store.clone(), clock.clone(), token, longest).await?)
 }
 
 fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {

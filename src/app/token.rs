@@ -7,13 +7,13 @@ use std::{
 
 use anyhow::Context;
 
-use crate::{api::Token, clock::random_token, config::Config};
+use crate::{clock::random_token, config::Config, domain::access::record::TokenHash};
 
 /// Reads the token and says where a user finds it. The environment takes precedence over the file; without
 /// either, writes a new token to the file.
-pub(super) fn admin_token(config: &Config) -> anyhow::Result<(Token, String)> {
+pub(super) fn admin_token(config: &Config) -> anyhow::Result<(TokenHash, String)> {
     if let Some(secret) = &config.admin_token {
-        return Ok((Token::new(secret.expose()), "from ISOCHRON_ADMIN_TOKEN".to_owned()));
+        return Ok((TokenHash::of(secret.expose().as_bytes()), "from ISOCHRON_ADMIN_TOKEN".to_owned()));
     }
     let path = config.data.join("admin-token");
     let text = match fs::read_to_string(&path) {
@@ -30,7 +30,7 @@ pub(super) fn admin_token(config: &Config) -> anyhow::Result<(Token, String)> {
         "the token in {} is shorter than 16 characters: delete the file to have a new one made",
         path.display()
     );
-    Ok((Token::new(&text), format!("in {}", path.display())))
+    Ok((TokenHash::of(text.as_bytes()), format!("in {}", path.display())))
 }
 
 /// Writes the file atomically, readable by its owner only (mode 0600).

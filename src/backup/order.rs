@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::{
     domain::{
         Millis,
-        ids::{ExecutionId, TaskId},
+        ids::{ExecutionId, TaskId, TokenId},
     },
     store::{Owner, Span, copy::Record},
 };
@@ -25,6 +25,7 @@ pub(super) struct Order {
     /// Keys of the entries, and planned times and names of the steps, of the task at hand.
     entries: HashSet<String>,
     steps: HashSet<(Millis, String)>,
+    tokens: HashSet<TokenId>,
     /// Keys of the entries that all tasks share.
     shared: HashSet<String>,
 }
@@ -87,10 +88,11 @@ impl Order {
                 ensure_first(keys.insert(key.clone()), || format!("the entry \"{key}\""))
             }
             Record::Binding(binding) => {
-                let (kind, name) = (binding.kind().word(), &binding.name);
-                ensure_first(self.bindings.insert(name.clone()), || format!("the {kind} {name}"))
+                let is_first = self.bindings.insert(binding.name.clone());
+                ensure_first(is_first, || format!("the {} {}", binding.kind().word(), binding.name))
             }
             Record::Activity { span, bucket } => self.look_at_activity(*span, bucket.start),
+            Record::Token(token) => ensure_first(self.tokens.insert(token.id), || token.id.to_string()),
             Record::Audit(_) | Record::Quarantine(_) => Ok(()),
         }
     }

@@ -1,7 +1,9 @@
 //! The table of settings: a row is all there is to know about a setting. Below it, the same
 //! table for the documentation.
 
-use std::{iter, path::PathBuf};
+use std::{iter, net::IpAddr, path::PathBuf};
+
+use ipnet::IpNet;
 
 use super::{
     Config, LogFormat, Origin,
@@ -231,6 +233,30 @@ pub(super) static KEYS: &[Key] = &[
         count(1, 10_000, "executions", |c, n| c.history_keep = small(n)),
         "history kept of a task without its own `keepExecutions`",
     ),
+    open(
+        "publicUrl",
+        "none",
+        text(PUBLIC_URL, |c, t| t.parse().is_ok_and(|url| set(&mut c.access.public_url, Some(url)))),
+        "where people reach the server, with its path if it is below one: for links, cookies and the check of `Origin`",
+    ),
+    open(
+        "trustedProxies",
+        "none",
+        Accept::List {
+            allowed: "a list of addresses and CIDR blocks (`127.0.0.1`, `10.0.0.0/8`)",
+            put: |c, parts| {
+                let networks: Option<Vec<IpNet>> = parts.iter().map(|part| network(part)).collect();
+                networks.is_some_and(|networks| set(&mut c.access.trusted_proxies, networks))
+            },
+        },
+        "proxies whose `X-Forwarded-For` names the client",
+    ),
+    open(
+        "tokens.maxAge",
+        "none",
+        count(HOUR, 3660 * DAY, "ms", |c, n| c.access.longest_token = Some(n)),
+        "longest life of a new token",
+    ),
     open("store.path", "`<data>/store`", path(|c, p| c.store.path = p), "directory of the store"),
     key("store.cache", "64 MiB", Accept::mib(1, TIB, |c, n| c.store.cache = n), "cache of the store"),
     key(
@@ -269,6 +295,15 @@ pub(super) static KEYS: &[Key] = &[
 fn set<T>(slot: &mut T, value: T) -> bool {
     *slot = value;
     true
+}
+
+/// The values of `publicUrl`.
+const PUBLIC_URL: &str =
+    "an address with http or https and no query, such as https://ops.example.com/isochron";
+
+/// A CIDR block, or an address alone.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 fn log_format(text: &str) -> Option<LogFormat> {

@@ -12,6 +12,7 @@
 //! The admin token comes from the environment only, and no text or `Debug` output
 //! made here holds it. A new message must keep that: a misspelt variable may hold a token too.
 
+mod access;
 mod error;
 mod file;
 mod grants;
@@ -26,6 +27,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use access::AccessConfig;
 pub use error::{ConfigError, Origin, Setting};
 pub use file::{read_environment, read_file};
 pub use keys::{Reference, reference, settings};
@@ -79,6 +81,8 @@ pub struct Config {
     pub system_handlers: Vec<String>,
     /// The hosts and addresses that handlers' requests may reach.
     pub net: NetPolicy,
+    /// Who may reach the server, and where.
+    pub access: AccessConfig,
     /// The origin of each value; see [`Config::refuse`].
     pub origins: Origins,
 }
@@ -222,6 +226,7 @@ impl Config {
             engine: Engine { web_assembly: false, eval: false },
             system_handlers: Vec::new(),
             net: NetPolicy::default(),
+            access: AccessConfig::default(),
             origins: Origins::default(),
         }
     }

@@ -84,6 +84,9 @@ fn every_key_has_a_place_in_the_file_and_a_variable() {
         let preset = key.preset.unwrap_or(match key.name {
             "logFormat" => "json",
             "store.path" => "elsewhere",
+            "publicUrl" => "https://ops.example.com/isochron",
+            "trustedProxies" => "127.0.0.1, 10.0.0.0/8",
+            "tokens.maxAge" => "3600000",
             "net.allow" | "net.deny" => "db.local:5432, 10.0.0.0/8",
             _ => "7",
         });
@@ -91,6 +94,7 @@ fn every_key_has_a_place_in_the_file_and_a_variable() {
         let typed = match key.accept {
             value::Accept::Count { .. } | value::Accept::Switch { .. } => preset.to_owned(),
             value::Accept::Names { .. } => "[\"cleanup-logs\", 'reports/sales']".to_owned(),
+            value::Accept::List { .. } => "['127.0.0.1', '10.0.0.0/8']".to_owned(),
             value::Accept::NetRules { .. } => "['*.example.com:443', '[fd00::/8]:80']".to_owned(),
             _ => format!("{preset:?}"),
         };

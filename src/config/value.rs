@@ -152,6 +152,8 @@ pub(super) enum Accept {
     Path { put: fn(&mut Config, PathBuf) },
     /// Names of handlers.
     Names { put: fn(&mut Config, Vec<String>) },
+    /// Texts; `put` says whether it took them.
+    List { allowed: &'static str, put: fn(&mut Config, Vec<String>) -> bool },
     /// Hosts and addresses.
     NetRules { put: fn(&mut Config, Vec<NetRule>) },
     /// A text that is never shown.
@@ -189,7 +191,9 @@ impl Accept {
             ),
             Self::Switch { .. } => "true or false".into(),
             Self::Path { .. } => "a path".into(),
-            Self::Text { allowed, .. } | Self::Hidden { allowed, .. } => (*allowed).into(),
+            Self::Text { allowed, .. } | Self::Hidden { allowed, .. } | Self::List { allowed, .. } => {
+                (*allowed).into()
+            }
             Self::Names { .. } => "names of handlers: letters, digits, `-`, `_`, and `/` between them".into(),
             Self::NetRules { .. } => NET_RULES.into(),
         }
@@ -221,6 +225,12 @@ impl Accept {
             Self::Names { put } => {
                 let name = |text: &str| handler_name(text).is_ok().then(|| text.to_owned());
                 put(config, raw.list(name).map_err(refused)?);
+            }
+            Self::List { put, .. } => {
+                let parts = raw.list(|text| Some(text.to_owned())).map_err(refused)?;
+                if !put(config, parts) {
+                    return Err(whole());
+                }
             }
             Self::NetRules { put } => put(config, raw.list(|text| text.parse().ok()).map_err(refused)?),
             Self::Hidden { is_right, put, .. } => {

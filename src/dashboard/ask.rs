@@ -6,15 +6,13 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request},
-    http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower_service::Service;
-
-use super::session;
 
 /// The headers by which the API knows a visitor, and tells the own pages' requests from others.
 const KEPT: [HeaderName; 9] = [
@@ -71,16 +69,23 @@ impl Ask {
     /// Asks with the credentials of a request.
     pub(super) fn like(api: Router, parts: &Parts) -> Self {
         let kept = parts.headers.iter().filter(|(name, _)| KEPT.contains(name));
-        let mut headers: HeaderMap = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-        if let Some(credentials) = session::credentials(parts) {
-            headers.insert(header::AUTHORIZATION, credentials);
-        }
+        let headers: HeaderMap = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         Self { api, headers, peer: parts.extensions.get().copied() }
     }
 
-    /// Asks with these headers.
-    pub(super) fn with(api: Router, headers: HeaderMap) -> Self {
-        Self { api, headers, peer: None }
+    /// Asks with one more header.
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Makes a change, and reads the cookie that the answer sets.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub(super) async fn cookie(&self, method: Method, path: &str) -> Result<Option<HeaderValue>, Fault> {
+        let (mut headers, _) = self.answer(method, path, None).await?;
+        Ok(headers.remove(header::SET_COOKIE))
     }
 
     /// Reads a document.
@@ -109,11 +114,20 @@ impl Ask {
     }
 
     async fn request(&self, method: Method, path: &str, body: Option<String>) -> Result<Vec<u8>, Fault> {
+        self.answer(method, path, body).await.map(|(_, bytes)| bytes)
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<(HeaderMap, Vec<u8>), Fault> {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(headers) = request.headers_mut() {
             headers.clone_from(&self.headers);
             if body.is_some() {
-                headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             }
         }
         let request = request.body(body.map_or_else(Body::empty, Body::from));
@@ -123,10 +137,11 @@ impl Ask {
         }
         let Ok(response) = self.api.clone().call(request).await;
         let status = response.status();
-        let body = response.into_body().collect().await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await;
         let bytes = body.map_err(|error| Fault::Broken(format!("the body of {path}: {error}")))?.to_bytes();
         if status.is_success() {
-            return Ok(bytes.into());
+            return Ok((parts.headers, bytes.into()));
         }
         if status == StatusCode::UNAUTHORIZED {
             return Err(Fault::NoSession);

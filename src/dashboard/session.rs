@@ -1,33 +1,28 @@
-//! Session: the cookie of a visitor who has logged in.
+//! Session: a visitor logs in and out. The API opens and ends the session, and makes its cookie.
 
-use axum::http::{HeaderMap, HeaderValue, header, request::Parts};
+use axum::http::{HeaderValue, Method, header, request::Parts};
 
-use super::{Shared, ask::Ask, links::Links, visit};
+use super::{
+    Shared,
+    ask::{Ask, Fault},
+};
 
-/// The name of the cookie.
-const NAME: &str = "isochron";
-
-/// Checks a token; the error is a sentence for the login page.
-pub(super) async fn check(dashboard: &Shared, token: &str) -> Result<(), String> {
-    let refused = || "This token is not known. Check that it is complete.".to_owned();
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::AUTHORIZATION,
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| refused())?,
-    );
-    let ask = Ask::with(dashboard.api.clone(), headers);
-    ask.get::<serde_json::Value>("/admin/scheduler?limit=1").await.map(drop).map_err(|_| refused())
+/// Opens a session with a token: the header that sets its cookie.
+///
+/// # Errors
+/// When the token does not let in, or the session cannot be opened.
+pub(super) async fn open(
+    dashboard: &Shared,
+    parts: &Parts,
+    token: &str,
+) -> Result<Option<HeaderValue>, Fault> {
+    let credentials = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| Fault::NoSession)?;
+    let ask = Ask::like(dashboard.api.clone(), parts).with(header::AUTHORIZATION, credentials);
+    ask.cookie(Method::POST, "/admin/sessions").await
 }
 
-/// The header that sets the cookie.
-pub(super) fn cookie(links: &Links, token: &str) -> Option<HeaderValue> {
-    let end = if token.is_empty() { "; Max-Age=0" } else { "" };
-    let cookie = format!("{NAME}={token}; Path={}; HttpOnly; SameSite=Strict{end}", links.root());
-    HeaderValue::try_from(cookie).ok()
-}
-
-/// The credentials of a request.
-pub(super) fn credentials(parts: &Parts) -> Option<HeaderValue> {
-    let token = visit::cookie(&parts.headers, NAME)?;
-    HeaderValue::try_from(format!("Bearer {token}")).ok()
+/// Ends the session of a request: the header that makes the browser forget its cookie.
+pub(super) async fn close(dashboard: &Shared, parts: &Parts) -> Option<HeaderValue> {
+    let ask = Ask::like(dashboard.api.clone(), parts);
+    ask.cookie(Method::DELETE, "/admin/sessions/current").await.ok().flatten()
 }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::domain::{
     Millis,
+    access::record::TokenRecord,
     activity::Bucket,
     binding::{Binding, Kind},
     execution::Execution,
@@ -81,6 +82,8 @@ pub enum Record {
         /// Its start and its tally.
         bucket: Bucket,
     },
+    /// A token, without its text.
+    Token(Box<TokenRecord>),
     /// A record in quarantine.
     #[serde(rename = "setAside")]
     Quarantine(Quarantined),
@@ -170,6 +173,9 @@ pub struct Counts {
     /// Figures of activity.
     #[serde(default)]
     pub activity: u64,
+    /// Tokens.
+    #[serde(default)]
+    pub tokens: u64,
     /// Records in quarantine.
     #[serde(rename = "setAside")]
     pub quarantined: u64,
@@ -192,6 +198,7 @@ impl Counts {
                 Kind::Variable => &mut self.variables,
             },
             Record::Activity { .. } => &mut self.activity,
+            Record::Token(_) => &mut self.tokens,
             Record::Quarantine(_) => &mut self.quarantined,
         } += 1;
     }
@@ -211,13 +218,14 @@ impl std::fmt::Display for Counts {
             secrets,
             variables,
             activity,
+            tokens,
             quarantined,
         } = self;
         write!(
             f,
             "{tasks} tasks, {executions} executions, {output} pieces of output, {audit} audit records, \
              {values} values, {entries} entries of handlers, {steps} steps, {secrets} secrets, \
-             {variables} variables, {activity} figures of activity, {quarantined} in quarantine"
+             {variables} variables, {tokens} tokens, {activity} figures of activity, {quarantined} in quarantine"
         )
     }
 }

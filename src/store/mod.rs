@@ -7,6 +7,7 @@
 //! Misuse to avoid: answering a user, starting a handler or publishing an event before
 //! the [`Answer`] has resolved.
 
+mod access;
 mod bindings;
 #[cfg(test)]
 pub(crate) mod contract;
@@ -21,9 +22,10 @@ mod words;
 
 use serde_json::{Map, Value};
 
-pub use self::bindings::{Bindings, Rewriting};
 use self::copy::{Cursor, Import, Part};
 pub use self::{
+    access::{Access, AccessChange},
+    bindings::{Bindings, Rewriting},
     figures::{Census, ComingQuery, ScheduleCount, Span},
     history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_READ},
     state::{
@@ -157,13 +159,36 @@ pub trait Upkeep {
 
 /// All traits of a store. See the module for the rules.
 pub trait Store:
-    Tasks + History + Values + Bindings + Entries + Steps + Figures + Copies + Upkeep + Send + Sync + 'static
+    Tasks
+    + History
+    + Values
+    + Bindings
+    + Access
+    + Entries
+    + Steps
+    + Figures
+    + Copies
+    + Upkeep
+    + Send
+    + Sync
+    + 'static
 {
 }
 
-impl<
-    S: Tasks + History + Values + Bindings + Entries + Steps + Figures + Copies + Upkeep + Send + Sync + 'static,
-> Store for S
+impl<S> Store for S where
+    S: Tasks
+        + History
+        + Values
+        + Bindings
+        + Access
+        + Entries
+        + Steps
+        + Figures
+        + Copies
+        + Upkeep
+        + Send
+        + Sync
+        + 'static
 {
 }
 

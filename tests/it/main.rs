@@ -1,5 +1,6 @@
 //! Black-box tests of the binary, grouped by the question that they answer.
 //!
+//! - [`access`]: does a token or a session let in whom it should, and nobody else?
 //! - [`api`]: does a request get the answer that clients have been written against?
 //! - [`handlers`]: may a file in `tasks/` rely on this?
 //! - [`live`]: does a client that listens hear everything, once, and in order?
@@ -17,6 +18,7 @@
 //! - [`documents`]: does a link or a path in the documents lead somewhere?
 //! - [`rooms`]: does each room of `src/` use only the rooms that it may use?
 
+mod access;
 mod api;
 mod documents;
 mod durability;

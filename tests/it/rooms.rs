@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("allocator", &[]),
     ("domain", &[]),
     ("clock", &["domain"]),
+    ("access", &["domain", "store", "clock"]),
     ("events", &["domain"]),
     ("config", &["domain"]),
     ("store", &["domain"]),
@@ -80,7 +81,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("taskfile", &["domain", "store", "scheduler", "handlers", "clock"]),
     (
         "api",
-        &["domain", "store", "scheduler", "events", "handlers", "backup", "taskfile", "secrets", "clock"],
+        &[
+            "access",
+            "domain",
+            "store",
+            "scheduler",
+            "events",
+            "handlers",
+            "backup",
+            "taskfile",
+            "secrets",
+            "clock",
+        ],
     ),
     // Pages ask the router of `api` that `app` gives them, and nothing else.
     ("dashboard", &["domain", "clock"]),
@@ -93,6 +105,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "access",
             "api",
             "backup",
             "clock",
@@ -187,6 +200,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "runtime",
             "runner",
             "scheduler",
+            "access",
             "secrets",
             "simulation",
             "store/contract",

@@ -11,7 +11,9 @@ pub(super) mod kv;
 pub(super) mod outlook;
 pub(super) mod schedule;
 pub(super) mod secrets;
+pub(super) mod sessions;
 pub(super) mod tasks;
+pub(super) mod tokens;
 
 use super::{
     auth::Caller,

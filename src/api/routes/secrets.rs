@@ -14,14 +14,14 @@ use crate::{
         auth::Caller,
         documents::Meta,
         error::ApiError,
-        input::{Body, Fields, NamePath},
+        input::{Body, Fields, NamePath, read_patterns},
         request::RequestInfo,
         state::Shared,
     },
     domain::{
         Millis,
         access::pattern::Pattern,
-        binding::{Binding, Content, Kind, MOST_PATTERNS, check_name, check_value},
+        binding::{Binding, Content, Kind, check_name, check_value},
         draft::Problems,
     },
     secrets::Change,
@@ -199,18 +199,4 @@ fn read_change(name: &str, body: &Map<String, Value>) -> Result<Change, ApiError
     }
     problems.finish().map_err(ApiError::invalid)?;
     Ok(change)
-}
-
-fn read_patterns(value: &Value) -> Result<Vec<Pattern>, String> {
-    let Some(items) = value.as_array().filter(|items| items.len() <= MOST_PATTERNS) else {
-        return Err(format!(
-            "must be a list of at most {MOST_PATTERNS} handlers, such as [\"sales\", \"reports/*\"], or [\"*\"] \
-             for every handler"
-        ));
-    };
-    let patterns = items.iter().map(|item| {
-        let text = item.as_str().ok_or("must hold texts only")?;
-        text.parse::<Pattern>().map_err(|error| error.to_string())
-    });
-    patterns.collect()
 }

@@ -115,7 +115,7 @@ pub(in crate::api) async fn create(
     let definition = draft.create(&api.defaults, now).map_err(ApiError::invalid)?;
     check_handler(&api, &definition.handler).await?;
     let task = api.scheduler.create(definition, &actor).await?;
-    let location = format!("/admin/scheduler/{}", task.id);
+    let location = format!("{}/admin/scheduler/{}", api.base(), task.id);
     let task = show_changed(&api, task).await?;
     let body = Changed { task, meta: info.meta_saying("Task created successfully") };
     let mut response = (StatusCode::CREATED, Json(body)).into_response();

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
 };
 
@@ -12,6 +12,7 @@ use crate::dashboard::{
     ask::Fault,
     forms::Form,
     links::Query,
+    session,
     visit::{Bare, Preferences},
 };
 
@@ -38,38 +39,42 @@ pub(in crate::dashboard) async fn form(
 /// `POST /login`.
 pub(in crate::dashboard) async fn enter(
     State(dashboard): State<Shared>,
-    headers: HeaderMap,
+    parts: Parts,
     form: Form,
 ) -> Result<Response, Fault> {
     let links = &dashboard.links;
-    let token = form.get("token").trim();
-    if let Err(problem) = super::super::session::check(&dashboard, token).await {
-        let bare = Bare { links, preferences: Preferences::read(&headers) };
-        let page = Login { bare, next: form.get("next"), problem: Some(&problem) };
-        return show(&page, StatusCode::UNAUTHORIZED);
-    }
-    let next = links.to(form.get("next"));
-    let next = if links.within(&next).is_some() { next } else { links.root() };
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    if let Ok(next) = HeaderValue::try_from(next) {
-        response.headers_mut().insert(header::LOCATION, next);
-    }
-    response
-        .headers_mut()
-        .extend(super::super::session::cookie(links, token).map(|cookie| (header::SET_COOKIE, cookie)));
-    Ok(response)
+    let opened = session::open(&dashboard, &parts, form.get("token").trim()).await;
+    let (problem, status) = match opened {
+        Ok(cookie) => {
+            let mut response = StatusCode::SEE_OTHER.into_response();
+            let next = links.to(form.get("next"));
+            let next = if links.within(&next).is_some() { next } else { links.root() };
+            let headers = response.headers_mut();
+            headers.extend(HeaderValue::try_from(next).ok().map(|next| (header::LOCATION, next)));
+            headers.extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+            return Ok(response);
+        }
+        Err(Fault::NoSession) => {
+            ("This token is not known. Check that it is complete.".to_owned(), StatusCode::UNAUTHORIZED)
+        }
+        Err(Fault::Refused(refusal)) if refusal.code == 429 => {
+            (refusal.message, StatusCode::TOO_MANY_REQUESTS)
+        }
+        Err(fault) => return Err(fault),
+    };
+    let bare = Bare { links, preferences: Preferences::read(&parts.headers) };
+    show(&Login { bare, next: form.get("next"), problem: Some(&problem) }, status)
 }
 
 /// `POST /logout`.
-pub(in crate::dashboard) async fn leave(State(dashboard): State<Shared>) -> Response {
+pub(in crate::dashboard) async fn leave(State(dashboard): State<Shared>, parts: Parts) -> Response {
+    let cookie = session::close(&dashboard, &parts).await;
     let mut response = StatusCode::SEE_OTHER.into_response();
     let headers = response.headers_mut();
     if let Ok(login) = HeaderValue::try_from(dashboard.links.login()) {
         headers.insert(header::LOCATION, login);
     }
-    headers.extend(
-        super::super::session::cookie(&dashboard.links, "").map(|cookie| (header::SET_COOKIE, cookie)),
-    );
+    headers.extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
     headers.insert(
         HeaderName::from_static("clear-site-data"),
         HeaderValue::from_static("\"cache\", \"storage\""),

@@ -28,7 +28,7 @@ impl Limiter {
     ///
     /// # Errors
     /// The address has failed too often; the whole seconds to wait, 1 to 60.
-    pub fn note_failure(&mut self, address: IpAddr, now: Millis) -> Result<(), u64> {
+    pub fn note_failure(&mut self, address: IpAddr, now: Millis) -> Result<(), u32> {
         let address = network_of(address);
         if self.failures.len() >= ADDRESSES && !self.failures.contains_key(&address) {
             self.forget(now);
@@ -40,7 +40,7 @@ impl Limiter {
         }
         if times.len() >= FAILURES {
             let wait = times.front().map_or(SPAN, |time| time + SPAN - now);
-            return Err(u64::try_from(wait.div_euclid(1000) + 1).unwrap_or(60).min(60));
+            return Err(u32::try_from(wait.div_euclid(1000) + 1).unwrap_or(60).min(60));
         }
         times.push_back(now);
         Ok(())

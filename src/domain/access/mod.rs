@@ -6,8 +6,10 @@
 
 pub mod limiter;
 pub mod pattern;
+pub mod public_url;
 pub mod record;
 pub mod secret;
+pub mod session;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,7 @@
 //! The record of a token: its rights, its life, and the hashes by which it is known.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Grant, Role, pattern::Pattern};
 use crate::domain::{Millis, ids::TokenId};
@@ -8,6 +9,14 @@ use crate::domain::{Millis, ids::TokenId};
 /// The SHA-256 of a token's text; the text itself is never kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TokenHash(#[serde(with = "hex")] pub [u8; 32]);
+
+impl TokenHash {
+    /// The hash of a text.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+}
 
 mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de};

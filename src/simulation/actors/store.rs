@@ -23,10 +23,9 @@ use crate::{
         world::{Process, pass},
     },
     store::{
-        Answer, Audit, Bindings, Claimed, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage,
-        EntryQuery, Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, Steps, StoreError,
-        TaskQuery, TaskView, Tasks, Upkeep, Values,
-        copy::{Cursor, Import, Part},
+        Answer, Audit, Bindings, Claimed, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
+        Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, Steps, StoreError, TaskQuery,
+        TaskView, Tasks, Upkeep, Values,
         memory::{
             MemoryStore,
             prepare::{self, Operation, Prepared},
@@ -394,16 +393,6 @@ impl Bindings for FaultyStore {
 
     fn rewrite(&self, decide: Rewriting) -> Answer<Vec<Binding>> {
         self.perform("rewrite", true, prepare::rewrite(self.0.now(), decide), |_, _, _| {})
-    }
-}
-
-impl Copies for FaultyStore {
-    fn export(&self, from: Cursor) -> Answer<Part> {
-        self.0.memory.export(from)
-    }
-
-    fn import(&self, import: Import) -> Answer<()> {
-        self.0.memory.import(import)
     }
 }
 

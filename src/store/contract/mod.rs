@@ -26,6 +26,7 @@ use crate::domain::{
     step::{Circumstances, Input, Policy, Refused},
 };
 
+pub(crate) mod access;
 pub(crate) mod bindings;
 pub(crate) mod changes;
 pub(crate) mod claims;
@@ -46,6 +47,10 @@ pub(crate) type Open = fn(&Path, Now) -> Arc<dyn Store>;
 macro_rules! passes {
     ($open:expr) => {
         $crate::store::contract::passes! { $open;
+            access: [
+                tokens_and_sessions_are_kept_until_they_are_removed,
+                a_copy_has_the_tokens_and_no_session,
+            ];
             bindings: [
                 bindings_are_kept_in_the_order_of_their_names_until_they_are_removed,
                 a_change_of_bindings_sees_all_of_them_and_is_all_or_nothing,

@@ -79,6 +79,7 @@ fn other_records(data: &Data) -> Vec<Record> {
     let values =
         data.values.iter().map(|(key, value)| Record::Value { key: key.clone(), value: value.clone() });
     let bindings = data.bindings.iter().cloned().map(Record::Binding);
+    let tokens = data.tokens.values().cloned().map(|token| Record::Token(Box::new(token)));
     let shared = entry_records(data, Owner::Shared);
     let activity = data.activity.iter();
     let activity =
@@ -88,6 +89,7 @@ fn other_records(data: &Data) -> Vec<Record> {
         .chain(shared)
         .chain(bindings)
         .chain(activity)
+        .chain(tokens)
         .chain(data.quarantined.iter().cloned().map(Record::Quarantine))
         .collect()
 }
@@ -105,6 +107,7 @@ fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
         }
         Record::Binding(binding) => data.bindings.iter().any(|other| other.name == binding.name),
         Record::Activity { span, bucket } => data.activity.contains_key(&figures::key(*span, bucket.start)),
+        Record::Token(token) => data.tokens.contains_key(&token.id),
         Record::Audit(_) | Record::Quarantine(_) => false,
     };
     if exists {

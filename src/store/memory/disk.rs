@@ -10,15 +10,19 @@ use serde_json::Value;
 use crate::{
     domain::{
         Millis,
+        access::{
+            record::{TokenHash, TokenRecord},
+            session::Session,
+        },
         activity::{Bucket, Tally},
         binding::{Binding, Rewrite},
         execution::{Execution, ExecutionStatus, Line},
         facts::Task,
-        ids::{ExecutionId, TaskId},
+        ids::{ExecutionId, TaskId, TokenId},
         lock::lock,
     },
     store::{
-        Audit, Entry, FinishedStep, Output, Owner, Span,
+        AccessChange, Audit, Entry, FinishedStep, Output, Owner, Span,
         bindings::rewritten,
         copy::{Quarantined, Record},
         figures,
@@ -45,6 +49,8 @@ pub(crate) struct Data {
     /// In the order of their names.
     pub(crate) bindings: Vec<Binding>,
     pub(crate) activity: BTreeMap<(Span, Millis), Bucket>,
+    pub(crate) tokens: BTreeMap<TokenId, TokenRecord>,
+    pub(crate) sessions: BTreeMap<TokenHash, Session>,
     pub(crate) quarantined: Vec<Quarantined>,
     /// Whether an import has begun and is neither complete nor abandoned.
     pub(crate) importing: bool,
@@ -70,6 +76,7 @@ pub(crate) enum Write {
     RemoveSteps(TaskId, Millis),
     /// All bindings anew.
     Bindings(Vec<Binding>),
+    Access(AccessChange),
     /// Removes the oldest rows beyond the task's `keepExecutions`, never one in progress.
     Prune(TaskId),
     RemoveTask(TaskId),
@@ -126,6 +133,7 @@ impl Data {
                     self.steps.retain(|(owner, of, _), _| (*owner, *of) != (task, time));
                 }
                 Write::Bindings(bindings) => self.bindings = bindings,
+                Write::Access(change) => self.change_access(change),
                 Write::Prune(task) => self.prune(task),
                 Write::RemoveTask(task) => {
                     self.tasks.remove(&task);
@@ -163,6 +171,7 @@ impl Data {
             versions,
             steps,
             activity,
+            tokens,
             quarantined,
             ..
         } = self;
@@ -176,6 +185,7 @@ impl Data {
             && steps.is_empty()
             && bindings.is_empty()
             && activity.is_empty()
+            && tokens.is_empty()
             && quarantined.is_empty()
     }
 
@@ -201,7 +211,17 @@ impl Data {
             Record::Activity { span, bucket } => {
                 self.activity.insert(super::figures::key(span, bucket.start), bucket);
             }
+            Record::Token(token) => self.change_access(AccessChange::PutToken(token)),
             Record::Quarantine(found) => self.quarantined.push(found),
+        }
+    }
+
+    fn change_access(&mut self, change: AccessChange) {
+        match change {
+            AccessChange::PutToken(token) => drop(self.tokens.insert(token.id, *token)),
+            AccessChange::RemoveToken(id) => drop(self.tokens.remove(&id)),
+            AccessChange::PutSession(session) => drop(self.sessions.insert(session.hash, *session)),
+            AccessChange::RemoveSession(hash) => drop(self.sessions.remove(&hash)),
         }
     }
 

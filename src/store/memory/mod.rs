@@ -25,15 +25,16 @@ use self::{
     prepare::{Operation, Prepared},
 };
 use super::{
-    Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit, Edited, Entries, Entry,
-    EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History, HistoryPage, HistoryQuery,
-    Now, Output, Owner, Page, Removal, Report, Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks,
-    Upkeep, Values,
+    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit,
+    Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History,
+    HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, Steps, StoreError,
+    TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
 use crate::domain::{
     Millis,
+    access::{record::TokenRecord, session::Session},
     activity::{Bucket, Size},
     binding::Binding,
     execution::{Execution, Line, Progress},
@@ -276,6 +277,20 @@ impl Figures for MemoryStore {
     }
 }
 
+impl Access for MemoryStore {
+    fn tokens(&self) -> Answer<Vec<TokenRecord>> {
+        ready(Ok(self.disk.data().tokens.values().cloned().collect()))
+    }
+
+    fn sessions(&self) -> Answer<Vec<Session>> {
+        ready(Ok(self.disk.data().sessions.values().cloned().collect()))
+    }
+
+    fn change_access(&self, changes: Vec<AccessChange>, audit: Option<Audit>) -> Answer<()> {
+        self.perform(prepare::change_access(changes, audit))
+    }
+}
+
 impl Copies for MemoryStore {
     fn export(&self, from: Cursor) -> Answer<Part> {
         self.perform(copy::export(from))
@@ -298,6 +313,7 @@ impl Upkeep for MemoryStore {
             ("entries", data.entries.len()),
             ("steps", data.steps.len()),
             ("bindings", data.bindings.len()),
+            ("tokens", data.tokens.len()),
         ];
         let collections: Map<_, _> =
             kinds.into_iter().map(|(kind, count)| (kind.to_owned(), json!({ "count": count }))).collect();

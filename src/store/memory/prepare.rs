@@ -14,8 +14,8 @@ use crate::{
         step::{Refused, Step},
     },
     store::{
-        Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner, Removal,
-        Rewriting, StateError, StoreError,
+        AccessChange, Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner,
+        Removal, Rewriting, StateError, StoreError,
         bindings::rewritten,
         state::{self, Account, Outcome},
     },
@@ -131,6 +131,13 @@ pub(crate) fn rewrite(now: Now, mut decide: Rewriting) -> Operation<Vec<Binding>
         let changes = decide(&data.bindings, now())?;
         let bindings = rewritten(data.bindings.clone(), &changes);
         Ok(Prepared { answer: bindings.clone(), writes: vec![Write::Bindings(bindings)] })
+    })
+}
+
+pub(crate) fn change_access(changes: Vec<AccessChange>, audit: Option<Audit>) -> Operation<()> {
+    Box::new(move |_| {
+        let writes = changes.into_iter().map(Write::Access).chain(audit.map(Write::Audit)).collect();
+        Ok(Prepared { answer: (), writes })
     })
 }
 

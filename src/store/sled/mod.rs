@@ -35,10 +35,10 @@ use self::{
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit, Edited, Entries, Entry,
-    EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History, HistoryPage, HistoryQuery,
-    Now, Output, Owner, Page, Removal, Report, Rewriting, Steps, StoreError, TaskQuery, TaskView, Tasks,
-    Upkeep, Values,
+    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit,
+    Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History,
+    HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, Steps, StoreError,
+    TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -46,6 +46,7 @@ use crate::{
     allocator,
     domain::{
         Millis,
+        access::{record::TokenRecord, session::Session},
         activity::{Bucket, Size},
         binding::Binding,
         execution::{Execution, Line, Progress},
@@ -336,6 +337,20 @@ impl Figures for SledStore {
 
     fn coming(&self, query: ComingQuery) -> Answer<Vec<(Millis, Task)>> {
         self.read_blocking(move |view| figures::coming(view, &query))
+    }
+}
+
+impl Access for SledStore {
+    fn tokens(&self) -> Answer<Vec<TokenRecord>> {
+        self.read_blocking(records::tokens)
+    }
+
+    fn sessions(&self) -> Answer<Vec<Session>> {
+        self.read_blocking(records::sessions)
+    }
+
+    fn change_access(&self, changes: Vec<AccessChange>, audit: Option<Audit>) -> Answer<()> {
+        self.ask(move |writer| writer.change_access(&changes, audit.as_ref()).map(Some))
     }
 }
 

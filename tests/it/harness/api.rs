@@ -26,6 +26,11 @@ impl Client {
         Self { agent: config.build().into(), url: url.to_owned(), token: token.to_owned() }
     }
 
+    /// A client of the same server with another token.
+    pub(crate) fn with(&self, token: &str) -> Self {
+        Self::new(&self.url, token)
+    }
+
     /// A request with the token, without a body yet.
     pub(crate) fn request(&self, method: &str, path: &str) -> Builder {
         self.anonymous(method, path).header("authorization", format!("Bearer {}", self.token))

@@ -9,6 +9,7 @@ use std::ops::Bound;
 
 use crate::{
     domain::{
+        access::record::TokenRecord,
         activity::Bucket,
         binding::Binding,
         execution::Execution,
@@ -27,8 +28,8 @@ use crate::{
 
 /// The copied kinds, in this order; rows, output, steps and entries come with their tasks, and the entries
 /// that all share come first.
-const KINDS: [u8; 6] =
-    [keys::TASK, keys::AUDIT, keys::VALUE, keys::BINDING, keys::ACTIVITY, keys::QUARANTINE];
+const KINDS: [u8; 7] =
+    [keys::TASK, keys::AUDIT, keys::VALUE, keys::BINDING, keys::ACTIVITY, keys::TOKEN, keys::QUARANTINE];
 /// The kinds that come with their tasks.
 const WITH_TASKS: [u8; 2] = [keys::STEP, keys::ENTRY];
 /// Bytes and steps of a part: a few milliseconds in which the writer serves no other operation.
@@ -230,6 +231,7 @@ impl Reader<'_> {
                 let bucket = record::decode::<Bucket>(bytes).ok()?;
                 (keys::activity(span, bucket.start) == key).then_some(Record::Activity { span, bucket })
             }),
+            keys::TOKEN => record::decode::<TokenRecord>(bytes).ok().map(|t| Record::Token(Box::new(t))),
             _ => std::str::from_utf8(&key[1..]).ok().and_then(|name| {
                 let value = record::decode(bytes).ok()?;
                 Some(Record::Value { key: name.to_owned(), value })

@@ -10,7 +10,7 @@ use crate::store::{
 };
 
 /// Kinds of which an empty store has no entries.
-const KINDS: [u8; 10] = [
+const KINDS: [u8; 11] = [
     keys::TASK,
     keys::EXECUTION,
     keys::OUTPUT,
@@ -20,6 +20,7 @@ const KINDS: [u8; 10] = [
     keys::STEP,
     keys::BINDING,
     keys::ACTIVITY,
+    keys::TOKEN,
     keys::QUARANTINE,
 ];
 /// Keys removed per commit when an import is abandoned.
@@ -85,6 +86,11 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
             let key = keys::activity(*span, bucket.start);
             ensure_absent(txn, &key, || format!("the activity from {} on", bucket.start))?;
             txn.put_record(key, bucket)
+        }
+        Record::Token(token) => {
+            let key = keys::token(token.id);
+            ensure_absent(txn, &key, || token.id.to_string())?;
+            txn.put_record(key, token)
         }
         Record::Quarantine(found) => {
             let mut key = keys::quarantine(&found.key);

@@ -3,9 +3,10 @@
 use crate::{
     domain::{
         Millis,
+        access::record::TokenHash,
         activity::Size,
         facts::{Task, TaskStatus},
-        ids::{ExecutionId, TaskId},
+        ids::{ExecutionId, TaskId, TokenId},
     },
     store::{Owner, Span},
 };
@@ -50,6 +51,10 @@ pub(crate) const GARBAGE: u8 = b'g';
 pub(crate) const ENTRY: u8 = b'v';
 /// Entries of handlers by the time from which they are no longer shown.
 pub(crate) const EXPIRY: u8 = b'y';
+/// Tokens by id.
+pub(crate) const TOKEN: u8 = b'T';
+/// Sessions by the hash of their cookie.
+pub(crate) const SESSION: u8 = b'S';
 /// Finished steps by task, planned time and name.
 pub(crate) const STEP: u8 = b'f';
 /// Activity by size of the bucket and its start.
@@ -160,6 +165,14 @@ pub(crate) fn value(key: &str) -> Vec<u8> {
 
 pub(crate) fn binding(name: &str) -> Vec<u8> {
     join(BINDING, &[name.as_bytes()])
+}
+
+pub(crate) fn token(id: TokenId) -> Vec<u8> {
+    join(TOKEN, &[&id.to_bytes()])
+}
+
+pub(crate) fn session(hash: TokenHash) -> Vec<u8> {
+    join(SESSION, &[&hash.0])
 }
 
 pub(crate) fn meta(key: &str) -> Vec<u8> {
@@ -350,7 +363,8 @@ pub(super) fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Kinds whose values may need overflow pieces.
-const LARGE_KINDS: [u8; 9] = [TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP, ACTIVITY];
+const LARGE_KINDS: [u8; 10] =
+    [TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP, ACTIVITY, TOKEN];
 
 /// Whether the value under `key` may have overflow pieces, so that a write needs the old value.
 pub(crate) fn may_be_large(key: &[u8]) -> bool {

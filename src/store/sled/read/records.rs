@@ -4,6 +4,7 @@
 use crate::{
     domain::{
         Millis,
+        access::{record::TokenRecord, session::Session},
         binding::Binding,
         execution::{Execution, Line},
         facts::{Task, TaskStatus},
@@ -133,11 +134,26 @@ pub(crate) fn steps(
 
 /// Reads all secrets and variables, in the order of their names.
 pub(crate) fn bindings(tree: &View) -> Result<Vec<Binding>, StoreError> {
+    all(tree, keys::BINDING)
+}
+
+/// Reads all tokens, in the order of their ids.
+pub(crate) fn tokens(tree: &View) -> Result<Vec<TokenRecord>, StoreError> {
+    all(tree, keys::TOKEN)
+}
+
+/// Reads all sessions.
+pub(crate) fn sessions(tree: &View) -> Result<Vec<Session>, StoreError> {
+    all(tree, keys::SESSION)
+}
+
+/// Reads all records of a kind, in the order of their keys.
+fn all<T: DeserializeOwned>(tree: &View, kind: u8) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
-    for entry in tree.scan_prefix(&[keys::BINDING]) {
+    for entry in tree.scan_prefix(&[kind]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         let Some(bytes) = tree.durable_value(&key, bytes) else { continue };
-        found.extend(decode::<Binding>(tree, &key, &bytes));
+        found.extend(decode::<T>(tree, &key, &bytes));
     }
     Ok(found)
 }
@@ -205,7 +221,7 @@ pub(crate) fn statistics(
     bytes_on_disk: u64,
     detailed: bool,
 ) -> Result<Map<String, Value>, StoreError> {
-    const KINDS: [(u8, &str); 9] = [
+    const KINDS: [(u8, &str); 10] = [
         (keys::TASK, "tasks"),
         (keys::EXECUTION, "executions"),
         (keys::OUTPUT, "output"),
@@ -214,6 +230,7 @@ pub(crate) fn statistics(
         (keys::ENTRY, "entries"),
         (keys::STEP, "steps"),
         (keys::BINDING, "bindings"),
+        (keys::TOKEN, "tokens"),
         (keys::QUARANTINE, "setAside"),
     ];
     let mut collections = Map::new();

@@ -3,7 +3,13 @@
 use serde_json::Value;
 
 use crate::{
-    domain::{activity::Bucket, binding::Binding, execution::Execution, facts::Task},
+    domain::{
+        access::{record::TokenRecord, session::Session},
+        activity::Bucket,
+        binding::Binding,
+        execution::Execution,
+        facts::Task,
+    },
     store::{
         Entry, FinishedStep, StoreError,
         sled::{
@@ -63,6 +69,8 @@ pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, Store
         keys::STEP => record::decode::<FinishedStep>(&bytes).map(drop),
         keys::BINDING => record::decode::<Binding>(&bytes).map(drop),
         keys::ACTIVITY => record::decode::<Bucket>(&bytes).map(drop),
+        keys::TOKEN => record::decode::<TokenRecord>(&bytes).map(drop),
+        keys::SESSION => record::decode::<Session>(&bytes).map(drop),
         _ => Ok(()),
     };
     Ok(verified.err().map(|error| error.to_string()))

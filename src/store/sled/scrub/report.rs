@@ -100,6 +100,8 @@ pub(crate) fn describe(key: &[u8]) -> String {
             let name = String::from_utf8_lossy(key.get(25..).unwrap_or_default());
             format!("step \"{name}\" of {task}")
         }
+        (keys::TOKEN, ..) => "a token".to_owned(),
+        (keys::SESSION, ..) => "a session".to_owned(),
         (keys::BINDING, ..) => format!("secret or variable {text}"),
         (keys::ACTIVITY, ..) => match key.get(2..).and_then(keys::read_millis) {
             Some(start) => format!("figures of activity from {start} on"),

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The kinds in the order of the visit: tasks, then their indexes, rows, then theirs, then the other records.
-const WALK: [u8; 19] = [
+const WALK: [u8; 21] = [
     keys::TASK,
     keys::NAME,
     keys::DUE,
@@ -43,6 +43,8 @@ const WALK: [u8; 19] = [
     keys::STEP,
     keys::BINDING,
     keys::ACTIVITY,
+    keys::TOKEN,
+    keys::SESSION,
     keys::PIECE,
 ];
 /// The last index in [`WALK`]: after it indexes and counters can be compared with the tasks.

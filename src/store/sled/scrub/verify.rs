@@ -10,6 +10,7 @@ use std::{
 use crate::{
     domain::{
         Millis,
+        access::{record::TokenRecord, session::Session},
         activity::Bucket,
         binding::Binding,
         execution::Execution,
@@ -108,6 +109,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     state(tree, &mut verified)?;
     bindings(tree, &mut verified)?;
     activity(tree, &mut verified)?;
+    access(tree, &mut verified)?;
     for entry in tree.scan_prefix(&[keys::QUARANTINE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.quarantined += 1;
@@ -180,6 +182,28 @@ fn activity(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
         let Some(bucket) = verified.decode::<Bucket>(&key, &bytes) else { continue };
         if keys::span_of(&key).is_none_or(|span| keys::activity(span, bucket.start) != *key) {
             verified.problems.push(format!("{}: the record has another start", describe(&key)));
+        }
+    }
+    Ok(())
+}
+
+/// Counts and decodes tokens and sessions. A record that does not verify has been reported.
+fn access(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
+    for entry in tree.scan_prefix(&[keys::TOKEN]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        if record::payload(&bytes).is_ok()
+            && let Some(token) = verified.decode::<TokenRecord>(&key, &bytes)
+        {
+            if keys::token(token.id) != *key {
+                verified.problems.push(format!("{}: the record is stored under another id", token.id));
+            }
+            verified.counts.add(&Record::Token(Box::new(token)));
+        }
+    }
+    for entry in tree.scan_prefix(&[keys::SESSION]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        if record::payload(&bytes).is_ok() {
+            verified.decode::<Session>(&key, &bytes);
         }
     }
     Ok(())

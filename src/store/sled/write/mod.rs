@@ -1,5 +1,6 @@
 //! Writing: one thread commits groups of operations and keeps the totals in step.
 
+mod access;
 pub(crate) mod acknowledged;
 mod activity;
 pub(crate) mod apply;

@@ -9,7 +9,7 @@ use crate::store::sled::engine::{keys, record};
 /// The counted kinds: their records cannot be rebuilt from others.
 ///
 /// New kinds go to the end: the totals of an older release have fewer kinds.
-pub(crate) const KINDS: [(u8, &str); 9] = [
+pub(crate) const KINDS: [(u8, &str); 11] = [
     (keys::TASK, "tasks"),
     (keys::EXECUTION, "executions"),
     (keys::OUTPUT, "pieces of output"),
@@ -19,6 +19,8 @@ pub(crate) const KINDS: [(u8, &str); 9] = [
     (keys::STEP, "steps"),
     (keys::BINDING, "secrets and variables"),
     (keys::ACTIVITY, "figures of activity"),
+    (keys::TOKEN, "tokens"),
+    (keys::SESSION, "sessions"),
 ];
 
 /// The number of entries and a checksum over them, independent of their order.

@@ -1,0 +1,93 @@
+//! Origin: refuses changes that another site makes a browser ask for, and serves below a path.
+//!
+//! A browser sends the cookie of a session with every request to this server, whoever asks for it. So a
+//! change by a browser must come from the server's own pages, by `Sec-Fetch-Site` or `Origin`. A program
+//! that sends a token in `Authorization` is no browser with a cookie, and may ask from anywhere.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Uri, header, uri::PathAndQuery},
+    middleware::{self, Next},
+    response::Response,
+};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+use super::{
+    error::ApiError,
+    request::{REQUEST_ID, new_id},
+};
+use crate::domain::access::public_url::PublicUrl;
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Puts the check of origins around `routes`, and takes the base of `public` off paths. A proxy may have
+/// taken it off before.
+pub fn protect(routes: Router, public: Option<&PublicUrl>) -> Router {
+    let mut own_site = CsrfLayer::new();
+    if let Some(public) = public {
+        // An origin that cannot be trusted by name is still compared with `Host`.
+        own_site = own_site.clone().add_trusted_origin(public.origin()).unwrap_or(own_site);
+    }
+    let base = public.map_or("", PublicUrl::base).to_owned();
+    Router::new()
+        .fallback_service(routes)
+        .layer(own_site.with_rejection_response(refuse))
+        .layer(middleware::from_fn_with_state(base, prepare))
+}
+
+fn refuse(_: ProtectionError) -> Response {
+    let error = ApiError::forbidden(
+        "The request comes from another site: changes need this server's own pages, or a token in the \
+         Authorization header. Behind a proxy, set publicUrl and pass Host and Origin on",
+    );
+    let id = new_id();
+    let mut response = error.body(&id);
+    response.headers_mut().extend(HeaderValue::from_str(&id).ok().map(|id| (REQUEST_ID, id)));
+    response
+}
+
+async fn prepare(State(base): State<String>, mut request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        request.headers_mut().remove(header::ORIGIN);
+        request.headers_mut().remove(FETCH_SITE);
+    }
+    if let Some(uri) = below(&base, request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    next.run(request).await
+}
+
+/// The address without the base; `None` if it does not begin with the base.
+fn below(base: &str, uri: &Uri) -> Option<Uri> {
+    let rest = uri.path_and_query()?.as_str().strip_prefix(base).filter(|_| !base.is_empty())?;
+    let path = match rest.chars().next() {
+        Some('/') => rest.to_owned(),
+        None | Some('?') => format!("/{rest}"),
+        Some(_) => return None,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path.parse::<PathAndQuery>().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_below_the_base_loses_it() {
+        for (path, rest) in [
+            ("/ops/isochron/admin/scheduler?limit=1", Some("/admin/scheduler?limit=1")),
+            ("/ops/isochron", Some("/")),
+            ("/ops/isochron/", Some("/")),
+            ("/ops/isochron?a", Some("/?a")),
+            ("/ops/isochronous", None),
+            ("/admin/scheduler", None),
+        ] {
+            let found = below("/ops/isochron", &path.parse().expect("a path"));
+            assert_eq!(found.map(|uri| uri.to_string()).as_deref(), rest, "{path}");
+        }
+        assert_eq!(below("", &Uri::from_static("/a")), None);
+    }
+}
