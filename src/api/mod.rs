@@ -87,7 +87,7 @@ fn every_route() -> Vec<Route> {
         row(DELETE, "/admin/kv/{*key}", Editor, kv::delete, "delete one"),
         row(GET, "/admin/executions/{id}/stream", Viewer, execution::stream, "the output of a run as it comes, then its end"),
         row(GET, "/admin/events", Viewer, events::stream, "the news of tasks and runs as they come"),
-        row(GET, "/admin/handlers", Viewer, handlers::list, "the handlers, each with the reason if it does not load"),
+        row(GET, "/admin/handlers", Viewer, handlers::list, "the handlers, each with the reason if it does not load; `ignored`: files that look like handlers and are none, `{file, reason}`"),
         row(GET, "/admin/secrets", Admin, secrets::list_secrets, "the secrets, without their values"),
         row(GET, "/admin/secrets/{name}", Admin, secrets::read_secret, "one secret, without its value"),
         row(PUT, "/admin/secrets/{name}", Admin, secrets::set_secret, "set a secret; 201 if it is new"),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    fs,
     io::{self, Write},
     process::ExitCode,
     sync::Arc,
@@ -13,15 +14,20 @@ use isochron::{
     clock::{Clock, SystemClock},
     config::Config,
     domain::{draft::Defaults, zone::parse_zone},
-    handlers::{Loader, files::Files},
+    handlers::{
+        Loader,
+        files::{Files, HandlerFile, Ignored},
+    },
     hostcalls::ServerCalls,
     runtime::Pool,
     store::in_memory,
-    taskfile::{DeclaredTask, Finding, Found, Position, find, read, shown},
+    taskfile::{Finding, Found, HandlerUse, Position, Reading, find, read, shown, sort},
 };
 use serde_json::json;
 
-use super::{FolderSettings, USAGE, ensure_folder, fail, paint::Paint, run::position, say, suggest::hint};
+use super::{
+    FolderSettings, USAGE, ensure_folder, fail, init, paint::Paint, run::position, say, suggest::hint,
+};
 
 /// Load every handler and read tasks.json, without a server, and report all problems.
 #[derive(Debug, Args)]
@@ -48,20 +54,25 @@ pub(super) fn main(options: &Options) -> ExitCode {
         Err(error) => return fail(1, &error),
     };
     if options.json {
-        let Checked { handlers, tasks, problems, .. } = &checked;
-        say(&json!({ "handlers": handlers, "tasks": tasks, "problems": problems }).to_string());
+        let Checked { handlers, tasks, problems, notes, .. } = &checked;
+        let told = json!({ "handlers": handlers, "tasks": tasks, "problems": problems, "notes": notes });
+        say(&told.to_string());
     } else {
         checked.tell();
     }
     if checked.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The findings of a check.
+#[derive(Default)]
 struct Checked {
     handlers: usize,
     tasks: usize,
     /// The name of the file of tasks, if there is one.
     file: Option<&'static str>,
     problems: Vec<Finding>,
+    /// Things to know that are no problem.
+    notes: Vec<Finding>,
 }
 
 impl Checked {
@@ -71,6 +82,9 @@ impl Checked {
             let text = problem.to_string();
             let place = text.strip_suffix(&problem.problem).unwrap_or_default();
             write(&format!("{}{}", paint.bold(place), paint.plain(&problem.problem)));
+        }
+        for note in &self.notes {
+            write(&paint.dim(&format!("note: {note}")));
         }
         let mut read = count(self.handlers, "handler");
         if let Some(file) = self.file {
@@ -83,9 +97,62 @@ impl Checked {
     }
 }
 
+/// The handlers of the folder after their load checks.
+#[derive(Default)]
+struct Loaded {
+    /// Name and file of each.
+    names: Vec<(String, String)>,
+    /// Those that do not load.
+    failed: Vec<Failed>,
+    /// The files that handlers require.
+    required: HashSet<String>,
+}
+
+/// A handler that does not load.
+struct Failed {
+    name: String,
+    finding: Finding,
+    /// Whether it is an example that only lacks packages.
+    lacks_packages: bool,
+}
+
 async fn check(config: &Config) -> anyhow::Result<Checked> {
     ensure_folder(config)?;
     let files = Files::new(&config.tasks);
+    let loaded = load(config, &files).await?;
+    let (file, reading) = read_tasks(config)?;
+    let mut checked = Checked { file, tasks: reading.tasks, ..Checked::default() };
+    checked.handlers = loaded.names.iter().filter(|(_, file)| !loaded.required.contains(file)).count();
+    for failed in &loaded.failed {
+        let Failed { finding, lacks_packages, .. } = failed;
+        let list = if *lacks_packages { &mut checked.notes } else { &mut checked.problems };
+        // A file that handlers require need not export a handler itself.
+        list.extend((!loaded.required.contains(&finding.file)).then(|| finding.clone()));
+    }
+    let ignored = files.ignored().into_iter().filter(|ignored| !loaded.required.contains(&ignored.file));
+    checked.notes.extend(ignored.map(|Ignored { file, reason }| Finding::whole(&file, reason)));
+    let mut of_file = reading.findings;
+    let shown = shown(file.unwrap_or_default());
+    for HandlerUse { label, handler, at, .. } in &reading.handlers {
+        let names = || loaded.names.iter().map(|(name, _)| name.as_str());
+        if !names().any(|name| name == handler) {
+            let problem = format!("{label}: there is no handler \"{handler}\"{}", hint(handler, names()));
+            of_file.push(Finding::at(&shown, *at, problem));
+        } else if let Some(Failed { finding, .. }) = loaded.failed.iter().find(|f| f.name == *handler) {
+            // The excerpt of the source, in the lines after the first, is shown at the handler.
+            let text = finding.to_string();
+            let why = text.lines().next().unwrap_or_default();
+            let problem = format!("{label}: the handler \"{handler}\" does not load: {why}");
+            of_file.push(Finding::at(&shown, *at, problem));
+        }
+    }
+    sort(&mut of_file);
+    checked.problems.extend(of_file);
+    Ok(checked)
+}
+
+/// Loads every handler.
+async fn load(config: &Config, files: &Files) -> anyhow::Result<Loaded> {
     let mut settings = app::pool_settings(config);
     (settings.min, settings.max) = (1, 1);
     // No handler is called, so nothing comes into the store.
@@ -93,56 +160,59 @@ async fn check(config: &Config) -> anyhow::Result<Checked> {
     let (client, quota) = (app::network_client(config), app::kv_quota(config));
     let host_calls = Arc::new(ServerCalls::without_system(files.clone(), store, client, quota));
     let pool = Pool::start(settings, files.clone(), host_calls, Arc::new(SystemClock)).await?;
-    let mut failed = Vec::new();
-    let (mut names, mut required) = (Vec::new(), HashSet::new());
-    for listed in files.list() {
-        let error = match listed.source {
+    let mut loaded = Loaded::default();
+    for HandlerFile { name, file, source, .. } in files.list() {
+        let error = match source {
             Ok(source) => {
-                let check = pool.load(&listed.name, source).await?;
-                required
-                    .extend(check.modules.into_iter().map(|(file, _)| file).filter(|f| *f != listed.file));
+                let check = pool.load(&name, source).await?;
+                let required = check.modules.into_iter().map(|(file, _)| file);
+                loaded.required.extend(required.filter(|required| *required != file));
                 check.error
             }
             Err(error) => Some(error),
         };
-        failed.extend(error.map(|error| (listed.file.clone(), listed.name.clone(), error)));
-        names.push((listed.name, listed.file));
+        if let Some(error) = error {
+            let lacks_packages = error.contains("(npm install ") && is_example(config, &file);
+            let finding = if lacks_packages { explain_example(&file) } else { finding(&file, &error) };
+            loaded.failed.push(Failed { name: name.clone(), finding, lacks_packages });
+        }
+        loaded.names.push((name, file));
     }
     pool.close().await;
-    // A file that handlers require need not export a handler itself.
-    failed.retain(|(file, ..)| !required.contains(file));
-    let (file, contents) = read_tasks(config)?;
-    let mut problems: Vec<_> = failed.iter().map(|(file, _, error)| finding(file, error)).collect();
-    let tasks = contents.unwrap_or_else(|findings| {
-        problems.extend(findings);
-        Vec::new()
-    });
-    for task in &tasks {
-        let handler = &task.definition.handler;
-        if !names.iter().any(|(name, _)| name == handler) {
-            let hint = hint(handler, names.iter().map(|(name, _)| name.as_str()));
-            let problem =
-                format!("task \"{}\": there is no handler \"{handler}\"{hint}", task.definition.name);
-            problems.push(Finding::at(&shown(file.unwrap_or_default()), task.handler_at, problem));
-        }
-    }
-    let handlers = names.iter().filter(|(_, file)| !required.contains(file)).count();
-    Ok(Checked { handlers, tasks: tasks.len(), file, problems })
+    Ok(loaded)
 }
 
-/// The name of the file of tasks, if there is one, and its tasks.
-type Read = (Option<&'static str>, Result<Vec<DeclaredTask>, Vec<Finding>>);
+/// Whether a file is a shipped example that nobody has changed.
+fn is_example(config: &Config, shown: &str) -> bool {
+    let name = shown.trim_start_matches("tasks/");
+    let text = fs::read_to_string(config.tasks.join(name)).unwrap_or_default();
+    name.starts_with("examples/") && init::is_shipped(name, &text)
+}
 
-fn read_tasks(config: &Config) -> anyhow::Result<Read> {
+fn explain_example(file: &str) -> Finding {
+    let problem = "this example runs once its packages are there: the comment at its start names them";
+    Finding::whole(file, problem)
+}
+
+/// What a check needs of the file of tasks.
+#[derive(Default)]
+struct TasksRead {
+    tasks: usize,
+    handlers: Vec<HandlerUse>,
+    findings: Vec<Finding>,
+}
+
+/// The name of the file of tasks, if there is one, and its content.
+fn read_tasks(config: &Config) -> anyhow::Result<(Option<&'static str>, TasksRead)> {
     let defaults =
         Defaults { timezone: parse_zone(&config.timezone)?, keep_executions: u64::from(config.history_keep) };
     Ok(match find(&config.tasks) {
         Found::Text { name, text } => {
-            let contents = read(name, &text, &defaults, SystemClock.now());
-            (Some(name), contents.map(|contents| contents.tasks))
+            let Reading { contents, handlers, findings } = read(name, &text, &defaults, SystemClock.now());
+            (Some(name), TasksRead { tasks: contents.tasks.len(), handlers, findings })
         }
-        Found::Broken(finding) => (None, Err(vec![finding])),
-        Found::NoFolder | Found::Absent => (None, Ok(Vec::new())),
+        Found::Broken(finding) => (None, TasksRead { findings: vec![finding], ..TasksRead::default() }),
+        Found::NoFolder | Found::Absent => (None, TasksRead::default()),
     })
 }
 

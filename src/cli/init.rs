@@ -21,6 +21,11 @@ const FILES: &[(&str, &str)] = &[
     ("examples/ten-steps.js", include_str!("../../tasks/examples/ten-steps.js")),
 ];
 
+/// Whether a file below the handlers' folder is as it was shipped.
+pub(super) fn is_shipped(name: &str, text: &str) -> bool {
+    FILES.contains(&(name, text))
+}
+
 /// Write the handlers that come with isochron, and examples, into the handlers' folder.
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     LoadCheck, Loader,
-    files::{Files, HandlerFile},
+    files::{Files, HandlerFile, Ignored},
 };
 use crate::domain::{lock::lock, source::Source};
 
@@ -122,6 +122,14 @@ impl Catalog {
             }
         }
         listed
+    }
+}
+
+impl Catalog {
+    /// The files that look like handlers' and cannot be.
+    pub async fn ignored(&self) -> Vec<Ignored> {
+        let files = self.files.clone();
+        blocking(move || files.ignored()).await
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::{
     Millis,
     draft::handler_name,
     source::{Source, SourceKind},
+    text::to_one_line,
 };
 
 /// The most levels of folders that are listed.
@@ -44,6 +45,15 @@ pub struct HandlerFile {
     pub modified_at: Millis,
     /// The content, or a sentence that says why it cannot be read.
     pub source: Result<Source, String>,
+}
+
+/// A file that looks like a handler's and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// The file's name as it is shown.
+    pub file: String,
+    /// A phrase for its author.
+    pub reason: String,
 }
 
 impl Files {
@@ -97,7 +107,7 @@ impl Files {
     #[must_use]
     pub fn list(&self) -> Vec<HandlerFile> {
         let mut paths = Vec::new();
-        self.collect("", 0, &mut paths);
+        self.collect("", 0, &mut |path| paths.extend(handler_of(&path).is_some().then_some(path)));
         paths.sort();
         let mut by_name: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
         for path in &paths {
@@ -113,6 +123,17 @@ impl Files {
             Some(file)
         });
         listed.collect()
+    }
+
+    /// The files that look like handlers' and cannot be: those with a wrong name, and those with JSX.
+    #[must_use]
+    pub fn ignored(&self) -> Vec<Ignored> {
+        let mut paths = Vec::new();
+        self.collect("", 0, &mut |path| {
+            paths.extend(explain_ignored(&path).map(|reason| (path, reason)));
+        });
+        paths.sort();
+        paths.into_iter().map(|(path, reason)| Ignored { file: format!("{SHOWN}{path}"), reason }).collect()
     }
 
     fn look_at(&self, name: &str, path: &str) -> Option<HandlerFile> {
@@ -143,18 +164,20 @@ impl Files {
         Some(Sha256::digest(&bytes).into())
     }
 
-    fn collect(&self, prefix: &str, depth: usize, paths: &mut Vec<String>) {
+    /// Calls `take` with the path of each file that is not below `node_modules`.
+    fn collect(&self, prefix: &str, depth: usize, take: &mut impl FnMut(String)) {
         let Ok(entries) = fs::read_dir(self.folder.root.join(prefix)) else { return };
         for entry in entries.flatten() {
-            let Ok(name) = entry.file_name().into_string() else { continue };
+            // A name that is not UTF-8 is no handler's, but may be shown.
+            let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{prefix}{name}");
             // Folders behind links are left out: a link to a folder above would never end.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 if depth < DEEPEST && name != "node_modules" {
-                    self.collect(&format!("{path}/"), depth + 1, paths);
+                    self.collect(&format!("{path}/"), depth + 1, take);
                 }
-            } else if handler_of(&path).is_some() {
-                paths.push(path);
+            } else {
+                take(path);
             }
         }
     }
@@ -192,6 +215,27 @@ impl Files {
 fn handler_of(path: &str) -> Option<&str> {
     let name = ENDINGS.iter().find_map(|ending| path.strip_suffix(ending))?;
     handler_name(name).is_ok().then_some(name)
+}
+
+/// Why a file that looks like a handler's is none; `None` for handlers and for all other files.
+fn explain_ignored(path: &str) -> Option<String> {
+    let is_hidden = path.split('/').any(|part| part.starts_with('.'));
+    let is_types = [".d.ts", ".d.mts", ".d.cts"].iter().any(|ending| path.ends_with(ending));
+    if is_hidden || is_types {
+        return None;
+    }
+    if let Some(ending) = [".tsx", ".jsx"].iter().find(|ending| path.ends_with(*ending)) {
+        let endings = ENDINGS.join(", ");
+        return Some(format!("a handler's file ends in {endings}, not in {ending}: handlers have no JSX"));
+    }
+    let name = ENDINGS.iter().find_map(|ending| path.strip_suffix(ending))?;
+    handler_name(name).is_err().then(|| {
+        format!(
+            "it is no handler, only a file that handlers may require: \"{}\" is no handler's name, which has \
+             letters, digits, - and _, with / between folders, and at most 200 characters",
+            to_one_line(name)
+        )
+    })
 }
 
 fn explain_several(name: &str, paths: &[&String]) -> String {

@@ -88,6 +88,14 @@ impl Folder {
     }
 }
 
+/// Reads a regular file of the folder `root`; `None` when there is none of that name.
+///
+/// # Errors
+/// When the file is too large, is no regular file, lies outside the folder, or cannot be read.
+pub fn read_below(root: &Path, path: &str) -> io::Result<Option<Vec<u8>>> {
+    Folder { root: root.to_owned() }.read(path)
+}
+
 /// Opens a file below a folder and returns its path without links. The kernel itself follows the
 /// path's links and refuses those that lead out, so nothing can change between a check and the use.
 #[cfg(target_os = "linux")]

@@ -16,6 +16,8 @@ mod resolve;
 mod scan;
 mod types;
 
+pub use self::folder::read_below;
+
 use std::{future::Future, io, pin::Pin};
 
 use crate::domain::source::Source;

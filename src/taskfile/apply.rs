@@ -1,6 +1,9 @@
 //! Carries out the difference between the file and the tasks that there are.
 
-use std::fmt;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+};
 
 use serde_json::json;
 
@@ -8,8 +11,8 @@ use super::{
     Parts,
     find::{Found, NAMES, shown},
     finding::Finding,
-    plan::{Change, plan},
-    read::{Contents, DeclaredTask, read},
+    plan::{Change, Plan, plan},
+    read::{HandlerUse, Reading, read, sort},
 };
 use crate::{
     domain::{facts::Task, step::Refused},
@@ -43,30 +46,33 @@ impl fmt::Display for Counts {
 /// # Errors
 /// The mistakes in the file; then no task has changed.
 pub(super) async fn apply(parts: &Parts, found: Found) -> Result<(usize, Counts), Vec<Finding>> {
-    let (name, contents) = match found {
-        Found::Text { name, text } => {
-            let contents = read(name, &text, &parts.defaults, parts.clock.now())?;
-            (name, contents)
-        }
+    let (name, reading) = match found {
+        Found::Text { name, text } => (name, read(name, &text, &parts.defaults, parts.clock.now())),
         Found::Broken(finding) => return Err(vec![finding]),
         Found::Absent | Found::NoFolder if !had_tasks(parts).await? => return Ok((0, Counts::default())),
-        Found::Absent => (NAMES[0], Contents::default()),
+        Found::Absent => (NAMES[0], Reading::default()),
         Found::NoFolder => {
             let problem = "the folder of the handlers is not there; the tasks of the file stay as they are";
             return Err(vec![Finding::whole(&shown(NAMES[0]), problem)]);
         }
     };
-    if !contents.tasks.is_empty() {
+    let Reading { contents, handlers, findings } = &reading;
+    if !contents.tasks.is_empty() && findings.is_empty() {
         parts.store.put(KEY.to_owned(), json!(true)).await.map_err(|error| failed(name, &error))?;
     }
     let mut counts = Counts::default();
     for _ in 0..TRIES {
         let tasks = all_tasks(parts).await.map_err(|error| failed(name, &error))?;
-        let changes = plan(&contents, name, &tasks)?;
+        let Plan { changes, conflicts } = plan(contents, name, &tasks);
+        let mut wrong: Vec<_> = findings.iter().cloned().chain(conflicts).collect();
+        wrong.extend(check_handlers(parts, name, handlers, &tasks).await);
+        if !wrong.is_empty() {
+            sort(&mut wrong);
+            return Err(wrong);
+        }
         if changes.is_empty() {
             return Ok((contents.tasks.len(), counts));
         }
-        check_handlers(parts, name, &changes).await?;
         for change in &changes {
             match carry_out(parts, name, change, &mut counts).await {
                 Ok(()) => {}
@@ -99,16 +105,28 @@ async fn all_tasks(parts: &Parts) -> Result<Vec<Task>, StoreError> {
     Ok(parts.store.tasks(query).await?.items.into_iter().map(|view| view.task).collect())
 }
 
-/// Checks that the handlers that are new to their tasks load.
-async fn check_handlers(parts: &Parts, name: &str, changes: &[Change<'_>]) -> Result<(), Vec<Finding>> {
+/// Checks that the handlers that are new to their tasks load, each once.
+async fn check_handlers(parts: &Parts, name: &str, handlers: &[HandlerUse], tasks: &[Task]) -> Vec<Finding> {
+    let present: HashMap<&str, &str> =
+        tasks.iter().map(|task| (&*task.definition.name, &*task.definition.handler)).collect();
+    let mut checked = HashMap::new();
     let mut findings = Vec::new();
-    for DeclaredTask { definition, handler_at, .. } in changes.iter().filter_map(Change::new_handler) {
-        if let Err(error) = parts.catalog.check(&definition.handler).await {
-            let problem = format!("task \"{}\": handler {error}", definition.name);
-            findings.push(Finding::at(&shown(name), *handler_at, problem));
+    for HandlerUse { label, task, handler, at } in handlers {
+        if present.get(task.as_str()) == Some(&handler.as_str()) {
+            continue;
         }
+        let error = match checked.entry(handler) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let error = parts.catalog.check(handler).await.err();
+                unknown.insert(error.map(|error| error.to_string()))
+            }
+        };
+        findings.extend(
+            error.as_ref().map(|error| Finding::at(&shown(name), *at, format!("{label}: handler {error}"))),
+        );
     }
-    if findings.is_empty() { Ok(()) } else { Err(findings) }
+    findings
 }
 
 async fn carry_out(

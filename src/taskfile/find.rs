@@ -1,21 +1,14 @@
 //! Finds the file of tasks in the handlers' folder.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read},
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use sha2::{Digest, Sha256};
 
 use super::finding::Finding;
-use crate::domain::Millis;
+use crate::{domain::Millis, handlers::read_below};
 
 /// The names of the file: plain JSON, and JSON with comments.
 pub const NAMES: [&str; 2] = ["tasks.json", "tasks.jsonc"];
-/// The largest file that is read, in bytes.
-const LARGEST: u64 = 8 * 1024 * 1024;
 /// The coarsest clock of a file system, in nanoseconds.
 const COARSEST: i128 = 3_000_000_000;
 
@@ -87,22 +80,17 @@ pub fn find(folder: &Path) -> Found {
         let problem = format!("{} is there as well: keep one of the two", shown(other));
         return Found::Broken(Finding::whole(&shown(name), problem));
     }
-    match read(&folder.join(name)) {
+    match read(folder, name) {
         Ok(text) => Found::Text { name, text },
         Err(error) => Found::Broken(Finding::whole(&shown(name), format!("cannot be read: {error}"))),
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    // The kind is asked for first: to open a named pipe is to wait for its writer.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut text = String::new();
-    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST {
-        return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
-    }
+/// Reads the file as handlers are read: it is regular, not too large, and no link leads it out of the folder.
+fn read(folder: &Path, name: &str) -> io::Result<String> {
+    let bytes = read_below(folder, name)?;
+    let bytes = bytes.ok_or_else(|| io::Error::other("it is no file, or a link to none"))?;
+    let mut text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }

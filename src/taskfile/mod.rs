@@ -39,7 +39,7 @@ use self::{apply::Counts, find::Stamp};
 pub use self::{
     find::{Found, NAMES, find, shown},
     finding::{Finding, Position},
-    read::{Contents, DeclaredTask, Removed, read},
+    read::{Contents, DeclaredTask, HandlerUse, Reading, Removed, read, sort},
 };
 use crate::{
     clock::Clock,
@@ -166,15 +166,23 @@ impl TaskFile {
             Found::Broken(finding) => Some(finding.file.trim_start_matches("tasks/").to_owned()),
             Found::NoFolder | Found::Absent => None,
         };
+        let is_new = self.done != Some(hash);
+        let mut before = Vec::new();
+        if is_new {
+            // While a new text is applied, the mistakes of the one before are no news.
+            let mut state = lock(&self.state);
+            before = std::mem::take(&mut state.problems);
+            state.file.clone_from(&file);
+        }
         let outcome = apply::apply(&self.parts, found).await;
-        let is_new = self.done.replace(hash) != Some(hash);
+        self.done = Some(hash);
         let mut state = lock(&self.state);
         state.file = file;
         match outcome {
             Ok((tasks, counts)) => {
                 if counts != Counts::default() {
                     tracing::info!(%counts, "tasks have been made as the file has them");
-                } else if !state.problems.is_empty() {
+                } else if !before.is_empty() || !state.problems.is_empty() {
                     tracing::info!("the file of tasks has no mistake any more");
                 }
                 *state = TaskFileState { tasks, problems: Vec::new(), ..state.clone() };

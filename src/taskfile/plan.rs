@@ -27,29 +27,17 @@ pub(super) enum Change<'a> {
     Delete(&'a Task),
 }
 
-impl<'a> Change<'a> {
-    /// The task of the file, if its handler is new to the task.
-    pub(super) fn new_handler(&self) -> Option<&'a DeclaredTask> {
-        match self {
-            Self::Create(declared) => Some(declared),
-            Self::Declare(task, declared) => {
-                (task.definition.handler != declared.definition.handler).then_some(*declared)
-            }
-            Self::Release(_) | Self::Delete(_) => None,
-        }
-    }
+/// The way from the tasks that there are to those of the file.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    pub(super) changes: Vec<Change<'a>>,
+    /// The names that belong to differing tasks of users. With one of them, nothing is carried out.
+    pub(super) conflicts: Vec<Finding>,
 }
 
 /// Plans the changes; none when the tasks are as the file `name` has them. Tasks that leave the file go
 /// first, so that a renamed task never runs under both names.
-///
-/// # Errors
-/// The names that belong to differing tasks of users.
-pub(super) fn plan<'a>(
-    contents: &'a Contents,
-    name: &str,
-    tasks: &'a [Task],
-) -> Result<Vec<Change<'a>>, Vec<Finding>> {
+pub(super) fn plan<'a>(contents: &'a Contents, name: &str, tasks: &'a [Task]) -> Plan<'a> {
     let names: HashSet<&str> = contents.tasks.iter().map(|task| task.definition.name.as_str()).collect();
     let by_name: HashMap<&str, &Task> =
         tasks.iter().map(|task| (task.definition.name.as_str(), task)).collect();
@@ -83,7 +71,7 @@ pub(super) fn plan<'a>(
             _ => changes.push(Change::Declare(task, declared)),
         }
     }
-    if conflicts.is_empty() { Ok(changes) } else { Err(conflicts) }
+    Plan { changes, conflicts }
 }
 
 /// The names of the fields that differ.

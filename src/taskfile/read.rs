@@ -16,7 +16,7 @@ use super::{
 use crate::domain::{
     Millis,
     definition::Definition,
-    draft::{Defaults, Draft, Problem, Problems},
+    draft::{Defaults, Draft, Problem, Problems, handler_name},
     text::to_one_line,
 };
 
@@ -36,8 +36,30 @@ pub struct DeclaredTask {
     pub definition: Definition,
     /// The position of the name.
     pub name_at: Position,
+}
+
+/// A handler's name in the file, also of a task with mistakes in other fields.
+#[derive(Debug)]
+pub struct HandlerUse {
+    /// The task in messages: `task "nightly"`, or `task 3` if it has no name.
+    pub label: String,
+    /// The task's name; empty if it has none.
+    pub task: String,
+    /// The handler's name, which a handler may have.
+    pub handler: String,
     /// The position of the handler's name.
-    pub handler_at: Position,
+    pub at: Position,
+}
+
+/// The result of reading a file of tasks.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The tasks without a mistake. All that the file has only if there is no finding.
+    pub contents: Contents,
+    /// The handlers that tasks name, in the order of the file.
+    pub handlers: Vec<HandlerUse>,
+    /// Every mistake in the text, in the order of the file.
+    pub findings: Vec<Finding>,
 }
 
 /// The fate of tasks that leave the file.
@@ -50,30 +72,34 @@ pub enum Removed {
     Delete,
 }
 
-/// Reads the text of the file `name`, one of [`NAMES`], at the time `now`.
-///
-/// # Errors
-/// Every mistake in it, in the order of the file.
-pub fn read(name: &str, text: &str, defaults: &Defaults, now: Millis) -> Result<Contents, Vec<Finding>> {
+/// Reads the text of the file `name`, one of [`NAMES`], at the time `now`. Whether its handlers load, and
+/// whether its tasks are those of users, is not known here.
+#[must_use]
+pub fn read(name: &str, text: &str, defaults: &Defaults, now: Millis) -> Reading {
     let mut text = Text::new(shown(name), text);
-    let value = text.parse(name == NAMES[1]).map_err(|finding| vec![finding])?;
-    let contents = match &value {
-        ast::Value::Object(object) => read_file(&mut text, object, defaults, now),
-        other => {
-            text.report(other, "the file must be an object: { \"tasks\": [ … ] }");
-            Contents::default()
-        }
-    };
-    let mut findings = text.findings;
-    if findings.is_empty() {
-        return Ok(contents);
+    let mut reading = Reading::default();
+    match text.parse(name == NAMES[1]) {
+        Ok(ast::Value::Object(object)) => read_file(&mut text, &object, &mut reading, defaults, now),
+        Ok(other) => text.report(&other, "the file must be an object: { \"tasks\": [ … ] }"),
+        Err(finding) => text.findings.push(finding),
     }
-    findings.sort_by_key(|finding| (finding.line, finding.column));
-    Err(findings)
+    reading.findings = text.findings;
+    sort(&mut reading.findings);
+    reading
 }
 
-fn read_file<'a>(text: &mut Text<'a>, file: &Object<'a>, defaults: &Defaults, now: Millis) -> Contents {
-    let mut contents = Contents::default();
+/// Puts findings into the order of the file.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (finding.line, finding.column));
+}
+
+fn read_file<'a>(
+    text: &mut Text<'a>,
+    file: &Object<'a>,
+    reading: &mut Reading,
+    defaults: &Defaults,
+    now: Millis,
+) {
     let mut problems = Problems::default();
     problems.report_unknown(file.properties.iter().map(|p| p.name.as_str()), &["tasks", "removed"]);
     for Problem { field, problem } in problems.finish().err().unwrap_or_default() {
@@ -90,22 +116,21 @@ fn read_file<'a>(text: &mut Text<'a>, file: &Object<'a>, defaults: &Defaults, no
         let word = removed.value.as_string_lit().map(|word| word.value.as_ref());
         match word {
             Some("keep") => {}
-            Some("delete") => contents.removed = Removed::Delete,
+            Some("delete") => reading.contents.removed = Removed::Delete,
             _ => text.report(&removed.value, "removed must be \"keep\" or \"delete\""),
         }
     }
     match file.get("tasks").map(|tasks| &tasks.value) {
-        Some(ast::Value::Array(tasks)) => read_tasks(text, &tasks.elements, &mut contents, defaults, now),
+        Some(ast::Value::Array(tasks)) => read_tasks(text, &tasks.elements, reading, defaults, now),
         Some(other) => text.report(other, "tasks must be an array of tasks"),
         None => text.report(file, "tasks is required: an array of tasks, which may be empty"),
     }
-    contents
 }
 
 fn read_tasks<'a>(
     text: &mut Text<'a>,
     tasks: &[ast::Value<'a>],
-    contents: &mut Contents,
+    reading: &mut Reading,
     defaults: &Defaults,
     now: Millis,
 ) {
@@ -115,14 +140,16 @@ fn read_tasks<'a>(
             text.report(task, format!("task {} must be an object", index + 1));
             continue;
         };
-        let Some(task) = read_task(text, object, index, defaults, now) else { continue };
+        let Some(task) = read_task(text, object, index, &mut reading.handlers, (defaults, now)) else {
+            continue;
+        };
         let (name, line) = (task.definition.name.clone(), task.name_at.line);
         match lines.insert(name, line) {
             Some(first) => {
                 let problem = format!("the name \"{}\" is taken by line {first}", task.definition.name);
                 text.report_at(task.name_at, problem);
             }
-            None => contents.tasks.push(task),
+            None => reading.contents.tasks.push(task),
         }
     }
 }
@@ -132,20 +159,22 @@ fn read_task<'a>(
     text: &mut Text<'a>,
     object: &Object<'a>,
     index: usize,
-    defaults: &Defaults,
-    now: Millis,
+    handlers: &mut Vec<HandlerUse>,
+    (defaults, now): (&Defaults, Millis),
 ) -> Option<DeclaredTask> {
     let body = text.object(object);
-    let label = match body.get("name") {
-        Some(Value::String(name)) => format!("task \"{}\"", to_one_line(name)),
-        _ => format!("task {}", index + 1),
+    let word = |field: &str| body.get(field).and_then(Value::as_str);
+    let label = match word("name") {
+        Some(name) => format!("task \"{}\"", to_one_line(name)),
+        None => format!("task {}", index + 1),
     };
-    match Draft::read_new(&body).and_then(|draft| draft.create(defaults, now)) {
-        Ok(definition) => Some(DeclaredTask {
-            name_at: text.position(locate(object, "name")),
-            handler_at: text.position(locate(object, "handler")),
-            definition,
-        }),
+    if let Some(handler) = word("handler").filter(|handler| handler_name(handler).is_ok()) {
+        let (task, handler) = (word("name").unwrap_or_default().to_owned(), handler.to_owned());
+        let at = text.position(locate(object, "handler"));
+        handlers.push(HandlerUse { label: label.clone(), task, handler, at });
+    }
+    match Draft::define(&body, defaults, now) {
+        Ok(definition) => Some(DeclaredTask { name_at: text.position(locate(object, "name")), definition }),
         Err(problems) => {
             for Problem { field, problem } in problems {
                 let unknown = object.properties.iter().find(|property| property.name.as_str() == field);

@@ -199,12 +199,12 @@ fn every_mistake_is_named_with_its_line_and_its_column() {
         ),
     ];
     for (name, text, words) in cases {
-        let findings = read(name, &text, &defaults(), 0).map(drop).expect_err(words);
+        let findings = read(name, &text, &defaults(), 0).findings;
         let texts: Vec<_> = findings.iter().map(Finding::to_string).collect();
         assert!(texts.iter().any(|text| text.contains(words)), "{words}: {texts:#?} in {text}");
     }
     let several = "{ \"removed\": 1, \"tasks\": [ { \"name\": \"a\", \"x\": 1 }, { \"name\": \"b\" } ] }";
-    let findings = read("tasks.json", several, &defaults(), 0).map(drop).expect_err("wrong");
+    let findings = read("tasks.json", several, &defaults(), 0).findings;
     assert!(findings.len() >= 8 && findings.is_sorted_by_key(|finding| finding.column), "{findings:#?}");
 }
 
@@ -213,7 +213,8 @@ fn comments_and_commas_at_the_end_are_fine_in_jsonc() {
     let text = "// All tasks.\n{ \"tasks\": [\n { /* at night */ \"name\": \"one\", \"description\": \"é\", \
                 \"handler\": \"hello\", \"schedule\": \"@daily\", \"params\": { \"n\": 12345678901234567890 }, },\n],\n\
                 \"removed\": \"delete\" }\n";
-    let contents = read("tasks.jsonc", text, &defaults(), 0).expect("no mistake");
+    let Reading { contents, findings, .. } = read("tasks.jsonc", text, &defaults(), 0);
+    assert_eq!(findings, []);
     assert_eq!(contents.removed, Removed::Delete);
     let definition = &contents.tasks[0].definition;
     assert_eq!(definition.params["n"], json!(12_345_678_901_234_567_890_u64));
@@ -298,6 +299,83 @@ async fn a_file_with_a_mistake_changes_nothing_and_is_read_again_when_its_handle
 }
 
 #[tokio::test]
+async fn mistakes_of_every_kind_are_reported_in_one_round() {
+    let mut scene = Scene::new();
+    let contents = read("tasks.json", &file(&["mine @daily"]), &defaults(), 0).contents;
+    scene.scheduler.create(contents.tasks[0].definition.clone(), &actor()).await.expect("the name is free");
+    scene.write("bad.js", "broken");
+    let task = |name: &str, handler: &str, more: &str| {
+        format!(
+            "{{ \"name\": \"{name}\", \"description\": \"\", \"handler\": \"{handler}\", \
+             \"schedule\": \"now\"{more} }}"
+        )
+    };
+    let tasks = [
+        task("one", "nope", ", \"maxRetries\": 11, \"recurring\": true"),
+        task("two", "bad", ""),
+        task("mine", "hello", ""),
+        task("four", "hello", ", \"recurring\": true"),
+    ];
+    let problems = scene.apply(&format!("{{ \"tasks\": [\n{}\n] }}", tasks.join(",\n"))).await;
+    let expected = [
+        (":2:", "task \"one\": handler no handler \"nope\""),
+        (":2:", "task \"one\": maxRetries must be"),
+        (":2:", "task \"one\": recurring must be false"),
+        (":3:", "task \"two\": handler tasks/hello.js:1:1: it is broken"),
+        (":4:", "task \"mine\" exists and is not managed by a file"),
+        (":5:", "task \"four\": recurring must be false"),
+    ];
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+    for ((line, words), problem) in expected.into_iter().zip(&problems) {
+        assert!(problem.contains(line) && problem.contains(words), "{line} {words}: {problems:#?}");
+    }
+    assert_eq!(scene.shown().await, ["mine @daily -"]);
+}
+
+#[tokio::test]
+async fn a_link_that_leads_out_of_the_folder_is_not_followed() {
+    let mut scene = Scene::new();
+    let outside = tempfile::tempdir().expect("a folder");
+    fs::write(outside.path().join("x.json"), file(&["one @daily"])).expect("written");
+    std::os::unix::fs::symlink(outside.path().join("x.json"), scene.folder.path().join("tasks.json"))
+        .expect("linked");
+    let problems = scene.start().await;
+    assert_eq!(
+        problems,
+        ["tasks/tasks.json: cannot be read: it is a link that leads out of the handlers' folder"]
+    );
+    scene.remove("tasks.json");
+    scene.write("real.json", &file(&["one @daily"]));
+    std::os::unix::fs::symlink("real.json", scene.folder.path().join("tasks.json")).expect("linked");
+    assert_eq!(scene.start().await, [""; 0]);
+    assert_eq!(scene.shown().await, ["one @daily tasks.json"]);
+}
+
+#[tokio::test]
+async fn the_mistakes_of_the_text_before_are_not_shown_while_a_new_one_is_applied() {
+    let mut scene = Scene::new();
+    scene.apply("{}").await;
+    let state = scene.file.state();
+    assert_eq!(lock(&state).problems.len(), 1);
+    scene.write("tasks.json", &file(&["one @daily"]));
+    // The first step of an application reads the store; the state is seen before its second.
+    let mut applying = Box::pin(scene.file.start());
+    let seen = std::future::poll_fn(|context| {
+        let mut seen = None;
+        if applying.as_mut().poll(context).is_pending() && lock(&state).problems.is_empty() {
+            seen = Some(lock(&state).tasks);
+        }
+        match seen {
+            Some(tasks) => std::task::Poll::Ready(tasks),
+            None => std::task::Poll::Pending,
+        }
+    });
+    assert_eq!(seen.await, 0, "the new text is not applied yet");
+    applying.await;
+    assert_eq!(lock(&state).tasks, 1);
+}
+
+#[tokio::test]
 async fn users_cannot_change_or_delete_a_task_of_the_file_but_can_pause_and_run_it() {
     let mut scene = Scene::new();
     scene.apply(&file(&["one @daily"])).await;
@@ -326,7 +404,7 @@ async fn users_cannot_change_or_delete_a_task_of_the_file_but_can_pause_and_run_
 #[tokio::test]
 async fn an_equal_task_is_adopted_and_the_other_name_of_the_file_takes_over() {
     let mut scene = Scene::new();
-    let contents = read("tasks.json", &file(&["one @daily"]), &defaults(), 0).expect("no mistake");
+    let Reading { contents, .. } = read("tasks.json", &file(&["one @daily"]), &defaults(), 0);
     let definition = contents.tasks[0].definition.clone();
     let made = scene.scheduler.create(definition, &actor()).await.expect("the name is free");
     scene.apply(&file(&["one @daily"])).await;

@@ -6,14 +6,23 @@ use serde::Serialize;
 use crate::{
     api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
     domain::Millis,
-    handlers::catalog::HandlerState,
+    handlers::{catalog::HandlerState, files::Ignored},
 };
 
 /// Every handler, by name.
 #[derive(Serialize)]
 pub(in crate::api) struct List {
     handlers: Vec<HandlerDocument>,
+    /// Files that look like handlers' and are none.
+    ignored: Vec<IgnoredDocument>,
     meta: Meta,
+}
+
+/// A file that is no handler as the API shows it.
+#[derive(Serialize)]
+struct IgnoredDocument {
+    file: String,
+    reason: String,
 }
 
 /// A handler as the API shows it.
@@ -51,5 +60,7 @@ pub(in crate::api) async fn list(
         error,
         checking,
     });
-    Ok(Json(List { handlers: handlers.collect(), meta: info.meta() }))
+    let ignored = api.catalog.ignored().await.into_iter();
+    let ignored = ignored.map(|Ignored { file, reason }| IgnoredDocument { file, reason }).collect();
+    Ok(Json(List { handlers: handlers.collect(), ignored, meta: info.meta() }))
 }

@@ -76,6 +76,32 @@ impl Draft {
         }
     }
 
+    /// The definition of a new task from its whole body, created at `now`: [`Draft::read_new`] and
+    /// [`Draft::create`] in one.
+    ///
+    /// # Errors
+    /// Every problem with the body, also with fields that do not go together.
+    pub fn define(
+        body: &Map<String, Value>,
+        defaults: &Defaults,
+        now: Millis,
+    ) -> Result<Definition, Vec<Problem>> {
+        let mut problems = match Self::read_new(body) {
+            Ok(draft) => return draft.create(defaults, now),
+            Err(problems) => problems,
+        };
+        let mut definition = Definition::defaults(defaults);
+        Self { given: body.clone() }.put_into(&mut definition, &mut Problems::default());
+        // A field with a mistake of its own is not compared with others.
+        if let Err(others) = check_combination(&definition, now) {
+            let compared = ["schedule", "timezone", "recurring"];
+            if !problems.iter().any(|problem| compared.contains(&problem.field.as_str())) {
+                problems.extend(others);
+            }
+        }
+        Err(problems)
+    }
+
     /// The name of the handler, if it is given.
     #[must_use]
     pub fn handler(&self) -> Option<&str> {
