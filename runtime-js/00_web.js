@@ -40,6 +40,7 @@
     seal: undefined,
     library: undefined,
     environment: undefined, // variables granted to the handler
+    unreadable: undefined, // errors of those that cannot be read
     entryFile: "",
     flushOutput: undefined,
   };

@@ -195,6 +195,7 @@
     resultLimit = invocation.resultLimit;
     shared.entryFile = invocation.file;
     shared.environment = invocation.environment;
+    shared.unreadable = invocation.unreadable;
     const handler = load(invocation);
     if (handler === undefined) return awaited;
     if (!invocation.call) return begin(invocation, handler);
@@ -295,16 +296,28 @@
     return text;
   }
 
-  /** Warns of the first promise, Map or Set in a result: JSON keeps it as `{}`. */
+  // Warnings of one result.
+  const MOST_WARNINGS = 10;
+
+  function adviceOn(value) {
+    if (core.isPromise(value)) return "a promise, which JSON keeps as {}: await it first";
+    if (core.isMap(value)) return "a Map, which JSON keeps as {}: use Object.fromEntries(map)";
+    if (core.isSet(value)) return "a Set, which JSON keeps as {}: use Array.from(set)";
+    return undefined;
+  }
+
+  /** Warns of the promises, Maps and Sets in a result: JSON keeps them as `{}`. */
   function warnOfEmpty(value) {
-    let advice = "";
-    const path = pathOf(value, (inner) => {
-      if (core.isPromise(inner)) advice = "a promise, which JSON keeps as {}: await it first";
-      else if (core.isMap(inner)) advice = "a Map, which JSON keeps as {}: use Object.fromEntries(map)";
-      else if (core.isSet(inner)) advice = "a Set, which JSON keeps as {}: use Array.from(set)";
-      return advice !== "";
+    let found = 0;
+    pathOf(value, (inner, path) => {
+      const advice = adviceOn(inner);
+      if (advice === undefined) return false;
+      found++;
+      if (found <= MOST_WARNINGS) shared.warn(`${path} is ${advice}`);
+      return false;
     });
-    if (advice !== "") shared.warn(`${path} is ${advice}`);
+    const more = found - MOST_WARNINGS;
+    if (more > 0) shared.warn(`and ${count(more, "more value")} of the result, which JSON keeps as {}`);
   }
 
   /** JSON in which an Error keeps its name and message, unless it has a `toJSON`. */
@@ -364,7 +377,10 @@
     return rest + text;
   }
 
-  /** The path of the first wanted value in a result: `result.items[3].id`; empty if unknown. */
+  /**
+   * The path of the first wanted value in a result: `result.items[3].id`; empty if unknown. `isWanted` is
+   * given each value and its path.
+   */
   function pathOf(value, isWanted) {
     const paths = new SafeMap();
     let last = "";
@@ -377,7 +393,7 @@
           ? `${parent}[${key}]`
           : `${parent}.${key}`;
         last = path;
-        if (isWanted(inner)) throw new Error("found");
+        if (isWanted(inner, shared.short(path))) throw new Error("found");
         last = "?";
         if (typeof inner === "object" && inner !== null) MapPrototypeSet(paths, inner, path);
         return inner;

@@ -208,6 +208,7 @@ module.exports = ObjectFreeze({
   clearImmediate,
   createRequire: (place) => shared.createRequire(place),
   environment: () => shared.environment,
+  unreadable: () => shared.unreadable,
   file: () => shared.entryFile,
   hash,
   heap: () => op_isochron_heap(),

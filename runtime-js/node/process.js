@@ -73,6 +73,26 @@ function exit() {
   );
 }
 
+/** The variables of the run. To read one that cannot be read is an error: `undefined` would look like a
+ * variable that nobody has set. */
+function environment() {
+  const env = { NODE_ENV: "production", ...native.environment() };
+  const unreadable = native.unreadable() ?? {};
+  for (const name of Object.keys(unreadable)) {
+    Object.defineProperty(env, name, {
+      get() {
+        throw coded(Error, "ERR_SECRET_UNREADABLE", unreadable[name]);
+      },
+      set(value) {
+        Object.defineProperty(env, name, { value, writable: true });
+      },
+      enumerable: true,
+      configurable: true,
+    });
+  }
+  return env;
+}
+
 // A run has no signals and no events of a process: listeners are accepted and never called.
 const ignore = () => process;
 const process = {
@@ -88,7 +108,7 @@ const process = {
   argv0: "isochron",
   execArgv: [],
   execPath: "isochron",
-  env: { NODE_ENV: "production", ...native.environment() },
+  env: environment(),
   exitCode: undefined,
   features: {},
   config: { target_defaults: {}, variables: {} },

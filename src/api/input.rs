@@ -349,8 +349,21 @@ pub(super) fn read_patterns(value: &Value) -> Result<Vec<Pattern>, String> {
         ));
     };
     let patterns = items.iter().map(|item| {
-        let text = item.as_str().ok_or("must hold texts only")?;
-        text.parse::<Pattern>().map_err(|error| error.to_string())
+        let text = item.as_str().ok_or_else(|| "must hold texts only".to_owned())?;
+        let named = |error| format!("\"{}\" is no pattern: {error}", shorten(text));
+        text.parse::<Pattern>().map_err(named)
     });
-    patterns.collect()
+    let (right, wrong): (Vec<_>, Vec<_>) = patterns.partition(Result::is_ok);
+    if wrong.is_empty() {
+        return Ok(right.into_iter().flatten().collect());
+    }
+    let wrong: Vec<_> = wrong.into_iter().filter_map(Result::err).take(MOST_PROBLEMS).collect();
+    Err(wrong.join("; "))
+}
+
+/// A text of a body in a message.
+fn shorten(text: &str) -> String {
+    let short: String = text.chars().take(60).collect();
+    let end = if short.len() < text.len() { "…" } else { "" };
+    format!("{}{end}", to_one_line(&short))
 }

@@ -142,7 +142,7 @@ impl RunCalls for CallsOfRun {
         Box::pin(async move { Ok(Answer::Fetch(self.fetches.answer(fetch).await)) })
     }
 
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> Vec<(String, Result<String, String>)> {
         let vault = self.services.vault.as_deref();
         vault.map_or_else(Vec::new, |vault| secrets::environment(vault, &self.caller, &self.mask))
     }

@@ -34,11 +34,15 @@ pub(super) fn read(
 
 /// The variables that are granted to the caller's handler, in a run also the secrets among them. A check of
 /// the handler is given no secret.
-pub(super) fn environment(vault: &Vault, caller: &Caller, mask: &Mutex<Mask>) -> Vec<(String, String)> {
+pub(super) fn environment(
+    vault: &Vault,
+    caller: &Caller,
+    mask: &Mutex<Mask>,
+) -> Vec<(String, Result<String, String>)> {
     let variables = vault.environment(&caller.handler, !caller.only_loads);
     let given = variables.into_iter().map(|Variable { name, value, secret }| {
-        if secret {
-            lock(mask).add(&name, &value);
+        if let (true, Ok(value)) = (secret, &value) {
+            lock(mask).add(&name, value);
         }
         (name, value)
     });

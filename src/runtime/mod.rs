@@ -128,7 +128,7 @@ pub trait RunCalls: Send + Sync + 'static {
     /// A sentence for the handler's author.
     fn answer(self: Arc<Self>, call: HostCall) -> Later<'static, Result<Answer, String>>;
     /// The variables that are granted to the handler, with the secrets among them hidden from now on.
-    fn environment(&self) -> Vec<(String, String)>;
+    fn environment(&self) -> Vec<(String, Result<String, String>)>;
     /// The secrets that the run has been given: neither its output nor its end shows them.
     fn mask(&self) -> &Mutex<Mask>;
     /// The requests that the run has made so far.

@@ -74,8 +74,8 @@ pub struct Change {
 pub struct Variable {
     /// Its name.
     pub name: String,
-    /// Its value.
-    pub value: String,
+    /// Its value; or, for a secret that cannot be read, a sentence for the handler's author.
+    pub value: Result<String, String>,
     /// Whether it is to be masked.
     pub secret: bool,
 }
@@ -130,16 +130,15 @@ impl Vault {
         Ok(found.filter(|binding| binding.kind() == kind).ok_or(Rejected::NotFound(kind))?)
     }
 
-    /// The variables of the environment of a run; with its secrets if `secrets` says so. A secret that
-    /// cannot be read is left out.
+    /// The variables of the environment of a run; with its secrets if `secrets` says so.
     #[must_use]
     pub fn environment(&self, handler: &str, secrets: bool) -> Vec<Variable> {
         let state = lock(&self.state);
         let granted = state.bindings.iter().filter(|binding| binding.env && binding.is_granted_to(handler));
         let variables = granted.filter_map(|binding| {
             let secret = binding.kind() == Kind::Secret;
-            let value = (secrets || !secret).then(|| reveal(binding, state.key.as_ref())).flatten()?;
-            Some(Variable { name: binding.name.clone(), value, secret })
+            let value = || reveal(binding, state.key.as_ref()).ok_or_else(|| self.explain_key(&binding.name));
+            (secrets || !secret).then(|| Variable { name: binding.name.clone(), value: value(), secret })
         });
         variables.collect()
     }
@@ -162,13 +161,13 @@ impl Vault {
                 "the secret {name} is not granted to the handler {handler}: add the handler to the secret's \
                  handlers"
             )),
-            Some(binding) => reveal(binding, state.key.as_ref()).ok_or_else(|| {
-                format!(
-                    "the secret {name} cannot be read: the key in {} is not the one that it was set with",
-                    self.source.describe()
-                )
-            }),
+            Some(binding) => reveal(binding, state.key.as_ref()).ok_or_else(|| self.explain_key(name)),
         }
+    }
+
+    fn explain_key(&self, name: &str) -> String {
+        let place = self.source.describe();
+        format!("the secret {name} cannot be read: the key in {place} is not the one that it was set with")
     }
 
     /// Sets a secret or a variable: whether it is new, and the binding.

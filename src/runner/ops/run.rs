@@ -31,6 +31,9 @@ struct ScriptInvocation {
     /// Variables of `process.env`; absent if there are none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     environment: BTreeMap<String, String>,
+    /// The errors of variables that cannot be read; absent if there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    unreadable: BTreeMap<String, String>,
 }
 
 /// The handler's `ctx`, with JavaScript's numbers.
@@ -66,6 +69,13 @@ impl From<&Context> for HandlerContext {
 pub(crate) fn op_isochron_invocation(state: &mut OpState) -> Option<ScriptInvocation> {
     let session = state.borrow_mut::<Session>();
     let run = session.run.as_mut()?;
+    let (mut environment, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
+    for (name, value) in std::mem::take(&mut run.request.environment) {
+        match value {
+            Ok(value) => environment.insert(name, value),
+            Err(error) => unreadable.insert(name, error),
+        };
+    }
     Some(ScriptInvocation {
         call: run.request.mode == Mode::Call,
         system: run.request.system,
@@ -74,7 +84,8 @@ pub(crate) fn op_isochron_invocation(state: &mut OpState) -> Option<ScriptInvoca
         params: std::mem::take(&mut run.request.params),
         result_limit: session.settings.result.min(LARGEST_RESULT) as f64,
         context: (&run.request.context).into(),
-        environment: std::mem::take(&mut run.request.environment).into_iter().collect(),
+        environment,
+        unreadable,
     })
 }
 

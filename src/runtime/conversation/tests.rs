@@ -92,7 +92,7 @@ impl HostCalls for Counted {
 }
 
 impl RunCalls for CountedRun {
-    fn environment(&self) -> Vec<(String, String)> {
+    fn environment(&self) -> Vec<(String, Result<String, String>)> {
         Vec::new()
     }
 

@@ -168,7 +168,7 @@ pub struct Run {
     /// Whether `require('isochron:system')` works.
     pub system: bool,
     /// Variables of `process.env`, by name.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(String, Result<String, String>)>,
 }
 
 /// The handler's `ctx`, without its signal.

@@ -99,7 +99,7 @@ fn wrong_input_of_the_commands_is_refused_with_words_that_hide_it() {
 #[test]
 fn a_wrong_key_is_told_and_changes_nothing() {
     let mut server = Server::start();
-    set(&server, "secrets", "TOKEN", &json!({ "value": "the value", "handlers": ["*"] }));
+    set(&server, "secrets", "TOKEN", &json!({ "value": "the value", "handlers": ["*"], "env": true }));
     assert!(server.client().get("/ready").expect(200).get("secrets").is_none());
     server.kill();
     let kept = fs::read(key_file(&server.home)).expect("the key");
@@ -119,6 +119,14 @@ fn a_wrong_key_is_told_and_changes_nothing() {
             asked["error"].to_string().contains("the secret TOKEN cannot be read: the key in "),
             "{asked}"
         );
+        let in_env = run(&server, &format!("{name}-env"), "return process.env.TOKEN");
+        assert!(
+            in_env["error"].to_string().contains("the secret TOKEN cannot be read: the key in "),
+            "{in_env}"
+        );
+        let others =
+            run(&server, &format!("{name}-other"), "return [process.env.NODE_ENV, 'TOKEN' in process.env]");
+        assert_eq!(others["result"], json!(["production", true]));
         let refused = server.client().put("/admin/secrets/NEW", &json!({ "value": "another" })).message(409);
         assert!(refused.contains("not the one that the others were set with"), "{refused}");
         server.kill();

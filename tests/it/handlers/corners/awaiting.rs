@@ -114,6 +114,15 @@ fn a_result_that_json_would_empty_is_warned_of() {
             "{execution}"
         );
     }
+    let many = "module.exports = () => ({ a: new Map(), b: [new Set(), 1], c: Array.from({ length: 11 }, () => new Map()) })";
+    let [execution] = run_all(&Server::start(), [many]);
+    let warned = messages(&execution);
+    assert_eq!(warned.len(), 11, "{warned:?}");
+    for (index, words) in [(0, "result.a is a Map"), (1, "result.b[0] is a Set"), (2, "result.c[0] is a Map")]
+    {
+        assert!(warned[index].starts_with(words), "{warned:?}");
+    }
+    assert_eq!(warned[10], "and 3 more values of the result, which JSON keeps as {}");
     let silent = [
         "module.exports = () => ({ a: {}, b: [{}], c: '{}' })",
         "module.exports = () => ({ a: Object.assign(new Map(), { toJSON: () => ({}) }) })",
