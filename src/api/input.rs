@@ -17,6 +17,7 @@ use crate::{
         binding::MOST_PATTERNS,
         draft::{MOST_PROBLEMS, Problem, Problems},
         ids::{ExecutionId, TaskId},
+        text::to_one_line,
     },
     store::{LONGEST_KEY, Owner},
 };

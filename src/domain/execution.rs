@@ -213,6 +213,15 @@ impl Usage {
     }
 }
 
+/// The files of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashes {
+    /// SHA-256 of the handler's own file, hexadecimal.
+    pub handler: String,
+    /// SHA-256 over the hashes and names of all files that the run was given, hexadecimal.
+    pub files: String,
+}
+
 /// How far a run says that it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

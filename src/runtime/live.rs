@@ -9,12 +9,14 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::domain::{
     Millis,
-    execution::{Progress, StepNote, StepStatus},
+    execution::{Hashes, Progress, StepNote, StepStatus},
     lock::lock,
 };
 
@@ -34,6 +36,8 @@ pub struct Live {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The files that the run was given, its entry first: as they are shown, with their SHA-256.
+    files: Vec<(String, [u8; 32])>,
     progress: Option<Progress>,
     /// Whether the steps of earlier attempts are in `earlier`.
     loaded: bool,
@@ -89,6 +93,22 @@ impl Live {
         let text = progress.text.map(|text| text.chars().take(TEXT).collect());
         self.state().progress = Some(Progress { text, ..progress });
         self.progressed.notify_one();
+    }
+
+    /// Adds a file that the run is given; its entry comes first.
+    pub(super) fn add_file(&self, file: String, hash: [u8; 32]) {
+        self.state().files.push((file, hash));
+    }
+
+    /// The hashes of the files that the run was given so far; `None` before it has begun.
+    #[must_use]
+    pub fn hashes(&self) -> Option<Hashes> {
+        hash_files(self.state().files.clone())
+    }
+
+    /// The files that the run was given besides its entry.
+    pub(super) fn modules(&self) -> Vec<(String, [u8; 32])> {
+        self.state().files.get(1..).unwrap_or_default().to_vec()
     }
 
     /// Waits until the progress changes; for one waiter at a time.
@@ -213,6 +233,17 @@ impl Live {
             (note.status, note.duration) = (status, duration.or(note.duration));
         }
     }
+}
+
+/// The hash over all files is that of a line "hash, two spaces, name" for each, in the order of their
+/// names, as `sha256sum` writes them.
+fn hash_files(mut files: Vec<(String, [u8; 32])>) -> Option<Hashes> {
+    let handler = HEXLOWER.encode(&files.first()?.1);
+    files.sort();
+    files.dedup();
+    let lines: String =
+        files.iter().map(|(file, hash)| format!("{}  {file}\n", HEXLOWER.encode(hash))).collect();
+    Some(Hashes { handler, files: HEXLOWER.encode(&Sha256::digest(lines)) })
 }
 
 fn since(start: Instant) -> Millis {

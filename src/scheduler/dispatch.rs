@@ -15,7 +15,7 @@ use crate::{
         step::{Event, Input, News, Refused, Start, Step, Subject},
     },
     runtime::{Attempt, Invocation, live::Live, protocol::Context},
-    store::{Fence, Output, StoreError},
+    store::{Fence, Output, RunNote, StoreError},
 };
 
 /// Lines that may wait between runner and store. When there are more, the handler waits.
@@ -29,6 +29,12 @@ const STORED_FROM: usize = 32 * 1024;
 const PROGRESS_TOLD_EVERY: Duration = Duration::from_millis(500);
 /// Between two writes of the progress of one run.
 const PROGRESS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
+
+/// A run that goes on for this long has the hashes of its files written: most runs are over by then, and
+/// cost no write.
+const HASHES_WRITTEN_AFTER: Duration = Duration::from_secs(1);
+/// The longest wait between two looks at a run that has not got a runner yet.
+const HASHES_LOOKED_FOR_EVERY: Duration = Duration::from_secs(60);
 
 /// The first and the longest wait before the next try to record an end.
 const RECORDED_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
@@ -48,6 +54,7 @@ impl Scheduler {
         let run = self.runner.run(invocation(start, live.clone(), lines, cancel));
         let run = async {
             let verdict = tokio::select! {
+                biased;
                 verdict = run => verdict,
                 never = self.follow_progress(&subject, execution, &live, &tail) => never,
             };
@@ -75,7 +82,8 @@ impl Scheduler {
         }
     }
 
-    /// Publishes the progress of a run, and writes it to the store. For as long as it is polled.
+    /// Publishes the progress of a run, and writes it to the store. A run that goes on for long has its
+    /// files' hashes written once, so that they are known if the server dies. For as long as it is polled.
     async fn follow_progress<T>(
         &self,
         subject: &Arc<Subject>,
@@ -84,9 +92,12 @@ impl Scheduler {
         tail: &Tail,
     ) -> T {
         let task = subject.task;
-        let (mut written, mut write_at): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut written: Option<Instant> = None;
+        let mut write_at = Some(Instant::now() + HASHES_WRITTEN_AFTER);
+        let (mut has_hashes, mut wait) = (false, HASHES_WRITTEN_AFTER);
         loop {
             tokio::select! {
+                biased;
                 () = live.progressed() => {
                     if let Some(progress) = live.progress() {
                         let news = News::Progress(execution, Box::new(progress));
@@ -94,17 +105,25 @@ impl Scheduler {
                         self.events.publish([Event { time, subject, news }]);
                         tail.touch();
                     }
-                    write_at.get_or_insert_with(|| {
-                        written.map_or_else(Instant::now, |written| written + PROGRESS_WRITTEN_EVERY)
-                    });
+                    let next = written.map_or_else(Instant::now, |written| written + PROGRESS_WRITTEN_EVERY);
+                    write_at = Some(write_at.map_or(next, |before| before.min(next)));
                     sleep(PROGRESS_TOLD_EVERY).await;
                 }
                 () = sleep_until(write_at.unwrap_or_else(Instant::now)), if write_at.is_some() => {
-                    let Some(progress) = live.progress() else { continue };
-                    if let Err(error) = self.store.note_progress(Fence { task, execution }, progress).await {
-                        tracing::warn!(%execution, %error, "the progress of a run could not be stored");
+                    write_at = None;
+                    let hashes = if has_hashes { None } else { live.hashes() };
+                    let note = RunNote { progress: live.progress(), hashes };
+                    // A run that waits for its runner has nothing to write yet.
+                    if note == RunNote::default() {
+                        wait = (2 * wait).min(HASHES_LOOKED_FOR_EVERY);
+                        write_at = (!has_hashes).then(|| Instant::now() + wait);
+                        continue;
                     }
-                    (written, write_at) = (Some(Instant::now()), None);
+                    has_hashes |= note.hashes.is_some();
+                    if let Err(error) = self.store.note_run(Fence { task, execution }, note).await {
+                        tracing::warn!(%execution, %error, "the state of a run could not be stored");
+                    }
+                    written = Some(Instant::now());
                 }
             }
         }

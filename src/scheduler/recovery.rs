@@ -45,14 +45,15 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The verdict on an execution that an earlier process left in progress, with the progress and the
-    /// finished steps that are in the store.
+    /// The verdict on an execution that an earlier process left in progress, with the progress, the
+    /// hashes and the finished steps that are in the store.
     async fn lost(&self, task: TaskId, execution: ExecutionId) -> Result<Verdict, StoreError> {
         let mut verdict = Verdict::failed(Reason::Lost, "the server died while the handler ran");
         if let Some(row) = self.store.execution(task, execution).await? {
             let steps = self.store.steps(task, row.scheduled_for).await?;
             verdict.steps = steps.into_iter().map(FinishedStep::into_note).collect();
             verdict.progress = row.progress;
+            (verdict.handler_hash, verdict.files_hash) = (row.handler_hash, row.files_hash);
         }
         Ok(verdict)
     }

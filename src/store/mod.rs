@@ -30,7 +30,7 @@ pub use self::{
     history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_READ},
     state::{
         Change, Edit, Edited, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep, LONGEST_KEY,
-        LONGEST_TTL, LONGEST_VALUE, Owner, Quota, StateError,
+        LONGEST_TTL, LONGEST_VALUE, Owner, Quota, RunNote, StateError,
     },
     words::{
         Answer, Audit, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
@@ -40,7 +40,7 @@ pub use self::{
 use crate::domain::{
     Millis,
     activity::{Bucket, Size},
-    execution::{Execution, Line, Progress},
+    execution::{Execution, Line},
     facts::{Task, TaskStatus},
     ids::{ExecutionId, TaskId},
     step::Step,
@@ -122,8 +122,8 @@ pub trait Steps {
     /// Keeps a finished step of the occurrence that an execution runs for, if the fence holds. The steps
     /// go with the change that ends the occurrence.
     fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()>;
-    /// Writes the progress of a run into its row, if the fence holds.
-    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()>;
+    /// Writes the state of a run into its row, if the fence holds.
+    fn note_run(&self, fence: Fence, note: RunNote) -> Answer<()>;
 }
 
 /// Figures: counts that are kept as changes are written, and tasks in the order of their next runs.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::domain::{
     Millis,
-    execution::{StepNote, StepStatus},
+    execution::{Execution, Hashes, Progress, StepNote, StepStatus},
     ids::{ExecutionId, TaskId},
 };
 
@@ -29,6 +29,27 @@ pub struct Fence {
     pub task: TaskId,
     /// The execution, which must be in progress.
     pub execution: ExecutionId,
+}
+
+/// The state of a run that its row shows while it goes on. A part of `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunNote {
+    /// The last progress that the run reported.
+    pub progress: Option<Progress>,
+    /// The hashes of its own file and over all its files so far.
+    pub hashes: Option<Hashes>,
+}
+
+impl RunNote {
+    /// The row with the note.
+    #[must_use]
+    pub fn put_into(self, mut row: Execution) -> Execution {
+        row.progress = self.progress.or(row.progress);
+        if let Some(Hashes { handler, files }) = self.hashes {
+            (row.handler_hash, row.files_hash) = (Some(handler), Some(files));
+        }
+        row
+    }
 }
 
 /// The owner of entries. Written as a task's id, or `null` for the entries that all tasks share.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     domain::{
-        execution::{Execution, ExecutionStatus},
+        execution::{Execution, ExecutionStatus, Hashes},
         facts::Task,
         ids::ExecutionId,
     },
@@ -58,13 +58,16 @@ async fn show_executions(
     Ok(documents.collect())
 }
 
-/// Adds progress and steps to an execution in progress. In a list it shows the last steps alone.
+/// Adds hashes, progress and steps to an execution in progress. In a list it shows the last steps alone.
 fn add_live(api: &Shared, mut execution: Execution, listed: bool) -> Execution {
     if execution.status == ExecutionStatus::Running
         && let Some(live) = api.scheduler.live(execution.id)
     {
         execution.progress = live.progress().or(execution.progress);
         execution.steps = live.steps();
+        if let Some(Hashes { handler, files }) = live.hashes() {
+            (execution.handler_hash, execution.files_hash) = (Some(handler), Some(files));
+        }
     }
     if listed {
         execution.steps.drain(..execution.steps.len().saturating_sub(STEPS));

@@ -5,8 +5,6 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinSet},
@@ -123,13 +121,14 @@ pub(super) async fn converse(
     request: RunRequest,
 ) -> RunReport {
     let RunRequest { mut run, caller, not_before, lines, mut cancel } = request;
-    let (entry, entry_key) = ((run.entry.file.clone(), run.entry.hash), run.entry.cache_key());
+    let entry_key = run.entry.cache_key();
     run.entry.cache = resources.caches.get(&process.engine, &entry_key);
     let (number, limit) = (run.run, Duration::from_millis(run.timeout));
     wait_for_start(resources.clock, not_before).await;
     let started = resources.clock.now();
     let stopwatch = Stopwatch::start();
     let live = caller.live.clone();
+    live.add_file(run.entry.file.clone(), run.entry.hash);
     let mut conversation = Conversation::new(resources, live, resources.host_calls.begin(caller));
     conversation.given.push(entry_key);
     run.environment = conversation.answers.environment();
@@ -156,11 +155,12 @@ pub(super) async fn converse(
             (failed(Reason::Crashed, format!("the runner could not be understood: {error}")), false)
         }
     };
+    let hashes = conversation.live.hashes();
     let verdict = Verdict {
         started: Some(started),
         duration: Some(stopwatch.millis()),
-        handler_hash: Some(HEXLOWER.encode(&entry.1)),
-        files_hash: Some(hash_files(&entry, &conversation.modules)),
+        handler_hash: hashes.as_ref().map(|hashes| hashes.handler.clone()),
+        files_hash: hashes.map(|hashes| hashes.files),
         output_truncated: conversation.truncated,
         usage: conversation
             .usage
@@ -168,7 +168,7 @@ pub(super) async fn converse(
             .map(|usage| usage.with_traffic(traffic)),
         ..Verdict::of(ending)
     };
-    RunReport { verdict, modules: conversation.modules, alive }
+    RunReport { verdict, modules: conversation.live.modules(), alive }
 }
 
 /// A host call that has been answered.
@@ -179,21 +179,8 @@ struct Answered {
     answer: Result<Answer, String>,
 }
 
-/// The hash over all files of a run: of a line "hash, two spaces, name" for each, in the order of their
-/// names, as `sha256sum` writes them.
-fn hash_files(entry: &(String, [u8; 32]), modules: &[(String, [u8; 32])]) -> String {
-    let mut files: Vec<_> = modules.iter().chain([entry]).collect();
-    files.sort();
-    files.dedup();
-    let lines: String =
-        files.iter().map(|(file, hash)| format!("{}  {file}\n", HEXLOWER.encode(hash))).collect();
-    HEXLOWER.encode(&Sha256::digest(lines))
-}
-
 struct Conversation<'a> {
     resources: &'a Resources<'a>,
-    /// The files that the run was given, besides its entry.
-    modules: Vec<(String, [u8; 32])>,
     /// The keys of the code caches that it may make.
     given: Vec<[u8; 32]>,
     usage: Option<Usage>,
@@ -201,7 +188,7 @@ struct Conversation<'a> {
     dying: Option<Reason>,
     truncated: bool,
     kill: Option<KillReason>,
-    /// Its progress.
+    /// Its files and its progress.
     live: Arc<Live>,
     /// Answers the run's host calls.
     answers: Arc<dyn RunCalls>,
@@ -223,7 +210,6 @@ impl<'a> Conversation<'a> {
     fn new(resources: &'a Resources<'a>, live: Arc<Live>, answers: Arc<dyn RunCalls>) -> Self {
         Self {
             resources,
-            modules: Vec::new(),
             given: Vec::new(),
             usage: None,
             dying: None,
@@ -382,10 +368,7 @@ impl<'a> Conversation<'a> {
     fn note_module(&mut self, source: &Source) {
         self.module_bytes += source.text.len();
         self.given.push(source.cache_key());
-        let module = (source.file.clone(), source.hash);
-        if !self.modules.contains(&module) {
-            self.modules.push(module);
-        }
+        self.live.add_file(source.file.clone(), source.hash);
     }
 
     /// The ending of a run whose runner reports its end.

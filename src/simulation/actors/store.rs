@@ -13,7 +13,7 @@ use crate::{
     domain::{
         Millis,
         binding::Binding,
-        execution::{Execution, Progress},
+        execution::Execution,
         facts::Task,
         ids::TaskId,
         step::{Policy, Refused, Step},
@@ -24,8 +24,8 @@ use crate::{
     },
     store::{
         Answer, Audit, Bindings, Claimed, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
-        Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, Steps, StoreError, TaskQuery,
-        TaskView, Tasks, Upkeep, Values,
+        Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, RunNote, Steps, StoreError,
+        TaskQuery, TaskView, Tasks, Upkeep, Values,
         memory::{
             MemoryStore,
             prepare::{self, Operation, Prepared},
@@ -378,10 +378,12 @@ impl Steps for FaultyStore {
         })
     }
 
-    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()> {
-        let noted = progress.clone();
-        self.perform("progress", false, prepare::note_progress(fence, progress), move |shared, number, ()| {
-            shared.process.world.record().add_progress(number, fence, noted);
+    fn note_run(&self, fence: Fence, note: RunNote) -> Answer<()> {
+        let noted = note.progress.clone();
+        self.perform("note", false, prepare::note_run(fence, note), move |shared, number, ()| {
+            if let Some(noted) = noted {
+                shared.process.world.record().add_progress(number, fence, noted);
+            }
         })
     }
 }

@@ -4,7 +4,7 @@ use super::{
     copies::{copy_all, import},
     *,
 };
-use crate::domain::execution::Progress;
+use crate::domain::execution::{Hashes, Progress};
 
 const WIDE: Quota = Quota { entries: 100, bytes: 1 << 20 };
 
@@ -315,7 +315,8 @@ pub(crate) fn a_run_that_is_over_finishes_no_step(bench: &mut Bench) {
     let refused = bench.finish(fence, time, step("late", 0));
     assert!(matches!(refused, Err(StoreError::State(StateError::NotRunning(_)))), "{refused:?}");
     let progress = Progress { fraction: 0.5, text: None };
-    let refused = bench.wait(bench.store().note_progress(fence, progress));
+    let refused =
+        bench.wait(bench.store().note_run(fence, RunNote { progress: Some(progress), hashes: None }));
     assert!(matches!(refused, Err(StoreError::State(StateError::NotRunning(_)))), "{refused:?}");
     assert_eq!((bench.stored("steps"), bench.steps(task, time)), (0, Vec::new()));
 }
@@ -329,8 +330,18 @@ pub(crate) fn progress_is_in_the_row_of_the_run(bench: &mut Bench) {
     let before = row(bench);
     let progress = Progress { fraction: 0.25, text: Some("a quarter".to_owned()) };
     let fence = Fence { task, execution };
-    bench.wait(bench.store().note_progress(fence, progress.clone())).expect("it is in progress");
-    assert_eq!(row(bench), Execution { progress: Some(progress), ..before });
+    let note = |bench: &Bench, progress, hashes| {
+        bench.wait(bench.store().note_run(fence, RunNote { progress, hashes })).expect("it is in progress");
+    };
+    note(bench, Some(progress.clone()), None);
+    let mut expected = Execution { progress: Some(progress), ..before };
+    assert_eq!(row(bench), expected);
+    let [handler, files] = ["aa", "bb"].map(str::to_owned);
+    note(bench, None, Some(Hashes { handler: handler.clone(), files: files.clone() }));
+    (expected.handler_hash, expected.files_hash) = (Some(handler), Some(files));
+    assert_eq!(row(bench), expected, "each note leaves the rest as it is");
+    bench.reopen();
+    assert_eq!(row(bench), expected);
 }
 
 pub(crate) fn state_survives_reopening_and_copies(bench: &mut Bench) {

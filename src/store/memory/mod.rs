@@ -27,8 +27,8 @@ use self::{
 use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit,
     Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History,
-    HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, Steps, StoreError,
-    TaskQuery, TaskView, Tasks, Upkeep, Values,
+    HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
+    StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -37,7 +37,7 @@ use crate::domain::{
     access::{record::TokenRecord, session::Session},
     activity::{Bucket, Size},
     binding::Binding,
-    execution::{Execution, Line, Progress},
+    execution::{Execution, Line},
     facts::{Task, TaskStatus},
     ids::{ExecutionId, TaskId},
     step::Step,
@@ -244,8 +244,8 @@ impl Steps for MemoryStore {
         self.perform(prepare::finish_step(fence, scheduled_for, step))
     }
 
-    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()> {
-        self.perform(prepare::note_progress(fence, progress))
+    fn note_run(&self, fence: Fence, note: RunNote) -> Answer<()> {
+        self.perform(prepare::note_run(fence, note))
     }
 }
 

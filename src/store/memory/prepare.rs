@@ -8,14 +8,14 @@ use crate::{
         Millis,
         activity::Tally,
         binding::Binding,
-        execution::{Execution, ExecutionStatus, Progress},
+        execution::ExecutionStatus,
         facts::Task,
         ids::TaskId,
         step::{Refused, Step},
     },
     store::{
         AccessChange, Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner,
-        Removal, Rewriting, StateError, StoreError,
+        Removal, Rewriting, RunNote, StateError, StoreError,
         bindings::rewritten,
         state::{self, Account, Outcome},
     },
@@ -183,11 +183,11 @@ pub(crate) fn finish_step(fence: Fence, scheduled_for: Millis, step: FinishedSte
     })
 }
 
-pub(crate) fn note_progress(fence: Fence, progress: Progress) -> Operation<()> {
+pub(crate) fn note_run(fence: Fence, note: RunNote) -> Operation<()> {
     Box::new(move |data| {
         ensure_in_progress(data, fence)?;
         let row = data.rows.get(&(fence.task, fence.execution)).ok_or(StoreError::NotFound)?;
-        let row = Execution { progress: Some(progress), ..row.clone() };
+        let row = note.put_into(row.clone());
         Ok(Prepared { answer: (), writes: vec![Write::Row(Box::new(row))] })
     })
 }

@@ -37,8 +37,8 @@ use self::{
 use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit,
     Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History,
-    HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, Steps, StoreError,
-    TaskQuery, TaskView, Tasks, Upkeep, Values,
+    HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
+    StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -49,7 +49,7 @@ use crate::{
         access::{record::TokenRecord, session::Session},
         activity::{Bucket, Size},
         binding::Binding,
-        execution::{Execution, Line, Progress},
+        execution::{Execution, Line},
         facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId},
         step::Step,
@@ -307,8 +307,8 @@ impl Steps for SledStore {
         self.ask(move |writer| writer.finish_step(fence, scheduled_for, &step).map(Some))
     }
 
-    fn note_progress(&self, fence: Fence, progress: Progress) -> Answer<()> {
-        self.ask(move |writer| writer.note_progress(fence, &progress).map(Some))
+    fn note_run(&self, fence: Fence, note: RunNote) -> Answer<()> {
+        self.ask(move |writer| writer.note_run(fence, &note).map(Some))
     }
 }
 

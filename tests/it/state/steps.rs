@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Server, until};
+use crate::harness::{Server, field, until};
 
 fn retried(server: &Server, name: &str, source: &str) -> String {
     server.create_dormant(name, source, &json!({ "maxRetries": 3, "retryDelay": 1000 }))
@@ -88,6 +88,19 @@ fn a_job_that_is_killed_with_its_server_goes_on_at_the_step_it_had_reached() {
     });
     assert_eq!(row["progress"], json!({ "fraction": 0.5, "text": "part 5" }));
     assert_eq!(told(&row)[5], json!(["part 6", "running", 1]));
+    let hash = server.client().get("/admin/handlers").expect(200)["handlers"]
+        .as_array()
+        .and_then(|list| list.iter().find(|handler| handler["name"] == "ten"))
+        .expect("it is listed")["hash"]
+        .clone();
+    assert_eq!(row["handlerHash"], hash, "a run in progress shows its source");
+    let copied = until("the hashes are kept", || {
+        // Only the store's own row is in a list of tasks.
+        let row = server.client().get(&format!("/admin/scheduler/{id}")).expect(200)["task"]["executions"][0]
+            .take();
+        row["filesHash"].is_string().then_some(row)
+    });
+    assert_eq!(copied["handlerHash"], hash);
     server.signal(Signal::KILL);
     server.exit();
     server.start_again();
@@ -96,6 +109,7 @@ fn a_job_that_is_killed_with_its_server_goes_on_at_the_step_it_had_reached() {
     assert_eq!(done["progress"], json!({ "fraction": 1.0, "text": "part 10" }));
     let lost = server.until_rows(&id, "failed", 1).remove(0);
     assert_eq!((&lost["reason"], told(&lost).as_array().map(Vec::len)), (&json!("lost"), Some(5)));
+    assert_eq!(field(&lost, ["handlerHash", "filesHash"]), field(&copied, ["handlerHash", "filesHash"]));
 }
 
 #[test]

@@ -7,13 +7,12 @@ use serde_json::Value;
 use crate::{
     domain::{
         Millis,
-        execution::Progress,
         facts::Task,
         ids::TaskId,
         step::{Refused, Step},
     },
     store::{
-        Audit, Change, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Output, Removal,
+        Audit, Change, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Output, Removal, RunNote,
         StoreError,
         copy::{Cursor, Import, Part},
         sled::{
@@ -169,8 +168,8 @@ impl Writer {
         self.in_txn(|txn| state::finish_step(txn, fence, scheduled_for, step))
     }
 
-    pub(crate) fn note_progress(&mut self, fence: Fence, progress: &Progress) -> Result<(), StoreError> {
-        self.in_txn(|txn| state::note_progress(txn, fence, progress))
+    pub(crate) fn note_run(&mut self, fence: Fence, note: &RunNote) -> Result<(), StoreError> {
+        self.in_txn(|txn| state::note_run(txn, fence, note.clone()))
     }
 
     /// Reads a part of a copy. Between two commits the whole tree is durable.

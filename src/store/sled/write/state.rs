@@ -1,14 +1,9 @@
 //! Writes of the state of handlers: entries with their accounts, and finished steps.
 
 use crate::{
-    domain::{
-        Millis,
-        execution::{Execution, Progress},
-        facts::Task,
-        ids::TaskId,
-    },
+    domain::{Millis, execution::Execution, facts::Task, ids::TaskId},
     store::{
-        Edit, Edited, Entry, Fence, FinishedStep, Owner, StateError, StoreError,
+        Edit, Edited, Entry, Fence, FinishedStep, Owner, RunNote, StateError, StoreError,
         sled::engine::{
             keys,
             record::{self, BadRecord},
@@ -183,11 +178,11 @@ pub(crate) fn finish_step(
     txn.put_record(keys::step(fence.task, scheduled_for, &step.name), step)
 }
 
-pub(crate) fn note_progress(txn: &mut Txn<'_>, fence: Fence, progress: &Progress) -> Result<(), StoreError> {
+pub(crate) fn note_run(txn: &mut Txn<'_>, fence: Fence, note: RunNote) -> Result<(), StoreError> {
     ensure_in_progress(txn, fence)?;
     let key = keys::execution(fence.task, fence.execution);
     let row: Execution = txn.record(&key)?.ok_or(StoreError::NotFound)?;
-    txn.put_record(key, &Execution { progress: Some(progress.clone()), ..row })
+    txn.put_record(key, &note.put_into(row))
 }
 
 /// Removes the steps of the occurrences that a step of the task ends.
