@@ -265,7 +265,12 @@ impl Shared {
         entry: Source,
         invocation: Invocation,
     ) -> io::Result<Ended> {
-        let started = Process::start(&self.snapshot, &self.settings.runner).await;
+        let mut started = Process::start(&self.snapshot, &self.settings.runner).await;
+        if let Err(error) = &started {
+            // Something outside may have killed it: the OOM killer, an operator.
+            tracing::warn!(%error, "a runner does not start; trying once more");
+            started = Process::start(&self.snapshot, &self.settings.runner).await;
+        }
         let mut process = started.map_err(|error| io::Error::other(format!("no runner starts: {error}")))?;
         let request = self.request(mode, entry, invocation);
         let RunReport { verdict, modules, .. } = self.converse(&mut process, request).await;

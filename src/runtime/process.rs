@@ -28,6 +28,9 @@ const LAST_WORDS: usize = 4096;
 /// The time for making an isolate; it takes milliseconds on a machine that is not overwhelmed.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// The time that a runner whose socket has closed has to end.
+const REAPED_WITHIN: Duration = Duration::from_secs(2);
+
 /// A runner.
 pub(super) struct Process {
     child: Child,
@@ -65,9 +68,10 @@ impl Process {
             sandbox: None,
             runs: 0,
         };
-        process.send(&ToRunner::Start(settings.clone())).await?;
+        // A runner that has died already closes the socket; its end, which `ready` tells, says more.
+        let sent = process.send(&ToRunner::Start(settings.clone())).await;
         process.ready().await?;
-        Ok(process)
+        sent.map(|()| process)
     }
 
     /// Waits for its `Ready`: its next isolate stands.
@@ -96,7 +100,19 @@ impl Process {
             Some(other) => {
                 Err(io::Error::other(format!("it sent the frame {} instead of Ready", other.name())))
             }
-            None => Err(io::Error::other(format!("it died while it got ready: {}", self.last_words()))),
+            None => Err(io::Error::other(self.explain_death().await)),
+        }
+    }
+
+    /// The death of a runner that was to get ready: how it ended, and its last words.
+    async fn explain_death(&mut self) -> String {
+        let status = match timeout(REAPED_WITHIN, self.reap()).await {
+            Ok(status) => status.map_or_else(|| "an unknown status".to_owned(), |status| status.to_string()),
+            Err(_) => "its socket closed".to_owned(),
+        };
+        match self.last_words() {
+            words if words.is_empty() => format!("it died while it got ready ({status}) and said nothing"),
+            words => format!("it died while it got ready ({status}): {words}"),
         }
     }
 
@@ -154,6 +170,14 @@ impl Process {
 
 #[cfg(test)]
 impl Process {
+    /// A runner that is a shell's command, with our end of a socket whose other end is closed.
+    fn shell(command: &str) -> io::Result<Self> {
+        let (ours, _) = StdStream::pair()?;
+        let process = Self::played_by(ours)?;
+        let child = tokio::process::Command::new("sh").args(["-c", command]).kill_on_drop(true).spawn()?;
+        Ok(Self { child, ..process })
+    }
+
     /// A runner whose frames the test writes into the other end of `socket`.
     pub(super) fn played_by(socket: StdStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -193,6 +217,20 @@ async fn listen(
                 cut += 1;
             }
             kept.drain(..cut);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_death_before_readiness_is_told_with_its_signal_or_its_exit_code() {
+        for (command, words) in [("kill -9 $$", "signal: 9"), ("exit 3", "exit status: 3")] {
+            let error = Process::shell(command).expect("a shell").ready().await.expect_err("it is dead");
+            let text = error.to_string();
+            assert!(text.contains("died while it got ready") && text.contains(words), "{text}");
         }
     }
 }
