@@ -5,14 +5,10 @@
 const { primordials } = __bootstrap;
 const {
   ArrayPrototypePush,
-  Error,
-  ObjectDefineProperty,
-  ObjectHasOwn,
   Promise,
   PromisePrototypeThen,
   StringPrototypeIndexOf,
   StringPrototypeSlice,
-  TypeError,
   TypedArrayPrototypeGetByteLength,
 } = primordials;
 const { load } = __isochron;
@@ -23,6 +19,7 @@ const { InnerBody } = load("ext:deno_fetch/22_body.js");
 const { Request, toInnerRequest } = require("./request.js");
 const { fromInnerResponse, newInnerResponse, nullBodyStatus } = load("ext:deno_fetch/23_response.js");
 const { ResponseBody } = require("./body.js");
+const { failed, failureOf } = require("./failure.js");
 const { Transfer } = require("./transport.js");
 const { prepareBody, sendStream } = require("./upload.js");
 
@@ -148,34 +145,4 @@ function withoutFragment(url) {
   return hash === -1 ? url : StringPrototypeSlice(url, 0, hash);
 }
 
-/** A network error of the standard. */
-function failed(message, cause) {
-  const error = new TypeError(`fetch failed: ${message}`);
-  ObjectDefineProperty(error, "cause", {
-    __proto__: null,
-    value: cause ?? new Error(message),
-    writable: true,
-    enumerable: false,
-    configurable: true,
-  });
-  return error;
-}
-
-/** The error that the handler gets: a refusal of the server becomes a network error. */
-function failureOf(error) {
-  if (typeof error !== "object" || error === null || !ObjectHasOwn(error, "refusal")) return error;
-  const { code, message } = error.refusal;
-  const cause = new Error(message);
-  if (code !== null && code !== undefined) {
-    ObjectDefineProperty(cause, "code", {
-      __proto__: null,
-      value: code,
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
-  }
-  return failed(message, cause);
-}
-
-module.exports = { __proto__: null, failureOf, fetch };
+module.exports = { __proto__: null, fetch };

@@ -1,10 +1,11 @@
 // One request and its response, by the ops that ask the server. A refusal is thrown as
-// `{ refusal: { kind, code, message } }`; `fetch.js` makes an error of it.
+// `{ refusal: { kind, code, message } }`; `failure.js` makes an error of it.
 "use strict";
 
 const { core } = __bootstrap;
 const { op_isochron_fetch, op_isochron_fetch_cancel, op_isochron_fetch_read, op_isochron_fetch_write } =
   core.ops;
+const { failureOf } = require("./failure.js");
 
 let last = 0;
 
@@ -39,7 +40,7 @@ class Transfer {
     const { 0: bytes, 1: error } = await op_isochron_fetch_read(this.#number, into);
     if (error !== null && error !== undefined) {
       this.#end();
-      throw require("./fetch.js").failureOf({ __proto__: null, refusal: error });
+      throw failureOf({ __proto__: null, refusal: error });
     }
     if (bytes === 0) this.#end();
     return bytes;

@@ -49,6 +49,26 @@ pub(super) enum Coding {
 }
 
 impl Coding {
+    /// An error of its decoder, with its name. One of the connection, or of another coding, stays as it is.
+    fn name_in(self, error: io::Error) -> io::Error {
+        let inner = error.get_ref();
+        if inner.is_some_and(|inner| inner.is::<hyper::Error>() || inner.is::<NotDecoded>()) {
+            return error;
+        }
+        let name = match self {
+            Self::Identity => return error,
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "brotli (br)",
+            Self::Zstd => "zstd",
+        };
+        let why = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
+            _ => error.to_string(),
+        };
+        io::Error::new(io::ErrorKind::InvalidData, NotDecoded { name, why })
+    }
+
     fn of(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {
             "identity" => Self::Identity,
@@ -59,6 +79,14 @@ impl Coding {
             _ => return None,
         })
     }
+}
+
+/// A body that is not coded as its head says.
+#[derive(Debug, thiserror::Error)]
+#[error("its body cannot be decoded as {name}, which its content-encoding says it is: {why}")]
+struct NotDecoded {
+    name: &'static str,
+    why: String,
 }
 
 /// The decoded bytes of a body.
@@ -78,8 +106,8 @@ pub(super) fn decode(body: Raw, codings: &[Coding]) -> Decoded {
 }
 
 fn layer(coded: Box<dyn AsyncBufRead + Send + Unpin>, coding: Coding) -> Box<dyn AsyncRead + Send + Unpin> {
-    match coding {
-        Coding::Identity => Box::new(coded),
+    let decoder: Box<dyn AsyncRead + Send + Unpin> = match coding {
+        Coding::Identity => return Box::new(coded),
         Coding::Gzip => {
             let mut decoder = GzipDecoder::new(coded);
             // Several members after each other are one body (RFC 1952).
@@ -89,6 +117,24 @@ fn layer(coded: Box<dyn AsyncBufRead + Send + Unpin>, coding: Coding) -> Box<dyn
         Coding::Deflate => Box::new(Deflate::Unknown(Some(coded))),
         Coding::Brotli => Box::new(BrotliDecoder::new(coded)),
         Coding::Zstd => Box::new(ZstdDecoder::with_params(coded, &[DParameter::window_log_max(ZSTD_WINDOW)])),
+    };
+    Box::new(Named { decoder, coding })
+}
+
+/// A decoder whose errors name its coding.
+struct Named {
+    decoder: Box<dyn AsyncRead + Send + Unpin>,
+    coding: Coding,
+}
+
+impl AsyncRead for Named {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let coding = self.coding;
+        Pin::new(&mut self.decoder).poll_read(cx, buffer).map_err(|error| coding.name_in(error))
     }
 }
 

@@ -19,15 +19,15 @@ use crate::{
     runtime::{
         Caller,
         protocol::{
-            FETCHES_AT_ONCE, FetchAnswer, FetchBody, FetchCall, FetchError, FetchHead, FetchRedirect,
-            FetchRequest, LARGEST_PART, Part,
+            FETCHES_AT_ONCE, FETCHES_OPEN, FetchAnswer, FetchBody, FetchCall, FetchError, FetchHead,
+            FetchRedirect, FetchRequest, LARGEST_PART, Part,
         },
     },
 };
 
-/// Requests that may be open at a time: those that wait for a head, and responses with a body that
-/// has not been read to its end.
-const MOST_OPEN: usize = 256;
+/// Requests that may be open at a time. A runner keeps to [`FETCHES_OPEN`]; its cancellations may still be on
+/// their way.
+const MOST_OPEN: usize = FETCHES_OPEN + 64;
 /// Bytes of the bodies of all requests of a run together.
 const UPLOAD_BYTES: usize = 64 * 1024 * 1024;
 

@@ -44,6 +44,23 @@ async fn every_coding_is_undone() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_decode_is_an_error_that_names_its_coding() {
+    for (coding, body, words) in [
+        ("br", &b"\xff\xff\xff\xff no brotli"[..], "brotli (br)"),
+        ("gzip", b"no gzip", "gzip"),
+        ("deflate", b"\xff\xff", "deflate"),
+        ("zstd", b"no zstd", "zstd"),
+    ] {
+        let server = Server::answering(coded(coding, body)).await;
+        let failure = match client().session("h").send(get(&server.url("/"))).await {
+            Ok(response) => text(response).await.expect_err(coding),
+            Err(failure) => failure,
+        };
+        assert!(failure.kind == Kind::Protocol && failure.message.contains(words), "{coding}: {failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_bomb_ends_at_the_limit_of_decoded_bytes() {
     let zeros = tokio::io::repeat(0).take(32 << 20);
     let bomb = all(GzipEncoder::new(BufReader::new(zeros))).await;

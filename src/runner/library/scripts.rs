@@ -57,6 +57,7 @@ const OURS: &[(&str, &str)] = scripts![
     "web/blob.js",
     "web/body.js",
     "web/data_url.js",
+    "web/failure.js",
     "web/fetch.js",
     "web/inner_body.js",
     "web/request.js",

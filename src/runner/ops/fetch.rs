@@ -1,14 +1,15 @@
 //! `fetch`: requests that the server makes. The scripts choose a number for each request, unique
 //! within the run.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use deno_core::{ByteString, JsBuffer, OpState, op2};
 use isochron::runtime::protocol::{
-    Answer, FetchAnswer, FetchBody, FetchCall, FetchError, FetchHead, FetchRedirect, FetchRequest,
-    FromRunner, HostCall, Part,
+    Answer, FETCHES_OPEN, FetchAnswer, FetchBody, FetchCall, FetchError, FetchHead, FetchRedirect,
+    FetchRequest, FromRunner, HostCall, Part,
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::runner::run::{
     fetches::{Arrived, Fetches},
@@ -16,6 +17,9 @@ use crate::runner::run::{
 };
 
 type State = Rc<RefCell<OpState>>;
+
+/// A request beyond those that may be open fails when no body has been read for this long.
+const UNREAD: Duration = Duration::from_secs(5);
 
 /// A request, as the scripts give it; a body of bytes is an argument of its own.
 #[derive(Deserialize)]
@@ -78,17 +82,47 @@ async fn start(
         fetches.turns.clone()
     })?;
     let turn = turns.acquire_owned().await;
+    let has_room = wait_for_room(state, fetch).await?;
     if !with(state, |fetches| fetches.begin(fetch))? {
+        with(state, |fetches| fetches.close(fetch))?;
         return Err(failed("cancelled", "the request was cancelled"));
+    }
+    if !has_room {
+        return Err(failed("limit", &too_many_open()));
     }
     let request = Box::new(to_request(request, body));
     let answered = ask(state, FetchCall::Start { fetch, request }).await;
     drop(turn);
+    if answered.is_err() {
+        with(state, |fetches| fetches.close(fetch))?;
+    }
     let FetchAnswer::Head(head) = answered? else { return Err(unexpected()) };
     let FetchHead { status, status_text, url, redirected, headers, first, complete } = *head;
     with(state, |fetches| fetches.put(fetch, Arrived { part: first.0, last: complete }))?;
     let headers = headers.into_iter().map(|(name, value)| (name.into(), value.0.into())).collect();
     Ok(ScriptResponse { status, status_text: status_text.0.into(), url, redirected, headers, error: None })
+}
+
+/// Waits until fewer requests are open; `false` if their bodies are not read meanwhile.
+async fn wait_for_room(state: &State, fetch: u32) -> Result<bool, FetchError> {
+    let closed = with(state, |fetches| fetches.closed.clone())?;
+    loop {
+        let changed = closed.notified();
+        if with(state, |fetches| fetches.open(fetch))? {
+            return Ok(true);
+        }
+        if timeout(UNREAD, changed).await.is_err() && with(state, |fetches| fetches.are_unread_for(UNREAD))? {
+            return Ok(false);
+        }
+    }
+}
+
+fn too_many_open() -> String {
+    format!(
+        "{FETCHES_OPEN} requests are open, the most that may be, and no body of theirs has been read for {} s: \
+         read the bodies of their responses, or cancel them",
+        UNREAD.as_secs()
+    )
 }
 
 fn to_request(request: ScriptRequest, body: Option<JsBuffer>) -> FetchRequest {
@@ -147,9 +181,11 @@ async fn read(state: &State, fetch: u32, into: &mut [u8]) -> Result<usize, Fetch
         if let Some(bytes) = with(state, |fetches| fetches.take(fetch, into))? {
             return Ok(bytes);
         }
-        let FetchAnswer::Part(part) = ask(state, FetchCall::Read { fetch }).await? else {
-            return Err(unexpected());
-        };
+        let answered = ask(state, FetchCall::Read { fetch }).await;
+        if answered.is_err() {
+            with(state, |fetches| fetches.close(fetch))?;
+        }
+        let FetchAnswer::Part(part) = answered? else { return Err(unexpected()) };
         let last = part.is_none();
         let part = part.unwrap_or_default().0;
         with(state, |fetches| fetches.put(fetch, Arrived { part, last }))?;
@@ -162,6 +198,8 @@ pub(crate) async fn op_isochron_fetch_cancel(state: Rc<RefCell<OpState>>, #[smi]
     if with(&state, |fetches| fetches.cancel(fetch)) == Ok(true) {
         // It ends in any case, at the latest with the run.
         drop(ask(&state, FetchCall::Cancel { fetch }).await);
+        // Without a run there is nothing left to note.
+        let _ = with(&state, |fetches| fetches.close(fetch));
     }
 }
 

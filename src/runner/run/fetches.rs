@@ -3,10 +3,14 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
-use isochron::runtime::protocol::{FETCH_CALLS_PER_RUN, FETCHES_AT_ONCE};
-use tokio::sync::{Notify, Semaphore};
+use isochron::runtime::protocol::{FETCH_CALLS_PER_RUN, FETCHES_AT_ONCE, FETCHES_OPEN};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 
 /// Calls about requests that may be in flight, cancellations apart: below the server's limit.
 const CALLS_AT_ONCE: usize = 160;
@@ -23,6 +27,12 @@ pub(crate) struct Fetches {
     pub(crate) cancels: Arc<Semaphore>,
     /// Wakes those that wait for the start of a request.
     pub(crate) begun: Arc<Notify>,
+    /// Wakes those that wait for another request's end.
+    pub(crate) closed: Arc<Notify>,
+    /// Requests that the server has open.
+    open: HashSet<u32>,
+    /// When a part of a body last arrived.
+    read_at: Instant,
     calls_made: u32,
     /// Requests that were cancelled before their turn came.
     cancelled: HashSet<u32>,
@@ -46,6 +56,9 @@ impl Default for Fetches {
             calls: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             cancels: Arc::new(Semaphore::new(CANCELS_AT_ONCE)),
             begun: Arc::new(Notify::new()),
+            closed: Arc::new(Notify::new()),
+            open: HashSet::new(),
+            read_at: Instant::now(),
             calls_made: 0,
             cancelled: HashSet::new(),
             waiting: HashSet::new(),
@@ -66,6 +79,28 @@ impl Fetches {
         self.waiting.insert(fetch);
     }
 
+    /// Opens a request that waits for its turn; `false` while too many are open. One that was cancelled
+    /// meanwhile waits no longer.
+    pub(crate) fn open(&mut self, fetch: u32) -> bool {
+        if self.open.len() >= FETCHES_OPEN && !self.cancelled.contains(&fetch) {
+            return false;
+        }
+        self.open.insert(fetch);
+        true
+    }
+
+    /// Notes that the server has a request open no more.
+    pub(crate) fn close(&mut self, fetch: u32) {
+        if self.open.remove(&fetch) {
+            self.closed.notify_waiters();
+        }
+    }
+
+    /// Whether no part of a body has arrived for this long.
+    pub(crate) fn are_unread_for(&self, time: Duration) -> bool {
+        self.read_at.elapsed() >= time
+    }
+
     /// A request's turn has come; `false` if it was cancelled before.
     pub(crate) fn begin(&mut self, fetch: u32) -> bool {
         self.waiting.remove(&fetch);
@@ -82,6 +117,7 @@ impl Fetches {
     pub(crate) fn cancel(&mut self, fetch: u32) -> bool {
         if self.waiting.contains(&fetch) {
             self.cancelled.insert(fetch);
+            self.closed.notify_waiters();
             return false;
         }
         self.arrived.remove(&fetch).is_none_or(|arrived| !arrived.last)
@@ -89,6 +125,10 @@ impl Fetches {
 
     /// A part of a body has arrived.
     pub(crate) fn put(&mut self, fetch: u32, arrived: Arrived) {
+        self.read_at = Instant::now();
+        if arrived.last {
+            self.close(fetch);
+        }
         self.arrived.insert(fetch, arrived);
     }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// Requests of a run that may wait for the head of their response; a runner keeps further ones back.
 pub const FETCHES_AT_ONCE: usize = 32;
+/// Requests of a run that may be open: those that wait for a head, and responses with a body that has not
+/// been read to its end. A runner keeps further ones back while bodies are read.
+pub const FETCHES_OPEN: usize = 256;
 /// Calls about requests that a run may have in flight: for each request one to start it, one that
 /// writes, one that reads and one that cancels.
 pub const FETCH_CALLS_AT_ONCE: usize = 256;

@@ -17,8 +17,8 @@ mod host_calls;
 pub use self::{
     buffer::{FrameBuffer, MAX_FRAME, decode, encode},
     fetch::{
-        FETCH_CALLS_AT_ONCE, FETCH_CALLS_PER_RUN, FETCHES_AT_ONCE, FetchAnswer, FetchBody, FetchCall,
-        FetchError, FetchHead, FetchRedirect, FetchRequest, LARGEST_PART, Part,
+        FETCH_CALLS_AT_ONCE, FETCH_CALLS_PER_RUN, FETCHES_AT_ONCE, FETCHES_OPEN, FetchAnswer, FetchBody,
+        FetchCall, FetchError, FetchHead, FetchRedirect, FetchRequest, LARGEST_PART, Part,
     },
     frames::{Context, Done, End, FromRunner, Mode, Run, Sandbox, SandboxLevel, Settings, ToRunner},
     host_calls::{

@@ -28,6 +28,28 @@ fn many_requests_at_once_all_get_their_turn() {
 }
 
 #[test]
+fn bodies_beyond_those_that_may_be_open_wait_for_the_others() {
+    let origin = Origin::holding("a body in two parts", 256);
+    let server = start(&[]);
+    let body =
+        "const all = Array.from({ length: 400 }, () => fetch(url).then((response) => response.text()));
+        return (await Promise.all(all)).filter((text) => text === 'a body in two parts').length;";
+    let execution = run(&server, &origin.url(), body);
+    assert_eq!(execution["result"], 400, "{execution}");
+}
+
+#[test]
+fn a_request_beyond_open_ones_that_nobody_reads_is_an_error_that_says_so() {
+    let origin = Origin::answering(&"x".repeat(150_000));
+    let server = start(&[]);
+    let body = "const open = await Promise.all(Array.from({ length: 256 }, () => fetch(url)));
+        try { await fetch(url) } catch (error) { return [open.length, error.message] }";
+    let execution = run(&server, &origin.url(), body);
+    let text = execution["result"][1].as_str().unwrap_or_default();
+    assert!(text.contains("256 requests are open") && text.contains("read the bodies"), "{execution}");
+}
+
+#[test]
 fn the_end_of_a_run_closes_its_connections() {
     // Says that more is to come, and says nothing more.
     let origin = Origin::sending("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n");
