@@ -118,6 +118,7 @@
     let text = short(getText(error, "message"));
     if (text === "") text = name;
     else if (name !== "Error") text = `${name}: ${text}`;
+    text += adviceFor(error, text);
     const parts = partsOf(error);
     for (let i = 0; i < parts.length; i++) {
       const { 0: label, 1: part } = parts[i];
@@ -127,6 +128,23 @@
         : `${StringPrototypeStartsWith(label, "suppressed") ? label : ""}${textOf(part)}`;
     }
     return parts.length > 0 ? `${text})` : text;
+  }
+
+  // Names of CommonJS that an ES module lacks.
+  const ADVICE = {
+    __proto__: null,
+    "ReferenceError: module is not defined": "export default instead of module.exports =",
+    "ReferenceError: exports is not defined": "export default, or export before a declaration, instead of exports",
+    "ReferenceError: require is not defined": "import instead of require",
+    "ReferenceError: __filename is not defined": "import.meta.filename instead of __filename",
+    "ReferenceError: __dirname is not defined": "import.meta.dirname instead of __dirname",
+  };
+  /** The way to write what an ES module tried; empty for any other error. */
+  function adviceFor(error, text) {
+    const advice = core.isNativeError(error) ? ADVICE[text] : undefined;
+    return advice === undefined
+      ? ""
+      : `. A file with import or export, and each .mjs, is an ES module: write ${advice}`;
   }
 
   let depth = 0; // of aggregates in aggregates

@@ -27,8 +27,15 @@ const DEEPEST: u32 = 256;
 /// The time that the parser has. There are texts for which it would take years.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The beginning of a decorator, which the parser has no words for.
+const DECORATOR: &str = "@";
+
 /// The forms that have no JavaScript in their place: the parser's words, and the way to write them.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 7] = [
+    (
+        DECORATOR,
+        "Decorators are no part of JavaScript yet: call the function itself, as in const A = decorate(class { … })",
+    ),
     ("enum", "an enum is not supported: use an object, as in const Color = { Red: 0, Green: 1 } as const"),
     ("namespace", "a namespace is not supported: use a file of its own, or an object"),
     ("import equals", "import x = … is not supported: use import x from '…' or const x = require('…')"),
@@ -109,7 +116,9 @@ fn explain(path: &str, text: &str, message: &str, at: usize) -> String {
     let before = text.get(..at.min(text.len())).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().encode_utf16().count() + 1;
-    let refused = REFUSED.iter().find(|(words, _)| message.contains(words));
+    let is_decorator = text.get(at..).is_some_and(|rest| rest.starts_with('@'));
+    let refused =
+        REFUSED.iter().find(|(words, _)| message.contains(words) || is_decorator && *words == DECORATOR);
     let message = refused.map_or_else(|| message.replace('\n', " "), |(_, advice)| (*advice).to_owned());
     format!("{SHOWN}{path}:{line}:{column}: SyntaxError: {message}")
 }
@@ -140,6 +149,7 @@ mod tests {
             ("import fs = require('fs')", "tasks/x.ts:1:1", "const x = require"),
             ("export = 1", "tasks/x.ts:1:1", "module.exports"),
             ("class A { constructor(private a: string) {} }", "tasks/x.ts:1:", "in the constructor"),
+            ("const log = (x: any) => x;\n@log class A {}", "tasks/x.ts:2:1", "Decorators are no part"),
             ("const a: = 1", "tasks/x.ts:1:10", "SyntaxError"),
         ] {
             let error = strip("x.ts", text).expect_err(text);

@@ -4,6 +4,7 @@
 //! `import` may leave out the ending of a file, the path of a `.ts` file may be written with `.js`, and
 //! an `import` of a package without `exports` takes its `module` before its `main`, as bundlers do.
 
+mod addon;
 mod package;
 mod unavailable;
 
@@ -12,7 +13,10 @@ use std::{
     rc::Rc,
 };
 
-use self::package::{Package, Target, conditions, find_export, find_import};
+use self::{
+    addon::{ADDON_LOADERS, explain_addon},
+    package::{Package, Target, conditions, find_export, find_import},
+};
 use super::folder::{Folder, Opened, SHOWN, join, normalize, parent};
 use crate::domain::source::{SourceKind, Unresolved, Way};
 
@@ -200,9 +204,16 @@ impl<'a> Resolver<'a> {
     fn package_file(&mut self, asked: &Asked<'_>, specifier: &str) -> Found {
         // Node's own names go first, as in Node.
         if let Some(text) = unavailable::explain(specifier) {
+            if let Some((folder, _)) = self.scope(asked.from)?.filter(|(_, package)| package.is_addon) {
+                return Err(explain_addon(&folder));
+            }
             return Err(missing(asked.way, format!("{SHOWN}{} asks for {text}", asked.from)));
         }
         let Some((name, subpath)) = split(specifier) else { return Err(asked.no_package(specifier)) };
+        if ADDON_LOADERS.contains(&name) && asked.from.split('/').any(|part| part == "node_modules") {
+            let scope = self.scope(asked.from)?;
+            return Err(explain_addon(scope.as_ref().map_or(asked.from, |(folder, _)| folder)));
+        }
         if let Some((folder, package)) = self.scope(asked.from)?
             && package.name.as_deref() == Some(name)
             && package.exports.is_some()
@@ -232,10 +243,13 @@ impl<'a> Resolver<'a> {
         folder: &str,
         subpath: &str,
     ) -> Result<Option<Opened>, Unresolved> {
-        if let Some(package) = self.package(folder)?
-            && package.exports.is_some()
-        {
-            return self.exported(asked, folder, &package, subpath).map(Some);
+        if let Some(package) = self.package(folder)? {
+            if package.is_addon && subpath == "." {
+                return Err(explain_addon(folder));
+            }
+            if package.exports.is_some() {
+                return self.exported(asked, folder, &package, subpath).map(Some);
+            }
         }
         if subpath == "." {
             return self.main_file(folder, asked.way);
@@ -404,10 +418,7 @@ fn split(specifier: &str) -> Option<(&str, String)> {
 /// Refuses files that are no text of a program.
 fn refuse_foreign(path: &str) -> Result<(), Unresolved> {
     let (code, why) = match path.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("node") => (
-            "ERR_DLOPEN_FAILED",
-            "is a native addon, which no handler can load: use a package of pure JavaScript",
-        ),
+        Some("node") => return Err(explain_addon(path)),
         Some("wasm") => ("ERR_UNKNOWN_FILE_EXTENSION", "is WebAssembly, which cannot be loaded as a module"),
         Some("tsx" | "jsx") => {
             ("ERR_UNKNOWN_FILE_EXTENSION", "has JSX, which handlers do not have: use a bundler")

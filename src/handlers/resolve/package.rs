@@ -18,6 +18,8 @@ pub(super) struct Package {
     pub(super) module: Option<String>,
     pub(super) exports: Option<Value>,
     pub(super) imports: Option<Map<String, Value>>,
+    /// Whether it is a native addon by its own words, without JavaScript in its place.
+    pub(super) is_addon: bool,
 }
 
 #[derive(Deserialize)]
@@ -30,6 +32,9 @@ struct Written {
     module: Value,
     exports: Value,
     imports: Value,
+    gypfile: Value,
+    binary: Value,
+    napi: Value,
 }
 
 impl Package {
@@ -41,7 +46,14 @@ impl Package {
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         let written: Written = serde_json::from_slice(text)?;
         let string = |value: Value| if let Value::String(text) = value { Some(text) } else { None };
+        // The words of node-gyp, of node-pre-gyp and prebuild, and of napi-rs.
+        let binary = |key| written.binary.get(key).is_some();
+        let is_addon = written.gypfile == true
+            || binary("module_name")
+            || binary("napi_versions")
+            || written.napi.is_object();
         Ok(Self {
+            is_addon,
             name: string(written.name),
             is_module: match written.r#type.as_str() {
                 Some("module") => Some(true),

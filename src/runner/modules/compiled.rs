@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::runner::run::stack::keep_termination;
 use deno_core::v8::{self, script_compiler as compiler};
-use isochron::runtime::protocol::SourceKind;
+use isochron::{domain::source::is_typescript, runtime::protocol::SourceKind};
 
 /// An error of the compiler.
 pub(crate) struct Failure<'s> {
@@ -112,6 +112,7 @@ fn explain<'s>(
         let width = message.get_end_column().saturating_sub(column).max(1);
         push_excerpt(&mut text, &source, column, width);
     }
+    text.push_str(hint(position, said, character(scope, message)).unwrap_or_default());
     if kind == SourceKind::Script && is_es_module(said) {
         text.push_str(
             "\nThis file is a CommonJS module: use require('./file') instead of import and module.exports = … \
@@ -119,6 +120,27 @@ fn explain<'s>(
         );
     }
     text
+}
+
+/// The character at which V8 stopped.
+fn character<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>) -> Option<char> {
+    let line = message.get_source_line(scope)?.to_rust_string_lossy(scope);
+    line.chars().nth(message.get_start_column())
+}
+
+/// A line of advice for mistakes whose message does not say how to mend them.
+fn hint(position: &str, said: &str, character: Option<char>) -> Option<&'static str> {
+    let file = position.rsplitn(3, ':').last().unwrap_or_default();
+    if character == Some('@') {
+        return Some(
+            "\nDecorators are no part of JavaScript yet: call the function itself, as in \
+             const Service = decorate(class { … }).",
+        );
+    }
+    (is_typescript(file) && said.contains("does not provide an export named")).then_some(
+        "\nIf it is a type, such as an interface, write import type { … }, or import { type … }: types are \
+         taken out of each file by itself.",
+    )
 }
 
 fn position<'s>(scope: &mut v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>) -> String {

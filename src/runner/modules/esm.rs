@@ -12,7 +12,7 @@ use crate::runner::{
         hook,
         table::EsModule,
     },
-    run::{files::Compiled, session::Session},
+    run::{files::Compiled, session::with_run},
 };
 use deno_core::{
     OpState,
@@ -232,13 +232,4 @@ fn module_of<'s>(
 ) -> Option<v8::Local<'s, v8::Module>> {
     let module = with_run(state, |run| run.modules.get(id)).flatten()?;
     Some(v8::Local::new(scope, module))
-}
-
-/// Works on the run without calling into JavaScript.
-pub(super) fn with_run<T>(
-    state: &State,
-    work: impl FnOnce(&mut crate::runner::run::session::CurrentRun) -> T,
-) -> Option<T> {
-    let mut state = state.borrow_mut();
-    state.borrow_mut::<Session>().run.as_mut().map(work)
 }

@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use deno_core::{OpState, v8};
 
-use crate::runner::modules::esm::with_run;
+use crate::runner::run::session::with_run;
 
 /// Codes of the hook's first argument, as in `30_modules.js`.
 pub(super) const EVALUATE: u32 = 0;

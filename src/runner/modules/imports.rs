@@ -7,11 +7,8 @@
 use deno_core::v8;
 
 use crate::runner::{
-    modules::{
-        esm::{attribute_type, with_run},
-        hook,
-    },
-    run::stack::keep_termination,
+    modules::{esm::attribute_type, hook},
+    run::{session::with_run, stack::keep_termination},
 };
 
 /// Replaces the callbacks of an isolate.

@@ -1,6 +1,6 @@
 //! The session: what an isolate's ops know of the current run. deno_core's `OpState` holds it.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use crate::runner::{
     modules::table::Table,
@@ -8,7 +8,7 @@ use crate::runner::{
     run::{fetches::Fetches, files::Files, stack},
     watchdog::supervisor::Shared,
 };
-use deno_core::v8;
+use deno_core::{OpState, v8};
 use isochron::{
     domain::execution::Level,
     runtime::protocol::{
@@ -61,6 +61,15 @@ pub(crate) struct CurrentRun {
     pub(crate) calls: CallBudget,
     /// Its requests.
     pub(crate) fetches: Option<Fetches>,
+}
+
+/// Works on the run without calling into JavaScript; `None` if there is none.
+pub(crate) fn with_run<T>(
+    state: &Rc<RefCell<OpState>>,
+    work: impl FnOnce(&mut CurrentRun) -> T,
+) -> Option<T> {
+    let mut state = state.borrow_mut();
+    state.borrow_mut::<Session>().run.as_mut().map(work)
 }
 
 /// The rest of the output limit.

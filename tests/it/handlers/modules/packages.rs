@@ -107,6 +107,48 @@ fn modules_that_no_handler_has_say_what_to_use_instead() {
 }
 
 #[test]
+fn packages_that_are_native_addons_are_refused_by_their_name() {
+    let server = Server::start();
+    write_all(
+        &server,
+        &[
+            (
+                "node_modules/better-sqlite3/package.json",
+                r#"{ "name": "better-sqlite3", "main": "lib/index.js" }"#,
+            ),
+            (
+                "node_modules/better-sqlite3/lib/index.js",
+                "module.exports = require('bindings')('better_sqlite3.node')",
+            ),
+            ("node_modules/sharp/package.json", r#"{ "name": "sharp", "binary": { "napi_versions": [9] } }"#),
+            ("node_modules/sharp/index.js", "require('detect-libc')"),
+            (
+                "node_modules/@napi-rs/uuid/package.json",
+                r#"{ "name": "@napi-rs/uuid", "napi": { "name": "uuid" } }"#,
+            ),
+            ("node_modules/@napi-rs/uuid/index.js", "const { existsSync } = require('fs')"),
+            ("node_modules/fallback/package.json", r#"{ "name": "fallback" }"#),
+            (
+                "node_modules/fallback/index.js",
+                "try { module.exports = require('node-gyp-build')(__dirname) } catch { module.exports = 'plain' }",
+            ),
+            (
+                "handler.js",
+                "module.exports = () => ['better-sqlite3', 'sharp', '@napi-rs/uuid', 'fallback']
+                .map((name) => { try { return require(name) } catch (error) { return error.message } })",
+            ),
+        ],
+    );
+    let addon = |name: &str| {
+        format!(
+            "tasks/node_modules/{name} is a native addon, which no handler can load: use a package of pure JavaScript"
+        )
+    };
+    let expected = [addon("better-sqlite3"), addon("sharp"), addon("@napi-rs/uuid"), "plain".to_owned()];
+    assert_eq!(result_of(&server, "handler"), json!(expected));
+}
+
+#[test]
 fn a_package_of_a_thousand_files_is_one_call_to_the_server() {
     let server = Server::start();
     let count = 1000;

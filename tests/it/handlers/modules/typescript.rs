@@ -73,6 +73,40 @@ fn what_types_alone_cannot_say_is_refused_with_what_to_write_instead() {
 }
 
 #[test]
+fn slips_between_the_kinds_of_files_are_told_with_the_way_to_write_it() {
+    let server = Server::start();
+    write_all(
+        &server,
+        &[
+            ("both.js", "import path from 'node:path';\nmodule.exports = () => path.sep;"),
+            ("late.mjs", "export default () => require('node:path');"),
+            ("types.ts", "export interface Row { n: number }"),
+            ("interface.ts", "import { Row } from './types.ts';\nexport default (row: Row) => row;"),
+            ("decorated.js", "const log = (x) => x;\n@log class A {}\nmodule.exports = () => 1;"),
+            (
+                "decorated-too.ts",
+                "const log = (x: unknown): any => x;\n@log class A {}\nexport default () => 1;",
+            ),
+        ],
+    );
+    let told = refusal_of(&server, "both");
+    assert!(told.contains("module is not defined. A file with import or export"), "{told}");
+    assert!(told.contains("write export default instead of module.exports ="), "{told}");
+    let thrown = run_handler(&server, "late");
+    assert!(thrown["error"].to_string().contains("write import instead of require"), "{thrown}");
+    let told = refusal_of(&server, "interface");
+    assert!(told.contains("does not provide an export named 'Row'"), "{told}");
+    assert!(told.contains("write import type { … }"), "{told}");
+    for handler in ["decorated", "decorated-too"] {
+        let told = refusal_of(&server, handler);
+        assert!(
+            told.contains(":2:1: ") && told.contains("Decorators are no part of JavaScript yet"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn two_files_of_one_name_are_an_error_that_names_both() {
     let server = Server::start();
     write_all(&server, &[("twice.js", "module.exports = () => 1"), ("twice.ts", "module.exports = () => 1")]);
