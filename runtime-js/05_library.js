@@ -5,6 +5,8 @@
 ((global) => {
   const { core, primordials } = global.__bootstrap;
   const {
+    ArrayIteratorPrototype,
+    ArrayPrototype,
     Error,
     MapPrototypeClear,
     MapPrototypeDelete,
@@ -12,13 +14,17 @@
     MapPrototypeSet,
     ObjectDefineProperty,
     ObjectKeys,
+    ObjectSetPrototypeOf,
     ReflectApply,
     ReflectDefineProperty,
+    ReflectDeleteProperty,
+    ReflectGetOwnPropertyDescriptor,
     SafeMap,
     StringPrototypeEndsWith,
     StringPrototypeLastIndexOf,
     StringPrototypeSlice,
     StringPrototypeStartsWith,
+    SymbolIterator,
   } = primordials;
   const { op_isochron_library } = core.ops;
   const shared = global.__isochron;
@@ -75,6 +81,48 @@
 
   const modules = new SafeMap(); // by name
 
+  // The iteration of arrays, which our scripts use while they are loaded, as in `new SafeSet([...])`.
+  const ITERATION = [[ArrayPrototype, SymbolIterator], [ArrayIteratorPrototype, "next"]];
+  const ORIGINALS = [];
+  for (let i = 0; i < ITERATION.length; i++) {
+    ORIGINALS[i] = ReflectGetOwnPropertyDescriptor(ITERATION[i][0], ITERATION[i][1]).value;
+  }
+
+  // Functions that give an array of theirs to a class of the web, which iterates it as a handler's.
+  const GUARDED = { __proto__: null, "ext:deno_fetch/21_formdata.js": "formDataToBlob" };
+
+  /** Defines a property as a descriptor has it, past every property of `Object.prototype`. */
+  const defineAs = (object, key, own) =>
+    ReflectDefineProperty(object, key, ObjectSetPrototypeOf(own, null));
+
+  /** Calls `work` with the iteration of arrays as it was before any handler could patch it. */
+  function withOriginalIteration(work) {
+    const patched = [];
+    for (let i = 0; i < ITERATION.length; i++) {
+      const { 0: object, 1: key } = ITERATION[i];
+      const own = ReflectGetOwnPropertyDescriptor(object, key);
+      if (own !== undefined && own.value === ORIGINALS[i]) continue;
+      shared.put(patched, patched.length, { __proto__: null, object, key, own });
+      const value = ORIGINALS[i];
+      ReflectDefineProperty(object, key, {
+        __proto__: null,
+        value,
+        writable: true,
+        enumerable: false,
+        configurable: true,
+      });
+    }
+    try {
+      return work();
+    } finally {
+      for (let i = 0; i < patched.length; i++) {
+        const { object, key, own } = patched[i];
+        if (own === undefined) ReflectDeleteProperty(object, key);
+        else defineAs(object, key, own);
+      }
+    }
+  }
+
   function isPlain(name) {
     for (let i = 0; i < PLAIN.length; i++) {
       if (StringPrototypeStartsWith(name, PLAIN[i])) return true;
@@ -98,11 +146,18 @@
       const { exports } = module;
       const plain = isPlain(name);
       const internals = plain ? undefined : shared;
-      const result = ReflectApply(compiled[0], exports, [
-        exports, requireFrom(name), module, plain ? undefined : bootstrap, internals,
-      ]);
+      const evaluate = () =>
+        ReflectApply(compiled[0], exports, [
+          exports, requireFrom(name), module, plain ? undefined : bootstrap, internals,
+        ]);
+      const result = plain ? evaluate() : withOriginalIteration(evaluate);
       // A script of Deno returns its exports.
       if (!StringPrototypeStartsWith(name, OURS)) module.exports = result;
+      const guarded = GUARDED[name];
+      if (guarded !== undefined) {
+        const inner = result[guarded];
+        result[guarded] = (argument) => withOriginalIteration(() => inner(argument));
+      }
       done = true;
     } finally {
       // A script that was stopped halfway, as at the end of the stack, starts again.

@@ -14,7 +14,11 @@ const HISTORY = 'database-stats';
 const KEPT = 100;
 const toMB = (bytes) => Math.round((bytes / 1024 / 1024) * 1000) / 1000;
 
-module.exports = async ({ detailed = false } = {}) => {
+module.exports = async ({ detailed = false, ...others } = {}) => {
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    return { success: false, error: `${unknown} is no parameter; there is detailed` };
+  }
   if (typeof detailed !== 'boolean') {
     return { success: false, error: `detailed must be true or false, not ${detailed}` };
   }

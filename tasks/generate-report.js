@@ -25,7 +25,13 @@ module.exports = async (params, ctx) => {
     month = today.getUTCMonth() + 1,
     year = today.getUTCFullYear(),
     format = 'json',
+    ...others
   } = params;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    const error = `${unknown} is no parameter; there are reportType, month, year and format`;
+    return { success: false, error };
+  }
   if (typeof reportType !== 'string' || reportType.length < 1 || reportType.length > 100) {
     return { success: false, error: 'reportType must be a text of 1 to 100 characters' };
   }

@@ -2,7 +2,17 @@
 "use strict";
 
 const { primordials } = __bootstrap;
-const { JSONStringify, NumberIsInteger, ObjectFreeze, RangeError, StringPrototypeIsWellFormed, TypeError } = primordials;
+const {
+  ArrayPrototypeIncludes,
+  ArrayPrototypeJoin,
+  JSONStringify,
+  NumberIsInteger,
+  ObjectFreeze,
+  ObjectKeys,
+  RangeError,
+  StringPrototypeIsWellFormed,
+  TypeError,
+} = primordials;
 const { call, shown, textOf } = require("./call.js");
 
 function checkKey(key) {
@@ -11,14 +21,22 @@ function checkKey(key) {
   return JSONStringify(key);
 }
 
-function checkOptions(options) {
+/** The options of a call, which has no others than `known`. */
+function checkOptions(options, known) {
   if (options === undefined || options === null) return { __proto__: null };
   if (typeof options !== "object") throw new TypeError(`the options are an object, not ${shown(options)}`);
+  const names = ObjectKeys(options);
+  for (let i = 0; i < names.length; i++) {
+    if (ArrayPrototypeIncludes(known, names[i])) continue;
+    throw new TypeError(`${shown(names[i])} is no option here; there ${
+      known.length === 1 ? "is" : "are"
+    } ${ArrayPrototypeJoin(known, ", ")}`);
+  }
   return options;
 }
 
 function checkTtl(options) {
-  const { ttl } = checkOptions(options);
+  const { ttl } = checkOptions(options, ["ttl"]);
   if (ttl === undefined || ttl === null) return "";
   if (!NumberIsInteger(ttl) || ttl < 1) {
     throw new RangeError(`ttl is a whole number of milliseconds from 1 on, not ${shown(ttl)}`);
@@ -52,7 +70,7 @@ function makeEntries(scope) {
       return await ask("delete", `,"key":${checkKey(key)}`);
     },
     async list(options) {
-      const { prefix, limit, cursor } = checkOptions(options);
+      const { prefix, limit, cursor } = checkOptions(options, ["prefix", "limit", "cursor"]);
       let fields = "";
       if (prefix !== undefined && prefix !== "") fields += `,"prefix":${checkKey(prefix)}`;
       if (limit !== undefined) fields += `,"limit":${checkNumber("limit", limit, 1, 1000)}`;

@@ -78,6 +78,8 @@ pub trait Readiness: Send + Sync + 'static {
     fn runners(&self) -> RunnersReady;
     /// The sandbox of the runners, in a line for people.
     fn sandbox(&self) -> String;
+    /// The bytes that are free on the store's disk; `None` if the system does not say.
+    fn free_bytes(&self) -> Option<u64>;
     /// The backups.
     fn backup(&self) -> BackupState;
     /// The file of tasks.

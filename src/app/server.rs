@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -37,7 +38,7 @@ use crate::{
         Vault,
         key::{Key, KeySource},
     },
-    store::{Quota, Store, sled::SledStore},
+    store::{Quota, Store, sled::SledStore, space::free_bytes},
     taskfile::{self, TaskFile, TaskFileState},
 };
 
@@ -130,6 +131,7 @@ impl Server {
             backups: backups.clone(),
             task_file: task_file.state(),
             scheduling: AtomicBool::new(true),
+            store_path: config.store.path.clone(),
         });
         let streams = Streams::default();
         let router = api::router(Api {
@@ -213,6 +215,8 @@ pub(super) struct Parts {
     backups: Arc<Backups>,
     task_file: Arc<Mutex<TaskFileState>>,
     scheduling: AtomicBool,
+    /// The store's folder.
+    store_path: PathBuf,
 }
 
 impl Parts {
@@ -230,6 +234,10 @@ impl Readiness for Parts {
 
     fn sandbox(&self) -> String {
         self.pool.sandbox().to_string()
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        free_bytes(&self.store_path)
     }
 
     fn backup(&self) -> BackupState {

@@ -26,6 +26,8 @@ module.exports = async ({ url, message }, ctx) => {
     body,
     signal: ctx.signal,
   });
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  // A body that is not read keeps its connection.
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${answer.slice(0, 200)}`);
   return { success: true, status: response.status };
 };

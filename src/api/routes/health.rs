@@ -16,7 +16,7 @@ use crate::{
     },
     backup::BackupState,
     domain::text::to_one_line,
-    store::Report,
+    store::{Report, space::LEAST_FREE},
     taskfile::TaskFileState,
 };
 
@@ -46,9 +46,27 @@ struct Ready {
 struct StoreReady {
     /// Whether it can be read.
     open: bool,
+    #[serde(flatten)]
+    space: Space,
     /// The findings of the check that began at the start.
     start: Report,
     backup: BackupState,
+}
+
+/// The free space on the store's disk.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Space {
+    /// Whether there is so little that changes and backups are refused. Due tasks still run.
+    full: bool,
+    /// Bytes; `None` if the system does not say.
+    free_bytes: Option<u64>,
+}
+
+impl Space {
+    fn new(free_bytes: Option<u64>) -> Self {
+        Self { full: free_bytes.is_some_and(|free| free < LEAST_FREE), free_bytes }
+    }
 }
 
 #[derive(Serialize)]
@@ -68,7 +86,12 @@ pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response,
     let ready = open && running && runners.alive > 0 && !stopping;
     let document = Ready {
         ready,
-        store: StoreReady { open, start: api.store.report(), backup: api.readiness.backup() },
+        store: StoreReady {
+            open,
+            space: Space::new(api.readiness.free_bytes()),
+            start: api.store.report(),
+            backup: api.readiness.backup(),
+        },
         scheduler: SchedulerReady { running, stopping },
         runners,
         task_file: api.readiness.task_file(),
@@ -96,6 +119,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_disk_is_full_before_its_last_byte_is_taken() {
+        let shown = |free| serde_json::to_value(Space::new(free)).expect("JSON");
+        assert_eq!(shown(Some(LEAST_FREE)), json!({ "full": false, "freeBytes": LEAST_FREE }));
+        assert_eq!(shown(Some(LEAST_FREE - 1))["full"], true);
+        assert_eq!(shown(None), json!({ "full": false, "freeBytes": null }));
+    }
 
     #[test]
     fn every_text_is_one_line() {

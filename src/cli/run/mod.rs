@@ -51,7 +51,7 @@ pub(super) struct Options {
     #[arg(long)]
     watch: bool,
     /// Keep state in memory only (the default; --data DIR keeps it in the store of that folder)
-    #[arg(long, conflicts_with = "data")]
+    #[arg(long)]
     ephemeral: bool,
     #[command(flatten)]
     settings: Settings,
@@ -62,6 +62,12 @@ pub(super) fn main(options: Options) -> ExitCode {
         Ok(params) => params,
         Err(error) => return fail(USAGE, &error),
     };
+    if options.ephemeral && options.settings.data.is_some() {
+        let error = anyhow!(
+            "--ephemeral keeps state in memory only and --data in a folder's store: leave one of the two out"
+        );
+        return fail(USAGE, &error);
+    }
     let config = match options.settings.load() {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error),
@@ -195,12 +201,13 @@ impl Session {
             Err(error) => return fail(1, &anyhow!(error)),
         };
         let context = Context {
+            task_id: attempt.task.to_string(),
+            execution_id: attempt.execution.to_string(),
             task_name: self.handler.clone(),
             attempt: 1,
             max_attempts: 1,
             trigger: Trigger::Manual,
-            scheduled_for: SystemClock.now(),
-            ..Context::default()
+            scheduled_for: attempt.scheduled_for,
         };
         let invocation = Invocation {
             handler: self.handler.clone(),

@@ -63,6 +63,7 @@ fn health_and_readiness_need_no_token() {
     });
     // The sandbox's layers depend on the system.
     assert!(ready["cage"].take().is_string());
+    assert!(ready["store"]["freeBytes"].take().is_u64());
     let backup = ready["store"]["backup"].take();
     assert!(backup["file"].as_str().is_some_and(|name| name.starts_with("isochron-")), "{backup}");
     assert_eq!(backup["error"], serde_json::Value::Null);
@@ -71,6 +72,8 @@ fn health_and_readiness_need_no_token() {
       "ready": true,
       "store": {
         "open": true,
+        "full": false,
+        "freeBytes": null,
         "start": {
           "epoch": 1,
           "tasks": 0,

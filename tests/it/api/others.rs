@@ -47,6 +47,7 @@ fn handlers_are_listed_with_their_first_comment_and_why_one_does_not_load() {
           "error": null
         }
       ],
+      "ignored": [],
       "meta": {
         "execTime": "[seconds]"
       }

@@ -1,10 +1,10 @@
 //! A server of HTTP on loopback that the tests control.
 
 use std::{
-    io::{self, Read, Write},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -33,26 +33,6 @@ impl Origin {
     pub(super) fn sending(answer: impl Into<Vec<u8>>) -> Self {
         let answer: Vec<u8> = answer.into();
         Self::with(move |mut stream| serve(&mut stream, &answer))
-    }
-
-    /// Answers every request with this body, of which all but the first byte comes once so many answers have
-    /// begun.
-    pub(super) fn holding(body: &str, until: usize) -> Self {
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-        let (first, rest) = body.split_at(1);
-        let (begin, end) = (format!("{head}{first}"), rest.to_owned());
-        let begun = Arc::new((Mutex::new(0), Condvar::new()));
-        Self::with(move |mut stream| {
-            answer_each(&mut stream, |stream| {
-                stream.write_all(begin.as_bytes()).and_then(|()| stream.flush())?;
-                let (count, changed) = &*begun;
-                let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
-                *count += 1;
-                changed.notify_all();
-                drop(changed.wait_while(count, |count| *count < until));
-                stream.write_all(end.as_bytes()).and_then(|()| stream.flush())
-            });
-        })
     }
 
     /// Answers over TLS, with a certificate of the tests' own authority.
@@ -98,13 +78,8 @@ impl Origin {
     }
 }
 
-/// Answers with these bytes until the client closes.
+/// Answers until the client closes.
 fn serve(stream: &mut (impl Read + Write), answer: &[u8]) {
-    answer_each(stream, |stream| stream.write_all(answer).and_then(|()| stream.flush()));
-}
-
-/// Has each request answered until the client closes.
-fn answer_each<S: Read + Write>(stream: &mut S, mut answer: impl FnMut(&mut S) -> io::Result<()>) {
     let mut heard = Vec::new();
     let mut chunk = [0; 4096];
     // A reset is an end as well.
@@ -115,7 +90,7 @@ fn answer_each<S: Read + Write>(stream: &mut S, mut answer: impl FnMut(&mut S) -
         heard.extend_from_slice(&chunk[..read]);
         if heard.ends_with(b"\r\n\r\n") {
             heard.clear();
-            if answer(stream).is_err() {
+            if stream.write_all(answer).and_then(|()| stream.flush()).is_err() {
                 return;
             }
         }

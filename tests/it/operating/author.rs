@@ -135,6 +135,71 @@ fn check_reports_every_problem_at_once_with_its_position() {
 }
 
 #[test]
+fn check_reports_mistakes_of_tasks_json_beside_handlers_that_are_missing_or_do_not_load() {
+    let home = Home::new();
+    home.write("good", "module.exports = () => 1;");
+    home.write("broken", "module.exports = ( => 1;");
+    let task = |name: &str, handler: &str, more: &str| {
+        format!(
+            "  {{ \"name\": \"{name}\", \"description\": \"\", \"handler\": \"{handler}\", \"schedule\": \"now\"{more} }}"
+        )
+    };
+    let tasks =
+        [task("one", "broken", ""), task("two", "goood", ", \"maxRetries\": 11"), task("ok!", "good", "")];
+    home.write("tasks.json", &format!("{{ \"tasks\": [\n{}\n] }}", tasks.join(",\n")));
+    let checked = home.run(&["check"]);
+    assert_eq!(checked.code(), Some(1), "{checked:?}");
+    assert_snapshot!(checked.out(), @r#"
+    tasks/broken.js:1:20: SyntaxError: Unexpected token '=>'
+      module.exports = ( => 1;
+                         ^^
+    tasks/tasks.json:2:50: task "one": the handler "broken" does not load: tasks/broken.js:1:20: SyntaxError: Unexpected token '=>'
+    tasks/tasks.json:3:50: task "two": there is no handler "goood" (did you mean "good"?)
+    tasks/tasks.json:3:92: task "two": maxRetries must be a whole number from 0 to 10, not 11
+    2 handlers and 2 tasks in tasks.json: 4 problems
+    "#);
+}
+
+#[test]
+fn a_fresh_folder_passes_check_and_examples_that_lack_packages_are_a_note() {
+    let home = Home::new();
+    assert_eq!(home.run(&["init"]).code(), Some(0));
+    let checked = home.run(&["check"]);
+    assert_eq!(checked.code(), Some(0), "{checked:?}");
+    assert_snapshot!(checked.out(), @r"
+    note: tasks/examples/sales-report.ts: this example runs once its packages are there: the comment at its start names them
+    10 handlers: no problem
+    ");
+    let changed = fs::read_to_string(home.tasks().join("examples/sales-report.ts")).expect("it is there");
+    home.write("examples/sales-report.ts", &format!("{changed}\n"));
+    let checked = home.run(&["check"]);
+    assert_eq!(checked.code(), Some(1), "the author's own file is no example: {checked:?}");
+}
+
+#[test]
+fn files_that_cannot_be_handlers_are_noted_with_the_reason() {
+    let home = Home::new();
+    home.write("good", "module.exports = require('./lib/date.utils');");
+    home.write("lib/date.utils.js", "module.exports = () => 1;");
+    for name in ["view.tsx", "my handler.js", ".eslintrc.js", "isochron.d.ts", "node_modules/a.b/index.x.js"]
+    {
+        home.write(name, "");
+    }
+    let checked = home.run(&["check"]);
+    assert_eq!(checked.code(), Some(0), "{checked:?}");
+    assert_snapshot!(checked.out(), @r#"
+    note: tasks/my handler.js: it is no handler, only a file that handlers may require: "my handler" is no handler's name, which has letters, digits, - and _, with / between folders, and at most 200 characters
+    note: tasks/view.tsx: a handler's file ends in .js, .cjs, .mjs, .ts, .cts, .mts, not in .tsx: handlers have no JSX
+    1 handler: no problem
+    "#);
+    let server = Options::default().start_in(home).expect("it starts");
+    let listed = server.client().get("/admin/handlers").expect(200);
+    let files: Vec<_> =
+        listed["ignored"].as_array().expect("a list").iter().map(|file| &file["file"]).collect();
+    assert_eq!(files, ["tasks/lib/date.utils.js", "tasks/my handler.js", "tasks/view.tsx"]);
+}
+
+#[test]
 fn check_reads_tasks_jsonc_and_names_a_second_file() {
     let home = Home::new();
     home.write("tasks.jsonc", "{ \"tasks\": [ // none\n ], }");
@@ -256,6 +321,12 @@ fn a_run_keeps_its_state_in_the_folder_of_data_and_otherwise_in_memory() {
     assert_eq!(home.run(&run).out(), "time 3\n3\n", "a run that was killed holds up no later one");
     let both = home.run(&[run.as_slice(), &["--ephemeral"]].concat());
     assert_eq!(both.code(), Some(2), "{both:?}");
+    assert!(both.err().contains("--ephemeral keeps state in memory only"), "{both:?}");
+    let source = "module.exports = (params, ctx) =>
+      ctx.idempotencyKey === `${ctx.taskId}/${ctx.scheduledFor}` && ctx.taskId;";
+    home.write("key", source);
+    let key = home.run(&["run", "key"]).out();
+    assert!(key.starts_with("\"task-"), "{key}");
 
     let server = Options::default().start_in(home).expect("it starts");
     let list = server.client().get("/admin/scheduler").expect(200);

@@ -89,6 +89,10 @@ fn parameters_that_no_report_can_be_made_of_are_named() {
         ),
         (json!({ "reportType": 7 }), "reportType must be a text of 1 to 100 characters"),
         (json!({ "reportType": "x".repeat(101) }), "reportType must be a text of 1 to 100 characters"),
+        (
+            json!({ "reporttype": "sales" }),
+            "reporttype is no parameter; there are reportType, month, year and format",
+        ),
         (json!({ "month": 13 }), "month must be a whole number from 1 to 12, not 13"),
     ] {
         let execution = reports.of(&params);

@@ -68,6 +68,8 @@ fn a_wrong_argument_is_refused_with_a_sentence_and_changes_nothing() {
            () => kv.set('k', 'x'.repeat(65536)), () => kv.set('k', 1, { ttl: 0 }), () => kv.set('k', 1, 5),
            () => { let deep = 1; for (let n = 0; n < 130; n++) deep = [deep]; return kv.set('k', deep) },
            () => kv.increment('k', NaN), () => kv.list({ limit: 1001 }), () => kv.compareAndSet('k', 'v', 1),
+           () => kv.set('k', 1, { tll: 5 }), () => kv.list({ prefx: 'a' }),
+           () => kv.compareAndSet('k', undefined, 1, { prefix: 'a' }),
            async () => { await kv.shared.set('text', 'x'); return kv.shared.increment('text') },
            async () => (await kv.list()).entries,
          ].map(told));",
@@ -87,6 +89,9 @@ fn a_wrong_argument_is_refused_with_a_sentence_and_changes_nothing() {
         "increment adds a number, not NaN",
         "limit is a whole number from 1 to 1000, not 1001",
         "version is a whole number from 1 to 9007199254740991, not \"v\"",
+        "\"tll\" is no option here; there is ttl",
+        "\"prefx\" is no option here; there are prefix, limit, cursor",
+        "\"prefix\" is no option here; there is ttl",
         "increment needs a number under the key, and there is a string",
     ];
     for (index, words) in expected.iter().enumerate() {

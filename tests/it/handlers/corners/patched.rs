@@ -47,3 +47,37 @@ fn a_handler_that_patches_the_built_ins_is_told_the_same_as_any_other() {
         server.client().delete(&format!("/admin/scheduler/{id}")).expect(200);
     }
 }
+
+#[test]
+fn classes_of_the_web_are_made_although_the_iteration_of_arrays_is_patched() {
+    let server = Server::start();
+    let uses = [
+        "new Headers({ a: 'b' }).get('a') === 'b'",
+        "(await new Request('http://a.example/', { method: 'POST', body: 'x' }).text()) === 'x'",
+        "(await new Response('x', { headers: { a: 'b' } }).text()) === 'x'",
+        "(await new Response('{\"a\":1}').json()).a === 1",
+        "(() => { const form = new FormData(); form.append('a', 'b'); return form.get('a') === 'b' })()",
+        "(await new Response((() => { const form = new FormData(); form.append('a', 'b'); return form })()).text()).includes('name=\"a\"')",
+        "new URLSearchParams({ a: 'b' }).toString() === 'a=b'",
+        "new TextDecoder('latin1').decode(Uint8Array.of(228)) === 'ä'",
+        "(await crypto.subtle.digest('SHA-1', new Uint8Array(1))).byteLength === 20",
+        "(await new Response('x').body.getReader().read()).value.length === 1",
+        "new CompressionStream('gzip') instanceof CompressionStream",
+    ];
+    let patches = [("Array.prototype", "Symbol.iterator"), ("[][Symbol.iterator]().__proto__", "'next'")];
+    for (round, (patch, place)) in patches.into_iter().enumerate() {
+        for (index, used) in uses.iter().enumerate() {
+            let source = format!(
+                "module.exports = async () => {{
+                   const patch = () => {{ throw new Error('patched iteration') }};
+                   const target = {patch};
+                   target[{place}] = patch;
+                   const used = {used};
+                   return used && target[{place}] === patch;
+                 }};"
+            );
+            let execution = server.run_source(&format!("patches-{round}-{index}"), &source, &json!({}));
+            assert_eq!(execution["result"], true, "{patch} {used}: {execution}");
+        }
+    }
+}
