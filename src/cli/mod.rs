@@ -1,7 +1,9 @@
 //! Command line: one file per subcommand.
 
 mod check;
+mod client;
 mod init;
+mod manual;
 mod new;
 mod next;
 mod paint;
@@ -58,6 +60,22 @@ enum Command {
     Secret(secret::Options),
     /// Look after the store of a server that is not running.
     Store(store::Options),
+    /// Look after the tasks of a server.
+    Task(client::Tasks),
+    /// Show the output of a run, or of the newest run of a task.
+    Logs(client::Logs),
+    /// Show the news of tasks and runs as they come.
+    Events(client::Events),
+    /// Show the runs of all tasks that come next.
+    Upcoming(client::Upcoming),
+    /// Tell where more is due than can run at once, and what would help.
+    Simulate(client::Simulate),
+    /// Make, list and revoke the tokens of a server.
+    Token(client::Tokens),
+    /// Print completions for a shell.
+    Completions(manual::Completions),
+    /// Write the manual pages.
+    Man(manual::Manual),
     /// One runner process; the server starts these.
     #[command(hide = true)]
     Runner(crate::runner::Flags),
@@ -159,6 +177,14 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Next(options)) => next::main(&options),
         Some(Command::Secret(options)) => secret::main(options),
         Some(Command::Store(options)) => store::main(&options),
+        Some(Command::Task(tasks)) => tasks.main(),
+        Some(Command::Logs(logs)) => client::main(&logs.remote, |client| logs.perform(client)),
+        Some(Command::Events(events)) => client::main(&events.remote, |client| events.perform(client)),
+        Some(Command::Upcoming(span)) => client::main(&span.remote, |client| span.perform(client)),
+        Some(Command::Simulate(span)) => client::main(&span.remote, |client| span.perform(client)),
+        Some(Command::Token(tokens)) => tokens.main(),
+        Some(Command::Completions(completions)) => completions.main(),
+        Some(Command::Man(manual)) => manual.main(),
         Some(Command::Runner(options)) => crate::runner::main(&options),
     }
 }

@@ -43,7 +43,11 @@ pub fn read_environment() -> Result<Vec<(String, String)>, ConfigError> {
 pub(super) fn select_variables(
     vars: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<(String, String)>, ConfigError> {
-    vars.filter(|(name, _)| name.as_encoded_bytes().starts_with(names::PREFIX.as_bytes()))
+    let is_ours = |name: &OsString| {
+        name.as_encoded_bytes().starts_with(names::PREFIX.as_bytes())
+            && !names::OF_CLIENTS.iter().any(|of_client| name == of_client)
+    };
+    vars.filter(|(name, _)| is_ours(name))
         .map(|(name, value)| match (name.into_string(), value.into_string()) {
             (Ok(name), Ok(value)) => Ok((name, value)),
             (Ok(name), Err(_)) => Err(ConfigError::NotText { name }),

@@ -11,6 +11,8 @@ use super::{
 
 /// The prefix of the server's variables.
 pub(super) const PREFIX: &str = "ISOCHRON_";
+/// Variables of the commands that ask a server; they are no settings.
+pub(super) const OF_CLIENTS: [&str; 2] = ["ISOCHRON_SERVER", "ISOCHRON_TOKEN"];
 
 impl Key {
     /// The variable: `limits.outputBytes` is `ISOCHRON_LIMITS__OUTPUT_BYTES`.

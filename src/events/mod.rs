@@ -82,6 +82,13 @@ impl Events {
         Listener { events: self.clone(), next: self.ring().next(), newest }
     }
 
+    /// Listens to the events that are held, and on.
+    #[must_use]
+    pub fn listen_to_held(&self) -> Listener {
+        let newest = self.0.newest.subscribe();
+        Listener { events: self.clone(), next: self.ring().first(), newest }
+    }
+
     /// Listens to the events after the one with this id; `None` if they are not held any more, or it
     /// is no id of this server.
     #[must_use]

@@ -50,7 +50,7 @@ impl Scheduler {
         let (task, execution) = (start.task, start.execution);
         let subject = Arc::new(subject(&start));
         let (lines, received) = mpsc::channel(LINES);
-        let Dispatched { live, tail, .. } = self.in_progress.go_live(task, execution);
+        let Dispatched { live, tail, .. } = self.in_progress.go_live(execution);
         let run = self.runner.run(invocation(start, live.clone(), lines, cancel));
         let run = async {
             let verdict = tokio::select! {

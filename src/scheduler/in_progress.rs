@@ -11,10 +11,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::tail::Tail;
 use crate::{
-    domain::{
-        ids::{ExecutionId, TaskId},
-        lock::lock,
-    },
+    domain::{ids::ExecutionId, lock::lock},
     runtime::live::Live,
 };
 
@@ -31,9 +28,8 @@ pub(super) struct InProgress {
 }
 
 /// An execution that a runner has, or is about to have.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Dispatched {
-    pub(super) task: TaskId,
     /// Its progress and its steps.
     pub(super) live: Arc<Live>,
     /// The newest lines of its output.
@@ -61,8 +57,8 @@ impl InProgress {
     }
 
     /// Adds an execution that is dispatched.
-    pub(super) fn go_live(&self, task: TaskId, execution: ExecutionId) -> Dispatched {
-        let dispatched = Dispatched { task, live: Arc::default(), tail: Arc::default() };
+    pub(super) fn go_live(&self, execution: ExecutionId) -> Dispatched {
+        let dispatched = Dispatched::default();
         lock(&self.dispatched).entry(execution).or_insert(dispatched).clone()
     }
 

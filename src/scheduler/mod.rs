@@ -276,12 +276,6 @@ impl Scheduler {
         self.in_progress.dispatched(execution).map(|dispatched| dispatched.tail.follow())
     }
 
-    /// The task of an execution in progress, if this process runs it.
-    #[must_use]
-    pub fn task_of(&self, execution: ExecutionId) -> Option<TaskId> {
-        self.in_progress.dispatched(execution).map(|dispatched| dispatched.task)
-    }
-
     /// The most runs at a time.
     #[must_use]
     pub fn capacity(&self) -> usize {

@@ -2,6 +2,7 @@
 //!
 //! - [`access`]: does a token or a session let in whom it should, and nobody else?
 //! - [`api`]: does a request get the answer that clients have been written against?
+//! - [`client`]: do the commands that ask a server show its answers, and end as they should?
 //! - [`handlers`]: may a file in `tasks/` rely on this?
 //! - [`live`]: does a client that listens hear everything, once, and in order?
 //! - [`network`]: which addresses does a handler reach, and when do its requests end?
@@ -20,6 +21,7 @@
 
 mod access;
 mod api;
+mod client;
 mod documents;
 mod durability;
 mod examples;

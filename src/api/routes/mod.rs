@@ -85,13 +85,7 @@ pub(super) async fn find_execution(
     id: ExecutionId,
 ) -> Result<Execution, ApiError> {
     let absent = || ApiError::not_found("Execution not found");
-    let task = match api.scheduler.task_of(id) {
-        Some(task) => task,
-        None => {
-            let running = api.store.running().await?;
-            running.into_iter().find(|(_, running)| *running == id).ok_or_else(absent)?.0
-        }
-    };
+    let task = api.store.locate(id).await?.ok_or_else(absent)?;
     let row = api.store.execution(task, id).await?.ok_or_else(absent)?;
     if caller.grant.covers(&row.handler) { Ok(row) } else { Err(absent()) }
 }

@@ -21,6 +21,8 @@ use crate::{
     store::StoreError,
 };
 
+/// The id before the oldest event that is held.
+const HELD: &str = "0";
 /// The text of a `gap`.
 const GAP: &str = r#"{"message":"Events were missed: read the lists anew"}"#;
 
@@ -64,8 +66,11 @@ pub(in crate::api) async fn stream(
     }
     let filter = Filter { task, kinds };
     let events = api.events.clone();
-    let listener =
-        last.as_deref().map_or_else(|| Ok(events.listen()), |last| events.listen_after(last).ok_or(Missed));
+    let listener = match last.as_deref() {
+        None => Ok(events.listen()),
+        Some(HELD) => Ok(events.listen_to_held()),
+        Some(last) => events.listen_after(last).ok_or(Missed),
+    };
     let window = (coalesce > 0).then(|| Duration::from_millis(coalesce));
     respond(&api, caller, move |pen| write(pen, events, listener, filter, window))
 }

@@ -138,6 +138,12 @@ impl Server {
         self.client = Client::new(&url, &token(&self.home));
     }
 
+    /// Starts the server again on the same directory and a certain port.
+    pub(crate) fn start_again_on(&mut self, port: &str) {
+        self.environment.push(("ISOCHRON_LISTEN".to_owned(), format!("127.0.0.1:{port}")));
+        self.start_again();
+    }
+
     /// Starts the server again and kills it after a time, however far its start has got.
     pub(crate) fn start_and_kill(&mut self, after: Duration) {
         assert!(self.has_ended(), "the server is still there");
@@ -176,7 +182,9 @@ fn pid_of(process: u32) -> Pid {
 
 fn spawn(home: &Home, environment: &[(String, String)]) -> Child {
     let log = File::options().create(true).append(true).open(home.path().join("log")).expect("a log");
-    let mut command = home.command(&["--listen", "127.0.0.1:0", "--log", "info"]);
+    let named = environment.iter().find(|(name, _)| name == "ISOCHRON_LISTEN");
+    let listen = named.map_or("127.0.0.1:0", |(_, address)| address);
+    let mut command = home.command(&["--listen", listen, "--log", "info"]);
     command.env("ISOCHRON_RUNNERS__MIN", "1");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     // A group of its own, so that a signal to the group does not reach the tests.

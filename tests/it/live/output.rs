@@ -86,6 +86,49 @@ fn followers_get_each_line_once_whenever_they_come() {
 }
 
 #[test]
+fn a_client_that_comes_back_goes_on_after_the_line_it_has() {
+    let server = Server::start();
+    let id = server.create_dormant("talker", TALKER, &Value::Null);
+    let execution = server.run_with(&id, &json!({ "lines": 1000, "pause": 0 }))["id"].clone();
+    let path = path(&execution);
+    let whole = server.client().open(&path).until("end");
+    assert_eq!(lines(&whole), expected(0..1000), "an ended run is replayed");
+    let rest = server.client().open_after(&path, Some("899")).until("end");
+    assert_eq!(lines(&rest), expected(900..1000));
+    let rest = server.client().open(&format!("{path}?lastEventId=999")).until("end");
+    assert_eq!(lines(&rest), []);
+    for after_end in [format!("{path}?lastEventId=end"), path.clone()] {
+        let request = server.client().request("GET", &after_end).header("last-event-id", "end");
+        assert_eq!(server.client().send(request, "").status, 204, "nothing more comes");
+    }
+    server.client().get(&format!("{path}?lastEventId=x")).expect(400);
+    server.client().get("/admin/executions/exec-00000000000000000000000000/stream").expect(404);
+    server.client().get("/admin/executions/nonsense/stream").expect(404);
+}
+
+#[test]
+fn a_follower_of_a_server_that_is_killed_comes_back_to_what_is_stored() {
+    let mut server = Server::start();
+    let id = server.create_dormant("talker", TALKER, &Value::Null);
+    let execution = start_run(&server, &id, &json!({ "lines": 1_000_000, "pause": 30 }));
+    let mut stream = server.client().open(&path(&execution));
+    let mut seen = Vec::new();
+    while lines(&seen).len() < 1500 {
+        seen.extend(stream.until("lines"));
+    }
+    server.kill();
+    seen.extend(stream.by_ref());
+    server.start_again();
+    let mut back = server.client().open_after(&path(&execution), Some(stream.last_id()));
+    seen.extend(back.until("end"));
+    let seen_lines = lines(&seen);
+    assert_eq!(seen_lines, expected(0..seen_lines.len() as u64), "none is lost or doubled");
+    let stored = server.execution(&id, &execution)["output"].as_array().map_or(0, Vec::len);
+    assert!(stored <= seen_lines.len(), "{stored} are stored");
+    assert_eq!(seen.last().map(|end| end.data["reason"].clone()), Some(json!("lost")));
+}
+
+#[test]
 fn a_client_that_reads_slowly_misses_nothing_and_holds_nobody_up() {
     let server = Server::start();
     let id = server.create_dormant("talker", TALKER, &Value::Null);
