@@ -133,6 +133,12 @@ fn task(number: usize, schedule: &str) -> Task {
         misfire: Misfire::Once,
         on_exhausted: OnExhausted::Continue,
         keep_executions: 100,
+        tags: Vec::new(),
+        start_at: None,
+        end_at: None,
+        max_runs: None,
+        jitter: 0,
+        alerts: None,
     };
     let id = TaskId::from_bytes((number as u128).to_be_bytes());
     Task::new(id, definition, NOW)

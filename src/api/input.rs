@@ -206,6 +206,13 @@ impl Fields {
         }
     }
 
+    /// A moment in epoch milliseconds.
+    pub(super) fn moment(&mut self, name: &'static str) -> Option<Millis> {
+        let given = self.given.iter().any(|(key, _)| key == name);
+        let moment = self.number(name, 0, LATEST, 0);
+        given.then_some(moment)
+    }
+
     /// One of a list of words.
     pub(super) fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let word = self.text(name)?;

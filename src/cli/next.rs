@@ -6,7 +6,11 @@ use chrono::{DateTime, SecondsFormat};
 use clap::Args;
 use isochron::{
     clock::{Clock, SystemClock},
-    domain::{Millis, schedule::preview, zone::parse_zone},
+    domain::{
+        Millis,
+        schedule::preview::{Bounds, preview},
+        zone::parse_zone,
+    },
 };
 use serde_json::json;
 
@@ -37,7 +41,8 @@ pub(super) fn main(options: &Options) -> ExitCode {
         Ok(zone) => zone,
         Err(error) => return fail(USAGE, &error.into()),
     };
-    let preview = match preview::preview(&options.schedule, zone, after, usize::from(options.count)) {
+    let preview = match preview(&options.schedule, zone, Bounds::default(), after, usize::from(options.count))
+    {
         Ok(preview) => preview,
         Err(error) => return fail(USAGE, &error.into()),
     };

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Millis,
+    alerts::Rule,
+    ids::TaskId,
     schedule::{Plan, Timetable},
 };
 
@@ -90,13 +92,43 @@ pub struct Definition {
     pub on_exhausted: OnExhausted,
     /// The number of executions that are kept.
     pub keep_executions: u64,
+    /// Words by which people find the task, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// No planned time is before this one, epoch milliseconds; intervals count from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Millis>,
+    /// No planned time is after this one, epoch milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_at: Option<Millis>,
+    /// The number of runs after which nothing is planned any more. Runs by hand and backfills do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_runs: Option<u64>,
+    /// Planned times are up to this many milliseconds later than the schedule's; see [`Self::plan`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub jitter: Millis,
+    /// Who is told of its runs; `None`: the server's rules for tasks without their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Vec<Rule>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_zero(number: &Millis) -> bool {
+    *number == 0
 }
 
 impl Definition {
-    /// The planned times, with intervals counted from `anchor`.
+    /// The planned times of `task`, with intervals counted from `anchor` or, if there is one, from
+    /// `start_at`, which is the first. All times of a task are later than the schedule's by the same part
+    /// of `jitter`, which the task's id decides.
     #[must_use]
-    pub fn plan(&self, anchor: Millis) -> Plan<'_> {
-        Plan { schedule: &self.schedule, zone: self.timezone, anchor }
+    pub fn plan(&self, anchor: Millis, task: TaskId) -> Plan<'_> {
+        Plan {
+            shift: shift(self.jitter, task),
+            from: self.start_at,
+            until: self.end_at,
+            ..Plan::of(&self.schedule, self.timezone, self.schedule.anchor(anchor, self.start_at))
+        }
     }
 
     /// Attempts that one occurrence may have.
@@ -104,6 +136,18 @@ impl Definition {
     pub fn max_attempts(&self) -> u32 {
         self.max_retries.saturating_add(1)
     }
+}
+
+/// The part of `jitter` that the times of `task` are shifted by, from 0 to `jitter`: the task's id, mixed
+/// so that tasks created one after the other lie far apart.
+fn shift(jitter: Millis, task: TaskId) -> Millis {
+    if jitter <= 0 {
+        return 0;
+    }
+    let id = u128::from_be_bytes(task.to_bytes());
+    let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let mixed = (mixed ^ (mixed >> 64)).wrapping_mul(0xd6e8_feb8_6659_fd93_d6e8_feb8_6659_fd93) >> 64;
+    Millis::try_from(mixed % (u128::from(jitter.unsigned_abs()) + 1)).unwrap_or_default()
 }
 
 /// A time zone as its IANA name.

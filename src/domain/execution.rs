@@ -73,6 +73,8 @@ pub enum Reason {
     Misfire,
     /// Skipped: an earlier occurrence was waiting for its retry.
     Retrying,
+    /// Skipped: it waited when the last of the task's `maxRuns` started.
+    Ended,
 }
 
 impl Reason {

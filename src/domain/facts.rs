@@ -95,6 +95,9 @@ pub struct Facts {
     /// Occurrences that have ended, skipped ones apart.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub runs: u64,
+    /// Runs since the definition has had `max_runs`; 0 without it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub counted_runs: u64,
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
@@ -283,10 +286,7 @@ impl Task {
             TaskStatus::Paused
         } else if !facts.retries.is_empty() {
             TaskStatus::RetryScheduled
-        } else if !self.definition.recurring
-            && facts.next.is_none()
-            && facts.last == Some(LastOutcome::Completed)
-        {
+        } else if self.is_over() && facts.last == Some(LastOutcome::Completed) {
             TaskStatus::Completed
         } else if facts.last == Some(LastOutcome::Failed) {
             TaskStatus::Failed
@@ -312,7 +312,7 @@ impl Task {
     /// The planned times of the task.
     #[must_use]
     pub fn plan(&self) -> Plan<'_> {
-        self.definition.plan(self.facts.anchor)
+        self.definition.plan(self.facts.anchor, self.id)
     }
 
     /// The next run, as far as it is known now; `None` while the task is paused.
@@ -367,6 +367,21 @@ impl Task {
     /// Whether a recurring task has no next occurrence, because its attempts were used up.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.definition.recurring && self.facts.next.is_none()
+        let Definition { recurring, end_at, max_runs, .. } = &self.definition;
+        let may_be_over = end_at.is_some() || max_runs.is_some();
+        *recurring && self.facts.next.is_none() && (self.facts.stopped_after.is_some() || !may_be_over)
+    }
+
+    /// Whether the schedule has no further run: the only one, the last one before `end_at` or the last of
+    /// `max_runs` has been decided about.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.facts.next.is_none() && self.facts.waiting.is_empty() && !self.is_stopped()
+    }
+
+    /// The runs that `max_runs` leaves.
+    #[must_use]
+    pub fn runs_left(&self) -> Option<u64> {
+        self.definition.max_runs.map(|most| most.saturating_sub(self.facts.counted_runs))
     }
 }

@@ -27,7 +27,7 @@ pub fn schedule(bytes: &[u8]) {
         Ok(schedule) => check(&schedule, moment, zone),
         Err(error) => assert!(error.to_string().len() < 16 * 256, "{error}"),
     }
-    if let Ok(preview) = preview::preview(text, zone, moment, RUNS) {
+    if let Ok(preview) = preview::preview(text, zone, preview::Bounds::default(), moment, RUNS) {
         assert!(!preview.next.is_empty() && !preview.description.is_empty(), "{preview:?}");
     }
 }

@@ -117,6 +117,7 @@ async fn find(store: &dyn Store, name: &str) -> Result<Option<Task>, String> {
     let query = TaskQuery {
         status: None,
         handler: None,
+        tag: None,
         name: Some(name.to_owned()),
         sort: TaskSort::CreatedAt,
         direction: Direction::Ascending,

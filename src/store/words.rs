@@ -145,6 +145,8 @@ pub struct TaskQuery {
     pub status: Option<TaskStatus>,
     /// Filter: the name of the task's handler.
     pub handler: Option<String>,
+    /// Filter: a tag of the task.
+    pub tag: Option<String>,
     /// Filter: a part of the task's name, in any case.
     pub name: Option<String>,
     /// The field to sort by.

@@ -95,6 +95,7 @@ async fn all_tasks(parts: &Parts) -> Result<Vec<Task>, StoreError> {
     let query = TaskQuery {
         status: None,
         handler: None,
+        tag: None,
         name: None,
         sort: TaskSort::CreatedAt,
         direction: Direction::Ascending,

@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::{
     find::shown,
     finding::Finding,
@@ -11,6 +9,7 @@ use super::{
 };
 use crate::domain::{
     definition::Definition,
+    draft::fields::FIELDS,
     facts::{Declared, Task},
 };
 
@@ -81,6 +80,7 @@ fn differences(old: &Definition, new: &Definition) -> Vec<String> {
     }
     let fields = |definition| serde_json::to_value(definition).unwrap_or_default();
     let (old, new) = (fields(old), fields(new));
-    let Value::Object(new) = new else { return Vec::new() };
-    new.into_iter().filter(|(name, value)| old[name.as_str()] != *value).map(|(name, _)| name).collect()
+    // A field that has its default may be left out.
+    let names = FIELDS.iter().filter(|field| field.show(&old) != field.show(&new));
+    names.map(|field| field.name.to_owned()).collect()
 }

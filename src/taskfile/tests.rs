@@ -100,6 +100,7 @@ impl Scene {
         let query = TaskQuery {
             status: None,
             handler: None,
+            tag: None,
             name: None,
             sort: TaskSort::Name,
             direction: Direction::Ascending,

@@ -5,7 +5,6 @@
 pub(super) mod read_only;
 
 use serde::{Serialize, Serializer, ser};
-use serde_json::Value;
 
 use crate::{
     domain::{
@@ -50,6 +49,8 @@ pub(super) struct TaskDocument {
     retry_count: u32,
     last_retry: Option<Millis>,
     status: TaskStatus,
+    /// The runs that `maxRuns` leaves; null without it.
+    runs_left: Option<u64>,
     /// The file that has the task.
     managed_by: Option<String>,
     created_at: Millis,
@@ -76,6 +77,7 @@ impl TaskDocument {
     pub(super) fn brief(task: Task, now: Millis) -> Self {
         let (next_run, status) = (task.next_run(), task.status());
         let managed_by = task.managed_by().map(str::to_owned);
+        let runs_left = task.runs_left();
         let plan = task.plan();
         let schedule_type = plan.schedule.schedule_type();
         let after = next_run.map_or(now, |next| next.saturating_sub(1));
@@ -88,6 +90,7 @@ impl TaskDocument {
             retry_count: task.facts.retry_count,
             last_retry: task.facts.last_retry,
             status,
+            runs_left,
             managed_by,
             created_at: task.created_at,
             updated_at: task.updated_at,
@@ -103,10 +106,7 @@ impl TaskDocument {
 /// Writes the fields that a user decides about in the order of their table.
 fn serialize_fields<S: Serializer>(definition: &Definition, serializer: S) -> Result<S::Ok, S::Error> {
     let stored = serde_json::to_value(definition).map_err(ser::Error::custom)?;
-    serializer.collect_map(FIELDS.iter().map(|field| match field.name {
-        "type" => ("type", Value::from("script")),
-        name => (name, stored[name].clone()),
-    }))
+    serializer.collect_map(FIELDS.iter().map(|field| (field.name, field.show(&stored))))
 }
 
 /// An execution as the API shows it.

@@ -29,6 +29,10 @@ pub(in crate::api) struct PreviewDocument {
     /// The schedule in plain words.
     description: String,
     next: Vec<Millis>,
+    start_at: Option<Millis>,
+    end_at: Option<Millis>,
+    /// The times of a task are up to this many milliseconds later than `next`.
+    jitter: Millis,
     warnings: Vec<String>,
     meta: Meta,
 }
@@ -42,6 +46,11 @@ pub(in crate::api) async fn preview(
     let timezone = fields.text("timezone");
     let after = fields.number("after", 0, LATEST, api.clock.now());
     let count = fields.number("count", 1, 100, 5);
+    let bounds = preview::Bounds {
+        start_at: fields.moment("startAt"),
+        end_at: fields.moment("endAt"),
+        jitter: fields.number("jitter", 0, 3_600_000, 0),
+    };
     if schedule.is_none() {
         fields.report("schedule", "is required");
     }
@@ -51,7 +60,7 @@ pub(in crate::api) async fn preview(
     let (Some(schedule), Some(zone)) = (schedule, zone) else {
         return Err(ApiError::internal("a missing field was not reported"));
     };
-    let preview = preview::preview(&schedule, zone, after, count)
+    let preview = preview::preview(&schedule, zone, bounds, after, count)
         .map_err(|error| ApiError::invalid(vec![Problem::new("schedule", error.to_string())]))?;
     Ok(Json(PreviewDocument {
         schedule,
@@ -59,6 +68,9 @@ pub(in crate::api) async fn preview(
         schedule_type: preview.schedule_type,
         description: preview.description,
         next: preview.next,
+        start_at: bounds.start_at,
+        end_at: bounds.end_at,
+        jitter: bounds.jitter,
         warnings: preview.warnings,
         meta: info.meta(),
     }))

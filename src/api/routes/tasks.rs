@@ -74,6 +74,7 @@ pub(in crate::api) async fn list(
         limit: fields.number("limit", 1, 100, 20),
         status: fields.choice("status", &statuses),
         handler: fields.text("handler"),
+        tag: fields.text("tag"),
         name: fields.text("name"),
         sort: fields
             .choice(

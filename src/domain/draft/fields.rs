@@ -5,8 +5,13 @@
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
 use serde_json::{Map, Value};
 
-use super::{Defaults, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params, handler_name, problem::Problems};
+use super::{
+    Defaults, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params, handler_name,
+    problem::{Problem, Problems},
+    values::read_tags,
+};
 use crate::domain::{
+    alerts::read_rules,
     definition::Definition,
     schedule::Timetable,
     text::{has_visible, to_one_line},
@@ -45,11 +50,19 @@ enum Accept {
     Switch { put: fn(&mut Definition, bool) },
     /// A whole number in a range.
     Whole { from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, u64) },
+    /// A whole number in a range, or null.
+    Maybe { from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, Option<u64>) },
     /// One of some words, each of which `put` takes.
     Choice { words: &'static [&'static str], put: fn(&mut Definition, &str) },
+    /// A value that `put` alone judges; `absent` is the JSON of its default.
+    Judged {
+        allowed: &'static str,
+        absent: fn() -> Value,
+        put: fn(&mut Definition, &Value) -> Result<(), Vec<Problem>>,
+    },
 }
 
-use Accept::{Choice, Params, Parsed, Switch, Text, Whole};
+use Accept::{Choice, Judged, Maybe, Params, Parsed, Switch, Text, Whole};
 use Preset::{Fixed, Required, Setting};
 
 const fn row(name: &'static str, preset: Preset, accept: Accept, meaning: &'static str) -> Field {
@@ -62,6 +75,11 @@ const fn parsed(allowed: &'static str, put: fn(&mut Definition, &str) -> Result<
 
 const fn whole(from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, u64)) -> Accept {
     Whole { from, to, unit, put }
+}
+
+const fn moment(put: fn(&mut Definition, Option<u64>)) -> Accept {
+    // The end of the year 9999, where the calendar of schedules ends.
+    Maybe { from: 0, to: 253_402_300_799_999, unit: "ms since 1970", put }
 }
 
 /// Every field, in the order of documents.
@@ -161,6 +179,49 @@ pub static FIELDS: &[Field] = &[
         whole(1, 10_000, "", |task, n| task.keep_executions = n),
         "executions that are kept",
     ),
+    row(
+        "tags",
+        Fixed,
+        Judged {
+            allowed: "an array of at most 20 different strings of 1 to 40 characters",
+            absent: || Value::Array(Vec::new()),
+            put: |task, value| read_tags(value).map(|tags| task.tags = tags),
+        },
+        "words to find the task by",
+    ),
+    row(
+        "startAt",
+        Fixed,
+        moment(|task, at| task.start_at = at.map(u64::cast_signed)),
+        "no run is planned before; intervals count from it",
+    ),
+    row("endAt", Fixed, moment(|task, at| task.end_at = at.map(u64::cast_signed)), "no run is planned after"),
+    row(
+        "maxRuns",
+        Fixed,
+        Maybe { from: 1, to: 1_000_000_000, unit: "", put: |task, most| task.max_runs = most },
+        "runs after which none is planned, counted while the field is set",
+    ),
+    row(
+        "jitter",
+        Fixed,
+        whole(0, 3_600_000, "ms", |task, n| task.jitter = n.cast_signed()),
+        "each run is planned so much later at most; the task's id decides, the same each time",
+    ),
+    row(
+        "alerts",
+        Fixed,
+        Judged {
+            allowed: "an array of rules: who is told of what, or `null`",
+            absent: || Value::Null,
+            put: |task, value| {
+                let rules = (!value.is_null()).then(|| read_rules("alerts", value)).transpose()?;
+                task.alerts = rules;
+                Ok(())
+            },
+        },
+        "messages about runs; `null`: those of the settings, `[]`: none",
+    ),
 ];
 
 fn put<T>(slot: &mut T, value: Result<T, String>) -> Result<(), String> {
@@ -227,19 +288,39 @@ impl Field {
                 None
             }
             (Switch { .. }, _) => Some(wrong("true or false")),
-            (Whole { from, to, put, .. }, value) => match whole_number(value) {
-                Some(number) if (from..=to).contains(&&number) => {
-                    put(task, number);
+            (Maybe { put, .. }, Value::Null) => {
+                put(task, None);
+                None
+            }
+            (Maybe { from, to, put, .. }, value) => match read_whole(value, *from, *to) {
+                Ok(number) => {
+                    put(task, Some(number));
                     None
                 }
-                _ => {
-                    let got = if value.is_number() { value.to_string() } else { kind_of(value).to_owned() };
-                    Some(format!("must be a whole number from {from} to {to}, not {got}"))
-                }
+                Err(problem) => Some(format!("{problem}, or null")),
             },
+            (Whole { from, to, put, .. }, value) => {
+                read_whole(value, *from, *to).map(|number| put(task, number)).err()
+            }
+            (Judged { put, .. }, value) => {
+                problems.0.extend(put(task, value).err().unwrap_or_default());
+                None
+            }
         };
         if let Some(problem) = refused {
             problems.report(self.name, problem);
+        }
+    }
+
+    /// Its value in `stored`, the JSON of a definition, which leaves out what many tasks do not use.
+    #[must_use]
+    pub fn show(&self, stored: &Value) -> Value {
+        match (stored.get(self.name), &self.accept) {
+            (Some(value), _) => value.clone(),
+            (None, _) if self.name == "type" => "script".into(),
+            (None, Whole { .. }) => 0.into(),
+            (None, Judged { absent, .. }) => absent(),
+            (None, _) => Value::Null,
         }
     }
 
@@ -253,6 +334,10 @@ impl Field {
                 format!("an object; at most {} KiB and {MAX_PARAMS_DEPTH} levels", MAX_PARAMS_BYTES / 1024)
             }
             Switch { .. } => "`true`, `false`".to_owned(),
+            Judged { allowed, .. } => (*allowed).to_owned(),
+            Maybe { from, to, unit, .. } => {
+                format!("{from} to {to} {unit}").trim_end().to_owned() + ", or `null`"
+            }
             Whole { from, to, unit, .. } => format!("{from} to {to} {unit}").trim_end().to_owned(),
             Choice { words, .. } => {
                 words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
@@ -265,8 +350,7 @@ impl Field {
         match &self.preset {
             Required => "required".to_owned(),
             Setting(key) => format!("the setting `{key}`"),
-            Fixed if self.name == "type" => "`script`".to_owned(),
-            Fixed => match &defaults[self.name] {
+            Fixed => match self.show(defaults) {
                 Value::String(text) => format!("`{text}`"),
                 value => format!("`{value}`"),
             },
@@ -296,6 +380,13 @@ fn check_length(text: &str, from: usize, to: usize) -> Result<(), String> {
     Err(format!("has {length} characters: {allowed} are allowed"))
 }
 
+fn read_whole(value: &Value, from: u64, to: u64) -> Result<u64, String> {
+    whole_number(value).filter(|number| (from..=to).contains(number)).ok_or_else(|| {
+        let got = if value.is_number() { value.to_string() } else { kind_of(value).to_owned() };
+        format!("must be a whole number from {from} to {to}, not {got}")
+    })
+}
+
 /// The number, if it is whole. A client may write it as a float.
 fn whole_number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
@@ -304,7 +395,7 @@ fn whole_number(value: &Value) -> Option<u64> {
     })
 }
 
-fn kind_of(value: &Value) -> &'static str {
+pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -10,6 +10,7 @@ mod params;
 mod problem;
 #[cfg(test)]
 pub(crate) mod tests;
+mod values;
 
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
@@ -23,6 +24,7 @@ pub use self::{
 use super::{
     Millis,
     definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
+    ids::TaskId,
     schedule::Timetable,
     text::to_one_line,
 };
@@ -126,6 +128,10 @@ impl Draft {
         self.put_into(&mut definition, &mut problems);
         problems.finish()?;
         check_combination(&definition, now)?;
+        let bounds = |task: &Definition| (task.schedule.clone(), task.start_at, task.end_at);
+        if bounds(old) != bounds(&definition) {
+            check_bounds(&definition, now)?;
+        }
         Ok(definition)
     }
 
@@ -157,6 +163,12 @@ impl Definition {
             misfire: Misfire::Once,
             on_exhausted: OnExhausted::Continue,
             keep_executions: settings.keep_executions,
+            tags: Vec::new(),
+            start_at: None,
+            end_at: None,
+            max_runs: None,
+            jitter: 0,
+            alerts: None,
         }
     }
 }
@@ -211,4 +223,32 @@ fn check_combination(definition: &Definition, now: Millis) -> Result<(), Vec<Pro
     schedule
         .check_reachable(now, now, definition.timezone)
         .map_err(|error| vec![Problem::new("schedule", error.to_string())])
+}
+
+/// Checks that `startAt` and `endAt` leave a planned time, at `now`.
+fn check_bounds(definition: &Definition, now: Millis) -> Result<(), Vec<Problem>> {
+    let Definition { schedule, start_at, end_at, .. } = definition;
+    let field = match (start_at, end_at) {
+        (None, None) => return Ok(()),
+        (Some(_), _) => "startAt",
+        (None, Some(_)) => "endAt",
+    };
+    let refuse = |field, problem: String| Err(vec![Problem::new(field, problem)]);
+    if schedule.is_one_time() {
+        return refuse(field, format!("must be null with the one-time schedule \"{schedule}\""));
+    }
+    if let (Some(start), Some(end)) = (start_at, end_at)
+        && start >= end
+    {
+        return refuse("endAt", format!("must be later than startAt, which is {start}, not {end}"));
+    }
+    // The first time of all tasks is the one without jitter.
+    let plan = Definition { jitter: 0, ..definition.clone() };
+    if plan.plan(now, TaskId::from_bytes([0; 16])).next_after(now).is_none() {
+        return refuse(
+            "endAt",
+            format!("leaves no run of the schedule \"{schedule}\" that is still to come"),
+        );
+    }
+    Ok(())
 }

@@ -56,6 +56,20 @@ fn each_wrong_field_is_named_with_what_would_be_right() {
         (json!({"misfire": true}), "misfire", "must be a string"),
         (json!({"onExhausted": "give up"}), "onExhausted", "\"stop\""),
         (json!({"keepExecutions": 0}), "keepExecutions", "from 1 to 10000"),
+        (json!({"tags": "a"}), "tags", "an array of strings, not a string"),
+        (json!({"tags": ["a", ""]}), "tags[1]", "has 0 characters: 1 to 40"),
+        (json!({"tags": ["x".repeat(41)]}), "tags[0]", "has 41 characters"),
+        (json!({"tags": ["a", "b", "a"]}), "tags[2]", "is \"a\" once more"),
+        (json!({"tags": ["a\u{0}b"]}), "tags[0]", "control or bidirectional"),
+        (json!({"tags": [" "]}), "tags[0]", "a visible character"),
+        (json!({"tags": [7]}), "tags[0]", "must be a string, not a number"),
+        (json!({"tags": vec!["a"; 21]}), "tags", "has 21 tags: at most 20"),
+        (json!({"startAt": "2030-01-01"}), "startAt", "not a string, or null"),
+        (json!({"endAt": -1}), "endAt", "from 0 to 253402300799999, not -1, or null"),
+        (json!({"maxRuns": 0}), "maxRuns", "from 1 to"),
+        (json!({"jitter": 3_600_001}), "jitter", "from 0 to 3600000"),
+        (json!({"jitter": null}), "jitter", "not null"),
+        (json!({"alerts": {}}), "alerts", "a list of rules"),
     ];
     for (body, field, words) in cases {
         let problems = read(&body).expect_err(field);
@@ -77,6 +91,18 @@ fn fields_that_do_not_go_together_are_refused() {
     assert_eq!(field(with(json!({}))), "schedule");
     assert_eq!(field(with(json!({"schedule": "now", "recurring": true}))), "recurring");
     assert_eq!(field(with(json!({"schedule": "0 0 30 2 *", "recurring": true}))), "schedule");
+    for (schedule, bounds, wrong) in [
+        ("now", json!({"startAt": 5}), "startAt"),
+        ("2030-01-01T00:00:00Z", json!({"endAt": 5}), "endAt"),
+        ("0 3 * * *", json!({"startAt": 5, "endAt": 5}), "endAt"),
+        ("0 3 * * *", json!({"endAt": 10_000}), "endAt"),
+        ("0 3 * * *", json!({"startAt": 11_000_000, "endAt": 80_000_000}), "endAt"),
+    ] {
+        let mut body = bounds.clone();
+        body["schedule"] = json!(schedule);
+        assert_eq!(field(with(body)), wrong, "{schedule} {bounds}");
+    }
+    with(json!({"schedule": "0 3 * * *", "endAt": 10_800_000})).expect("a run is left");
     let task = with(json!({"schedule": "0 3 * * *"})).expect("valid");
     assert!(!task.recurring && task.timeout == 300_000 && task.retry_delay == 60_000);
     let changed = Draft::read(json!({"timeout": 200}).as_object().expect("an object"))
@@ -104,7 +130,10 @@ fn an_answer_is_not_many_times_as_long_as_the_body() {
 #[test]
 fn the_table_has_the_fields_of_a_definition_and_takes_every_word_that_it_names() {
     let task = definition("0 9 * * 1");
-    let stored = serde_json::to_value(&task).expect("JSON");
+    let used = json!({"tags": ["a"], "startAt": 0, "endAt": 4_070_908_800_000_i64, "maxRuns": 1, "jitter": 1,
+        "alerts": []});
+    let used = read(&used).and_then(|draft| draft.update(&task, 0)).expect("valid");
+    let stored = serde_json::to_value(&used).expect("JSON");
     let names: Vec<_> = FIELDS.iter().map(|field| field.name).filter(|name| *name != "type").collect();
     assert_eq!(stored.as_object().expect("an object").keys().collect::<Vec<_>>(), names);
     for (name, words) in [
@@ -118,6 +147,21 @@ fn the_table_has_the_fields_of_a_definition_and_takes_every_word_that_it_names()
             assert_eq!(serde_json::to_value(&changed).expect("JSON")[name], *word);
         }
     }
+}
+
+#[test]
+fn a_definition_stores_nothing_of_fields_that_are_not_used() {
+    let stored = serde_json::to_value(definition("0 9 * * 1")).expect("JSON");
+    let (shown, absent): (Vec<_>, Vec<_>) = FIELDS
+        .iter()
+        .map(|field| (field.name, field.show(&stored)))
+        .partition(|(name, _)| stored.get(name).is_some());
+    assert_eq!(shown.len(), 15, "the fields of the first release");
+    let shows = json!(absent.into_iter().collect::<std::collections::BTreeMap<_, _>>());
+    assert_eq!(
+        shows,
+        json!({"type": "script", "tags": [], "startAt": null, "endAt": null, "maxRuns": null, "jitter": 0, "alerts": null})
+    );
 }
 
 #[test]

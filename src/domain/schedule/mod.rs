@@ -125,6 +125,15 @@ impl Schedule {
         matches!(self, Self::Now | Self::At(_))
     }
 
+    /// The moment from which intervals are counted: `anchor`, or an interval before `start`, so that
+    /// `start` is the first time.
+    pub fn anchor(&self, anchor: Millis, start: Option<Millis>) -> Millis {
+        match (self, start) {
+            (Self::Every(interval), Some(start)) => start.saturating_sub(*interval),
+            _ => anchor,
+        }
+    }
+
     /// The first planned time strictly after `after`. `anchor` is where intervals are counted from (the
     /// creation of the task); all are milliseconds since 1970 UTC. `Now` has none, and a cron expression
     /// none after the year 2100.

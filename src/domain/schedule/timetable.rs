@@ -110,24 +110,58 @@ pub struct Plan<'a> {
     pub zone: Tz,
     /// The moment from which intervals are counted.
     pub anchor: Millis,
+    /// Milliseconds by which each planned time is later than the schedule's.
+    pub shift: Millis,
+    /// The schedule's times before this one are not planned.
+    pub from: Option<Millis>,
+    /// No planned time is after this one.
+    pub until: Option<Millis>,
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
+    /// All times of a schedule.
+    #[must_use]
+    pub fn of(schedule: &'a Schedule, zone: Tz, anchor: Millis) -> Self {
+        Self { schedule, zone, anchor, shift: 0, from: None, until: None }
+    }
+
     /// The first planned time after `after`.
     #[must_use]
     pub fn next_after(&self, after: Millis) -> Option<Millis> {
-        self.schedule.next_after(after, self.anchor, self.zone)
+        let next = self.schedule.next_after(self.start_of(after), self.anchor, self.zone)?;
+        Some(next.saturating_add(self.shift)).filter(|next| self.until.is_none_or(|until| *next <= until))
     }
 
     /// The planned times in `(after, until]`.
     #[must_use]
     pub fn count_between(&self, after: Millis, until: Millis) -> Passed {
-        self.schedule.count_between(after, until, self.anchor, self.zone)
+        let (after, until) = (self.start_of(after), self.end_of(until));
+        if after >= until {
+            return Passed::default();
+        }
+        let passed = self.schedule.count_between(after, until, self.anchor, self.zone);
+        Passed { newest: passed.newest.map(|newest| newest.saturating_add(self.shift)), ..passed }
     }
 
     /// The newest `limit` planned times in `(after, until]`, oldest first.
     #[must_use]
     pub fn newest_between(&self, after: Millis, until: Millis, limit: usize) -> Vec<Millis> {
-        self.schedule.newest_between(after, until, limit, self.anchor, self.zone)
+        let (after, until) = (self.start_of(after), self.end_of(until));
+        if after >= until {
+            return Vec::new();
+        }
+        let newest = self.schedule.newest_between(after, until, limit, self.anchor, self.zone);
+        newest.into_iter().map(|time| time.saturating_add(self.shift)).collect()
+    }
+
+    /// The moment after which the schedule's times are planned after `after`.
+    fn start_of(&self, after: Millis) -> Millis {
+        let after = after.saturating_sub(self.shift);
+        self.from.map_or(after, |from| after.max(from.saturating_sub(1)))
+    }
+
+    /// The moment up to which the schedule's times are planned up to `until`.
+    fn end_of(&self, until: Millis) -> Millis {
+        self.until.map_or(until, |last| until.min(last)).saturating_sub(self.shift)
     }
 }

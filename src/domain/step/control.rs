@@ -8,7 +8,7 @@ use crate::domain::{
     definition::{Definition, Overlap},
     draft::{Draft, params_bytes},
     execution::Trigger,
-    facts::{LastOutcome, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Waiting},
+    facts::{LastOutcome, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Task, Waiting},
     ids::ExecutionId,
     schedule::Schedule,
 };
@@ -122,12 +122,16 @@ impl Stepper<'_, '_> {
         let (old, new) = (&self.step.task.definition, &definition);
         let other_zone = old.timezone != new.timezone && matches!(*old.schedule, Schedule::Cron(_));
         let rescheduled = old.schedule != new.schedule || old.recurring != new.recurring || other_zone;
+        let rescheduled = rescheduled || self.is_bounded_anew_by(new);
         if rescheduled {
             // Times that passed under the old schedule are recorded under the old schedule.
             self.skip_passed();
         }
         let max_attempts = definition.max_attempts();
         let old = std::mem::replace(&mut self.step.task.definition, definition);
+        if self.step.task.definition.max_runs.is_none() {
+            self.facts().counted_runs = 0;
+        }
         if rescheduled {
             let anchor = if old.schedule == self.step.task.definition.schedule {
                 self.step.task.facts.anchor
@@ -135,7 +139,7 @@ impl Stepper<'_, '_> {
                 now
             };
             self.facts().anchor = anchor;
-            let next = first_run(self.plan(), now);
+            let next = first_run(self.plan(), now).filter(|_| self.step.task.runs_left() != Some(0));
             let next = next.map(|next| if next == now { self.free_moment(now) } else { next });
             let facts = self.facts();
             facts.next = next;
@@ -146,6 +150,14 @@ impl Stepper<'_, '_> {
         for retry in used_up {
             self.give_up(&retry);
         }
+    }
+
+    /// Whether a definition with the same schedule plans other times of it, for a task that still plans.
+    fn is_bounded_anew_by(&self, new: &Definition) -> bool {
+        let Task { definition: old, facts, .. } = &self.step.task;
+        let bounds = |task: &Definition| (task.start_at, task.end_at, task.max_runs, task.jitter);
+        let plans = old.recurring || facts.next.is_some_and(|next| next > self.circumstances.now);
+        bounds(old) != bounds(new) && plans && !self.step.task.is_stopped()
     }
 
     /// The first time from `moment` on that no other occurrence of the task has: executions are

@@ -43,7 +43,7 @@ impl Stepper<'_, '_> {
         let now = self.circumstances.now;
         let trigger = match *self.plan().schedule {
             Schedule::Now => Trigger::Immediate,
-            Schedule::At(moment) if moment < next => Trigger::Immediate,
+            Schedule::At(moment) if moment.saturating_add(self.plan().shift) < next => Trigger::Immediate,
             _ => Trigger::Schedule,
         };
         if self.step.task.may_start() {

@@ -205,8 +205,9 @@ impl Task {
             last_success: None,
             last_failure: None,
             runs: 0,
+            counted_runs: 0,
         };
-        facts.next = first_run(definition.plan(now), now);
+        facts.next = first_run(definition.plan(now, id), now);
         Self { id, definition, facts, created_at: now, updated_at: now, declared: None }
     }
 
@@ -248,8 +249,8 @@ impl Task {
 /// The first planned time of a new schedule: a moment already past is due at once.
 fn first_run(plan: Plan<'_>, now: Millis) -> Option<Millis> {
     match plan.schedule {
-        Schedule::Now => Some(now),
-        Schedule::At(moment) => Some(now.max(*moment)),
+        Schedule::Now => Some(now.saturating_add(plan.shift)),
+        Schedule::At(moment) => Some(now.max(moment.saturating_add(plan.shift))),
         _ => plan.next_after(now),
     }
 }
@@ -271,7 +272,9 @@ impl Stepper<'_, '_> {
 
     /// The next planned time after `after`, for a task that has one.
     fn next_after(&self, after: Millis) -> Option<Millis> {
-        if self.step.task.definition.recurring { self.plan().next_after(after) } else { None }
+        let task = &self.step.task;
+        let goes_on = task.definition.recurring && task.runs_left() != Some(0);
+        if goes_on { self.plan().next_after(after) } else { None }
     }
 
     /// The first undecided planned time after now, for a task that goes on after a pause or a stop.
@@ -284,6 +287,9 @@ impl Stepper<'_, '_> {
     /// Starts an attempt: adds it to the facts, to the rows and to the attempts to start.
     fn start(&mut self, execution: ExecutionId, trigger: Trigger, attempt: u32, occurrence: Occurrence) {
         let now = self.circumstances.now;
+        if attempt == 1 && !occurrence.by_hand {
+            self.count_run();
+        }
         let running = Running {
             execution,
             attempt,
@@ -311,6 +317,24 @@ impl Stepper<'_, '_> {
             occurrence,
             not_before: now,
         });
+    }
+
+    /// Counts a run that starts. After the last of `max_runs` nothing is planned, and nothing waits.
+    fn count_run(&mut self) {
+        if self.step.task.definition.max_runs.is_none() {
+            return;
+        }
+        self.facts().counted_runs += 1;
+        if self.step.task.runs_left() == Some(0) {
+            self.facts().next = None;
+            let waiting = std::mem::take(&mut self.facts().waiting);
+            let (by_hand, dropped): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|waiting| waiting.occurrence.by_hand);
+            self.facts().waiting = by_hand;
+            if let Some(first) = dropped.first() {
+                self.skip(Reason::Ended, first.occurrence.scheduled_for, dropped.len() as u64);
+            }
+        }
     }
 
     /// Records `count` occurrences, the first at `scheduled_for`, as skipped.

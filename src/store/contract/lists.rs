@@ -23,6 +23,8 @@ fn scramble(task: &mut Task, chance: &Chance) {
     };
     facts.last = chance.among(&[None, Some(LastOutcome::Completed), Some(LastOutcome::Failed)]);
     task.definition.recurring = chance.below(2) == 0;
+    let tags: &[&str] = chance.among(&[&[], &["x"], &["xy", "x"], &["x y", "ä"]]);
+    task.definition.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
     task.updated_at = START + chance.among(&[-1, 0, 1, 2]);
 }
 
@@ -31,6 +33,7 @@ fn naive(tasks: &[Task], query: &TaskQuery) -> Page<Task> {
         .iter()
         .filter(|task| query.status.is_none_or(|status| status == task.status()))
         .filter(|task| query.handler.as_ref().is_none_or(|handler| *handler == task.definition.handler))
+        .filter(|task| query.tag.as_ref().is_none_or(|tag| task.definition.tags.contains(tag)))
         .filter(|task| {
             let part = query.name.as_ref().map(|part| part.to_lowercase());
             part.is_none_or(|part| task.definition.name.to_lowercase().contains(&part))
@@ -85,6 +88,7 @@ fn agree(bench: &Bench, tasks: &[Task], chance: &Chance) {
                     handler: chance
                         .among(&[None, None, Some("a"), Some("a/b"), Some("none")])
                         .map(str::to_owned),
+                    tag: chance.among(&[None, None, Some("x"), Some("xy"), Some("none")]).map(str::to_owned),
                     name: chance
                         .among(&[None, None, Some("REPORT"), Some("är"), Some("1")])
                         .map(str::to_owned),

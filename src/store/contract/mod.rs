@@ -295,6 +295,7 @@ fn everything() -> TaskQuery {
     TaskQuery {
         status: None,
         handler: None,
+        tag: None,
         name: None,
         sort: TaskSort::Name,
         direction: Direction::Ascending,

@@ -26,6 +26,7 @@ pub(super) fn tasks(data: &Data, query: &TaskQuery) -> Page<TaskView> {
         .values()
         .filter(|task| query.status.is_none_or(|status| status == task.status()))
         .filter(|task| query.handler.as_ref().is_none_or(|handler| *handler == task.definition.handler))
+        .filter(|task| query.tag.as_ref().is_none_or(|tag| task.definition.tags.contains(tag)))
         .filter(|task| part.as_ref().is_none_or(|part| task.definition.name.to_lowercase().contains(part)))
         .collect();
     match query.sort {

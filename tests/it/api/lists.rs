@@ -117,6 +117,16 @@ fn filters_narrow_the_list_and_its_total() {
     assert_eq!(found("?handler=fin"), [""; 0], "a handler is named in full");
     assert_eq!(found("?name=daily&handler=fine"), ["Daily Report"]);
     assert_eq!(found("?name=daily&handler=fine&status=paused"), [""; 0]);
+    server.create(&task(
+        "tagged",
+        "fine",
+        "2099-01-01T00:00:00Z",
+        &json!({ "tags": ["daily", "für Kunden"] }),
+    ));
+    assert_eq!(found("?tag=daily"), ["tagged"]);
+    assert_eq!(found("?tag=f%C3%BCr+Kunden&handler=fine&name=TAG&status=active"), ["tagged"]);
+    assert_eq!(found("?tag=dail"), [""; 0], "a tag is named in full");
+    assert_eq!(found("?tag=daily&handler=other/fine"), [""; 0]);
     let (page, total) = names(&server, "?name=daily&limit=1&skip=1&sortBy=name");
     assert_eq!((page.len(), total), (1, 2), "the total is that of the filter, not of the page");
 }

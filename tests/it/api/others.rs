@@ -80,6 +80,9 @@ fn a_preview_says_in_words_and_times_what_a_schedule_means() {
         1773651600000,
         1774256400000
       ],
+      "startAt": null,
+      "endAt": null,
+      "jitter": 0,
       "warnings": [],
       "meta": {
         "execTime": "[seconds]"
@@ -116,6 +119,9 @@ fn a_preview_warns_of_daylight_saving_and_of_the_rule_about_days() {
         1774746000000,
         1774830600000
       ],
+      "startAt": null,
+      "endAt": null,
+      "jitter": 0,
       "warnings": [
         "02:30 on 2026-03-29 does not exist in Europe/Berlin (forward from 02:00 to 03:00): that run is at 03:00."
       ],
@@ -143,6 +149,9 @@ fn a_preview_warns_of_daylight_saving_and_of_the_rule_about_days() {
         1773964800000,
         1774569600000
       ],
+      "startAt": null,
+      "endAt": null,
+      "jitter": 0,
       "warnings": [
         "Both day fields are restricted: it runs on days that match the day of month or the day of week, not only on days that match both."
       ],

@@ -40,12 +40,19 @@ fn a_task_created_with_the_least_gets_every_default_and_a_location() {
         "misfire": "once",
         "onExhausted": "continue",
         "keepExecutions": 100,
+        "tags": [],
+        "startAt": null,
+        "endAt": null,
+        "maxRuns": null,
+        "jitter": 0,
+        "alerts": null,
         "scheduleType": "daily",
         "nextRun": "[time]",
         "period": 86400000,
         "retryCount": 0,
         "lastRetry": null,
         "status": "active",
+        "runsLeft": null,
         "managedBy": null,
         "createdAt": "[time]",
         "updatedAt": "[time]",
@@ -80,7 +87,10 @@ fn every_field_of_a_task_can_be_given_and_comes_back() {
         "params": { "region": "EMEA", "limits": [1, 2.5, -3], "deep": { "er": null } },
         "schedule": "every 15m", "timezone": "Europe/Berlin", "recurring": true,
         "maxRetries": 10, "retryDelay": 1000, "retryBackoff": "exponential", "timeout": 86_400_000,
-        "overlap": "queue", "misfire": "all", "onExhausted": "stop", "keepExecutions": 10_000
+        "overlap": "queue", "misfire": "all", "onExhausted": "stop", "keepExecutions": 10_000,
+        "tags": ["nightly", "für Kunden"], "startAt": 4_070_908_800_000_i64, "endAt": 4_102_444_800_000_i64,
+        "maxRuns": 12, "jitter": 60_000,
+        "alerts": [{ "channel": "ops", "on": ["failure", "recovery"], "after": 3, "autoPause": true }]
     });
     let body = server.client().post("/admin/scheduler", &given).expect(201);
     for (key, value) in given.as_object().expect("an object") {
@@ -115,12 +125,32 @@ fn every_field_of_a_task_can_be_given_and_comes_back() {
       "misfire": "all",
       "onExhausted": "stop",
       "keepExecutions": 10000,
+      "tags": [
+        "nightly",
+        "für Kunden"
+      ],
+      "startAt": 4070908800000,
+      "endAt": 4102444800000,
+      "maxRuns": 12,
+      "jitter": 60000,
+      "alerts": [
+        {
+          "channel": "ops",
+          "on": [
+            "failure",
+            "recovery"
+          ],
+          "after": 3,
+          "autoPause": true
+        }
+      ],
       "scheduleType": "interval",
       "nextRun": "[time]",
       "period": 900000,
       "retryCount": 0,
       "lastRetry": null,
       "status": "active",
+      "runsLeft": 12,
       "managedBy": null,
       "createdAt": "[time]",
       "updatedAt": "[time]",
@@ -171,12 +201,19 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
         "misfire": "once",
         "onExhausted": "continue",
         "keepExecutions": 100,
+        "tags": [],
+        "startAt": null,
+        "endAt": null,
+        "maxRuns": null,
+        "jitter": 0,
+        "alerts": null,
         "scheduleType": "daily",
         "nextRun": "[time]",
         "period": 86400000,
         "retryCount": 0,
         "lastRetry": null,
         "status": "active",
+        "runsLeft": null,
         "managedBy": null,
         "createdAt": "[time]",
         "updatedAt": "[time]",

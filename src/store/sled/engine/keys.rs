@@ -21,6 +21,8 @@ pub(crate) const DUE: u8 = b'd';
 pub(crate) const STATUS: u8 = b's';
 /// Tasks by handler, status and next run.
 pub(crate) const HANDLER: u8 = b'h';
+/// Tasks by tag and next run.
+pub(crate) const TAG: u8 = b'l';
 /// Tasks by last change.
 pub(crate) const UPDATED: u8 = b'u';
 /// Executions in progress.
@@ -61,11 +63,12 @@ pub(crate) const STEP: u8 = b'f';
 pub(crate) const ACTIVITY: u8 = b'A';
 
 /// The indexes that follow from task records alone, and their names.
-pub(crate) const INDEXES: [(u8, &str); 6] = [
+pub(crate) const INDEXES: [(u8, &str); 7] = [
     (NAME, "names"),
     (DUE, "due"),
     (STATUS, "status"),
     (HANDLER, "handler"),
+    (TAG, "tags"),
     (UPDATED, "updated"),
     (RUNNING, "running"),
 ];
@@ -121,6 +124,10 @@ pub(crate) fn status_prefix(status: TaskStatus, planned: bool) -> Vec<u8> {
 
 pub(crate) fn handler_prefix(handler: &str, status: TaskStatus, planned: bool) -> Vec<u8> {
     join(HANDLER, &[handler.as_bytes(), &[0], &status_bytes(status, planned)])
+}
+
+pub(crate) fn tag_prefix(tag: &str, planned: bool) -> Vec<u8> {
+    join(TAG, &[tag.as_bytes(), &[0, u8::from(!planned)]])
 }
 
 pub(crate) fn running(task: TaskId, execution: ExecutionId) -> Vec<u8> {
@@ -214,13 +221,19 @@ pub(crate) fn schedule_of(key: &[u8]) -> Option<(&str, &str)> {
     text.split_once('\0')
 }
 
-/// The prefixes of the keys that [`counters`] makes.
-pub(crate) const TASK_COUNTERS: [[u8; 2]; 3] = [[COUNTER, b's'], [COUNTER, b'h'], CENSUS];
+pub(crate) fn tag_count(tag: &str) -> Vec<u8> {
+    join(COUNTER, &[b"l", tag.as_bytes()])
+}
 
-/// The counters that include a task: of its status, of its handler and status, and of its schedule.
+/// The prefixes of the keys that [`counters`] makes.
+pub(crate) const TASK_COUNTERS: [[u8; 2]; 4] = [[COUNTER, b's'], [COUNTER, b'h'], [COUNTER, b'l'], CENSUS];
+
+/// The counters that include a task: of its status, of its handler and status, of its tags and of its
+/// schedule.
 pub(crate) fn counters(task: &Task) -> Vec<Vec<u8>> {
     let status = task.status();
     let mut counters = vec![status_count(status), handler_count(&task.definition.handler, status)];
+    counters.extend(task.definition.tags.iter().map(|tag| tag_count(tag)));
     counters.extend(schedule_count(task));
     counters
 }
@@ -407,6 +420,10 @@ pub(crate) fn index_entries(task: &Task) -> Vec<Entry> {
         (join(HANDLER, &[task.definition.handler.as_bytes(), &[0], &status, &next_run, &id]), Vec::new()),
         (join(UPDATED, &[&millis(task.updated_at), &id]), Vec::new()),
     ];
+    for tag in &task.definition.tags {
+        let prefix = tag_prefix(tag, task.next_run().is_some());
+        entries.push((join(prefix[0], &[&prefix[1..], &next_run, &id]), Vec::new()));
+    }
     if let Some(time) = task.due() {
         entries.push((due(time, task.id), Vec::new()));
     }

@@ -2,7 +2,7 @@
 //!
 //! Lists by next run have an index per status and per handler, so they read only their own keys, filtered
 //! or not. A filtered list in another order reads the keys of its filter. A filter by a part of the name
-//! scans the index of names.
+//! scans the index of names. Filtered by tag and by something else, a list reads the keys of both.
 
 use std::collections::HashSet;
 
@@ -30,8 +30,8 @@ pub(crate) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<TaskView>, St
 }
 
 fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
-    let filtered = query.status.is_some() || query.handler.is_some();
-    if query.name.is_none() {
+    let filtered = query.status.is_some() || query.handler.is_some() || query.tag.is_some();
+    if query.name.is_none() && !is_of_two_indexes(query) {
         let total = count(tree, query)?;
         if query.sort == TaskSort::NextRun || !filtered {
             let items = load(tree, in_order(tree, query).skip(query.skip).take(query.limit))?;
@@ -55,8 +55,16 @@ fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
     Ok(Page { items: items.into_iter().skip(query.skip).take(query.limit).collect(), total })
 }
 
-/// The number of tasks that the filters by status and handler let through.
+/// Whether the tasks of the tag are filtered further.
+fn is_of_two_indexes(query: &TaskQuery) -> bool {
+    query.tag.is_some() && (query.status.is_some() || query.handler.is_some())
+}
+
+/// The number of tasks that the filters of one index let through.
 fn count(tree: &View, query: &TaskQuery) -> Result<u64, StoreError> {
+    if let Some(tag) = &query.tag {
+        return records::counter(tree, &keys::tag_count(tag));
+    }
     let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
     let counters = match &query.handler {
         Some(handler) => keys::handler_counts(handler, &statuses),
@@ -76,6 +84,7 @@ fn scan_in_order(tree: &View, query: &TaskQuery) -> Result<Option<Vec<Task>>, St
         let Some(task) = records::get::<Task>(tree, &keys::task(id?))? else { continue };
         if query.status.is_some_and(|status| status != task.status())
             || query.handler.as_ref().is_some_and(|handler| *handler != task.definition.handler)
+            || query.tag.as_ref().is_some_and(|tag| !task.definition.tags.contains(tag))
         {
             continue;
         }
@@ -101,18 +110,35 @@ fn load(tree: &View, ids: impl Iterator<Item = Result<TaskId, StoreError>>) -> R
 
 /// The tasks that all filters let through, in no particular order.
 fn matching(tree: &View, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
-    let Some(part) = &query.name else { return by_next_run(tree, query).collect() };
-    let part = part.to_lowercase();
+    let found = match &query.name {
+        Some(part) => named(tree, &part.to_lowercase())?,
+        None => by_next_run(tree, query).collect::<Result<_, _>>()?,
+    };
+    let mut filters = Vec::new();
+    if query.tag.is_some() && query.name.is_some() {
+        filters.push(TaskQuery { status: None, handler: None, ..query.clone() });
+    }
+    if query.status.is_some() || query.handler.is_some() {
+        filters.push(TaskQuery { tag: None, ..query.clone() });
+    }
+    if query.name.is_none() && !is_of_two_indexes(query) {
+        filters.clear();
+    }
+    filters.iter().try_fold(found, |mut found, filter| {
+        let allowed: HashSet<TaskId> = by_next_run(tree, filter).collect::<Result<_, _>>()?;
+        found.retain(|id| allowed.contains(id));
+        Ok(found)
+    })
+}
+
+/// The tasks whose names contain `part`, given in lower case.
+fn named(tree: &View, part: &str) -> Result<Vec<TaskId>, StoreError> {
     let mut found = Vec::new();
     for entry in tree.scan_prefix(&[keys::NAME]) {
         let (key, id) = entry.map_err(backend("scan the store"))?;
-        if contains(&key[1..], &part) {
+        if contains(&key[1..], part) {
             found.extend(keys::last_task(&id));
         }
-    }
-    if query.status.is_some() || query.handler.is_some() {
-        let allowed: HashSet<TaskId> = by_next_run(tree, query).collect::<Result<_, _>>()?;
-        found.retain(|id| allowed.contains(id));
     }
     Ok(found)
 }
@@ -126,7 +152,8 @@ fn contains(name: &[u8], part: &str) -> bool {
     }
 }
 
-/// All tasks in the query's order; by next run only those that status and handler let through.
+/// All tasks in the query's order; by next run only those that the tag or else status and handler let
+/// through.
 fn in_order<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
     let prefix = match query.sort {
         TaskSort::NextRun => return by_next_run(tree, query),
@@ -157,6 +184,9 @@ fn task_id(key: EngineResult<Bytes>) -> Option<Result<TaskId, StoreError>> {
 
 fn by_next_run<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
     let part = move |planned: bool| {
+        if let Some(tag) = &query.tag {
+            return Merge::new(tree, std::iter::once(keys::tag_prefix(tag, planned)), query.direction);
+        }
         let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
         let ranges = statuses.into_iter().map(|status| match &query.handler {
             Some(handler) => keys::handler_prefix(handler, status, planned),

@@ -30,6 +30,7 @@ const WALK: [u8; 21] = [
     keys::DUE,
     keys::STATUS,
     keys::HANDLER,
+    keys::TAG,
     keys::UPDATED,
     keys::RUNNING,
     keys::EXECUTION,

@@ -95,6 +95,7 @@ fn damage_that_it_finds_is_mended_beside_the_work() {
     let query = TaskQuery {
         status: None,
         handler: Some(tasks[0].definition.handler.clone()),
+        tag: None,
         name: None,
         sort: TaskSort::NextRun,
         direction: Direction::Ascending,

@@ -81,6 +81,7 @@ fn names(store: &Arc<dyn Store>) -> Vec<String> {
     let query = TaskQuery {
         status: None,
         handler: None,
+        tag: None,
         name: None,
         sort,
         direction,
