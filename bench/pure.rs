@@ -138,6 +138,7 @@ fn task(number: usize, schedule: &str) -> Task {
         end_at: None,
         max_runs: None,
         jitter: 0,
+        priority: 0,
         alerts: None,
     };
     let id = TaskId::from_bytes((number as u128).to_be_bytes());

@@ -14,7 +14,7 @@
 // no document, no file system and no socket.
 
 /** The cause of a run. */
-export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up";
+export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up" | "backfill";
 
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };

@@ -153,6 +153,7 @@ impl From<StoreError> for ApiError {
                 | Refused::AlreadyWaiting
                 | Refused::TooManyOpen
                 | Refused::TooLargeOpen
+                | Refused::Backfilling
                 | Refused::AlreadyPaused
                 | Refused::NotPaused
                 | Refused::Managed(_)

@@ -34,7 +34,7 @@ use self::{
     auth::Need::{self, Anyone},
     error::ApiError,
     routes::{
-        actions, executions,
+        actions, bulk, executions,
         figures::activity,
         handlers, health, kv,
         outlook::{conflicts, forecast, simulate, upcoming},
@@ -66,6 +66,7 @@ fn every_route() -> Vec<Route> {
     vec![
         row(GET, "/admin/scheduler", Viewer, tasks::list, "list tasks"),
         row(POST, "/admin/scheduler", Editor, tasks::create, "create a task; 201 with `Location`"),
+        row(POST, "/admin/scheduler/bulk", Operator, bulk::bulk, "one action on many tasks; to delete needs an editor"),
         row(GET, "/admin/scheduler/{id}", Viewer, tasks::read, "a task and its newest 5 executions"),
         row(PUT, "/admin/scheduler/{id}", Editor, tasks::update, "change the fields that the body has"),
         row(PATCH, "/admin/scheduler/{id}", Editor, tasks::update, "the same as `PUT`"),
@@ -75,6 +76,7 @@ fn every_route() -> Vec<Route> {
         row(POST, "/admin/scheduler/{id}/actions/resume", Operator, actions::resume, "end a pause, or start again a task that `onExhausted` has stopped"),
         row(POST, "/admin/scheduler/{id}/actions/reset-retries", Operator, actions::reset_retries, "set the count of failures to 0; `failed` becomes `active`"),
         row(POST, "/admin/scheduler/{id}/actions/cancel", Operator, actions::cancel, "end the runs in progress; answers when they have ended"),
+        row(POST, "/admin/scheduler/{id}/actions/backfill", Operator, actions::backfill, "run the planned times of a past span, one after the other"),
         row(GET, "/admin/scheduler/{id}/executions", Viewer, executions::list, "the history, newest first"),
         row(GET, "/admin/scheduler/{id}/executions/{execution}", Viewer, executions::read, "one execution with its whole output"),
         row(GET, "/admin/scheduler/{id}/kv", Editor, kv::list, "the entries that the task keeps, by key"),

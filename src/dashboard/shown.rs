@@ -71,6 +71,8 @@ pub(super) fn trigger(run: &Execution) -> String {
         Trigger::Retry => format!("retry, attempt {}", run.attempt),
         Trigger::Manual => "by hand".to_owned(),
         Trigger::CatchUp => "catch-up".to_owned(),
+        Trigger::Backfill => "backfill".to_owned(),
+        Trigger::After => "after another task".to_owned(),
     }
 }
 
@@ -92,6 +94,7 @@ pub(super) fn reason(run: &Execution) -> &'static str {
         Some(Reason::Overlap) => "still running",
         Some(Reason::Misfire) => "missed",
         Some(Reason::Retrying) => "retry was due",
+        Some(Reason::Ended) => "after the last run",
     }
 }
 
@@ -127,6 +130,7 @@ pub(super) fn advice(run: &Execution) -> &'static str {
             "The server was down or busy at the planned time. The task's misfire setting decides what happens then."
         }
         Some(Reason::Retrying) => "A failed run of this task was waiting for its next attempt.",
+        Some(Reason::Ended) => "The last run that the task's maxRuns allows had started before.",
         Some(Reason::Exception | Reason::ReturnedFailure | Reason::Cancelled) | None => "",
     }
 }

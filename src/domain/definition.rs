@@ -107,6 +107,9 @@ pub struct Definition {
     /// Planned times are up to this many milliseconds later than the schedule's; see [`Self::plan`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub jitter: Millis,
+    /// Among runs that are due and wait for a runner, those of a higher priority start first; -10 to 10.
+    #[serde(default, skip_serializing_if = "is_normal")]
+    pub priority: i8,
     /// Who is told of its runs; `None`: the server's rules for tasks without their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<Rule>>,
@@ -148,6 +151,11 @@ fn shift(jitter: Millis, task: TaskId) -> Millis {
     let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let mixed = (mixed ^ (mixed >> 64)).wrapping_mul(0xd6e8_feb8_6659_fd93_d6e8_feb8_6659_fd93) >> 64;
     Millis::try_from(mixed % (u128::from(jitter.unsigned_abs()) + 1)).unwrap_or_default()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_normal(priority: &i8) -> bool {
+    *priority == 0
 }
 
 /// A time zone as its IANA name.

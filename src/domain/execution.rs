@@ -79,7 +79,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Exception,
         Self::ReturnedFailure,
         Self::Timeout,
@@ -94,6 +94,7 @@ impl Reason {
         Self::Overlap,
         Self::Misfire,
         Self::Retrying,
+        Self::Ended,
     ];
 
     /// The name in the API.
@@ -114,6 +115,7 @@ impl Reason {
             Self::Overlap => "overlap",
             Self::Misfire => "misfire",
             Self::Retrying => "retrying",
+            Self::Ended => "ended",
         }
     }
 }
@@ -133,11 +135,23 @@ pub enum Trigger {
     Manual,
     /// It makes up for a missed time.
     CatchUp,
+    /// A user asked for the planned times of a past span.
+    Backfill,
+    /// An occurrence of the task's predecessor has ended.
+    After,
 }
 
 impl Trigger {
     /// Every trigger.
-    pub const ALL: [Self; 5] = [Self::Schedule, Self::Immediate, Self::Retry, Self::Manual, Self::CatchUp];
+    pub const ALL: [Self; 7] = [
+        Self::Schedule,
+        Self::Immediate,
+        Self::Retry,
+        Self::Manual,
+        Self::CatchUp,
+        Self::Backfill,
+        Self::After,
+    ];
 
     /// The name in the API.
     #[must_use]
@@ -148,6 +162,8 @@ impl Trigger {
             Self::Retry => "retry",
             Self::Manual => "manual",
             Self::CatchUp => "catch-up",
+            Self::Backfill => "backfill",
+            Self::After => "after",
         }
     }
 }

@@ -98,6 +98,9 @@ pub struct Facts {
     /// Runs since the definition has had `max_runs`; 0 without it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub counted_runs: u64,
+    /// The backfill under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
@@ -152,6 +155,41 @@ pub struct Occurrence {
     /// Parameters instead of the task's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<Map<String, Value>>,
+    /// Whether it is a past time of the schedule that a backfill runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_backfill: bool,
+}
+
+impl Occurrence {
+    /// A planned time of the schedule.
+    #[must_use]
+    pub fn planned(scheduled_for: Millis) -> Self {
+        Self { scheduled_for, by_hand: false, params: None, is_backfill: false }
+    }
+
+    /// Whether a user asked for it, so that the plan is what it is without it.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        self.by_hand || self.is_backfill
+    }
+}
+
+/// A backfill under way: past planned times that are still to run, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backfill {
+    /// The planned time that runs next.
+    pub next: Millis,
+    /// The end of the span; a planned time at the end is in it.
+    pub to: Millis,
+    /// Planned times still to start, 1 or more.
+    pub left: u64,
+    /// Planned times in all.
+    pub total: u64,
+    /// Planned times of the span that are too many and do not run.
+    pub left_out: u64,
+    /// Epoch milliseconds of the request.
+    pub since: Millis,
 }
 
 /// An execution in progress.
@@ -361,7 +399,19 @@ impl Task {
         if let Some(retry) = facts.retries.first() {
             return self.may_start().then_some(retry.due);
         }
-        facts.next
+        match (facts.next, self.backfill_since()) {
+            (Some(next), Some(since)) => Some(next.min(since)),
+            (next, since) => next.or(since),
+        }
+    }
+
+    /// When the next time of the backfill may start, as far as the facts are as they are: a backfill runs
+    /// one time after the other, and lets everything else go first.
+    fn backfill_since(&self) -> Option<Millis> {
+        let facts = &self.facts;
+        let backfill = facts.backfill.as_ref()?;
+        let goes_on = facts.running.iter().any(|running| running.occurrence.is_backfill);
+        (facts.waiting.is_empty() && !goes_on && self.may_start()).then_some(backfill.since)
     }
 
     /// Whether a recurring task has no next occurrence, because its attempts were used up.
@@ -376,7 +426,8 @@ impl Task {
     /// `max_runs` has been decided about.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.facts.next.is_none() && self.facts.waiting.is_empty() && !self.is_stopped()
+        let Facts { next, waiting, backfill, .. } = &self.facts;
+        next.is_none() && waiting.is_empty() && backfill.is_none() && !self.is_stopped()
     }
 
     /// The runs that `max_runs` leaves.

@@ -118,6 +118,7 @@ async fn find(store: &dyn Store, name: &str) -> Result<Option<Task>, String> {
         status: None,
         handler: None,
         tag: None,
+        after: None,
         name: Some(name.to_owned()),
         sort: TaskSort::CreatedAt,
         direction: Direction::Ascending,

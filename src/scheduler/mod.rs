@@ -11,6 +11,7 @@
 //! Invariant: an attempt starts only after its claim is durable, and an event is published only
 //! after its change is durable too.
 
+mod bulk;
 mod declared;
 mod dispatch;
 mod in_progress;
@@ -26,6 +27,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use self::in_progress::InProgress;
 pub use self::{
+    bulk::{BulkAction, BulkDone},
     requests::{Actor, ControlError},
     tail::{Following, Part},
 };

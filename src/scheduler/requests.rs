@@ -8,6 +8,7 @@ use tokio::{task::JoinError, time::timeout};
 use super::{InFlight, REPLACED, Scheduler};
 use crate::{
     domain::{
+        Millis,
         definition::Definition,
         draft::Draft,
         execution::ExecutionStatus,
@@ -104,6 +105,21 @@ impl Scheduler {
     /// When the task is gone, or the store fails.
     pub async fn reset_retries(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
         self.ask(task, "reset-retries", actor, || Input::ResetRetries).await
+    }
+
+    /// Runs the planned times of a task in `from..=to`, one after the other, `most` at most.
+    ///
+    /// # Errors
+    /// When the task is gone or has a backfill under way, the span has no planned time or is not past, or
+    /// the store fails.
+    pub async fn backfill(
+        self: &Arc<Self>,
+        task: TaskId,
+        (from, to): (Millis, Millis),
+        most: u64,
+        actor: &Actor,
+    ) -> Result<Task, ControlError> {
+        self.ask(task, "backfill", actor, move || Input::Backfill { from, to, most }).await
     }
 
     /// Runs a task now, once, with `params` instead of the task's if there are any.

@@ -59,7 +59,7 @@ pub trait Tasks {
         audit: Option<Audit>,
     ) -> Answer<Step>;
     /// Takes the step that `decide` returns for each task due within `ahead` milliseconds from the
-    /// store's time, earliest first, `most` tasks at most. A task refused with
+    /// store's time, `most` tasks at most: the highest priority first, of one priority the earliest first. A task refused with
     /// [`Refused::NotYet`](crate::domain::step::Refused::NotYet) stays unchanged.
     fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed>;
     /// Removes a task that has no execution in progress, and its history.

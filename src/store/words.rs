@@ -25,7 +25,7 @@ pub type Now = Arc<dyn Fn() -> Millis + Send + Sync>;
 /// The result of a claim.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Claimed {
-    /// The steps taken, in the order of the due times.
+    /// The steps taken, by priority and due time.
     pub steps: Vec<Step>,
     /// The claim covers due times up to and including this one.
     pub until: Millis,
@@ -149,6 +149,8 @@ pub struct TaskQuery {
     pub tag: Option<String>,
     /// Filter: a part of the task's name, in any case.
     pub name: Option<String>,
+    /// Filter: created after this task. The order is then that of creation, and the total counts these.
+    pub after: Option<TaskId>,
     /// The field to sort by.
     pub sort: TaskSort,
     /// Applies to `sort`.

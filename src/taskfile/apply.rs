@@ -96,6 +96,7 @@ async fn all_tasks(parts: &Parts) -> Result<Vec<Task>, StoreError> {
         status: None,
         handler: None,
         tag: None,
+        after: None,
         name: None,
         sort: TaskSort::CreatedAt,
         direction: Direction::Ascending,

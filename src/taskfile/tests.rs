@@ -101,6 +101,7 @@ impl Scene {
             status: None,
             handler: None,
             tag: None,
+            after: None,
             name: None,
             sort: TaskSort::Name,
             direction: Direction::Ascending,

@@ -12,7 +12,7 @@ use crate::{
         definition::Definition,
         draft::fields::FIELDS,
         execution::{Execution, Line},
-        facts::{LastExecution, Task, TaskStatus},
+        facts::{Backfill, LastExecution, Task, TaskStatus},
         ids::TaskId,
         recent::{Ended, Stats},
         schedule::ScheduleType,
@@ -51,6 +51,8 @@ pub(super) struct TaskDocument {
     status: TaskStatus,
     /// The runs that `maxRuns` leaves; null without it.
     runs_left: Option<u64>,
+    /// The backfill under way.
+    backfill: Option<Backfill>,
     /// The file that has the task.
     managed_by: Option<String>,
     created_at: Millis,
@@ -91,6 +93,7 @@ impl TaskDocument {
             last_retry: task.facts.last_retry,
             status,
             runs_left,
+            backfill: task.facts.backfill.clone(),
             managed_by,
             created_at: task.created_at,
             updated_at: task.updated_at,

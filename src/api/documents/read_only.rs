@@ -12,13 +12,14 @@ use crate::{api::error::ApiError, domain::draft::Problem};
 /// The fields that stay as they are until the task's definition changes.
 const LASTING: [&str; 3] = ["_key", "createdAt", "scheduleType"];
 /// The fields that also change by themselves, when the task runs or its time passes.
-const CHANGING: [&str; 12] = [
+const CHANGING: [&str; 13] = [
     "nextRun",
     "period",
     "retryCount",
     "lastRetry",
     "status",
     "runsLeft",
+    "backfill",
     "managedBy",
     "updatedAt",
     "lastExecution",

@@ -9,12 +9,12 @@ use crate::{
         auth::Caller,
         documents::{ExecutionDocument, Meta, TaskDocument},
         error::ApiError,
-        input::{Fields, OptionalBody, TaskPath},
+        input::{Body, Fields, OptionalBody, TaskPath},
         request::RequestInfo,
         state::Shared,
     },
     domain::{
-        draft::read_run,
+        draft::{read_backfill, read_run},
         facts::Task,
         ids::{ExecutionId, TaskId},
     },
@@ -76,6 +76,38 @@ pub(in crate::api) async fn run(
     let task_name = task.definition.name;
     let meta = info.meta_saying(format!("Task \"{task_name}\" execution started"));
     Ok(Json(Started { success: true, task_id: task.id, task_name, execution_id, execution, meta }))
+}
+
+/// The answer to a backfill.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct Backfilled {
+    success: bool,
+    task: TaskDocument,
+    /// Planned times that run.
+    planned: u64,
+    /// Whether the span has more, which do not run.
+    truncated: bool,
+    meta: Meta,
+}
+
+pub(in crate::api) async fn backfill(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    caller: Caller,
+    TaskPath(id): TaskPath,
+    fields: Fields,
+    Body(body): Body,
+) -> Result<Json<Backfilled>, ApiError> {
+    fields.finish()?;
+    caller.ensure_covers(&api, id).await?;
+    let (span, most) = read_backfill(&body).map_err(ApiError::invalid)?;
+    let task = api.scheduler.backfill(id, span, most, &caller.actor).await?;
+    let (planned, truncated) =
+        task.facts.backfill.as_ref().map_or((0, false), |begun| (begun.total, begun.left_out > 0));
+    let meta = info.meta_saying(format!("Task \"{}\" backfill started", task.definition.name));
+    let task = show_changed(&api, task).await?;
+    Ok(Json(Backfilled { success: true, task, planned, truncated, meta }))
 }
 
 pub(in crate::api) async fn pause(

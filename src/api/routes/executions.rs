@@ -67,6 +67,7 @@ pub(in crate::api) async fn list(
                 ("retry", Trigger::Retry),
                 ("manual", Trigger::Manual),
                 ("catch-up", Trigger::CatchUp),
+                ("backfill", Trigger::Backfill),
             ],
         ),
     };

@@ -75,6 +75,7 @@ pub(in crate::api) async fn list(
         status: fields.choice("status", &statuses),
         handler: fields.text("handler"),
         tag: fields.text("tag"),
+        after: None,
         name: fields.text("name"),
         sort: fields
             .choice(

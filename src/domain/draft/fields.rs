@@ -52,6 +52,8 @@ enum Accept {
     Whole { from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, u64) },
     /// A whole number in a range, or null.
     Maybe { from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, Option<u64>) },
+    /// A whole number in a range around 0.
+    Signed { from: i8, to: i8, put: fn(&mut Definition, i8) },
     /// One of some words, each of which `put` takes.
     Choice { words: &'static [&'static str], put: fn(&mut Definition, &str) },
     /// A value that `put` alone judges; `absent` is the JSON of its default.
@@ -62,7 +64,7 @@ enum Accept {
     },
 }
 
-use Accept::{Choice, Judged, Maybe, Params, Parsed, Switch, Text, Whole};
+use Accept::{Choice, Judged, Maybe, Params, Parsed, Signed, Switch, Text, Whole};
 use Preset::{Fixed, Required, Setting};
 
 const fn row(name: &'static str, preset: Preset, accept: Accept, meaning: &'static str) -> Field {
@@ -77,9 +79,11 @@ const fn whole(from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, 
     Whole { from, to, unit, put }
 }
 
+/// The end of the year 9999, where the calendar of schedules ends, in epoch milliseconds.
+pub(super) const LATEST: u64 = 253_402_300_799_999;
+
 const fn moment(put: fn(&mut Definition, Option<u64>)) -> Accept {
-    // The end of the year 9999, where the calendar of schedules ends.
-    Maybe { from: 0, to: 253_402_300_799_999, unit: "ms since 1970", put }
+    Maybe { from: 0, to: LATEST, unit: "ms since 1970", put }
 }
 
 /// Every field, in the order of documents.
@@ -209,6 +213,12 @@ pub static FIELDS: &[Field] = &[
         "each run is planned so much later at most; the task's id decides, the same each time",
     ),
     row(
+        "priority",
+        Fixed,
+        Signed { from: -10, to: 10, put: |task, n| task.priority = n },
+        "of runs that are due and wait for a runner, the highest start first",
+    ),
+    row(
         "alerts",
         Fixed,
         Judged {
@@ -302,6 +312,13 @@ impl Field {
             (Whole { from, to, put, .. }, value) => {
                 read_whole(value, *from, *to).map(|number| put(task, number)).err()
             }
+            (Signed { from, to, put }, value) => match whole_part(value) {
+                Some(number) if (*from..=*to).contains(&number) => {
+                    put(task, number);
+                    None
+                }
+                _ => Some(format!("must be a whole number from {from} to {to}, not {}", told(value))),
+            },
             (Judged { put, .. }, value) => {
                 problems.0.extend(put(task, value).err().unwrap_or_default());
                 None
@@ -318,7 +335,7 @@ impl Field {
         match (stored.get(self.name), &self.accept) {
             (Some(value), _) => value.clone(),
             (None, _) if self.name == "type" => "script".into(),
-            (None, Whole { .. }) => 0.into(),
+            (None, Whole { .. } | Signed { .. }) => 0.into(),
             (None, Judged { absent, .. }) => absent(),
             (None, _) => Value::Null,
         }
@@ -334,6 +351,7 @@ impl Field {
                 format!("an object; at most {} KiB and {MAX_PARAMS_DEPTH} levels", MAX_PARAMS_BYTES / 1024)
             }
             Switch { .. } => "`true`, `false`".to_owned(),
+            Signed { from, to, .. } => format!("{from} to {to}"),
             Judged { allowed, .. } => (*allowed).to_owned(),
             Maybe { from, to, unit, .. } => {
                 format!("{from} to {to} {unit}").trim_end().to_owned() + ", or `null`"
@@ -380,11 +398,21 @@ fn check_length(text: &str, from: usize, to: usize) -> Result<(), String> {
     Err(format!("has {length} characters: {allowed} are allowed"))
 }
 
-fn read_whole(value: &Value, from: u64, to: u64) -> Result<u64, String> {
-    whole_number(value).filter(|number| (from..=to).contains(number)).ok_or_else(|| {
-        let got = if value.is_number() { value.to_string() } else { kind_of(value).to_owned() };
-        format!("must be a whole number from {from} to {to}, not {got}")
-    })
+pub(super) fn read_whole(value: &Value, from: u64, to: u64) -> Result<u64, String> {
+    whole_number(value)
+        .filter(|number| (from..=to).contains(number))
+        .ok_or_else(|| format!("must be a whole number from {from} to {to}, not {}", told(value)))
+}
+
+/// A small whole number. A client may write it as a float.
+fn whole_part(value: &Value) -> Option<i8> {
+    let float = value.as_f64().filter(|f| f.fract() == 0.0 && (-128.0..128.0).contains(f))?;
+    format!("{float:.0}").parse().ok()
+}
+
+/// A value that is wrong: a number as it is, of anything else the kind.
+fn told(value: &Value) -> String {
+    if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
 }
 
 /// The number, if it is whole. A client may write it as a float.

@@ -15,7 +15,7 @@ mod values;
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use self::fields::FIELDS;
+use self::fields::{FIELDS, LATEST, read_whole};
 pub(super) use self::params::params_bytes;
 pub use self::{
     params::{MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params},
@@ -28,6 +28,9 @@ use super::{
     schedule::Timetable,
     text::to_one_line,
 };
+
+/// The most planned times of one backfill.
+const MOST_BACKFILLED: u64 = 1000;
 
 /// The defaults that are settings of the server.
 #[derive(Debug, Clone)]
@@ -168,6 +171,7 @@ impl Definition {
             end_at: None,
             max_runs: None,
             jitter: 0,
+            priority: 0,
             alerts: None,
         }
     }
@@ -187,6 +191,33 @@ pub fn read_run(body: &Map<String, Value>) -> Result<Option<Map<String, Value>>,
     }
     problems.finish()?;
     Ok(given.map(|_| run.params))
+}
+
+/// Reads the body of a backfill: `{"from": ms, "to": ms, "max": 1..1000}`.
+///
+/// # Errors
+/// Every problem with it.
+pub fn read_backfill(body: &Map<String, Value>) -> Result<((Millis, Millis), u64), Vec<Problem>> {
+    let mut problems = Problems::default();
+    problems.report_unknown(body.keys().map(String::as_str), &["from", "to", "max"]);
+    let mut number = |name: &str, least: u64, most: u64, preset: Option<u64>| {
+        let read = match (body.get(name), preset) {
+            (None, Some(preset)) => Ok(preset),
+            (None, None) => Err("is required".to_owned()),
+            (Some(value), _) => read_whole(value, least, most),
+        };
+        read.unwrap_or_else(|problem| {
+            problems.report(name, problem);
+            least
+        })
+    };
+    let (from, to) = (number("from", 0, LATEST, None), number("to", 0, LATEST, None));
+    let most = number("max", 1, MOST_BACKFILLED, Some(MOST_BACKFILLED));
+    problems.finish()?;
+    if to < from {
+        return Err(vec![Problem::new("to", "must not be before from")]);
+    }
+    Ok(((from.cast_signed(), to.cast_signed()), most))
 }
 
 /// Checks that `text` can name a handler.

@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn retry(due: Millis) -> PendingRetry {
-        let occurrence = Occurrence { scheduled_for: NOON, by_hand: false, params: None };
+        let occurrence = Occurrence::planned(NOON);
         PendingRetry { attempt: 2, due, occurrence }
     }
 

@@ -20,7 +20,7 @@ impl Stepper<'_, '_> {
         params: Option<Map<String, Value>>,
     ) -> Result<(), Refused> {
         let now = self.circumstances.now;
-        let occurrence = Occurrence { scheduled_for: self.free_moment(now), by_hand: true, params };
+        let occurrence = Occurrence { by_hand: true, params, ..Occurrence::planned(self.free_moment(now)) };
         let waiting =
             Waiting { execution, trigger: Trigger::Manual, since: now, occurrence: occurrence.clone() };
         let facts = &self.step.task.facts;
@@ -54,7 +54,8 @@ impl Stepper<'_, '_> {
     }
 
     pub(super) fn cancel(&mut self) -> Result<(), Refused> {
-        if self.step.task.facts.running.is_empty() {
+        let backfill = self.facts().backfill.take();
+        if self.step.task.facts.running.is_empty() && backfill.is_none() {
             return Err(Refused::Idle);
         }
         self.cancel_running();
@@ -144,6 +145,8 @@ impl Stepper<'_, '_> {
             let facts = self.facts();
             facts.next = next;
             facts.stopped_after = None;
+            // Its times were those of the old plan.
+            facts.backfill = None;
         }
         let used_up: Vec<_> =
             self.facts().retries.extract_if(.., |retry| retry.attempt > max_attempts).collect();

@@ -23,12 +23,14 @@ impl Stepper<'_, '_> {
             self.start(execution, trigger, 1, occurrence);
         } else if !task.facts.retries.is_empty() {
             self.retry();
-        } else if let Some(next) = task.facts.next {
+        } else if let Some(next) = task.facts.next.filter(|next| *next <= now) {
             if now.saturating_sub(next) > self.circumstances.policy.misfire_after {
                 self.decide_missed(next);
             } else {
                 self.decide_on_time(next);
             }
+        } else {
+            self.go_on_with_backfill();
         }
     }
 
@@ -49,7 +51,7 @@ impl Stepper<'_, '_> {
         if self.step.task.may_start() {
             let id = (self.circumstances.new_id)();
             self.facts().next = self.next_after(next);
-            self.start(id, trigger, 1, regular(next));
+            self.start(id, trigger, 1, Occurrence::planned(next));
             return;
         }
         let later = self.count_passed(next, now);
@@ -96,7 +98,7 @@ impl Stepper<'_, '_> {
     fn run_or_wait(&mut self, scheduled_for: Millis) {
         if self.step.task.may_start() {
             let id = (self.circumstances.new_id)();
-            self.start(id, Trigger::CatchUp, 1, regular(scheduled_for));
+            self.start(id, Trigger::CatchUp, 1, Occurrence::planned(scheduled_for));
         } else {
             self.decide_occupied(Trigger::CatchUp, scheduled_for, Passed::default());
         }
@@ -105,8 +107,14 @@ impl Stepper<'_, '_> {
     /// Decides about occurrences that are due while the task runs and no other run may start:
     /// `first`, and the `later` ones.
     fn decide_occupied(&mut self, trigger: Trigger, first: Millis, later: Passed) {
+        let facts = &self.step.task.facts;
+        let backfills = facts.running.iter().all(|running| running.occurrence.is_backfill);
         match self.step.task.definition.overlap {
-            Overlap::Queue if self.step.task.facts.waiting.is_empty() => {
+            // A regular run waits for the one run of a backfill whatever the task's rule is.
+            Overlap::Skip | Overlap::Queue | Overlap::Replace
+                if facts.waiting.is_empty()
+                    && (backfills || self.step.task.definition.overlap == Overlap::Queue) =>
+            {
                 self.wait(trigger, first);
                 let second = self.next_after(first).unwrap_or(first);
                 self.skip_overlapping(second, later.count);
@@ -119,7 +127,9 @@ impl Stepper<'_, '_> {
                 let oldest = displaced.first().map_or(first, |waiting| waiting.occurrence.scheduled_for);
                 self.skip_overlapping(oldest, displaced.len() as u64 + later.count);
                 self.wait(trigger, later.newest.unwrap_or(first));
-                self.cancel_running();
+                if !backfills {
+                    self.cancel_running();
+                }
             }
         }
     }
@@ -148,12 +158,8 @@ impl Stepper<'_, '_> {
             execution: (self.circumstances.new_id)(),
             trigger,
             since: self.circumstances.now,
-            occurrence: regular(scheduled_for),
+            occurrence: Occurrence::planned(scheduled_for),
         };
         self.facts().waiting.push(waiting);
     }
-}
-
-fn regular(scheduled_for: Millis) -> Occurrence {
-    Occurrence { scheduled_for, by_hand: false, params: None }
 }

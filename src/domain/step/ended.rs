@@ -65,7 +65,7 @@ impl Stepper<'_, '_> {
             facts.retries.insert(place, pending);
             return;
         }
-        self.exhaust(running.occurrence.by_hand, attempt);
+        self.exhaust(running.occurrence.is_asked_for(), attempt);
     }
 
     /// Gives up an occurrence whose last attempt has failed: the definition allows no other one now.
@@ -74,13 +74,13 @@ impl Stepper<'_, '_> {
         let last = last.filter(|last| last.status == ExecutionStatus::Failed);
         let (start, duration) =
             last.map_or((retry.occurrence.scheduled_for, None), |last| (last.time, last.duration));
-        self.exhaust(retry.occurrence.by_hand, Attempt { start, duration, lost: false });
+        self.exhaust(retry.occurrence.is_asked_for(), Attempt { start, duration, lost: false });
     }
 
-    fn exhaust(&mut self, by_hand: bool, attempt: Attempt) {
+    fn exhaust(&mut self, asked_for: bool, attempt: Attempt) {
         self.note_end(LastOutcome::Failed, attempt);
         let definition = &self.step.task.definition;
-        let stops = definition.recurring && definition.on_exhausted == OnExhausted::Stop && !by_hand;
+        let stops = definition.recurring && definition.on_exhausted == OnExhausted::Stop && !asked_for;
         self.facts().last = Some(LastOutcome::Failed);
         if stops {
             self.skip_passed();

@@ -7,6 +7,7 @@
 //! [`due`] decides about planned times, [`ended`] about attempts that are over, [`control`]
 //! about requests of users, [`declared`] about files of tasks. [`events`] derives the events from the rest of a step.
 
+mod backfill;
 mod control;
 mod declared;
 mod due;
@@ -56,6 +57,15 @@ pub enum Input {
     Resume,
     /// A user resets its count of failures.
     ResetRetries,
+    /// A user wants the planned times of a past span to run, one after the other.
+    Backfill {
+        /// The first moment of the span.
+        from: Millis,
+        /// The last one.
+        to: Millis,
+        /// The most planned times that run, from the first on.
+        most: u64,
+    },
     /// A user cancels its executions in progress.
     Cancel,
     /// A user changes its definition.
@@ -164,6 +174,9 @@ pub enum Refused {
     /// A resumption of a task that is not paused.
     #[error("Task is not paused")]
     NotPaused,
+    /// A backfill is asked for while one is under way.
+    #[error("Task already has a backfill under way")]
+    Backfilling,
     /// A cancellation while no execution is in progress.
     #[error("Task is not running")]
     Idle,
@@ -206,6 +219,7 @@ impl Task {
             last_failure: None,
             runs: 0,
             counted_runs: 0,
+            backfill: None,
         };
         facts.next = first_run(definition.plan(now, id), now);
         Self { id, definition, facts, created_at: now, updated_at: now, declared: None }
@@ -227,6 +241,7 @@ impl Task {
                 stepper.forget_file();
             }
             Input::ResetRetries => stepper.reset_retries(),
+            Input::Backfill { from, to, most } => stepper.begin_backfill(from, to, most)?,
             Input::Cancel => stepper.cancel()?,
             Input::Update(draft) => stepper.update(&draft)?,
             Input::Declare { definition, file } => stepper.declare(*definition, file)?,
@@ -236,6 +251,9 @@ impl Task {
         for waiting in &mut step.task.facts.waiting {
             // They wait for the task to be idle, not for a clock that was set back to catch up.
             waiting.since = waiting.since.min(circumstances.now);
+        }
+        if let Some(backfill) = &mut step.task.facts.backfill {
+            backfill.since = backfill.since.min(circumstances.now);
         }
         if step.task != *self {
             // Never backwards, whatever the clock does.
@@ -287,7 +305,7 @@ impl Stepper<'_, '_> {
     /// Starts an attempt: adds it to the facts, to the rows and to the attempts to start.
     fn start(&mut self, execution: ExecutionId, trigger: Trigger, attempt: u32, occurrence: Occurrence) {
         let now = self.circumstances.now;
-        if attempt == 1 && !occurrence.by_hand {
+        if attempt == 1 && !occurrence.is_asked_for() {
             self.count_run();
         }
         let running = Running {

@@ -143,3 +143,30 @@ pub(crate) fn a_task_that_is_due_later_than_asked_for_is_not_claimed(bench: &mut
     let claimed = bench.wait(bench.store().claim(19, 1, due)).expect("it claims");
     assert_eq!(claimed.steps, []);
 }
+
+pub(crate) fn what_is_due_is_claimed_by_priority_and_then_by_time(bench: &mut Bench) {
+    let ranked = |bench: &mut Bench, name: &str, minutes: Millis, priority| {
+        let moment = (START + minutes * 60_000).to_string();
+        bench.create(name, Definition { priority, ..definition(&moment) })
+    };
+    ranked(bench, "low", 5, -10);
+    ranked(bench, "lower", 10, -1);
+    due_after(bench, "plain", 20);
+    ranked(bench, "late and high", 40, 10);
+    let changed = ranked(bench, "changed", 1, -10);
+    ranked(bench, "high", 30, 10);
+    let next = |bench: &Bench| bench.wait(bench.store().next_due()).expect("it reads");
+    assert_eq!(next(bench), Some(START + 60_000), "whatever its priority");
+    let decide: Decision = Box::new(|task, _| {
+        let mut task = task.clone();
+        task.definition.priority = 9;
+        Ok(Step::to(task))
+    });
+    bench.wait(bench.store().change(changed.id, decide, None, None)).expect("it changes");
+    let until = START + 30 * 60_000;
+    assert_eq!(names(&claim(bench, until, 3)), ["high", "changed", "plain"]);
+    bench.reopen();
+    assert_eq!(next(bench), Some(START + 5 * 60_000));
+    assert_eq!(names(&claim(bench, until, 10)), ["lower", "low"]);
+    assert_eq!(next(bench), Some(START + 40 * 60_000));
+}

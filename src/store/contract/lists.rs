@@ -13,7 +13,7 @@ fn arbitrary(bench: &mut Bench, chance: &Chance, number: usize) -> Task {
 }
 
 fn scramble(task: &mut Task, chance: &Chance) {
-    let occurrence = Occurrence { scheduled_for: START, by_hand: false, params: None };
+    let occurrence = Occurrence::planned(START);
     let facts = &mut task.facts;
     facts.paused = chance.below(4) == 0;
     facts.next = chance.among(&[None, Some(-5), Some(START), Some(START + 1), Some(START + HOUR)]);
@@ -92,6 +92,7 @@ fn agree(bench: &Bench, tasks: &[Task], chance: &Chance) {
                     name: chance
                         .among(&[None, None, Some("REPORT"), Some("är"), Some("1")])
                         .map(str::to_owned),
+                    after: None,
                     sort,
                     direction,
                     skip: chance.among(&[0, 0, 1, 5, 40, 79, usize::MAX]),
@@ -104,6 +105,25 @@ fn agree(bench: &Bench, tasks: &[Task], chance: &Chance) {
             }
         }
     }
+}
+
+pub(crate) fn a_list_goes_on_after_a_task_in_the_order_of_creation(bench: &mut Bench) {
+    let tasks: Vec<_> = (0..9)
+        .map(|number| {
+            let tags = if number % 2 == 0 { vec!["even".to_owned()] } else { Vec::new() };
+            bench.create(&format!("task {number}"), Definition { tags, ..definition("@hourly") })
+        })
+        .collect();
+    let after = |id, tag: Option<&str>, limit| {
+        let query = TaskQuery { after: Some(id), tag: tag.map(str::to_owned), limit, ..everything() };
+        let page = bench.wait(bench.store().tasks(query)).expect("it reads");
+        (page.items.into_iter().map(|view| view.task.id).collect::<Vec<_>>(), page.total)
+    };
+    let ids = |numbers: &[usize]| numbers.iter().map(|number| tasks[*number].id).collect::<Vec<_>>();
+    assert_eq!(after(TaskId(Ulid(0)), Some("even"), 2), (ids(&[0, 2]), 5));
+    assert_eq!(after(tasks[2].id, Some("even"), 9), (ids(&[4, 6, 8]), 3));
+    assert_eq!(after(tasks[6].id, None, 9), (ids(&[7, 8]), 2));
+    assert_eq!(after(tasks[8].id, None, 9), (vec![], 0));
 }
 
 pub(crate) fn a_page_of_tasks_has_the_newest_executions_of_each(bench: &mut Bench) {

@@ -67,6 +67,7 @@ macro_rules! passes {
             ];
             claims: [
                 what_is_due_is_decided_about_earliest_first_and_no_more_than_asked,
+                what_is_due_is_claimed_by_priority_and_then_by_time,
                 claims_that_are_made_together_get_one_task_each,
                 a_claim_writes_what_each_decision_says,
                 one_that_cannot_be_decided_about_is_held_back_until_it_is_changed,
@@ -101,6 +102,7 @@ macro_rules! passes {
             lists: [
                 lists_of_tasks_agree_with_a_naive_model,
                 a_page_of_tasks_has_the_newest_executions_of_each,
+                a_list_goes_on_after_a_task_in_the_order_of_creation,
             ];
             output: [
                 lines_come_back_in_the_order_they_were_written,
@@ -296,6 +298,7 @@ fn everything() -> TaskQuery {
         status: None,
         handler: None,
         tag: None,
+        after: None,
         name: None,
         sort: TaskSort::Name,
         direction: Direction::Ascending,
@@ -307,7 +310,7 @@ fn everything() -> TaskQuery {
 
 /// Makes a row of a first attempt.
 pub(crate) fn row(task: &Task, id: ExecutionId, status: ExecutionStatus, created_at: Millis) -> Execution {
-    let occurrence = Occurrence { scheduled_for: created_at, by_hand: false, params: None };
+    let occurrence = Occurrence::planned(created_at);
     let running = Running {
         execution: id,
         attempt: 1,

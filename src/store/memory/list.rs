@@ -29,6 +29,11 @@ pub(super) fn tasks(data: &Data, query: &TaskQuery) -> Page<TaskView> {
         .filter(|task| query.tag.as_ref().is_none_or(|tag| task.definition.tags.contains(tag)))
         .filter(|task| part.as_ref().is_none_or(|part| task.definition.name.to_lowercase().contains(part)))
         .collect();
+    if let Some(after) = query.after {
+        chosen.retain(|task| task.id > after);
+        let Page { items, total } = page(chosen.into_iter(), query.skip, query.limit);
+        return Page { items: items.into_iter().map(|task| view(data, task, query.newest)).collect(), total };
+    }
     match query.sort {
         TaskSort::Name => chosen.sort_by(|a, b| a.definition.name.cmp(&b.definition.name)),
         TaskSort::CreatedAt => {}

@@ -1,5 +1,7 @@
 //! The first half of each operation: its decision, its answer and its writes.
 
+use std::cmp::Reverse;
+
 use serde_json::Value;
 
 use super::disk::{Data, Write};
@@ -67,7 +69,9 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
     Box::new(move |data| {
         let until = now().saturating_add(ahead);
         let mut due: Vec<_> = data.due().filter(|(due, _)| *due <= until).collect();
-        due.sort_unstable();
+        due.sort_unstable_by_key(|(due, id)| {
+            (Reverse(data.tasks.get(id).map(|task| task.definition.priority)), *due, *id)
+        });
         let mut steps = Vec::new();
         let mut writes = Vec::new();
         for (due, id) in due.into_iter().take(most) {

@@ -11,7 +11,7 @@ fn a_recurring_task_runs_at_each_of_its_times() {
     assert_eq!(life.at(599).due(), [], "it is not due yet");
     let started = life.at(600).due();
     let [start] = &started[..] else { panic!("one attempt starts: {started:?}") };
-    let planned = Occurrence { scheduled_for: START + 600 * SECOND, by_hand: false, params: None };
+    let planned = Occurrence::planned(START + 600 * SECOND);
     assert_eq!((start.attempt, start.trigger, &start.occurrence), (1, Trigger::Schedule, &planned));
     assert_eq!((life.status(), life.next_run()), ("running", Some(1200)));
 
@@ -148,11 +148,7 @@ fn a_planned_time_that_falls_into_a_gap_runs_once_after_it() {
 
 #[test]
 fn what_a_task_looks_like_follows_from_its_facts_in_order() {
-    let retry = PendingRetry {
-        attempt: 2,
-        due: START + 50,
-        occurrence: Occurrence { scheduled_for: START, by_hand: false, params: None },
-    };
+    let retry = PendingRetry { attempt: 2, due: START + 50, occurrence: Occurrence::planned(START) };
     let mut recurring = Life::with("@hourly", |_| {});
     recurring.by_hand();
     let running = recurring.task.facts.running.clone();

@@ -15,6 +15,7 @@ use crate::domain::{
     facts::{LastOutcome, PendingRetry, TaskStatus},
 };
 
+mod backfill;
 mod bounds;
 mod control;
 mod declared;

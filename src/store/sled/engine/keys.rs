@@ -1,5 +1,7 @@
 //! Keys: a prefix byte for the kind, then fields. The byte order of a field is the order of its values.
 
+use super::due;
+pub(crate) use super::due::{millis, read_millis};
 use crate::{
     domain::{
         Millis,
@@ -15,8 +17,6 @@ use crate::{
 pub(crate) const TASK: u8 = b't';
 /// Task id by name.
 pub(crate) const NAME: u8 = b'n';
-/// Tasks by due time.
-pub(crate) const DUE: u8 = b'd';
 /// Tasks by status and next run.
 pub(crate) const STATUS: u8 = b's';
 /// Tasks by handler, status and next run.
@@ -63,26 +63,16 @@ pub(crate) const STEP: u8 = b'f';
 pub(crate) const ACTIVITY: u8 = b'A';
 
 /// The indexes that follow from task records alone, and their names.
-pub(crate) const INDEXES: [(u8, &str); 7] = [
+pub(crate) const INDEXES: [(u8, &str); 8] = [
     (NAME, "names"),
-    (DUE, "due"),
+    (due::PLAIN, "due"),
+    (due::RANKED, "priority"),
     (STATUS, "status"),
     (HANDLER, "handler"),
     (TAG, "tags"),
     (UPDATED, "updated"),
     (RUNNING, "running"),
 ];
-
-/// Encodes a time so that the byte order is the order of time, before 1970 too.
-pub(crate) fn millis(time: Millis) -> [u8; 8] {
-    (time.cast_unsigned() ^ (1 << 63)).to_be_bytes()
-}
-
-/// Decodes the first eight bytes; the reverse of [`millis`].
-pub(crate) fn read_millis(bytes: &[u8]) -> Option<Millis> {
-    let bytes: [u8; 8] = bytes.get(..8)?.try_into().ok()?;
-    Some((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
-}
 
 pub(super) fn join(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut key = vec![prefix];
@@ -98,15 +88,6 @@ pub(crate) fn task(id: TaskId) -> Vec<u8> {
 
 pub(crate) fn name(name: &str) -> Vec<u8> {
     join(NAME, &[name.as_bytes()])
-}
-
-pub(crate) fn due(time: Millis, id: TaskId) -> Vec<u8> {
-    join(DUE, &[&millis(time), &id.to_bytes()])
-}
-
-/// The range of the due index up to and including `time`.
-pub(crate) fn due_until(time: Millis) -> std::ops::Range<Vec<u8>> {
-    vec![DUE]..join(DUE, &[&millis(time.saturating_add(1))])
 }
 
 /// The two bytes before the next run's time in the indexes by status and by handler.
@@ -425,7 +406,7 @@ pub(crate) fn index_entries(task: &Task) -> Vec<Entry> {
         entries.push((join(prefix[0], &[&prefix[1..], &next_run, &id]), Vec::new()));
     }
     if let Some(time) = task.due() {
-        entries.push((due(time, task.id), Vec::new()));
+        entries.push((due::key(task, time), Vec::new()));
     }
     for run in &task.facts.running {
         entries.push((running(task.id, run.execution), Vec::new()));
@@ -441,9 +422,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_of_key_bytes_is_the_order_of_time(a: i64, b: i64, x: u128, y: u128) {
-            let (x, y) = (TaskId::from_bytes(x.to_be_bytes()), TaskId::from_bytes(y.to_be_bytes()));
-            prop_assert_eq!(due(a, x).cmp(&due(b, y)), (a, x).cmp(&(b, y)));
+        fn a_key_says_what_it_was_made_of(a: i64, x: u128) {
+            let x = TaskId::from_bytes(x.to_be_bytes());
             prop_assert_eq!(read_millis(&millis(a)), Some(a));
             let (owner, key) = (Owner::Task(x), "a/\u{0}ü");
             let (by_key, by_time) = (entry(owner, key), expiry(a, owner, key));
@@ -451,7 +431,6 @@ mod tests {
             prop_assert_eq!(expiry_of(&by_time), Some((a, owner, key)));
             prop_assert_eq!(step_of(&step(x, a, key)), Some((x, a)));
             prop_assert_eq!(account_of(&account(owner)), Some(owner));
-            prop_assert_eq!(due_until(a).contains(&due(b, y)), b <= a || a == i64::MAX);
         }
     }
 }

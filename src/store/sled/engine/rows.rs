@@ -135,6 +135,7 @@ fn reason_byte(reason: Option<Reason>) -> u8 {
         Reason::Overlap => 12,
         Reason::Misfire => 13,
         Reason::Retrying => 14,
+        Reason::Ended => 15,
     }
 }
 
@@ -152,6 +153,8 @@ fn trigger_byte(trigger: Trigger) -> u8 {
         Trigger::Retry => 3,
         Trigger::Manual => 4,
         Trigger::CatchUp => 5,
+        Trigger::Backfill => 6,
+        Trigger::After => 7,
     }
 }
 

@@ -30,6 +30,13 @@ pub(crate) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<TaskView>, St
 }
 
 fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+    if let Some(after) = query.after {
+        let mut ids: Vec<_> = matching(tree, query)?.into_iter().filter(|id| *id > after).collect();
+        ids.sort_unstable();
+        let total = ids.len() as u64;
+        let page = ids.into_iter().skip(query.skip).take(query.limit).map(Ok);
+        return Ok(Page { items: load(tree, page)?, total });
+    }
     let filtered = query.status.is_some() || query.handler.is_some() || query.tag.is_some();
     if query.name.is_none() && !is_of_two_indexes(query) {
         let total = count(tree, query)?;

@@ -16,7 +16,7 @@ use crate::{
             engine::{
                 Bytes, EngineResult,
                 chunks::chunks,
-                keys, record, rows,
+                due, keys, record, rows,
                 txn::{self, backend},
             },
             read::view::View,
@@ -35,8 +35,17 @@ pub(super) fn decode<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8])
 }
 
 pub(crate) fn next_due(tree: &View) -> Result<Option<Millis>, StoreError> {
-    let first = tree.prefix_keys(&[keys::DUE]).next().transpose().map_err(backend("scan the store"))?;
-    Ok(first.and_then(|key| keys::read_millis(&key[1..])))
+    let first =
+        |prefix: &[u8]| tree.prefix_keys(prefix).next().transpose().map_err(backend("scan the store"));
+    let mut due = first(&[due::PLAIN])?.and_then(|key| keys::read_millis(&key[1..]));
+    if first(&[due::RANKED])?.is_some() {
+        for priority in due::priorities().filter(|priority| *priority != 0) {
+            let prefix = due::prefix(priority);
+            let next = first(&prefix)?.and_then(|key| keys::read_millis(&key[prefix.len()..]));
+            due = due.into_iter().chain(next).min();
+        }
+    }
+    Ok(due)
 }
 
 pub(crate) fn running(tree: &View) -> Result<Vec<(TaskId, ExecutionId)>, StoreError> {

@@ -14,7 +14,7 @@ use crate::{
         Entry, StoreError,
         sled::{
             engine::{
-                Bytes, keys, record, rows,
+                Bytes, due, keys, record, rows,
                 txn::{Txn, backend},
             },
             scrub::{accounts::Accounts, repair, report::SharedReport},
@@ -24,10 +24,11 @@ use crate::{
 };
 
 /// The kinds in the order of the visit: tasks, then their indexes, rows, then theirs, then the other records.
-const WALK: [u8; 21] = [
+const WALK: &[u8] = &[
     keys::TASK,
     keys::NAME,
-    keys::DUE,
+    due::PLAIN,
+    due::RANKED,
     keys::STATUS,
     keys::HANDLER,
     keys::TAG,

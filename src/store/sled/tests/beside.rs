@@ -73,7 +73,7 @@ fn what_changes_during_the_check_is_no_difference() {
 fn damage_that_it_finds_is_mended_beside_the_work() {
     let tasks = many();
     let directory = make_store(&tasks);
-    let due = |task: &Task| keys::due(task.due().expect("it is planned"), task.id);
+    let due = |task: &Task| due::key(task, task.due().expect("it is planned"));
     mangle(&directory, |db| {
         db.remove(due(&tasks[5])).expect("it writes");
         db.insert(keys::name("nobody"), &tasks[9].id.to_bytes()).expect("it writes");
@@ -96,6 +96,7 @@ fn damage_that_it_finds_is_mended_beside_the_work() {
         status: None,
         handler: Some(tasks[0].definition.handler.clone()),
         tag: None,
+        after: None,
         name: None,
         sort: TaskSort::NextRun,
         direction: Direction::Ascending,

@@ -15,7 +15,7 @@ use crate::{
     domain::{draft::tests::definition, execution::ExecutionStatus},
     store::{
         Direction, Store, TaskSort, contract,
-        sled::{open::opening::open_tree, *},
+        sled::{engine::due, open::opening::open_tree, *},
     },
 };
 
@@ -82,6 +82,7 @@ fn names(store: &Arc<dyn Store>) -> Vec<String> {
         status: None,
         handler: None,
         tag: None,
+        after: None,
         name: None,
         sort,
         direction,
@@ -154,7 +155,7 @@ fn a_damaged_index_is_made_anew() {
     let before = whole(&directory);
     // A missing entry, a surplus one, a wrong one, and a wrong counter.
     mangle(&directory, |db| {
-        db.remove(keys::due(tasks[0].facts.next.expect("it is planned"), tasks[0].id)).expect("it writes");
+        db.remove(due::key(&tasks[0], tasks[0].facts.next.expect("it is planned"))).expect("it writes");
         db.insert(keys::running(tasks[1].id, ExecutionId(Ulid(9))), b"").expect("it writes");
         db.insert(keys::name("first"), &tasks[1].id.to_bytes()).expect("it writes");
         db.insert(keys::status_count(tasks[0].status()), &7_u64.to_be_bytes()).expect("it writes");

@@ -11,7 +11,7 @@ use crate::{
     store::{
         Audit, Output, Removal, StoreError,
         sled::{
-            engine::{keys, record, rows, txn::Txn},
+            engine::{due, keys, record, rows, txn::Txn},
             write::state,
         },
     },
@@ -64,7 +64,7 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
     }
     for (key, value) in &after {
         // A task that was held back has no entry in the due index.
-        if key[0] == keys::DUE || !before.iter().any(|(old, _)| old == key) {
+        if due::contains(key) || !before.iter().any(|(old, _)| old == key) {
             txn.put(key.clone(), value.clone());
         }
     }

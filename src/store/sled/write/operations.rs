@@ -17,7 +17,7 @@ use crate::{
         copy::{Cursor, Import, Part},
         sled::{
             copy::{export, import},
-            engine::{keys, txn::Txn},
+            engine::{due, keys, txn::Txn},
             scrub::repair,
             write::{apply, state, writer::Writer},
         },
@@ -65,7 +65,7 @@ impl Writer {
         decide: &mut Decision,
     ) -> Result<Claimed, StoreError> {
         let until = (self.now)().saturating_add(ahead);
-        let due = Txn::new(&self.tree, &self.group).keys(keys::due_until(until), most)?;
+        let due = due_until(&Txn::new(&self.tree, &self.group), until, most)?;
         let mut steps = Vec::new();
         for key in due {
             let Some(id) = keys::last_task(&key) else { continue };
@@ -82,7 +82,7 @@ impl Writer {
             });
             match result {
                 Ok(step)
-                    if step.task.due().is_some_and(|due| keys::due(due, id) == key)
+                    if step.task.due().is_some_and(|time| due::key(&step.task, time) == key)
                         && step.start.is_empty() =>
                 {
                     // The step changes nothing: claiming the task again would be a hot loop.
@@ -207,4 +207,16 @@ impl Writer {
             repair::quarantine(txn, key, &bytes)
         })
     }
+}
+
+/// The keys of the first `most` tasks that are due until a time, those of a higher priority first.
+fn due_until(txn: &Txn<'_>, until: Millis, most: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+    if txn.prefixed(&[due::RANKED], 1)?.is_empty() {
+        return txn.keys(due::until(0, until), most);
+    }
+    let mut due = Vec::new();
+    for priority in due::priorities() {
+        due.extend(txn.keys(due::until(priority, until), most - due.len())?);
+    }
+    Ok(due)
 }
