@@ -1,5 +1,6 @@
 //! App: assembles, starts and stops the server.
 
+mod manager;
 mod server;
 mod signals;
 mod token;
@@ -14,25 +15,28 @@ use tokio::{
     time::timeout,
 };
 
+pub use self::manager::Manager;
 pub use self::server::{kv_quota, make_data_directory, network_client, open_vault, pool_settings};
-use self::{server::Server, signals::Signals};
+use self::{
+    manager::{prove_life, prove_life_of_stop},
+    server::Server,
+    signals::Signals,
+};
 use crate::config::Config;
 
 /// Open connections have this long to end, once the scheduler has stopped.
 const CONNECTIONS_WITHIN: Duration = Duration::from_secs(2);
+/// A stop takes this much longer than the grace of running handlers, at most.
+const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 
-/// Serves until a signal comes, then stops in order. `say` prints a line for people.
+/// Serves until a signal comes, then stops in order. `manager` hears how the server stands, and `say` prints a
+/// line for people.
 ///
 /// # Errors
 /// When the server cannot start, or the store fails.
-pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -> anyhow::Result<()> {
     let mut stop = Signals::new().context("listen for signals")?;
-    let listener =
-        TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
-    let address = listener.local_addr().context("ask for the address")?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "listening beyond this machine without encryption: put a TLS proxy in front");
-    }
+    let (listener, address) = listen(config, manager).await?;
     let mut server = Server::assemble(config).await?;
     server.task_file.start().await;
 
@@ -56,17 +60,21 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     say(&format!("token      {}", server.token_source));
     say(&format!("handlers   {} (drop a .js file there)", config.tasks.display()));
     say("stop       Ctrl-C");
+    manager.ready(&format!("listening on http://{address}"));
 
     let failed = tokio::select! {
         () = stop.next() => None,
+        () = never_after(prove_life(manager, &*server.store, &server.scheduler)) => None,
         ended = &mut scheduling => Some(end_error(ended, "the scheduler")),
         ended = &mut serving => Some(end_error(ended, "the API")),
     };
     server.readiness.end_scheduling();
     tracing::info!(grace = config.shutdown_grace, "stopping; a second signal stops at once");
+    let grace = Duration::from_millis(config.shutdown_grace);
+    manager.stopping(grace + STOPPED_WITHIN);
     let stopping = async {
         stop_upkeep.send_replace(true);
-        server.scheduler.stop(Duration::from_millis(config.shutdown_grace)).await;
+        server.scheduler.stop(grace).await;
         // An open stream would hold up the end of the listener.
         server.streams.close().await;
         let _ = hang_up.send(());
@@ -80,8 +88,30 @@ pub async fn serve(config: &Config, say: impl Fn(&str)) -> anyhow::Result<()> {
     tokio::select! {
         closed = stopping => closed.context("close the store")?,
         () = stop.next() => anyhow::bail!("stopped at once by a second signal"),
+        () = never_after(prove_life_of_stop(manager)) => {}
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// The listener of the API, from the manager or an own one, and its address.
+async fn listen(config: &Config, manager: &dyn Manager) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = match manager.listener()? {
+        Some(listener) => TcpListener::from_std(listener).context("use the socket of the service manager")?,
+        None => {
+            TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?
+        }
+    };
+    let address = listener.local_addr().context("ask for the address")?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "listening beyond this machine without encryption: put a TLS proxy in front");
+    }
+    Ok((listener, address))
+}
+
+/// Polls a future for its effects; never ends.
+async fn never_after(work: impl Future<Output = ()>) {
+    work.await;
+    std::future::pending::<()>().await;
 }
 
 /// Makes the error for a part of the server that ended before the server.

@@ -10,6 +10,7 @@ mod paint;
 mod run;
 mod secret;
 mod serve;
+mod service;
 mod store;
 mod suggest;
 

@@ -18,7 +18,7 @@ use tracing_subscriber::{
     fmt::format::{Writer, debug_fn},
 };
 
-use super::{Settings, USAGE, fail, say_line};
+use super::{Settings, USAGE, fail, say_line, service::ServiceManager};
 
 pub(super) fn main(settings: &Settings) -> ExitCode {
     let config = match settings.load().and_then(|config| start_log(&config).map(|()| config)) {
@@ -30,7 +30,7 @@ pub(super) fn main(settings: &Settings) -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(app::serve(&config, say_line)));
+        .and_then(|runtime| runtime.block_on(app::serve(&config, &ServiceManager, say_line)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),

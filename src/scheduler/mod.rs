@@ -21,9 +21,18 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    time::sleep,
+};
 
 use self::in_progress::InProgress;
 pub use self::{
@@ -51,6 +60,8 @@ const AHEAD: Millis = 20;
 const CLAIMED_AT_ONCE: usize = 64;
 /// The time of cancelled handlers at a stop: the runner's own grace and the kill after it.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
+/// A turn of an idle loop takes less than this.
+const TURNS_WITHIN: Duration = Duration::from_millis(20);
 /// The canceller of an execution that gives way to a newer one.
 const REPLACED: &str = "a newer run replaces it";
 
@@ -82,6 +93,10 @@ pub struct Scheduler {
     permits: Arc<Semaphore>,
     in_progress: InProgress,
     stopping: watch::Sender<bool>,
+    /// Counts the turns of the loop.
+    turns: AtomicU64,
+    /// Whether the loop waits for a permit, which may take as long as a run.
+    waits_for_permit: AtomicBool,
 }
 
 impl Scheduler {
@@ -107,6 +122,8 @@ impl Scheduler {
             permits,
             in_progress: InProgress::default(),
             stopping: watch::channel(false).0,
+            turns: AtomicU64::new(0),
+            waits_for_permit: AtomicBool::new(false),
         })
     }
 
@@ -123,6 +140,7 @@ impl Scheduler {
         let mut alarm: Option<(Millis, Sleep<'_>)> = None;
         loop {
             // Registered before the question, so that no change in between is missed.
+            self.turns.fetch_add(1, Ordering::Relaxed);
             let nudged = self.nudge.notified();
             tokio::pin!(nudged);
             nudged.as_mut().enable();
@@ -167,7 +185,9 @@ impl Scheduler {
     async fn permits(&self) -> Vec<OwnedSemaphorePermit> {
         let mut permits = Vec::new();
         // The semaphore is never closed.
+        self.waits_for_permit.store(true, Ordering::Relaxed);
         permits.extend(self.permits.clone().acquire_owned().await);
+        self.waits_for_permit.store(false, Ordering::Relaxed);
         while permits.len() < CLAIMED_AT_ONCE
             && let Ok(permit) = self.permits.clone().try_acquire_owned()
         {
@@ -282,6 +302,15 @@ impl Scheduler {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.runner.capacity()
+    }
+
+    /// Waits until the loop has looked for due tasks once more, or waits for a permit; for as long as it takes.
+    pub async fn turn(&self) {
+        let before = self.turns.load(Ordering::Relaxed);
+        while self.turns.load(Ordering::Relaxed) == before && !self.waits_for_permit.load(Ordering::Relaxed) {
+            self.nudge.notify_one();
+            sleep(TURNS_WITHIN).await;
+        }
     }
 
     /// Whether [`Scheduler::stop`] has been called.

@@ -5,6 +5,7 @@ mod cli;
 mod older_versions;
 mod quick_start;
 mod reports;
+mod service;
 mod stopping;
 mod store_tools;
 mod task_file;
