@@ -49,6 +49,7 @@ pub mod events;
 pub mod fuzzing;
 pub mod handlers;
 pub mod hostcalls;
+pub mod metrics;
 pub mod network;
 pub mod runtime;
 pub mod scheduler;

@@ -13,6 +13,7 @@ pub(crate) mod fuzzing;
 mod input;
 mod json;
 mod origin;
+mod measure;
 mod request;
 mod routes;
 mod state;
@@ -35,7 +36,7 @@ use self::{
     error::ApiError,
     routes::{
         actions, bulk, executions,
-        figures::activity,
+        figures::{activity, metrics},
         handlers, health, kv,
         outlook::{conflicts, forecast, simulate, upcoming},
         schedule, secrets, sessions, tasks, tokens,
@@ -45,7 +46,7 @@ use self::{
 };
 pub use self::{
     origin::protect,
-    state::{Api, Forecasts, Readiness, RunnersReady},
+    state::{Api, Forecasts, MeasuredTasks, MetricsSettings, Readiness, RunnersReady},
     streams::Streams,
 };
 use crate::domain::{
@@ -58,6 +59,9 @@ const POST: MethodFilter = MethodFilter::POST;
 const PUT: MethodFilter = MethodFilter::PUT;
 const PATCH: MethodFilter = MethodFilter::PATCH;
 const DELETE: MethodFilter = MethodFilter::DELETE;
+
+/// The path of the metrics, which a setting opens for everybody.
+const METRICS: &str = "/metrics";
 
 /// Every route: its method and path, the role that it asks for, its handler, and a line for the
 /// documentation.
@@ -113,6 +117,7 @@ fn every_route() -> Vec<Route> {
         row(POST, "/admin/tokens", Admin, tokens::create, "make a token; 201 with its text, which is shown once"),
         row(DELETE, "/admin/tokens/{id}", Admin, tokens::delete, "take a token back; its sessions end"),
         row(POST, "/admin/tokens/{id}/actions/rotate", Admin, tokens::rotate, "give a token a new text, which is shown once"),
+        row(GET, METRICS, Viewer, metrics::metrics, "the figures of the server for Prometheus; for anyone if `metrics.public` is set"),
         row(GET, "/health", Anyone, health::health, "200 while the process is up"),
         row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),
     ]
@@ -145,6 +150,7 @@ pub fn router(api: Api) -> Router {
                 path,
                 match need {
                     Anyone => handler,
+                    Need::Role(_) if path == METRICS && api.metrics_settings.public => handler,
                     Need::Role(role) => {
                         handler.route_layer(middleware::from_fn_with_state(role, auth::require_role))
                     }
@@ -157,6 +163,7 @@ pub fn router(api: Api) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(api.clone(), auth::guard))
         .layer(middleware::from_fn_with_state(api.clone(), request::envelope))
+        .layer(middleware::from_fn_with_state(api.clone(), measure::measure))
         .with_state(api);
     // A slash at a path's end is dropped before the routes, and so the guard, see the path.
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))

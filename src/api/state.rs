@@ -14,6 +14,7 @@ use crate::{
     domain::{access::public_url::PublicUrl, draft::Defaults},
     events::Events,
     handlers::catalog::Catalog,
+    metrics::Metrics,
     scheduler::Scheduler,
     secrets::Vault,
     store::{Quota, Store},
@@ -46,6 +47,10 @@ pub struct Api {
     pub quota: Quota,
     /// The defaults of fields that a body leaves out.
     pub defaults: Defaults,
+    /// Counters of runs and requests.
+    pub metrics: Arc<Metrics>,
+    /// The metrics that are shown, and to whom.
+    pub metrics_settings: MetricsSettings,
     /// Forecasts of the last minute.
     pub forecasts: Forecasts,
     /// Tells how the other parts stand, for `/ready`.
@@ -72,10 +77,33 @@ pub struct RunnersReady {
     pub waiting: usize,
 }
 
+/// The metrics that are shown, and to whom.
+#[derive(Debug, Clone, Default)]
+pub struct MetricsSettings {
+    /// Whether nobody needs a token for them.
+    pub public: bool,
+    /// The tasks that have series of their own.
+    pub tasks: MeasuredTasks,
+}
+
+/// Tasks that have series of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum MeasuredTasks {
+    /// None.
+    #[default]
+    None,
+    /// All, if there are not too many.
+    All,
+    /// Those with a tag.
+    Tagged(String),
+}
+
 /// Tells about parts of the server that the API does not use.
 pub trait Readiness: Send + Sync + 'static {
     /// The runners.
     fn runners(&self) -> RunnersReady;
+    /// The runners that died since the start, by the cause.
+    fn runner_deaths(&self) -> Vec<(&'static str, u64)>;
     /// The sandbox of the runners, in a line for people.
     fn sandbox(&self) -> String;
     /// The bytes that are free on the store's disk; `None` if the system does not say.

@@ -15,7 +15,7 @@ use axum::Router;
 use super::token::admin_token;
 use crate::{
     access::Access,
-    api::{self, Api, Readiness, RunnersReady, Streams},
+    api::{self, Api, MeasuredTasks, MetricsSettings, Readiness, RunnersReady, Streams},
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock},
     config::Config,
@@ -31,6 +31,7 @@ use crate::{
     events::Events,
     handlers::{catalog::Catalog, files::Files},
     hostcalls::ServerCalls,
+    metrics::Metrics,
     network::{Client, Limits},
     runtime::{Pool, PoolSettings, protocol},
     scheduler::Scheduler,
@@ -103,6 +104,7 @@ impl Server {
         let (token, token_source) = admin_token(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let events = Events::new(store.report().epoch);
+        let metrics = observe(&events);
         let files = Files::new(&config.tasks);
         let vault = Arc::new(open_vault(config, store.clone()).await?);
         let (client, quota) = (network_client(config), kv_quota(config));
@@ -147,6 +149,8 @@ impl Server {
             trusted_proxies: config.access.trusted_proxies.clone(),
             quota,
             defaults,
+            metrics,
+            metrics_settings: metrics_settings(config),
             forecasts: api::Forecasts::default(),
             readiness: readiness.clone(),
         });
@@ -186,6 +190,25 @@ pub async fn open_vault(config: &Config, store: Arc<dyn Store>) -> anyhow::Resul
         None => KeySource::File(config.data.join("secret-key")),
     };
     Ok(Vault::open(store, source).await?)
+}
+
+/// Counters of the events from now on.
+fn observe(events: &Events) -> Arc<Metrics> {
+    let metrics = Arc::new(Metrics::default());
+    let observed = metrics.clone();
+    events.observe(move |event| observed.observe(event));
+    metrics
+}
+
+fn metrics_settings(config: &Config) -> MetricsSettings {
+    let tasks = match config.metrics.tasks.as_str() {
+        "all" => MeasuredTasks::All,
+        text => match text.strip_prefix("tag:") {
+            Some(tag) => MeasuredTasks::Tagged(tag.to_owned()),
+            None => MeasuredTasks::None,
+        },
+    };
+    MetricsSettings { public: config.metrics.public, tasks }
 }
 
 fn policy(config: &Config) -> Policy {
@@ -230,6 +253,10 @@ impl Readiness for Parts {
     fn runners(&self) -> RunnersReady {
         let state = self.pool.state();
         RunnersReady { alive: state.alive, idle: state.idle, waiting: state.waiting }
+    }
+
+    fn runner_deaths(&self) -> Vec<(&'static str, u64)> {
+        self.pool.deaths()
     }
 
     fn sandbox(&self) -> String {

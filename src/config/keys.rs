@@ -277,6 +277,21 @@ pub(super) static KEYS: &[Key] = &[
         Names { put: |c, names| c.system_handlers = names },
         "handlers that may use `isochron:system`",
     ),
+    key(
+        "metrics.public",
+        "false",
+        Switch { put: |c, on| c.metrics.public = on },
+        "whether `/metrics` needs no token",
+    ),
+    key(
+        "metrics.tasks",
+        "none",
+        text("`none`, `all` (at most 1000) or `tag:` and a tag, such as tag:nightly", |c, t| {
+            let tag = t.strip_prefix("tag:").is_some_and(|tag| !tag.is_empty() && tag.chars().count() <= 40);
+            (tag || ["none", "all"].contains(&t)) && set(&mut c.metrics.tasks, t.to_owned())
+        }),
+        "tasks with metrics of their own",
+    ),
     open(
         "net.allow",
         "public addresses only",

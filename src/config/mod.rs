@@ -83,6 +83,8 @@ pub struct Config {
     pub net: NetPolicy,
     /// Who may reach the server, and where.
     pub access: AccessConfig,
+    /// The metrics for Prometheus.
+    pub metrics: MetricsConfig,
     /// The origin of each value; see [`Config::refuse`].
     pub origins: Origins,
 }
@@ -150,6 +152,15 @@ pub struct Engine {
     pub web_assembly: bool,
     /// Whether `eval` and `new Function` work.
     pub eval: bool,
+}
+
+/// The metrics for Prometheus.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Whether nobody needs a token for them.
+    pub public: bool,
+    /// The tasks that have series of their own: `none`, `all` or `tag:` and a tag.
+    pub tasks: String,
 }
 
 /// Text that must not be shown: its `Debug` hides it, and it has no `Display`.
@@ -227,6 +238,7 @@ impl Config {
             system_handlers: Vec::new(),
             net: NetPolicy::default(),
             access: AccessConfig::default(),
+            metrics: MetricsConfig::default(),
             origins: Origins::default(),
         }
     }

@@ -17,7 +17,10 @@ mod ring;
 mod tests;
 mod text;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
+};
 
 use tokio::sync::watch;
 
@@ -34,7 +37,9 @@ const TAKEN: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Events(Arc<Bus>);
 
-#[derive(Debug)]
+/// Called with each event as it is published.
+type Observer = Box<dyn Fn(&Event) + Send + Sync>;
+
 struct Bus {
     /// How often the store has been opened.
     epoch: u64,
@@ -42,6 +47,13 @@ struct Bus {
     ring: Mutex<Ring>,
     /// The number of the newest event.
     newest: watch::Sender<u64>,
+    observer: OnceLock<Observer>,
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
 }
 
 impl Default for Events {
@@ -55,14 +67,25 @@ impl Events {
     /// with each opening.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
-        Self(Arc::new(Bus { epoch, ring: Mutex::default(), newest: watch::channel(0).0 }))
+        Self(Arc::new(Bus {
+            epoch,
+            ring: Mutex::default(),
+            newest: watch::channel(0).0,
+            observer: OnceLock::new(),
+        }))
     }
 
     /// Gives the events of one change their numbers and tells every listener.
     pub fn publish(&self, events: impl IntoIterator<Item = Event>) {
+        let observer = self.0.observer.get();
         let mut ring = self.ring();
         let before = ring.next();
-        events.into_iter().for_each(|event| ring.push(event));
+        for event in events {
+            if let Some(observe) = observer {
+                observe(&event);
+            }
+            ring.push(event);
+        }
         let next = ring.next();
         drop(ring);
         if next > before {
@@ -73,6 +96,12 @@ impl Events {
                 news
             });
         }
+    }
+
+    /// Calls `observer` with each event from now on, once, as it is published. There is one observer: a
+    /// second one is not called. It must be quick, as publishers wait for it.
+    pub fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) {
+        let _ = self.0.observer.set(Box::new(observer));
     }
 
     /// Listens from now on.

@@ -15,6 +15,7 @@ use super::{
     pool::{QueuedRun, Shared},
     process::Process,
 };
+use crate::domain::execution::{Ending, Reason, Verdict};
 
 /// A runner beyond the smallest number ends after being idle for this long.
 const IDLE: Duration = Duration::from_secs(30);
@@ -27,6 +28,15 @@ const RESTART: Duration = Duration::from_secs(1);
 async fn closed(closing: &mut watch::Receiver<bool>) {
     // Its sender lives as long as the pool, so an error means the same.
     let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// Why the runner of a run that ended so is dead.
+fn cause_of(verdict: &Verdict) -> &'static str {
+    match verdict.ending {
+        Ending::Completed { .. } => "after-run",
+        Ending::Failed { reason, .. } => reason.name(),
+        Ending::Cancelled { .. } => Reason::Cancelled.name(),
+    }
 }
 
 impl Shared {
@@ -75,6 +85,7 @@ impl Shared {
                 () = closed(closing) => None,
                 () = process.gone() => {
                     self.idle.fetch_sub(1, Ordering::Relaxed);
+                    self.count_death("idle");
                     tracing::warn!(runner = process.id(), words = process.last_words(), "an idle runner died and is replaced");
                     return true;
                 }
@@ -85,6 +96,9 @@ impl Shared {
             let Some((request, queued)) = next else { return false };
             self.queued.fetch_sub(1, Ordering::Relaxed);
             let RunReport { verdict, modules, alive } = self.converse(process, request).await;
+            if !alive {
+                self.count_death(cause_of(&verdict));
+            }
             // The receiver may be gone.
             let _ = queued.reply.send((verdict, modules));
             process.runs += 1;
@@ -92,6 +106,7 @@ impl Shared {
                 return true;
             }
             if let Err(error) = process.ready().await {
+                self.count_death("after-run");
                 tracing::warn!(%error, "a runner died after its run and is replaced");
                 return true;
             }

@@ -4,7 +4,7 @@
 //! starts another one, up to the largest number.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     io,
     sync::{
         Arc,
@@ -84,6 +84,8 @@ pub(super) struct Shared {
     /// Runs that wait for a runner.
     pub(super) queued: AtomicUsize,
     numbers: AtomicU64,
+    /// Runners that died, by the cause.
+    deaths: std::sync::Mutex<BTreeMap<&'static str, u64>>,
     pub(super) closing: watch::Sender<bool>,
 }
 
@@ -143,6 +145,7 @@ impl Pool {
             started: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
+            deaths: std::sync::Mutex::default(),
             closing: watch::channel(false).0,
         });
         let first = Process::start(&shared.snapshot, &shared.settings.runner)
@@ -171,6 +174,12 @@ impl Pool {
             idle: self.shared.idle.load(Ordering::Relaxed),
             waiting: self.shared.queued.load(Ordering::Relaxed),
         }
+    }
+
+    /// The runners that died since the start, by the cause.
+    #[must_use]
+    pub fn deaths(&self) -> Vec<(&'static str, u64)> {
+        lock(&self.shared.deaths).iter().map(|(reason, count)| (*reason, *count)).collect()
     }
 
     /// The sandbox that runners have on this system.
@@ -228,6 +237,11 @@ impl Pool {
 }
 
 impl Shared {
+    /// Counts a runner that died.
+    pub(super) fn count_death(&self, cause: &'static str) {
+        *lock(&self.deaths).entry(cause).or_default() += 1;
+    }
+
     /// A request for a run with the rights of the invocation's handler.
     fn request(&self, mode: Mode, entry: Source, invocation: Invocation) -> RunRequest {
         let Invocation { handler, attempt, live, params, context, not_before, timeout, lines, cancel } =

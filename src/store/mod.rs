@@ -18,6 +18,7 @@ pub(crate) mod memory;
 pub mod sled;
 pub mod space;
 mod state;
+mod timing;
 mod words;
 
 use serde_json::{Map, Value};
@@ -32,6 +33,7 @@ pub use self::{
         Change, Edit, Edited, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep, LONGEST_KEY,
         LONGEST_TTL, LONGEST_VALUE, Owner, Quota, RunNote, StateError,
     },
+    timing::{CommitTimes, Condition},
     words::{
         Answer, Audit, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
         ScrubState, StoreError, TaskQuery, TaskSort, TaskView,
@@ -151,6 +153,8 @@ pub trait Copies {
 pub trait Upkeep {
     /// Counts records and bytes of each kind; an object for people and their handlers.
     fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>>;
+    /// Tells the size of the store and the durations of its commits.
+    fn condition(&self) -> Answer<Condition>;
     /// Tells the findings of the scrub so far.
     fn report(&self) -> Report;
     /// Finishes the operations under way; every later one fails with [`StoreError::Closed`].

@@ -13,6 +13,7 @@
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
 //! - [`examples`]: do the examples that come with isochron do their work?
+//! - [`metrics`]: do the metrics have the form and the meaning that Prometheus and its users expect?
 //! - [`outlook`]: do the figures tell what has run, and the outlook what will?
 //! - [`operating`]: do the commands, the start and the stop do their work?
 //! - [`web`]: are the classes of the web platform there, and are they right?
@@ -28,6 +29,7 @@ mod examples;
 mod handlers;
 mod harness;
 mod live;
+mod metrics;
 mod network;
 mod node;
 mod operating;

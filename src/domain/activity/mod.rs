@@ -124,7 +124,8 @@ impl Tally {
         if let Some(duration) = row.duration {
             self.duration.add(duration);
         }
-        if let Some(lateness) = lateness(row) {
+        let late = planned_lateness(row.trigger, row.attempt, row.start_time, row.scheduled_for);
+        if let Some(lateness) = late {
             self.lateness.add(lateness);
         }
     }
@@ -141,11 +142,17 @@ impl Tally {
     }
 }
 
-/// Milliseconds from the planned time of an occurrence to the start of its first attempt.
+/// Milliseconds from the planned time of an occurrence to the start of its first attempt; `None` of other
+/// attempts, and of runs that users asked for.
 #[must_use]
-pub fn lateness(row: &Execution) -> Option<Millis> {
-    let planned = row.attempt == 1 && row.trigger != Trigger::Manual;
-    row.start_time.filter(|_| planned).map(|start| start.saturating_sub(row.scheduled_for).max(0))
+pub fn planned_lateness(
+    trigger: Trigger,
+    attempt: u32,
+    start: Option<Millis>,
+    scheduled_for: Millis,
+) -> Option<Millis> {
+    let planned = attempt == 1 && trigger != Trigger::Manual;
+    start.filter(|_| planned).map(|start| start.saturating_sub(scheduled_for).max(0))
 }
 
 /// The occurrences in a skip besides those that the row stood for before: a row may grow.

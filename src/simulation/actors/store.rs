@@ -23,7 +23,7 @@ use crate::{
         world::{Process, pass},
     },
     store::{
-        Answer, Audit, Bindings, Claimed, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
+        Answer, Audit, Bindings, Claimed, Condition, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
         Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, RunNote, Steps, StoreError,
         TaskQuery, TaskView, Tasks, Upkeep, Values,
         memory::{
@@ -401,6 +401,10 @@ impl Bindings for FaultyStore {
 impl Upkeep for FaultyStore {
     fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>> {
         self.0.memory.statistics(detailed)
+    }
+
+    fn condition(&self) -> Answer<Condition> {
+        self.0.memory.condition()
     }
 
     fn report(&self) -> Report {

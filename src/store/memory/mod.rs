@@ -25,7 +25,7 @@ use self::{
     prepare::{Operation, Prepared},
 };
 use super::{
-    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit,
+    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision, Edit,
     Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History,
     HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
     StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
@@ -328,6 +328,10 @@ impl Upkeep for MemoryStore {
             answer.insert("taskStatus".to_owned(), Value::Object(statuses.collect()));
         }
         ready(Ok(answer))
+    }
+
+    fn condition(&self) -> Answer<Condition> {
+        ready(Ok(Condition::default()))
     }
 
     fn report(&self) -> Report {

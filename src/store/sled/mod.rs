@@ -35,12 +35,13 @@ use self::{
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit,
+    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision, Edit,
     Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History,
     HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
     StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,
+    timing::CommitClock,
 };
 use crate::{
     allocator,
@@ -87,6 +88,7 @@ pub struct SledStore {
     ops: mpsc::Sender<Op>,
     now: Now,
     report: SharedReport,
+    commits: Arc<CommitClock>,
     _lock: Lock,
 }
 
@@ -113,6 +115,7 @@ impl SledStore {
         let view = View::new(tree.clone(), pending.clone(), quarantine_through(ops.downgrade()), bounds);
         let writer =
             Writer::new(tree, pending, directory, committer, report.clone(), now.clone()).map_err(failed)?;
+        let commits = writer.commit_clock();
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer::run_or_stop(writer, received))
@@ -125,7 +128,7 @@ impl SledStore {
                 .spawn(move || scrub_thread::scrub(&ops, pause))
                 .map_err(failed)?;
         }
-        Ok(Self { db, view, ops, now, report, _lock: lock })
+        Ok(Self { db, view, ops, now, report, commits, _lock: lock })
     }
 
     /// Whether `directory` holds a store.
@@ -370,6 +373,14 @@ impl Upkeep for SledStore {
         self.read_blocking(move |view| {
             let bytes = db.size_on_disk().map_err(txn::backend("measure the store"))?;
             records::statistics(view, bytes, detailed)
+        })
+    }
+
+    fn condition(&self) -> Answer<Condition> {
+        let (db, commits) = (self.db.clone(), self.commits.times());
+        self.read_blocking(move |_| {
+            let bytes = db.size_on_disk().map_err(txn::backend("measure the store"))?;
+            Ok(Condition { bytes, commits })
         })
     }
 

@@ -54,6 +54,16 @@ impl Client {
         Answer::new(response.unwrap_or_else(|error| panic!("{shown}: {error}")))
     }
 
+    /// Sends a request whose answer is a text; fails the test unless it is 200.
+    #[track_caller]
+    pub(crate) fn text(&self, request: Builder) -> String {
+        let request = request.body(()).expect("a request");
+        let mut response = self.agent.run(request).expect("an answer");
+        let text = response.body_mut().read_to_string().expect("a text");
+        assert_eq!(response.status().as_u16(), 200, "{text}");
+        text
+    }
+
     /// Like [`Self::send`], for a connection that may fail: `None` if it does.
     pub(crate) fn try_send(&self, request: Builder) -> Option<Answer> {
         self.agent.run(request.body(()).expect("a request")).ok().map(Answer::new)

@@ -1,3 +1,4 @@
 //! Figures over time and of the present, all of them kept as changes are written.
 
 pub(in crate::api) mod activity;
+pub(in crate::api) mod metrics;

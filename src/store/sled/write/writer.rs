@@ -10,6 +10,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +30,7 @@ use crate::{
             write::{apply, commit::Committer, state},
         },
         space::{LEAST_FREE, free_bytes},
+        timing::CommitClock,
     },
 };
 
@@ -109,6 +111,7 @@ pub(crate) struct Writer {
     expiry: Option<Millis>,
     low_space: bool,
     commits: u32,
+    clock: Arc<CommitClock>,
 }
 
 impl Writer {
@@ -137,7 +140,13 @@ impl Writer {
             expiry: Some(Millis::MIN),
             low_space: false,
             commits: 0,
+            clock: Arc::default(),
         })
+    }
+
+    /// The counts of the durations of commits.
+    pub(crate) fn commit_clock(&self) -> Arc<CommitClock> {
+        self.clock.clone()
     }
 
     /// Serves operations until the store is closed or every sender is dropped.
@@ -261,7 +270,9 @@ impl Writer {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a duration is measured, and no decision depends on it")]
     fn write(&mut self, group: &Writes) -> io::Result<()> {
+        let begun = Instant::now();
         let batch = self.committer.batch(&self.tree, group)?;
         self.pending.hide(&self.tree, group)?;
         self.tree.apply(batch)?;
@@ -269,6 +280,7 @@ impl Writer {
         self.files.sync()?;
         self.committer.acknowledge()?;
         self.pending.show();
+        self.clock.add(begun.elapsed());
         Ok(())
     }
 }
