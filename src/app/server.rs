@@ -116,10 +116,7 @@ impl Server {
         scheduler.recover().await.context("close what an earlier process left in progress")?;
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
         let catalog = Catalog::new(files, pool.clone());
-        let defaults = Defaults {
-            timezone: parse_zone(&config.timezone)?,
-            keep_executions: u64::from(config.history_keep),
-        };
+        let defaults = defaults(config)?;
         let task_file = TaskFile::new(taskfile::Parts {
             folder: config.tasks.clone(),
             scheduler: scheduler.clone(),
@@ -198,6 +195,14 @@ fn observe(events: &Events) -> Arc<Metrics> {
     let observed = metrics.clone();
     events.observe(move |event| observed.observe(event));
     metrics
+}
+
+/// The defaults of fields that a task leaves out.
+///
+/// # Errors
+/// When the time zone is not known.
+fn defaults(config: &Config) -> anyhow::Result<Defaults> {
+    Ok(Defaults { timezone: parse_zone(&config.timezone)?, keep_executions: u64::from(config.history_keep) })
 }
 
 fn metrics_settings(config: &Config) -> MetricsSettings {

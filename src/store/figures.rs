@@ -33,6 +33,9 @@ pub struct ScheduleCount {
     pub timezone: String,
     /// Recurring tasks that have it and are neither paused nor stopped.
     pub tasks: u64,
+    /// The sum of the usual durations of their runs, in milliseconds (see
+    /// [`usual`](crate::domain::outlook::usual)).
+    pub usual: u64,
 }
 
 /// The schedules of recurring tasks that are neither paused nor stopped.

@@ -80,6 +80,13 @@ pub(in crate::api) async fn health() -> Json<Health> {
 }
 
 pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response, ApiError> {
+    let (ready, body) = describe(&api).await?;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, Json(body)).into_response())
+}
+
+/// Whether the server can do its work, and how its parts stand.
+pub(in crate::api) async fn describe(api: &Shared) -> Result<(bool, Value), ApiError> {
     let open = api.store.next_due().await.is_ok();
     let runners = api.readiness.runners();
     let (running, stopping) = (api.readiness.scheduler(), api.scheduler.is_stopping());
@@ -100,8 +107,7 @@ pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response,
     };
     let mut body = serde_json::to_value(document).map_err(|error| ApiError::internal(error.to_string()))?;
     flatten(&mut body);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Json(body)).into_response())
+    Ok((ready, body))
 }
 
 /// Makes each text one line: an operator's tools show them as they are.

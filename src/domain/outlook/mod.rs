@@ -4,16 +4,30 @@
 //! as the scheduler. [`forecast`] counts the planned times of all tasks, [`load`] adds how long runs take
 //! and compares them with the runs that fit at once, and [`beside`] tells what else runs at the times of a
 //! new schedule: these know schedules and numbers of tasks only, so that their cost grows with the number
-//! of different schedules.
+//! of different schedules. [`explain`] says of a past time why a task did, or did not, run.
 
 pub mod beside;
+pub mod explain;
 pub mod forecast;
 pub mod load;
 pub mod upcoming;
 
 use chrono_tz::Tz;
 
-use super::{Millis, schedule::Timetable};
+use super::{Millis, facts::Task, schedule::Timetable};
+
+/// The usual duration of a task's runs, rounded so that it changes seldom: the power of two next to the
+/// median of the recent ones, in milliseconds; 0 if none is known.
+#[must_use]
+pub fn usual(task: &Task) -> u64 {
+    let median = task.stats().p50.unwrap_or_default().max(0).unsigned_abs();
+    // Up from 1.5 times a power of two.
+    match median {
+        0 => 0,
+        1 => 1,
+        median => ((median + median / 3) / 2 + 1).next_power_of_two(),
+    }
+}
 
 /// Tasks that share a schedule and a time zone.
 #[derive(Debug, Clone)]

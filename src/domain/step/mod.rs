@@ -20,7 +20,7 @@ mod tests;
 use serde_json::{Map, Value};
 
 pub use self::events::{Event, News, Row, Subject, TaskState};
-use self::rows::Skip;
+pub use self::rows::Skip;
 use super::{
     Millis,
     definition::Definition,

@@ -124,7 +124,8 @@ pub(crate) fn schedules_are_counted_while_their_tasks_run_by_them(bench: &mut Be
     assert_eq!(bench.store().report().rebuilt, Vec::<String>::new());
     assert_eq!(census(bench), [daily, ("@hourly".to_owned(), 2)]);
     let page = bench.wait(bench.store().census(1)).expect("it reads");
-    let first = ScheduleCount { schedule: "0 4 * * *".to_owned(), timezone: "UTC".to_owned(), tasks: 1 };
+    let first =
+        ScheduleCount { schedule: "0 4 * * *".to_owned(), timezone: "UTC".to_owned(), tasks: 1, usual: 0 };
     assert_eq!(page, Census { schedules: vec![first], more: true });
     for task in bench.wait(bench.store().tasks(everything())).expect("it reads").items {
         let running: Vec<_> = task.task.facts.running.iter().map(|run| run.execution).collect();
@@ -132,6 +133,27 @@ pub(crate) fn schedules_are_counted_while_their_tasks_run_by_them(bench: &mut Be
         bench.wait(bench.store().delete(task.task.id, None)).expect("it is idle");
     }
     assert_eq!(census(bench), []);
+}
+
+pub(crate) fn the_usual_durations_of_tasks_are_summed_per_schedule(bench: &mut Bench) {
+    let (first, second) = (bench.hourly("first"), bench.hourly("second"));
+    let usual = |bench: &Bench| {
+        let census = bench.wait(bench.store().census(100)).expect("it reads");
+        census.schedules.iter().map(|count| count.usual).collect::<Vec<_>>()
+    };
+    assert_eq!(usual(bench), [0]);
+    run_for(bench, first.id, START, 1000);
+    run_for(bench, second.id, START, 60_000);
+    assert_eq!(usual(bench), [1024 + 65_536]);
+    // Another run of about the same length changes nothing.
+    run_for(bench, first.id, START, 1100);
+    assert_eq!(usual(bench), [1024 + 65_536]);
+    bench.reopen();
+    assert_eq!(bench.store().report().rebuilt, Vec::<String>::new());
+    bench.step(second.id, START + 1, Input::Pause).expect("it is not paused");
+    assert_eq!(usual(bench), [1024]);
+    bench.wait(bench.store().delete(first.id, None)).expect("it is idle");
+    assert_eq!(usual(bench), Vec::<u64>::new());
 }
 
 pub(crate) fn tasks_come_in_the_order_of_their_next_runs_part_by_part(bench: &mut Bench) {

@@ -81,6 +81,7 @@ macro_rules! passes {
                 minutes_and_hours_go_when_their_time_is_over_and_days_stay,
                 activity_survives_reopening_and_copies,
                 schedules_are_counted_while_their_tasks_run_by_them,
+                the_usual_durations_of_tasks_are_summed_per_schedule,
                 tasks_come_in_the_order_of_their_next_runs_part_by_part,
             ];
             history: [

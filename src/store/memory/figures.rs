@@ -8,6 +8,7 @@ use crate::{
         Millis,
         activity::{Bucket, Size},
         facts::{Task, TaskStatus},
+        outlook::usual,
     },
     store::{
         Census, ComingQuery, ScheduleCount, Span, StoreError,
@@ -50,17 +51,22 @@ pub(super) fn status_counts(data: &Data) -> Vec<(TaskStatus, u64)> {
 }
 
 pub(super) fn census(data: &Data, most: usize) -> Census {
-    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for Task { definition, facts, .. } in data.tasks.values() {
+    let mut counts: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+    for task in data.tasks.values() {
+        let Task { definition, facts, .. } = task;
         if definition.recurring && !facts.paused && facts.next.is_some() {
-            *counts.entry((definition.schedule.as_str(), definition.timezone.name())).or_default() += 1;
+            let key = (definition.schedule.as_str(), definition.timezone.name());
+            let (tasks, sum) = counts.entry(key).or_default();
+            (*tasks, *sum) = (*tasks + 1, *sum + usual(task));
         }
     }
     let more = counts.len() > most;
-    let schedules = counts.into_iter().take(most).map(|((schedule, timezone), tasks)| ScheduleCount {
+    let counts = counts.into_iter().take(most);
+    let schedules = counts.map(|((schedule, timezone), (tasks, usual))| ScheduleCount {
         schedule: schedule.to_owned(),
         timezone: timezone.to_owned(),
         tasks,
+        usual,
     });
     Census { schedules: schedules.collect(), more }
 }

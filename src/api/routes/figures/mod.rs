@@ -2,3 +2,4 @@
 
 pub(in crate::api) mod activity;
 pub(in crate::api) mod metrics;
+pub(in crate::api) mod overview;

@@ -1,8 +1,10 @@
 //! What will run, and when.
 
 pub(in crate::api) mod conflicts;
+pub(in crate::api) mod explain;
 pub(in crate::api) mod forecast;
 pub(in crate::api) mod simulate;
+pub(in crate::api) mod timeline;
 pub(in crate::api) mod upcoming;
 
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
         input::{Fields, LATEST},
         state::Shared,
     },
-    domain::{Millis, activity::Size, outlook::Group, schedule::Timetable, zone::parse_zone},
+    domain::{Millis, outlook::Group, schedule::Timetable, zone::parse_zone},
 };
 
 /// The longest span of a question about the future, in milliseconds.
@@ -34,23 +36,14 @@ fn read_span(fields: &mut Fields, now: Millis, span: Millis) -> (Millis, Millis)
 
 /// The recurring tasks by their schedules, and whether these are all of them.
 async fn groups(api: &Shared) -> Result<(Vec<Group>, bool), ApiError> {
-    let usual = usual_duration(api).await?;
     let census = api.store.census(MOST_GROUPS).await?;
     let groups = census.schedules.into_iter().filter_map(|count| {
         let schedule = Timetable::parse(&count.schedule).ok()?;
         let zone = parse_zone(&count.timezone).ok()?;
+        let usual = Millis::try_from(count.usual / count.tasks.max(1)).unwrap_or(Millis::MAX);
         Some(Group { schedule, zone, tasks: count.tasks, usual })
     });
     Ok((groups.collect(), !census.more))
-}
-
-/// The median duration of the runs of the last day, in milliseconds; 0 without any.
-async fn usual_duration(api: &Shared) -> Result<Millis, ApiError> {
-    let now = api.clock.now();
-    let hours = api.store.activity(Size::Hour, now - DAY, now + 1).await?;
-    let mut durations = crate::domain::activity::Sketch::default();
-    hours.iter().for_each(|hour| durations.merge(&hour.tally.duration));
-    Ok(durations.quantile(0.5).unwrap_or_default())
 }
 
 /// Does long work on a thread of its own.

@@ -89,14 +89,9 @@ pub(in crate::api) async fn simulate(
     Ok(Json(Simulation { peaks, highest, capacity, conflicts, suggestions, complete, meta: info.meta() }))
 }
 
-/// The usual duration of a task, as far as it is known.
-fn usual(task: &Task) -> Option<Millis> {
-    task.facts.last_execution.as_ref().and_then(|last| last.duration)
-}
-
 /// Whether a task is usually still running when it is due again.
 fn conflict(task: &Task, from: Millis) -> Option<Conflict> {
-    let (usual, plan) = (usual(task)?, task.plan());
+    let (usual, plan) = (task.stats().p50?, task.plan());
     if !task.definition.recurring || usual < 100 {
         return None;
     }

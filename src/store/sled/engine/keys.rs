@@ -9,6 +9,7 @@ use crate::{
         activity::Size,
         facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId, TokenId},
+        outlook::usual,
     },
     store::{Owner, Span},
 };
@@ -186,13 +187,16 @@ pub(crate) fn handler_counts(handler: &str, statuses: &[TaskStatus]) -> Vec<Vec<
 
 /// The prefix of the numbers of tasks per schedule.
 pub(crate) const CENSUS: [u8; 2] = [COUNTER, b'w'];
+/// The prefix of the sums of the usual durations of tasks per schedule.
+pub(crate) const USUAL: [u8; 2] = [COUNTER, b'u'];
 
-fn schedule_count(task: &Task) -> Option<Vec<u8>> {
+/// The schedule of a task that is planned by it, as in the keys of numbers per schedule.
+fn planned_by(task: &Task) -> Option<Vec<u8>> {
     let (definition, facts) = (&task.definition, &task.facts);
     let planned = definition.recurring && !facts.paused && facts.next.is_some();
     planned.then(|| {
         let schedule = definition.schedule.as_str().as_bytes();
-        join(COUNTER, &[b"w", schedule, &[0], definition.timezone.name().as_bytes()])
+        [schedule, &[0], definition.timezone.name().as_bytes()].concat()
     })
 }
 
@@ -206,16 +210,28 @@ pub(crate) fn tag_count(tag: &str) -> Vec<u8> {
     join(COUNTER, &[b"l", tag.as_bytes()])
 }
 
-/// The prefixes of the keys that [`counters`] makes.
-pub(crate) const TASK_COUNTERS: [[u8; 2]; 4] = [[COUNTER, b's'], [COUNTER, b'h'], [COUNTER, b'l'], CENSUS];
+/// The key of the sum of usual durations beside a number of tasks.
+pub(crate) fn usual_beside(census: &[u8]) -> Vec<u8> {
+    [&USUAL, census.get(2..).unwrap_or_default()].concat()
+}
 
-/// The counters that include a task: of its status, of its handler and status, of its tags and of its
-/// schedule.
-pub(crate) fn counters(task: &Task) -> Vec<Vec<u8>> {
+/// The prefixes of the keys that [`counters`] makes.
+pub(crate) const TASK_COUNTERS: [[u8; 2]; 5] =
+    [[COUNTER, b's'], [COUNTER, b'h'], [COUNTER, b'l'], CENSUS, USUAL];
+
+/// The counters that include a task, and its share in each: of its status, of its handler and status, of
+/// its tags, of its schedule, and of the usual durations of its schedule's tasks.
+pub(crate) fn counters(task: &Task) -> Vec<(Vec<u8>, u64)> {
     let status = task.status();
-    let mut counters = vec![status_count(status), handler_count(&task.definition.handler, status)];
-    counters.extend(task.definition.tags.iter().map(|tag| tag_count(tag)));
-    counters.extend(schedule_count(task));
+    let mut counters = vec![(status_count(status), 1), (handler_count(&task.definition.handler, status), 1)];
+    counters.extend(task.definition.tags.iter().map(|tag| (tag_count(tag), 1)));
+    if let Some(schedule) = planned_by(task) {
+        counters.push(([&CENSUS, &schedule[..]].concat(), 1));
+        let usual = usual(task);
+        if usual > 0 {
+            counters.push(([&USUAL, &schedule[..]].concat(), usual));
+        }
+    }
     counters
 }
 

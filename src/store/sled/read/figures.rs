@@ -56,6 +56,7 @@ pub(crate) fn census(tree: &View, most: usize) -> Result<Census, StoreError> {
             schedule: schedule.to_owned(),
             timezone: timezone.to_owned(),
             tasks: read_counter(&value),
+            usual: counter(tree, &keys::usual_beside(&key))?,
         });
     }
     Ok(census)

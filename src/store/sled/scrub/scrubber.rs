@@ -181,9 +181,9 @@ impl Scrubber {
                 for (key, value) in keys::index_entries(&task) {
                     with(self.expected.entry(key[0]).or_default(), &key, &value);
                 }
-                for counter in keys::counters(&task) {
+                for (counter, share) in keys::counters(&task) {
                     let count = self.counters.entry(counter).or_default();
-                    *count = count.saturating_add_signed(delta);
+                    *count = count.saturating_add_signed(delta * share.cast_signed());
                 }
             }
             keys::EXECUTION => {
@@ -313,7 +313,7 @@ impl Scrubber {
             let [is, should] =
                 [&stored, &self.counters].map(|all| all.get(&key).copied().unwrap_or_default());
             if is != should {
-                wrong |= !(older && key.starts_with(&keys::CENSUS));
+                wrong |= !(older && is_per_schedule(&key));
                 txn.add(key, should.cast_signed().wrapping_sub(is.cast_signed()))?;
             }
         }
@@ -327,6 +327,11 @@ impl Scrubber {
     pub(crate) fn tasks(&self) -> u64 {
         self.found.get(&keys::TASK).map_or(0, |sum| sum.count)
     }
+}
+
+/// Whether a counter is one per schedule.
+pub(crate) fn is_per_schedule(key: &[u8]) -> bool {
+    key.starts_with(&keys::CENSUS) || key.starts_with(&keys::USUAL)
 }
 
 const _: () =

@@ -34,7 +34,10 @@ use crate::{
                 opening::{self, OpenError},
                 recover_files,
             },
-            scrub::report::{SharedReport, describe, describe_owner},
+            scrub::{
+                report::{SharedReport, describe, describe_owner},
+                scrubber::is_per_schedule,
+            },
             write::{commit::Committer, state::decode_account},
         },
     },
@@ -85,7 +88,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
         differences.extend(
             txn.into_writes()
                 .into_iter()
-                .filter(|(key, _)| counted || !key.starts_with(&keys::CENSUS))
+                .filter(|(key, _)| counted || !is_per_schedule(key))
                 .filter(|(key, _)| has_row_indexes || rows::INDEXES.iter().all(|(index, _)| key[0] != *index))
                 .filter_map(|(key, value)| describe_repair(&key, value.as_deref())),
         );

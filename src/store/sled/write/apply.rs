@@ -69,11 +69,11 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
         }
     }
     let (before, after) = (old.map(keys::counters).unwrap_or_default(), keys::counters(new));
-    for counter in before.iter().filter(|counter| !after.contains(counter)) {
-        txn.add(counter.clone(), -1)?;
+    for (counter, share) in before.iter().filter(|counter| !after.contains(counter)) {
+        txn.add(counter.clone(), -share.cast_signed())?;
     }
-    for counter in after.into_iter().filter(|counter| !before.contains(counter)) {
-        txn.add(counter, 1)?;
+    for (counter, share) in after.into_iter().filter(|counter| !before.contains(counter)) {
+        txn.add(counter, share.cast_signed())?;
     }
     txn.put_record(keys::task(new.id), new)
 }
@@ -177,8 +177,8 @@ pub(crate) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> 
     for (key, _) in keys::index_entries(&task) {
         txn.remove(key);
     }
-    for counter in keys::counters(&task) {
-        txn.add(counter, -1)?;
+    for (counter, share) in keys::counters(&task) {
+        txn.add(counter, -share.cast_signed())?;
     }
     txn.remove(keys::task(id));
     txn.put(keys::garbage(id), Vec::new());

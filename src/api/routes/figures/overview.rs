@@ -1,0 +1,177 @@
+//! All that a first page shows, from counters and first keys alone.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    api::{
+        documents::Meta,
+        error::ApiError,
+        input::Fields,
+        request::RequestInfo,
+        routes::{
+            health,
+            outlook::upcoming::{Occurrence, Question, answer},
+        },
+        state::Shared,
+    },
+    domain::{
+        Millis,
+        activity::{Size, Tally},
+        execution::{Execution, ExecutionStatus, Progress, Reason, Trigger},
+        ids::{ExecutionId, TaskId},
+    },
+    store::HistoryQuery,
+};
+
+/// Runs in progress, failures and planned runs that are shown.
+const SHOWN: usize = 10;
+/// Planned runs are looked for within this span, in milliseconds.
+const AHEAD: Millis = 31 * 86_400_000;
+
+/// The present of the server.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct Overview {
+    /// Tasks by status.
+    tasks: Map<String, Value>,
+    /// The runs in progress that began first.
+    running: Vec<Running>,
+    running_total: usize,
+    /// Runs that wait for a runner.
+    waiting: usize,
+    /// Newest first.
+    failures: Vec<Failure>,
+    /// The next planned runs.
+    next: Vec<Occurrence>,
+    /// Since midnight UTC.
+    today: Today,
+    lateness: Quantiles,
+    /// As `/ready`.
+    ready: Value,
+    meta: Meta,
+}
+
+/// A run in progress.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Running {
+    id: ExecutionId,
+    task_id: TaskId,
+    task_name: String,
+    handler: String,
+    start_time: Option<Millis>,
+    /// The usual duration, in milliseconds.
+    usual: Option<Millis>,
+    progress: Option<Progress>,
+}
+
+/// An attempt that failed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    id: ExecutionId,
+    task_id: TaskId,
+    task_name: String,
+    handler: String,
+    reason: Option<Reason>,
+    error: Option<String>,
+    trigger: Trigger,
+    attempt: u32,
+    scheduled_for: Millis,
+    start_time: Option<Millis>,
+    duration: Option<Millis>,
+}
+
+impl From<Execution> for Failure {
+    fn from(row: Execution) -> Self {
+        Self {
+            id: row.id,
+            task_id: row.task_id,
+            task_name: row.task_name,
+            handler: row.handler,
+            reason: row.reason,
+            error: row.error,
+            trigger: row.trigger,
+            attempt: row.attempt,
+            scheduled_for: row.scheduled_for,
+            start_time: row.start_time,
+            duration: row.duration,
+        }
+    }
+}
+
+/// The ends of runs of a day.
+#[derive(Serialize)]
+struct Today {
+    completed: u64,
+    failed: u64,
+    cancelled: u64,
+    skipped: u64,
+}
+
+/// Milliseconds.
+#[derive(Serialize)]
+struct Quantiles {
+    p50: Option<Millis>,
+    p95: Option<Millis>,
+}
+
+pub(in crate::api) async fn overview(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    fields: Fields,
+) -> Result<Json<Overview>, ApiError> {
+    fields.finish()?;
+    let now = api.clock.now();
+    let counts = api.store.status_counts().await?;
+    let ids = api.store.running().await?;
+    let running_total = ids.len();
+    let day = Size::Day.start(now);
+    let today = api.store.activity(Size::Day, day, day + 1).await?;
+    let Tally { completed, failed, cancelled, skipped, lateness, .. } =
+        today.into_iter().next().map(|bucket| bucket.tally).unwrap_or_default();
+    let question =
+        Question { from: None, until: now.saturating_add(AHEAD), handler: None, task: None, limit: SHOWN };
+    let (next, _) = answer(&api, question).await?;
+    let (_, ready) = health::describe(&api).await?;
+    Ok(Json(Overview {
+        tasks: counts.into_iter().map(|(status, count)| (status.name().to_owned(), count.into())).collect(),
+        running: running(&api, ids).await?,
+        running_total,
+        waiting: api.readiness.runners().waiting,
+        failures: failures(&api).await?,
+        next,
+        today: Today { completed, failed, cancelled, skipped },
+        lateness: Quantiles { p50: lateness.quantile(0.5), p95: lateness.quantile(0.95) },
+        ready,
+        meta: info.meta(),
+    }))
+}
+
+async fn running(api: &Shared, mut ids: Vec<(TaskId, ExecutionId)>) -> Result<Vec<Running>, ApiError> {
+    ids.sort_unstable_by_key(|(_, execution)| *execution);
+    let mut shown = Vec::new();
+    for (task_id, id) in ids.into_iter().take(SHOWN) {
+        // It may have ended since, or its task may be gone.
+        let Some(task) = api.store.task(task_id).await? else { continue };
+        let Some(row) = api.store.execution(task_id, id).await? else { continue };
+        shown.push(Running {
+            id,
+            task_id,
+            task_name: row.task_name,
+            handler: row.handler,
+            start_time: row.start_time,
+            usual: task.stats().p50,
+            progress: api.scheduler.live(id).and_then(|live| live.progress()).or(row.progress),
+        });
+    }
+    Ok(shown)
+}
+
+async fn failures(api: &Shared) -> Result<Vec<Failure>, ApiError> {
+    let statuses = vec![ExecutionStatus::Failed];
+    let page = api.store.history(HistoryQuery { statuses, limit: SHOWN, ..HistoryQuery::default() }).await?;
+    Ok(page.rows.into_iter().map(Failure::from).collect())
+}

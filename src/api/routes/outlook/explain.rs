@@ -1,0 +1,81 @@
+//! Why a task did, or did not, run.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+
+use super::DAY;
+use crate::{
+    api::{
+        documents::Meta,
+        error::ApiError,
+        input::{Fields, LATEST, TaskPath},
+        request::RequestInfo,
+        state::Shared,
+    },
+    domain::{
+        Millis,
+        ids::TaskId,
+        outlook::explain::{Account, Known, explain as account},
+    },
+    store::{HistoryQuery, StoreError},
+};
+
+/// Rows that are read at most.
+const MOST_ROWS: usize = 400;
+/// A run may begin this long before the span that it explains, in milliseconds.
+const BEFORE: Millis = DAY;
+
+/// The accounts of planned times.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct Explanation {
+    task_id: TaskId,
+    task_name: String,
+    /// The zone of the times in the texts.
+    timezone: &'static str,
+    /// Oldest first.
+    times: Vec<Account>,
+    /// Whether nothing that would explain a time has been removed.
+    certain: bool,
+    meta: Meta,
+}
+
+pub(in crate::api) async fn explain(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    TaskPath(id): TaskPath,
+    mut fields: Fields,
+) -> Result<Json<Explanation>, ApiError> {
+    let now = api.clock.now();
+    let until = fields.number("to", 0, LATEST, now + 1);
+    let from = fields.number("from", 0, LATEST, (until - DAY).max(0));
+    if from > until {
+        fields.report("from", "must not be later than \"to\"");
+    }
+    fields.finish()?;
+    let task = api.store.task(id).await?.ok_or(StoreError::NotFound)?;
+    let query = HistoryQuery {
+        task: Some(id),
+        from: from.saturating_sub(BEFORE),
+        limit: MOST_ROWS,
+        ..HistoryQuery::default()
+    };
+    let page = api.store.history(query).await?;
+    let cut = page.next.is_some() || !page.complete;
+    let full = task.facts.runs >= task.definition.keep_executions;
+    let since = match page.rows.last() {
+        Some(oldest) if cut || full => oldest.created_at,
+        None if full => now,
+        _ => task.created_at,
+    };
+    let known = Known { task: &task, rows: &page.rows, changes: &[], since, now };
+    let (times, certain) = account(&known, from, until);
+    Ok(Json(Explanation {
+        task_id: id,
+        task_name: task.definition.name.clone(),
+        timezone: task.definition.timezone.name(),
+        times,
+        certain,
+        meta: info.meta(),
+    }))
+}
