@@ -67,6 +67,14 @@ impl Caller {
         api.access.look_again(&self.identity)
     }
 
+    /// Refuses a token that is for some handlers where an answer is about the tasks of all.
+    ///
+    /// # Errors
+    /// 403.
+    pub(super) fn ensure_covers_all(&self) -> Result<(), ApiError> {
+        if self.grant.handlers.is_none() { Ok(()) } else { Err(ApiError::beyond_handlers()) }
+    }
+
     /// Refuses a task of another handler than those of the token, as if there were no such task.
     /// A token without handlers costs no read.
     ///

@@ -70,6 +70,12 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, message).retry_after(seconds)
     }
 
+    /// 403 for figures over all tasks, for a token of some.
+    pub(super) fn beyond_handlers() -> Self {
+        let message = "The token is for some handlers, and this is about the tasks of all";
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::{
     api::{
+        auth::Caller,
         documents::Meta,
         error::ApiError,
         input::{Fields, LATEST},
@@ -71,6 +72,7 @@ impl From<&Bucket> for BucketDocument {
 pub(in crate::api) async fn activity(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<Activity>, ApiError> {
     let now = api.clock.now();
@@ -88,8 +90,15 @@ pub(in crate::api) async fn activity(
     }
     fields.finish()?;
     let (buckets, complete) = match task {
-        None => (api.store.activity(size, from, until).await?, kept_since(size, now) <= size.start(from)),
-        Some(task) => of_task(&api, task.map_err(|_| StoreError::NotFound)?, size, (from, until)).await?,
+        None => {
+            caller.ensure_covers_all()?;
+            (api.store.activity(size, from, until).await?, kept_since(size, now) <= size.start(from))
+        }
+        Some(task) => {
+            let task = task.map_err(|_| StoreError::NotFound)?;
+            caller.ensure_covers(&api, task).await?;
+            of_task(&api, task, size, (from, until)).await?
+        }
     };
     let buckets = buckets.iter().map(BucketDocument::from).collect();
     Ok(Json(Activity { bucket: size.name(), buckets, complete, meta: info.meta() }))

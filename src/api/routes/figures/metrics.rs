@@ -1,6 +1,7 @@
 //! The figures of the server for Prometheus.
 
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
@@ -8,6 +9,7 @@ use axum::{
 
 use crate::{
     api::{
+        auth::Caller,
         error::ApiError,
         input::Fields,
         state::{MeasuredTasks, Shared},
@@ -27,10 +29,14 @@ const FAILED: usize = 200;
 
 pub(in crate::api) async fn metrics(
     State(api): State<Shared>,
+    caller: Option<Extension<Caller>>,
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, ApiError> {
     fields.finish()?;
+    if let Some(Extension(caller)) = caller {
+        caller.ensure_covers_all()?;
+    }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = Format::accepted(accept);
     let text = api.metrics.text(present(&api).await?, format);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::{
+        auth::Caller,
         documents::Meta,
         error::ApiError,
         input::Fields,
@@ -121,9 +122,11 @@ struct Quantiles {
 pub(in crate::api) async fn overview(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     fields: Fields,
 ) -> Result<Json<Overview>, ApiError> {
     fields.finish()?;
+    caller.ensure_covers_all()?;
     let now = api.clock.now();
     let counts = api.store.status_counts().await?;
     let ids = api.store.running().await?;
@@ -134,7 +137,7 @@ pub(in crate::api) async fn overview(
         today.into_iter().next().map(|bucket| bucket.tally).unwrap_or_default();
     let question =
         Question { from: None, until: now.saturating_add(AHEAD), handler: None, task: None, limit: SHOWN };
-    let (next, _) = answer(&api, question).await?;
+    let (next, _) = answer(&api, question, &caller.grant).await?;
     let (_, ready) = health::describe(&api).await?;
     Ok(Json(Overview {
         tasks: counts.into_iter().map(|(status, count)| (status.name().to_owned(), count.into())).collect(),

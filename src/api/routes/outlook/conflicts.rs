@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::{compute, groups};
 use crate::{
-    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    api::{
+        auth::Caller, documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared,
+    },
     domain::{
         Millis,
         draft::Problem,
@@ -44,6 +46,7 @@ struct Time {
 pub(in crate::api) async fn conflicts(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<Conflicts>, ApiError> {
     let schedule = fields.text("schedule");
@@ -55,6 +58,7 @@ pub(in crate::api) async fn conflicts(
         fields.report("schedule", "is required");
     }
     fields.finish()?;
+    caller.ensure_covers_all()?;
     let (Some(schedule), Some(zone)) = (schedule, zone) else {
         return Err(ApiError::internal("a missing field was not reported"));
     };

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::DAY;
 use crate::{
     api::{
+        auth::Caller,
         documents::Meta,
         error::ApiError,
         input::{Fields, LATEST, TaskPath},
@@ -43,6 +44,7 @@ pub(in crate::api) struct Explanation {
 pub(in crate::api) async fn explain(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     TaskPath(id): TaskPath,
     mut fields: Fields,
 ) -> Result<Json<Explanation>, ApiError> {
@@ -53,7 +55,8 @@ pub(in crate::api) async fn explain(
         fields.report("from", "must not be later than \"to\"");
     }
     fields.finish()?;
-    let task = api.store.task(id).await?.ok_or(StoreError::NotFound)?;
+    let task = api.store.task(id).await?.filter(|task| caller.grant.covers(&task.definition.handler));
+    let task = task.ok_or(StoreError::NotFound)?;
     let query = HistoryQuery {
         task: Some(id),
         from: from.saturating_sub(BEFORE),

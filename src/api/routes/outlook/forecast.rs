@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::{DAY, compute, groups, read_span};
 use crate::{
-    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    api::{
+        auth::Caller, documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared,
+    },
     domain::{
         Millis,
         activity::Size,
@@ -59,6 +61,7 @@ struct Starts {
 pub(in crate::api) async fn forecast(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<Document>, ApiError> {
     let now = api.clock.now();
@@ -66,6 +69,7 @@ pub(in crate::api) async fn forecast(
     let sizes = [Size::Hour, Size::Day].map(|size| (size.name(), size));
     let size = fields.choice("bucket", &sizes).unwrap_or(Size::Hour);
     fields.finish()?;
+    caller.ensure_covers_all()?;
     let answer = answer(&api, (from, until, size), now).await?;
     let buckets =
         answer.forecast.buckets.iter().map(|(time, starts)| Starts { time: *time, starts: *starts });

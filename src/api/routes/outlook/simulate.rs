@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::{DAY, compute, groups, read_span};
 use crate::{
-    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    api::{
+        auth::Caller, documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared,
+    },
     domain::{
         Millis,
         facts::Task,
@@ -70,11 +72,13 @@ struct Suggestion {
 pub(in crate::api) async fn simulate(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<Simulation>, ApiError> {
     let now = api.clock.now();
     let (from, until) = read_span(&mut fields, now, DAY);
     fields.finish()?;
+    caller.ensure_covers_all()?;
     let (groups, all) = groups(&api).await?;
     let capacity = api.scheduler.capacity();
     let found = compute(move || load(&groups, from, until, capacity as u64, BUDGET)).await?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{DAY, groups};
 use crate::{
     api::{
+        auth::Caller,
         documents::Meta,
         error::ApiError,
         input::{Fields, LARGEST_SKIP, LATEST},
@@ -88,6 +89,7 @@ struct Load {
 pub(in crate::api) async fn timeline(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<Timeline>, ApiError> {
     let now = api.clock.now();
@@ -111,14 +113,19 @@ pub(in crate::api) async fn timeline(
     let lanes_asked = query.limit;
     let page = api.store.tasks(query).await?;
     let (mut lanes, mut complete) = (Vec::new(), true);
-    for view in page.items {
+    let covered = page.items.into_iter().filter(|view| caller.grant.covers(&view.task.definition.handler));
+    for view in covered {
         let (lane, whole) = lane(&api, view.task, (from, until), now).await?;
         lanes.push(lane);
         complete &= whole;
     }
     let after = skip + lanes_asked;
     let next_cursor = (page.total > after as u64).then(|| after.to_string());
-    let load = load(&api, (from, until), now).await?;
+    // The load is of all tasks.
+    let load = match caller.ensure_covers_all() {
+        Ok(()) => load(&api, (from, until), now).await?,
+        Err(_) => Vec::new(),
+    };
     let capacity = api.scheduler.capacity();
     Ok(Json(Timeline { lanes, load, capacity, next_cursor, complete, meta: info.meta() }))
 }

@@ -7,9 +7,12 @@ use serde::Serialize;
 
 use super::{DAY, read_span};
 use crate::{
-    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    api::{
+        auth::Caller, documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared,
+    },
     domain::{
         Millis,
+        access::Grant,
         facts::Task,
         ids::TaskId,
         outlook::upcoming::{Kind, Planned, Upcoming as Merge},
@@ -19,8 +22,8 @@ use crate::{
 
 /// Tasks read from the store at once.
 const PART: usize = 128;
-/// Tasks whose planned times before `from` are passed over, at most.
-const MOST_EARLIER: usize = 20_000;
+/// Tasks that are passed over because they add nothing to the answer, at most.
+const MOST_PASSED: usize = 20_000;
 
 /// Planned runs.
 #[derive(Serialize)]
@@ -61,6 +64,7 @@ pub(in crate::api) struct Question {
 pub(in crate::api) async fn upcoming(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<Upcoming>, ApiError> {
     let now = api.clock.now();
@@ -72,7 +76,7 @@ pub(in crate::api) async fn upcoming(
     fields.finish()?;
     let task = task.transpose().map_err(|_| StoreError::NotFound)?;
     let question = Question { from: given.then_some(from), until, handler, task, limit };
-    let (occurrences, truncated) = answer(&api, question).await?;
+    let (occurrences, truncated) = answer(&api, question, &caller.grant).await?;
     Ok(Json(Upcoming { occurrences, truncated, meta: info.meta() }))
 }
 
@@ -80,25 +84,28 @@ pub(in crate::api) async fn upcoming(
 pub(in crate::api) async fn answer(
     api: &Shared,
     question: Question,
+    grant: &Grant,
 ) -> Result<(Vec<Occurrence>, bool), ApiError> {
     let now = api.clock.now();
     let mut source = Source::new(api, &question);
     let mut merge = Merge::new(question.from.unwrap_or(Millis::MIN + 1), now);
     let mut found: Vec<Occurrence> = Vec::new();
-    let mut earlier = 0;
+    let mut passed = 0;
     loop {
         let next = source.next_time().await?.filter(|time| *time < question.until);
         let head = merge.next_time().filter(|time| *time < question.until);
         match (next, head) {
             (Some(next), head) if head.is_none_or(|head| next <= head) => {
-                earlier += usize::from(question.from.is_some_and(|from| next < from));
-                if earlier > MOST_EARLIER {
+                let task = source.take().filter(|task| grant.covers(&task.definition.handler));
+                // Tasks that add nothing to the answer: they run too early, or are none of the token's.
+                passed += usize::from(task.is_none() || question.from.is_some_and(|from| next < from));
+                if passed > MOST_PASSED {
                     return Err(ApiError::bad_request(format!(
-                        "More than {MOST_EARLIER} tasks run before \"from\": name a handler or a task, or use \
-                         /admin/forecast"
+                        "More than {MOST_PASSED} tasks run before the first that is asked for: name a handler \
+                         or a task, or use /admin/forecast"
                     )));
                 }
-                source.take().into_iter().for_each(|task| merge.add(task));
+                task.into_iter().for_each(|task| merge.add(task));
             }
             (_, Some(_)) if found.len() == question.limit => return Ok((found, true)),
             (_, Some(_)) => found.extend(merge.pop().map(Occurrence::from)),

@@ -20,7 +20,9 @@ use crate::{
         Audit, Entry, FinishedStep, Output, Owner, StoreError,
         copy::{Cursor, Left, Part, Quarantined, Record},
         sled::{
-            engine::{Bytes, chunks::chunks, keys, overflow::Records, record, txn::backend},
+            engine::{
+                Bytes, chunks::chunks, figures as figure_keys, keys, overflow::Records, record, txn::backend,
+            },
             write::state::decode_account,
         },
     },
@@ -227,9 +229,10 @@ impl Reader<'_> {
         let record = match key[0] {
             keys::AUDIT => record::decode::<Audit>(bytes).ok().map(Record::Audit),
             keys::BINDING => record::decode::<Binding>(bytes).ok().map(Record::Binding),
-            keys::ACTIVITY => keys::span_of(key).and_then(|span| {
+            keys::ACTIVITY => figure_keys::span_of(key).and_then(|span| {
                 let bucket = record::decode::<Bucket>(bytes).ok()?;
-                (keys::activity(span, bucket.start) == key).then_some(Record::Activity { span, bucket })
+                (figure_keys::activity(span, bucket.start) == key)
+                    .then_some(Record::Activity { span, bucket })
             }),
             keys::TOKEN => record::decode::<TokenRecord>(bytes).ok().map(|t| Record::Token(Box::new(t))),
             _ => std::str::from_utf8(&key[1..]).ok().and_then(|name| {

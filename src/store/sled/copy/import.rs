@@ -4,7 +4,7 @@ use crate::store::{
     StoreError,
     copy::Record,
     sled::{
-        engine::{keys, txn::Txn},
+        engine::{figures as figure_keys, keys, txn::Txn},
         write::{apply, state},
     },
 };
@@ -83,7 +83,7 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
             txn.put_record(key, binding)
         }
         Record::Activity { span, bucket } => {
-            let key = keys::activity(*span, bucket.start);
+            let key = figure_keys::activity(*span, bucket.start);
             ensure_absent(txn, &key, || format!("the activity from {} on", bucket.start))?;
             txn.put_record(key, bucket)
         }

@@ -11,7 +11,7 @@ use crate::{
         figures::with_present,
         sled::{
             engine::{
-                keys,
+                figures as figure_keys, keys,
                 txn::{backend, read_counter},
             },
             read::{
@@ -30,8 +30,8 @@ pub(crate) fn activity(
 ) -> Result<Vec<Bucket>, StoreError> {
     let mut closed = Vec::new();
     // Before the closed ones: a minute that closes in between is in both rather than in none.
-    let present = get(tree, &keys::activity(Span::Present, 0))?;
-    for entry in tree.range(keys::activity_between(size, from, until)) {
+    let present = get(tree, &figure_keys::activity(Span::Present, 0))?;
+    for entry in tree.range(figure_keys::activity_between(size, from, until)) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         closed.extend(decode::<Bucket>(tree, &key, &bytes));
     }
@@ -45,9 +45,9 @@ pub(crate) fn status_counts(tree: &View) -> Result<Vec<(TaskStatus, u64)>, Store
 
 pub(crate) fn census(tree: &View, most: usize) -> Result<Census, StoreError> {
     let mut census = Census::default();
-    for entry in tree.scan_prefix(&keys::CENSUS) {
+    for entry in tree.scan_prefix(&figure_keys::CENSUS) {
         let (key, value) = entry.map_err(backend("scan the store"))?;
-        let Some((schedule, timezone)) = keys::schedule_of(&key) else { continue };
+        let Some((schedule, timezone)) = figure_keys::schedule_of(&key) else { continue };
         if census.schedules.len() == most {
             census.more = true;
             break;
@@ -56,7 +56,7 @@ pub(crate) fn census(tree: &View, most: usize) -> Result<Census, StoreError> {
             schedule: schedule.to_owned(),
             timezone: timezone.to_owned(),
             tasks: read_counter(&value),
-            usual: counter(tree, &keys::usual_beside(&key))?,
+            usual: counter(tree, &figure_keys::usual_beside(&key))?,
         });
     }
     Ok(census)

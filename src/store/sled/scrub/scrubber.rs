@@ -14,7 +14,7 @@ use crate::{
         Entry, StoreError,
         sled::{
             engine::{
-                Bytes, due, keys, record, rows,
+                Bytes, due, figures as figure_keys, keys, record, rows,
                 txn::{Txn, backend},
             },
             scrub::{accounts::Accounts, repair, report::SharedReport},
@@ -181,7 +181,7 @@ impl Scrubber {
                 for (key, value) in keys::index_entries(&task) {
                     with(self.expected.entry(key[0]).or_default(), &key, &value);
                 }
-                for (counter, share) in keys::counters(&task) {
+                for (counter, share) in figure_keys::counters(&task) {
                     let count = self.counters.entry(counter).or_default();
                     *count = count.saturating_add_signed(delta * share.cast_signed());
                 }
@@ -299,7 +299,7 @@ impl Scrubber {
         }
         // The stored counters as of the last commit.
         let mut stored = BTreeMap::new();
-        for prefix in keys::TASK_COUNTERS {
+        for prefix in figure_keys::TASK_COUNTERS {
             for entry in txn.tree().scan_prefix(&prefix) {
                 let (key, value) = entry.map_err(backend("scan the store"))?;
                 stored.insert(key.to_vec(), crate::store::sled::engine::txn::read_counter(&value));
@@ -307,7 +307,7 @@ impl Scrubber {
         }
         let counters: BTreeSet<Vec<u8>> = stored.keys().chain(self.counters.keys()).cloned().collect();
         // A store of 0.1.0 has no numbers of tasks per schedule yet.
-        let older = !stored.keys().any(|key| key.starts_with(&keys::CENSUS));
+        let older = !stored.keys().any(|key| key.starts_with(&figure_keys::CENSUS));
         let mut wrong = false;
         for key in counters {
             let [is, should] =
@@ -331,7 +331,7 @@ impl Scrubber {
 
 /// Whether a counter is one per schedule.
 pub(crate) fn is_per_schedule(key: &[u8]) -> bool {
-    key.starts_with(&keys::CENSUS) || key.starts_with(&keys::USUAL)
+    key.starts_with(&figure_keys::CENSUS) || key.starts_with(&figure_keys::USUAL)
 }
 
 const _: () =

@@ -24,7 +24,7 @@ use crate::{
             copy::import,
             engine::{
                 chunks::chunks,
-                keys,
+                figures as figure_keys, keys,
                 overflow::Records,
                 record, rows,
                 txn::{Txn, Writes, backend, read_counter},
@@ -79,7 +79,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     let nothing = Writes::new();
     let mut differences = Vec::new();
     // A store of 0.1.0 has no numbers of tasks per schedule yet; a start counts them.
-    let counted = tree.prefix_keys(&keys::CENSUS).next().is_some();
+    let counted = tree.prefix_keys(&figure_keys::CENSUS).next().is_some();
     // A start builds the indexes of rows in a store of an earlier version.
     let has_row_indexes = tree.contains_key(&rows::complete()).map_err(backend("read the store"))?;
     loop {
@@ -183,7 +183,7 @@ fn activity(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
             continue;
         }
         let Some(bucket) = verified.decode::<Bucket>(&key, &bytes) else { continue };
-        if keys::span_of(&key).is_none_or(|span| keys::activity(span, bucket.start) != *key) {
+        if figure_keys::span_of(&key).is_none_or(|span| figure_keys::activity(span, bucket.start) != *key) {
             verified.problems.push(format!("{}: the record has another start", describe(&key)));
         }
     }

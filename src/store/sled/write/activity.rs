@@ -9,7 +9,7 @@ use crate::{
         Span, StoreError,
         figures::{self, Buckets, REMOVED_AT_ONCE},
         sled::{
-            engine::{keys, record, txn::Txn},
+            engine::{figures as figure_keys, record, txn::Txn},
             write::writer::Writer,
         },
     },
@@ -17,15 +17,15 @@ use crate::{
 
 impl Buckets for Txn<'_> {
     fn read(&self, span: Span, start: Millis) -> Result<Option<Bucket>, StoreError> {
-        Ok(self.get(&keys::activity(span, start))?.and_then(|bytes| record::decode(&bytes).ok()))
+        Ok(self.get(&figure_keys::activity(span, start))?.and_then(|bytes| record::decode(&bytes).ok()))
     }
 
     fn write(&mut self, span: Span, bucket: &Bucket) -> Result<(), StoreError> {
-        self.put_record(keys::activity(span, bucket.start), bucket)
+        self.put_record(figure_keys::activity(span, bucket.start), bucket)
     }
 
     fn remove_before(&mut self, size: Size, time: Millis) -> Result<(), StoreError> {
-        for key in self.keys(keys::activity_between(size, Millis::MIN, time), REMOVED_AT_ONCE)? {
+        for key in self.keys(figure_keys::activity_between(size, Millis::MIN, time), REMOVED_AT_ONCE)? {
             self.remove(key);
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::{
     store::{
         Audit, Output, Removal, StoreError,
         sled::{
-            engine::{due, keys, record, rows, txn::Txn},
+            engine::{due, figures as figure_keys, keys, record, rows, txn::Txn},
             write::state,
         },
     },
@@ -68,7 +68,7 @@ fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), S
             txn.put(key.clone(), value.clone());
         }
     }
-    let (before, after) = (old.map(keys::counters).unwrap_or_default(), keys::counters(new));
+    let (before, after) = (old.map(figure_keys::counters).unwrap_or_default(), figure_keys::counters(new));
     for (counter, share) in before.iter().filter(|counter| !after.contains(counter)) {
         txn.add(counter.clone(), -share.cast_signed())?;
     }
@@ -177,7 +177,7 @@ pub(crate) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> 
     for (key, _) in keys::index_entries(&task) {
         txn.remove(key);
     }
-    for (counter, share) in keys::counters(&task) {
+    for (counter, share) in figure_keys::counters(&task) {
         txn.add(counter, -share.cast_signed())?;
     }
     txn.remove(keys::task(id));
