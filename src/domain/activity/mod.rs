@@ -143,7 +143,7 @@ impl Tally {
 }
 
 /// Milliseconds from the planned time of an occurrence to the start of its first attempt; `None` of other
-/// attempts, and of runs that users asked for.
+/// attempts, and of runs that are not planned or whose time was past when users asked for them.
 #[must_use]
 pub fn planned_lateness(
     trigger: Trigger,
@@ -151,7 +151,8 @@ pub fn planned_lateness(
     start: Option<Millis>,
     scheduled_for: Millis,
 ) -> Option<Millis> {
-    let planned = attempt == 1 && trigger != Trigger::Manual;
+    let planned =
+        attempt == 1 && matches!(trigger, Trigger::Schedule | Trigger::Immediate | Trigger::CatchUp);
     start.filter(|_| planned).map(|start| start.saturating_sub(scheduled_for).max(0))
 }
 

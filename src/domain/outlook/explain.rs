@@ -351,7 +351,12 @@ mod tests {
                 (Outcome::Failed, "02:00 failed: no.".to_owned()),
             ]
         );
-        let occurrence = Occurrence { scheduled_for: MIDNIGHT + 2 * HOUR, by_hand: false, params: None };
+        let occurrence = Occurrence {
+            scheduled_for: MIDNIGHT + 2 * HOUR,
+            by_hand: false,
+            is_backfill: false,
+            params: None,
+        };
         task.facts.retries.push(PendingRetry { attempt: 2, due: MIDNIGHT + 13 * HOUR, occurrence });
         let waiting = (Outcome::Waiting, "02:00 failed: no. Attempt 2 is at 13:00.".to_owned());
         assert_eq!(accounts(&known(&task, &rows, &[]), 2, 3), [waiting]);

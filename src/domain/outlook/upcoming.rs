@@ -30,6 +30,8 @@ pub struct Coming {
     pub kind: Kind,
     /// The retries of the task up to and including this one.
     retries: usize,
+    /// The planned times of the task up to and including this one.
+    counted: u64,
 }
 
 /// The first run that is planned for a task, at whatever time; none of a paused task.
@@ -40,14 +42,18 @@ pub fn first(task: &Task) -> Option<Coming> {
         return None;
     }
     match facts.retries.first() {
-        Some(retry) => Some(Coming { time: retry.due, kind: Kind::Retry, retries: 1 }),
-        None => regular(task, facts.next?, 0),
+        Some(retry) => Some(Coming { time: retry.due, kind: Kind::Retry, retries: 1, counted: 0 }),
+        None => regular(task, facts.next?, 0, 0),
     }
 }
 
-fn regular(task: &Task, time: Millis, retries: usize) -> Option<Coming> {
+/// The planned time after `counted` others, unless the task has had its `maxRuns` by then.
+fn regular(task: &Task, time: Millis, retries: usize, counted: u64) -> Option<Coming> {
+    if task.runs_left().is_some_and(|left| counted >= left) {
+        return None;
+    }
     let kind = if task.definition.recurring { Kind::Schedule } else { Kind::Once };
-    Some(Coming { time, kind, retries })
+    Some(Coming { time, kind, retries, counted: counted + 1 })
 }
 
 /// The run that is planned after `last`, seen at `now`. Planned times that pass before a retry is over
@@ -58,11 +64,11 @@ pub fn following(task: &Task, last: Coming, now: Millis) -> Option<Coming> {
     let passed = last.time.max(now);
     if last.kind != Kind::Retry {
         let next = task.definition.recurring.then(|| task.plan().next_after(passed))??;
-        return regular(task, next, last.retries);
+        return regular(task, next, last.retries, last.counted);
     }
     if let Some(retry) = facts.retries.get(last.retries) {
         let (time, retries) = (retry.due.max(last.time), last.retries + 1);
-        return Some(Coming { time, kind: Kind::Retry, retries });
+        return Some(Coming { time, kind: Kind::Retry, retries, counted: 0 });
     }
     let next = facts.next?;
     let time = match task.definition.recurring {
@@ -71,7 +77,7 @@ pub fn following(task: &Task, last: Coming, now: Millis) -> Option<Coming> {
         // The one planned time waits until the retry is over.
         false => next.max(last.time),
     };
-    regular(task, time, last.retries)
+    regular(task, time, last.retries, last.counted)
 }
 
 /// A planned run of a task.
@@ -196,6 +202,9 @@ mod tests {
         assert_eq!(times(&once), [(180, Once)]);
         once.facts.retries.push(retry(NOON + 200 * MINUTE));
         assert_eq!(times(&once), [(200, Retry), (200, Once)]);
+        let mut bounded = hourly.clone();
+        bounded.definition.max_runs = Some(2);
+        assert_eq!(times(&bounded), [(60, Schedule), (120, Schedule)]);
         let mut late = hourly;
         late.facts.next = Some(NOON - 90 * MINUTE);
         assert_eq!(

@@ -23,9 +23,9 @@ use crate::{
         world::{Process, pass},
     },
     store::{
-        Answer, Audit, Bindings, Claimed, Condition, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
-        Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, RunNote, Steps, StoreError,
-        TaskQuery, TaskView, Tasks, Upkeep, Values,
+        Answer, Audit, Bindings, Claimed, Condition, Decision, Edit, Edited, Entries, Entry, EntryPage,
+        EntryQuery, Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, RunNote, Steps,
+        StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
         memory::{
             MemoryStore,
             prepare::{self, Operation, Prepared},

@@ -25,9 +25,9 @@ use self::{
     prepare::{Operation, Prepared},
 };
 use super::{
-    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision, Edit,
-    Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History,
-    HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
+    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
+    Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
+    History, HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
     StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,

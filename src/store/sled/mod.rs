@@ -35,9 +35,9 @@ use self::{
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision, Edit,
-    Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep, History,
-    HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
+    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
+    Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
+    History, HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
     StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
     copy::{Cursor, Import, Part},
     ready,

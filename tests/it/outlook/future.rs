@@ -61,6 +61,9 @@ fn planned_runs_of_all_tasks_are_told_in_the_order_of_time_but_not_of_paused_one
     assert_eq!((times(&two, midnight).len(), &two["truncated"]), (2, &json!(true)));
     let one = get(&server, &format!("/admin/upcoming?{span}&taskId={daily}"));
     assert_eq!(times(&one, midnight), [(90, "daily".to_owned())]);
+    server.client().put(&format!("/admin/scheduler/{daily}"), &json!({ "tags": ["night"] })).expect(200);
+    let tagged = get(&server, &format!("/admin/upcoming?{span}&tag=night"));
+    assert_eq!(times(&tagged, midnight), [(90, "daily".to_owned())]);
     assert_eq!(get(&server, &format!("/admin/upcoming?{span}&handler=other"))["occurrences"], json!([]));
     let far = format!("/admin/upcoming?from={midnight}&to={}", midnight + 32 * DAY);
     assert!(server.client().get(&far).message(400).contains("31 days"));

@@ -75,16 +75,23 @@ fn seconds(millis: Millis) -> f64 {
     millis as f64 / 1000.0
 }
 
-async fn tasks(api: &Shared, status: Option<TaskStatus>, limit: usize) -> Result<Vec<Task>, ApiError> {
+async fn tasks(
+    api: &Shared,
+    status: Option<TaskStatus>,
+    tag: Option<String>,
+    limit: usize,
+) -> Result<Vec<Task>, ApiError> {
     let query = TaskQuery {
         status,
         handler: None,
         name: None,
+        tag,
         sort: TaskSort::NextRun,
         direction: Direction::Ascending,
         skip: 0,
         limit,
         newest: 0,
+        after: None,
     };
     Ok(api.store.tasks(query).await?.items.into_iter().map(|view| view.task).collect())
 }
@@ -93,7 +100,7 @@ async fn tasks(api: &Shared, status: Option<TaskStatus>, limit: usize) -> Result
 async fn longest_streak(api: &Shared) -> Result<u64, ApiError> {
     let mut longest = 0;
     for status in [TaskStatus::Failed, TaskStatus::RetryScheduled] {
-        let failed = tasks(api, Some(status), FAILED).await?;
+        let failed = tasks(api, Some(status), None, FAILED).await?;
         longest = failed.iter().map(|task| u64::from(task.facts.streak)).fold(longest, u64::max);
     }
     Ok(longest)
@@ -103,8 +110,8 @@ async fn longest_streak(api: &Shared) -> Result<u64, ApiError> {
 async fn by_task(api: &Shared) -> Result<Vec<TaskFigures>, ApiError> {
     let found = match &api.metrics_settings.tasks {
         MeasuredTasks::None => return Ok(Vec::new()),
-        MeasuredTasks::All => tasks(api, None, MOST_TASKS + 1).await?,
-        MeasuredTasks::Tagged(_) => Vec::new(),
+        MeasuredTasks::All => tasks(api, None, None, MOST_TASKS + 1).await?,
+        MeasuredTasks::Tagged(tag) => tasks(api, None, Some(tag.clone()), MOST_TASKS + 1).await?,
     };
     if found.len() > MOST_TASKS {
         tracing::warn!(most = MOST_TASKS, "too many tasks for metrics of each: name a tag in metrics.tasks");

@@ -135,8 +135,14 @@ pub(in crate::api) async fn overview(
     let today = api.store.activity(Size::Day, day, day + 1).await?;
     let Tally { completed, failed, cancelled, skipped, lateness, .. } =
         today.into_iter().next().map(|bucket| bucket.tally).unwrap_or_default();
-    let question =
-        Question { from: None, until: now.saturating_add(AHEAD), handler: None, task: None, limit: SHOWN };
+    let question = Question {
+        from: None,
+        until: now.saturating_add(AHEAD),
+        handler: None,
+        tag: None,
+        task: None,
+        limit: SHOWN,
+    };
     let (next, _) = answer(&api, question, &caller.grant).await?;
     let (_, ready) = health::describe(&api).await?;
     Ok(Json(Overview {

@@ -103,11 +103,13 @@ pub(in crate::api) async fn timeline(
         status: None,
         handler: fields.text("handler"),
         name: fields.text("name"),
+        tag: fields.text("tag"),
         sort: TaskSort::UpdatedAt,
         direction: Direction::Descending,
         skip,
         limit: fields.number("lanes", 1, 50, 20),
         newest: 0,
+        after: None,
     };
     fields.finish()?;
     let lanes_asked = query.limit;

@@ -17,7 +17,7 @@ use crate::{
         ids::TaskId,
         outlook::upcoming::{Kind, Planned, Upcoming as Merge},
     },
-    store::{ComingQuery, StoreError},
+    store::{ComingQuery, Direction, StoreError, TaskQuery, TaskSort},
 };
 
 /// Tasks read from the store at once.
@@ -57,6 +57,7 @@ pub(in crate::api) struct Question {
     pub(in crate::api) from: Option<Millis>,
     pub(in crate::api) until: Millis,
     pub(in crate::api) handler: Option<String>,
+    pub(in crate::api) tag: Option<String>,
     pub(in crate::api) task: Option<TaskId>,
     pub(in crate::api) limit: usize,
 }
@@ -70,12 +71,12 @@ pub(in crate::api) async fn upcoming(
     let now = api.clock.now();
     let given = fields.has("from");
     let (from, until) = read_span(&mut fields, now, DAY);
-    let handler = fields.text("handler");
+    let (handler, tag) = (fields.text("handler"), fields.text("tag"));
     let task: Option<Result<TaskId, _>> = fields.text("taskId").map(|id| id.parse());
     let limit = fields.number("limit", 1, 1000, 100);
     fields.finish()?;
     let task = task.transpose().map_err(|_| StoreError::NotFound)?;
-    let question = Question { from: given.then_some(from), until, handler, task, limit };
+    let question = Question { from: given.then_some(from), until, handler, tag, task, limit };
     let (occurrences, truncated) = answer(&api, question, &caller.grant).await?;
     Ok(Json(Upcoming { occurrences, truncated, meta: info.meta() }))
 }
@@ -119,6 +120,9 @@ struct Source<'a> {
     api: &'a Shared,
     query: ComingQuery,
     task: Option<TaskId>,
+    tag: Option<String>,
+    /// Tasks with the tag that were read.
+    tagged: usize,
     read: VecDeque<(Millis, Task)>,
     /// A task that runs between two parts would come again.
     seen: HashSet<TaskId>,
@@ -133,7 +137,16 @@ impl<'a> Source<'a> {
             until: question.until,
             limit: PART.min(question.limit.saturating_add(1)),
         };
-        Self { api, query, task: question.task, read: VecDeque::new(), seen: HashSet::new(), more: true }
+        Self {
+            api,
+            query,
+            task: question.task,
+            tag: question.tag.clone(),
+            tagged: 0,
+            read: VecDeque::new(),
+            seen: HashSet::new(),
+            more: true,
+        }
     }
 
     async fn next_time(&mut self) -> Result<Option<Millis>, ApiError> {
@@ -157,10 +170,36 @@ impl<'a> Source<'a> {
             self.read.extend(time.map(|time| (time, task)));
             return Ok(());
         }
+        if let Some(tag) = self.tag.clone() {
+            return self.read_tagged(tag).await;
+        }
         let part = self.api.store.coming(self.query.clone()).await?;
         self.more = part.len() == self.query.limit;
         self.query.after = part.last().map(|(time, task)| (*time, task.id));
         self.read.extend(part);
+        Ok(())
+    }
+
+    async fn read_tagged(&mut self, tag: String) -> Result<(), ApiError> {
+        let query = TaskQuery {
+            status: None,
+            handler: self.query.handler.clone(),
+            name: None,
+            tag: Some(tag),
+            sort: TaskSort::NextRun,
+            direction: Direction::Ascending,
+            skip: self.tagged,
+            limit: PART,
+            newest: 0,
+            after: None,
+        };
+        let page = self.api.store.tasks(query).await?;
+        self.tagged += page.items.len();
+        let planned = page.items.iter().filter(|view| view.task.next_run().is_some()).count();
+        // Those without a next run are last.
+        self.more = planned == PART;
+        let tasks = page.items.into_iter().map(|view| view.task);
+        self.read.extend(tasks.filter_map(|task| Some((task.next_run()?, task))));
         Ok(())
     }
 }
