@@ -39,6 +39,7 @@ _ALWAYS = partial(services.redis, appendfsync="always")
 
 _BULLMQ = ("bullmq", "ioredis")
 
+NODE = Peer("Node, in its own process", "node", "R none", "D0")
 FORK = Peer("child_process.fork", "fork", "F process", "D0")
 BREE = Peer("bree", "bree", "F thread", "D0", ("bree",))
 ISOLATED_VM = Peer("isolated-vm, fresh isolate", "isolated-vm", "F isolate", "D0", ("isolated-vm",), flags=("--no-node-snapshot",))

@@ -1,8 +1,32 @@
 // `events`: the package of that name, and the parts of Node's module that it lacks.
 "use strict";
 
-const EventEmitter = require("ext:isochron/vendor/events/events.js");
+const Vendored = require("ext:isochron/vendor/events/events.js");
+const native = require("ext:isochron/native/node.js");
 const { abortError, checkFunction, coded, invalidType } = require("./errors.js");
+
+const CAPTURES = Symbol("captures rejections");
+const REJECTION = Symbol.for("nodejs.rejection");
+let capturesByDefault = false;
+
+const checkSwitch = (value, name) => {
+  if (typeof value !== "boolean") throw invalidType(name, "a boolean", value);
+  return value;
+};
+const setCaptures = (emitter, value) =>
+  Object.defineProperty(emitter, CAPTURES, { value, writable: true, configurable: true });
+
+/** The vendored class, with the option `captureRejections`. */
+function EventEmitter(options) {
+  Vendored.init.call(this);
+  const captures = options?.captureRejections;
+  if (captures !== undefined) setCaptures(this, checkSwitch(captures, "options.captureRejections"));
+  else if (capturesByDefault) setCaptures(this, true);
+}
+const { prototype, length, name, ...statics } = Object.getOwnPropertyDescriptors(Vendored);
+Object.defineProperties(EventEmitter, statics);
+EventEmitter.prototype = Vendored.prototype;
+Object.defineProperty(EventEmitter.prototype, "constructor", { value: EventEmitter, writable: true, configurable: true });
 
 const errorMonitor = Symbol("events.errorMonitor");
 
@@ -19,8 +43,37 @@ EventEmitter.prototype.emit = function emit(type) {
     error.context = arguments[1];
     throw error;
   }
+  if (this[CAPTURES] === true) {
+    const listeners = this.rawListeners(type);
+    if (listeners.length > 0) {
+      callAll(this, listeners, type, Array.prototype.slice.call(arguments, 1));
+      return true;
+    }
+  }
   return Reflect.apply(vendoredEmit, this, arguments);
 };
+
+/** Calls listeners; a promise of theirs that rejects is an error of the emitter. */
+function callAll(emitter, listeners, type, args) {
+  for (const listener of listeners) {
+    const result = Reflect.apply(listener, emitter, args);
+    if (result === null || typeof result !== "object" || typeof result.then !== "function") continue;
+    result.then(undefined, (error) => native.nextTick(reject, emitter, error, type, args));
+  }
+}
+function reject(emitter, error, type, args) {
+  if (typeof emitter[REJECTION] === "function") {
+    emitter[REJECTION](error, type, ...args);
+    return;
+  }
+  // A listener of `error` that rejects as well ends the run, as an error without a listener does.
+  setCaptures(emitter, false);
+  try {
+    emitter.emit("error", error);
+  } finally {
+    setCaptures(emitter, true);
+  }
+}
 
 for (
   const name of ["addListener", "once", "prependListener", "prependOnceListener", "removeListener"]
@@ -138,8 +191,7 @@ function addAbortListener(signal, listener) {
 module.exports = Object.assign(EventEmitter, {
   EventEmitter,
   addAbortListener,
-  captureRejectionSymbol: Symbol.for("nodejs.rejection"),
-  captureRejections: false,
+  captureRejectionSymbol: REJECTION,
   errorMonitor,
   getEventListeners: (emitter, name) => typeof emitter?.listeners === "function" ? emitter.listeners(name) : [],
   getMaxListeners: (emitter) =>
@@ -151,4 +203,12 @@ module.exports = Object.assign(EventEmitter, {
     for (const emitter of emitters) emitter.setMaxListeners?.(count);
   },
   usingDomains: false,
+});
+Object.defineProperty(EventEmitter, "captureRejections", {
+  get: () => capturesByDefault,
+  set(value) {
+    capturesByDefault = checkSwitch(value, "EventEmitter.captureRejections");
+  },
+  enumerable: true,
+  configurable: true,
 });

@@ -140,6 +140,7 @@ module.exports = {
   isDeepStrictEqual: (a, b) =>
     require("ext:isochron/vendor/assert/build/internal/util/comparisons.js").isDeepStrictEqual(a, b),
   log: (...args) => console.log(format(...args)),
+  parseArgs: (config) => require("./parse_args.js").parseArgs(config),
   promisify,
   stripVTControlCharacters,
   styleText,

@@ -1,7 +1,8 @@
 """F1: a handler with one request to loopback in a closed loop, 2 at a time.
 
-Node's `fetch` is in the handlers of child_process.fork (a fresh process) and piscina (threads that are
-used again, with connections that are used again). For isochron the server makes the request, and its
+Node's `fetch` is in the handlers of child_process.fork (a fresh process), piscina (threads that are used
+again, with connections that are used again) and Node itself (the handler is called in the process of the loop:
+the price of its `fetch`, with nothing around it). For isochron the server makes the request, and its
 CPU time is in the figure; that of the server which answers is in none.
 """
 
@@ -13,7 +14,7 @@ from ..server import Server
 from .closed_loop import summarize
 
 ID, TITLE = "F1", "a handler with one request to loopback, closed loop, 2 at a time"
-RUNS = {peers.FORK: 80, peers.PISCINA: 5000}
+RUNS = {peers.FORK: 80, peers.PISCINA: 5000, peers.NODE: 5000}
 OUR_RUNS = 1000
 LANES = 2
 

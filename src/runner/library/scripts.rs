@@ -39,6 +39,7 @@ const OURS: &[(&str, &str)] = scripts![
     "node/format.js",
     "node/module.js",
     "node/os.js",
+    "node/parse_args.js",
     "node/path.js",
     "node/perf_hooks.js",
     "node/process.js",
