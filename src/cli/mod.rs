@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod doctor;
 mod init;
 mod manual;
 mod new;
@@ -55,6 +56,8 @@ enum Command {
     Check(check::Options),
     /// Write the handlers that come with isochron, and examples.
     Init(init::Options),
+    /// Look at the machine, the files and the server, and tell what would be better.
+    Doctor(doctor::Options),
     /// Show the next times of a schedule.
     Next(next::Options),
     /// Set, list and delete secrets, and rotate their key.
@@ -175,6 +178,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::New(options)) => new::main(&options),
         Some(Command::Check(options)) => check::main(&options),
         Some(Command::Init(options)) => init::main(&options),
+        Some(Command::Doctor(options)) => doctor::main(&options),
         Some(Command::Next(options)) => next::main(&options),
         Some(Command::Secret(options)) => secret::main(options),
         Some(Command::Store(options)) => store::main(&options),

@@ -2,6 +2,7 @@
 
 mod author;
 mod cli;
+mod doctor;
 mod older_versions;
 mod quick_start;
 mod reports;
