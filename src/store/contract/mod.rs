@@ -35,7 +35,6 @@ pub(crate) mod figures;
 pub(crate) mod history;
 pub(crate) mod keeping;
 pub(crate) mod lists;
-pub(crate) mod output;
 pub(crate) mod queries;
 pub(crate) mod state;
 
@@ -92,6 +91,10 @@ macro_rules! passes {
                 old_history_is_counted_and_then_removed,
                 others_are_served_while_much_history_is_removed,
                 history_is_counted_while_it_is_removed,
+                lines_come_back_in_the_order_they_were_written,
+                long_lines_come_back_whole,
+                the_tail_is_the_last_bytes_and_has_no_holes,
+                output_that_comes_with_a_change_is_kept_or_dropped_with_it,
             ];
             keeping: [
                 values_are_kept_under_their_keys,
@@ -104,12 +107,6 @@ macro_rules! passes {
                 lists_of_tasks_agree_with_a_naive_model,
                 a_page_of_tasks_has_the_newest_executions_of_each,
                 a_list_goes_on_after_a_task_in_the_order_of_creation,
-            ];
-            output: [
-                lines_come_back_in_the_order_they_were_written,
-                long_lines_come_back_whole,
-                the_tail_is_the_last_bytes_and_has_no_holes,
-                output_that_comes_with_a_change_is_kept_or_dropped_with_it,
             ];
             queries: [
                 lists_over_all_tasks_agree_with_a_naive_model,
