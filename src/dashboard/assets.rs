@@ -32,6 +32,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     file!("js/app.js", JAVASCRIPT),
     file!("js/keys.js", JAVASCRIPT),
     file!("js/live.js", JAVASCRIPT),
+    file!("js/timeline.js", JAVASCRIPT),
     file!("vendor/htmx-4.0.1.min.js", JAVASCRIPT),
 ];
 

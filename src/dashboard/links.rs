@@ -59,6 +59,11 @@ impl Links {
         self.to(&format!("/handlers/{handler}"))
     }
 
+    /// The changes between two sources, by their hashes.
+    pub(super) fn difference(&self, old: &str, new: &str) -> String {
+        self.to(&format!("/sources/{old}/{new}"))
+    }
+
     pub(super) fn login(&self) -> String {
         self.to("/login")
     }

@@ -48,7 +48,12 @@ use self::{
     ask::Fault,
     assets::Assets,
     links::Links,
-    pages::{edit, execution, login, settings, task, task_actions, tasks},
+    pages::{
+        code::{difference, handler, handlers},
+        edit, execution, login, overview,
+        plan::{calendar, timeline},
+        settings, task, task_actions, tasks,
+    },
 };
 use crate::clock::Clock;
 
@@ -94,10 +99,15 @@ pub fn router(api: Router, base: &str, clock: Arc<dyn Clock>) -> Router {
 #[rustfmt::skip]
 fn every_page() -> Router<Shared> {
     Router::new()
-        .route("/", get(tasks::home))
+        .route("/", get(overview::show))
         .route("/login", get(login::form).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/settings", post(settings::save))
+        .route("/calendar", get(calendar::show))
+        .route("/timeline", get(timeline::show))
+        .route("/handlers", get(handlers::show))
+        .route("/handlers/{*name}", get(handler::show))
+        .route("/sources/{old}/{new}", get(difference::show))
         .route("/preview", get(edit::preview))
         .route("/tasks", get(tasks::list))
         .route("/tasks/new", get(edit::new).post(edit::create))

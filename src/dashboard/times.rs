@@ -1,6 +1,6 @@
 //! Times and lengths of time, as people read them.
 
-use chrono::{DateTime, Datelike, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::markup::{Markup, Tag};
@@ -60,6 +60,11 @@ impl Viewpoint {
     /// A time in a format of `chrono`.
     pub(super) fn format(self, moment: Millis, format: &str) -> String {
         self.local(moment).map(|time| time.format(format).to_string()).unwrap_or_default()
+    }
+
+    /// The zone's distance from UTC at a moment, in milliseconds.
+    pub(super) fn offset(self, moment: Millis) -> Millis {
+        self.local(moment).map_or(0, |time| Millis::from(time.offset().fix().local_minus_utc()) * SECOND)
     }
 
     /// The same moment, seen in another zone.

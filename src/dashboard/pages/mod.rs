@@ -1,8 +1,11 @@
 //! Pages: each reads documents of the API and fills a template.
 
+pub(super) mod code;
 pub(super) mod edit;
 pub(super) mod execution;
 pub(super) mod login;
+pub(super) mod overview;
+pub(super) mod plan;
 pub(super) mod settings;
 pub(super) mod task;
 pub(super) mod task_actions;

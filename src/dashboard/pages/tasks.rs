@@ -102,11 +102,6 @@ impl TasksPage {
     }
 }
 
-/// The first page.
-pub(in crate::dashboard) async fn home(visit: Visit) -> Response {
-    visit.go(&visit.links.tasks(), "")
-}
-
 /// `/tasks`.
 pub(in crate::dashboard) async fn list(visit: Visit) -> Result<Response, Fault> {
     let skip = visit.query.number("skip", 0);

@@ -18,4 +18,10 @@ const fn place(section: &'static str, path: &'static str, label: &'static str, r
 }
 
 /// Every entry, in its order.
-pub(in crate::dashboard) const PLACES: &[Place] = &[place("tasks", "/tasks", "Tasks", Role::Viewer)];
+pub(in crate::dashboard) const PLACES: &[Place] = &[
+    Place { section: "", path: "/", label: "Overview", icon: "overview", role: Role::Viewer },
+    place("tasks", "/tasks", "Tasks", Role::Viewer),
+    place("timeline", "/timeline", "Timeline", Role::Viewer),
+    place("calendar", "/calendar", "Calendar", Role::Viewer),
+    place("handlers", "/handlers", "Handlers", Role::Viewer),
+];
