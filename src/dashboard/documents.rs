@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::{
     Millis,
+    access::Role,
     execution::{Execution, ExecutionStatus, Line, Progress},
     facts::{LastExecution, TaskStatus},
     schedule::Schedule,
@@ -440,4 +441,46 @@ pub(super) struct Hunk {
 pub(super) struct DifferenceLine {
     pub(super) op: char,
     pub(super) text: String,
+}
+
+/// The list of tokens.
+#[derive(Deserialize)]
+pub(super) struct TokenList {
+    pub(super) tokens: Vec<Token>,
+}
+
+/// A token.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Token {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) handlers: Option<Vec<String>>,
+    pub(super) created_at: Millis,
+    pub(super) created_by: String,
+    pub(super) expires_at: Option<Millis>,
+    pub(super) last_used_at: Option<Millis>,
+    pub(super) last_address: Option<String>,
+}
+
+/// The list of secrets, or of variables.
+#[derive(Deserialize)]
+pub(super) struct BindingList {
+    #[serde(default)]
+    pub(super) secrets: Vec<Binding>,
+    #[serde(default)]
+    pub(super) variables: Vec<Binding>,
+}
+
+/// A secret or a variable.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Binding {
+    pub(super) name: String,
+    /// Of a variable only.
+    pub(super) value: Option<String>,
+    pub(super) handlers: Vec<String>,
+    pub(super) env: bool,
+    pub(super) updated_at: Millis,
 }

@@ -49,6 +49,7 @@ use self::{
     assets::Assets,
     links::Links,
     pages::{
+        admin::{bindings, tokens},
         code::{difference, handler, handlers},
         edit, execution, login, overview,
         plan::{calendar, timeline},
@@ -108,6 +109,10 @@ fn every_page() -> Router<Shared> {
         .route("/handlers", get(handlers::show))
         .route("/handlers/{*name}", get(handler::show))
         .route("/sources/{old}/{new}", get(difference::show))
+        .route("/tokens", get(tokens::show).post(tokens::create))
+        .route("/tokens/{id}/{action}", post(tokens::act))
+        .route("/secrets", get(bindings::show).post(bindings::set))
+        .route("/secrets/{kind}/{name}/delete", post(bindings::delete))
         .route("/preview", get(edit::preview))
         .route("/tasks", get(tasks::list))
         .route("/tasks/new", get(edit::new).post(edit::create))

@@ -1,5 +1,6 @@
 //! Pages: each reads documents of the API and fills a template.
 
+pub(super) mod admin;
 pub(super) mod code;
 pub(super) mod edit;
 pub(super) mod execution;

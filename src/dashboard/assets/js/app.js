@@ -89,6 +89,15 @@ document.addEventListener("keydown", (event) => {
   menu?.querySelector("summary")?.focus();
 });
 
+// A button copies the text of a field.
+document.addEventListener("click", (event) => {
+  const button = /** @type {Element} */ (event.target).closest("button[data-copy]");
+  const field = button && document.querySelector(button.getAttribute("data-copy") ?? "");
+  if (!(field instanceof HTMLInputElement)) return;
+  field.select();
+  navigator.clipboard?.writeText(field.value).then(() => { button.append(" ✓"); }, () => {});
+});
+
 // A choice in a filter shows its result at once.
 document.addEventListener("change", (event) => {
   const field = event.target;
