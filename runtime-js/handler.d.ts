@@ -14,7 +14,7 @@
 // no document, no file system and no socket.
 
 /** The cause of a run. */
-export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up" | "backfill";
+export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up" | "backfill" | "alert";
 
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };

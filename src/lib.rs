@@ -35,6 +35,7 @@
 #![cfg_attr(not(test), warn(clippy::too_many_lines))]
 
 pub mod access;
+pub mod alerts;
 pub mod allocator;
 pub mod api;
 pub mod app;

@@ -35,7 +35,7 @@ use self::{
     auth::Need::{self, Anyone},
     error::ApiError,
     routes::{
-        actions, bulk, executions,
+        actions, alerts, bulk, executions,
         figures::{activity, metrics, overview},
         handlers, health, kv,
         outlook::{conflicts, explain, forecast, simulate, timeline, upcoming},
@@ -66,6 +66,7 @@ const METRICS: &str = "/metrics";
 /// Every route: its method and path, the role that it asks for, its handler, and a line for the
 /// documentation.
 #[rustfmt::skip]
+#[cfg_attr(not(test), expect(clippy::too_many_lines, reason = "a table, one line for each route"))]
 fn every_route() -> Vec<Route> {
     vec![
         row(GET, "/admin/scheduler", Viewer, tasks::list, "list tasks"),
@@ -102,6 +103,10 @@ fn every_route() -> Vec<Route> {
         row(GET, "/admin/variables/{name}", Editor, secrets::read_variable, "one variable"),
         row(PUT, "/admin/variables/{name}", Editor, secrets::set_variable, "set a variable; 201 if it is new"),
         row(DELETE, "/admin/variables/{name}", Editor, secrets::delete_variable, "delete the variable"),
+        row(GET, "/admin/alerts", Viewer, alerts::read, "the channels of alerts, the messages whose occasion lasts, and the mute"),
+        row(GET, "/admin/alerts/deliveries", Viewer, alerts::deliveries, "the messages and what has become of them, newest first"),
+        row(PUT, "/admin/alerts/mute", Operator, alerts::mute, "hold messages back until a time; `until: null` ends it"),
+        row(POST, "/admin/alerts/test", Admin, alerts::test, "send a test to a channel and see its answer"),
         row(GET, "/admin/schedule/preview", Viewer, schedule::preview, "the next times of a schedule"),
         row(GET, "/admin/overview", Viewer, overview::overview, "the present on one page: tasks, runs, failures, the next runs, the server"),
         row(GET, "/admin/activity", Viewer, activity::activity, "the ends of runs per `minute`, `hour` or `day` (`bucket`)"),

@@ -9,6 +9,7 @@ pub use super::routes::outlook::forecast::Forecasts;
 use super::streams::Streams;
 use crate::{
     access::Access,
+    alerts::Alerts,
     backup::BackupState,
     clock::Clock,
     domain::{access::public_url::PublicUrl, draft::Defaults},
@@ -45,6 +46,8 @@ pub struct Api {
     pub trusted_proxies: Vec<IpNet>,
     /// The most entries and bytes of the entries of a task, and of the shared ones.
     pub quota: Quota,
+    /// Delivers alerts.
+    pub alerts: Arc<Alerts>,
     /// The defaults of fields that a body leaves out.
     pub defaults: Defaults,
     /// Counters of runs and requests.

@@ -55,6 +55,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     });
     let (stop_upkeep, stopping) = watch::channel(false);
     let backing_up = tokio::spawn(server.backups.clone().run(stopping.clone()));
+    let telling = tokio::spawn(server.tell(stopping.clone()));
     let watching = tokio::spawn(server.task_file.run(stopping));
     say(&format!("listening on http://{address}"));
     say(&format!("token      {}", server.token_source));
@@ -81,8 +82,8 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         // Connections that have not ended by then are cut.
         let _ = timeout(CONNECTIONS_WITHIN, serving).await;
         server.pool.close().await;
-        // The notice has ended the loops of the backups and of the file of tasks.
-        let _ = tokio::join!(backing_up, watching);
+        // The notice has ended the loops of the backups, of the alerts and of the file of tasks.
+        let _ = tokio::join!(backing_up, watching, telling);
         server.store.close().await
     };
     tokio::select! {

@@ -11,10 +11,12 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
+use tokio::sync::watch;
 
 use super::token::admin_token;
 use crate::{
     access::Access,
+    alerts::{self, Alerts, Signs},
     api::{self, Api, MeasuredTasks, MetricsSettings, Readiness, RunnersReady, Streams},
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock},
@@ -23,6 +25,7 @@ use crate::{
     domain::{
         Millis,
         access::{public_url::PublicUrl, record::TokenHash},
+        alerts::Kind,
         draft::Defaults,
         lock::lock,
         step::Policy,
@@ -39,9 +42,16 @@ use crate::{
         Vault,
         key::{Key, KeySource},
     },
-    store::{Quota, Store, sled::SledStore, space::free_bytes},
+    store::{
+        Quota, Store,
+        sled::SledStore,
+        space::{LEAST_FREE, free_bytes},
+    },
     taskfile::{self, TaskFile, TaskFileState},
 };
+
+/// Less free space than this is told before changes are refused, in bytes.
+const DISK_LOW: u64 = 4 * LEAST_FREE;
 
 /// Takes the runner pool's settings from the configuration.
 #[must_use]
@@ -84,6 +94,7 @@ pub(super) struct Server {
     pub(super) pool: Arc<Pool>,
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) backups: Arc<Backups>,
+    pub(super) alerts: Arc<Alerts>,
     pub(super) task_file: TaskFile,
     pub(super) readiness: Arc<Parts>,
     pub(super) router: Router,
@@ -107,10 +118,7 @@ impl Server {
         let metrics = observe(&events);
         let files = Files::new(&config.tasks);
         let vault = Arc::new(open_vault(config, store.clone()).await?);
-        let (client, quota) = (network_client(config), kv_quota(config));
-        let host_calls = ServerCalls::new(files.clone(), store.clone(), clock.clone(), client, quota);
-        let host_calls = Arc::new(host_calls.with_vault(vault.clone()));
-        let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?;
+        let pool = start_pool(config, &files, &store, &vault, &clock).await?;
         let scheduler =
             Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
         scheduler.recover().await.context("close what an earlier process left in progress")?;
@@ -125,13 +133,8 @@ impl Server {
             clock: clock.clone(),
             defaults: defaults.clone(),
         });
-        let readiness = Arc::new(Parts {
-            pool: pool.clone(),
-            backups: backups.clone(),
-            task_file: task_file.state(),
-            scheduling: AtomicBool::new(true),
-            store_path: config.store.path.clone(),
-        });
+        let alerts = open_alerts(config, &store, &scheduler, &clock, &events)?;
+        let readiness = Parts::new(config, &pool, &backups, &task_file);
         let streams = Streams::default();
         let router = api::router(Api {
             scheduler: scheduler.clone(),
@@ -144,17 +147,43 @@ impl Server {
             access: Arc::new(open_access(config, &store, &clock, token).await?),
             public_url: config.access.public_url.clone(),
             trusted_proxies: config.access.trusted_proxies.clone(),
-            quota,
+            quota: kv_quota(config),
             defaults,
             metrics,
             metrics_settings: metrics_settings(config),
+            alerts: alerts.clone(),
             forecasts: api::Forecasts::default(),
             readiness: readiness.clone(),
         });
-        let public = config.access.public_url.as_ref();
-        let router = dashboard::router(router, public.map_or("", PublicUrl::base), clock);
-        let router = api::protect(router, public);
-        Ok(Self { store, pool, scheduler, backups, task_file, readiness, router, streams, token_source })
+        let router = add_pages(config, router, clock);
+        Ok(Self {
+            store,
+            pool,
+            scheduler,
+            backups,
+            alerts,
+            task_file,
+            readiness,
+            router,
+            streams,
+            token_source,
+        })
+    }
+}
+
+impl Server {
+    /// Decides about alerts that wait for the clock, watches the server itself, and delivers the messages,
+    /// until a stop.
+    pub(super) fn tell(&self, stopping: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+        let (alerts, scheduler, signs) =
+            (self.alerts.clone(), self.scheduler.clone(), self.readiness.clone());
+        async move {
+            tokio::join!(
+                alerts.clone().run(stopping.clone()),
+                alerts.watch_server(signs, stopping),
+                scheduler.watch_alerts()
+            );
+        }
     }
 }
 
@@ -167,6 +196,26 @@ async fn open_access(
 ) -> anyhow::Result<Access> {
     let longest = config.access.longest_token.map(|n| Millis::try_from(n).unwrap_or(Millis::MAX));
     Ok(Access::open(store.clone(), clock.clone(), token, longest).await?)
+}
+
+/// Puts the dashboard before the API, and both behind the guard against other sites.
+fn add_pages(config: &Config, api: Router, clock: Arc<dyn Clock>) -> Router {
+    let public = config.access.public_url.as_ref();
+    api::protect(dashboard::router(api, public.map_or("", PublicUrl::base), clock), public)
+}
+
+/// Starts the runners, with the server's answers to their handlers.
+async fn start_pool(
+    config: &Config,
+    files: &Files,
+    store: &Arc<dyn Store>,
+    vault: &Arc<Vault>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Pool>> {
+    let client = network_client(config);
+    let host_calls = ServerCalls::new(files.clone(), store.clone(), clock.clone(), client, kv_quota(config));
+    let host_calls = Arc::new(host_calls.with_vault(vault.clone()));
+    Ok(Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?)
 }
 
 fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
@@ -216,11 +265,33 @@ fn metrics_settings(config: &Config) -> MetricsSettings {
     MetricsSettings { public: config.metrics.public, tasks }
 }
 
+fn open_alerts(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    scheduler: &Arc<Scheduler>,
+    clock: &Arc<dyn Clock>,
+    events: &Events,
+) -> anyhow::Result<Arc<Alerts>> {
+    let public = config.access.public_url.as_ref();
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let parts = alerts::Parts {
+        store: store.clone(),
+        scheduler: scheduler.clone(),
+        clock: clock.clone(),
+        events: events.clone(),
+        net: config.net.clone(),
+        public_url: public.map(|url| format!("{}{}", url.origin(), url.base())),
+        host: host.trim().to_owned(),
+    };
+    Ok(Alerts::open(&config.alerts, parts)?)
+}
+
 fn policy(config: &Config) -> Policy {
     Policy {
         misfire_after: config.misfire_after.cast_signed(),
         catch_up_window: config.catch_up_window.cast_signed(),
         catch_up_max: config.catch_up_max,
+        alerts: Arc::new(config.alerts.settings()),
     }
 }
 
@@ -248,9 +319,37 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    fn new(config: &Config, pool: &Arc<Pool>, backups: &Arc<Backups>, task_file: &TaskFile) -> Arc<Self> {
+        Arc::new(Self {
+            pool: pool.clone(),
+            backups: backups.clone(),
+            task_file: task_file.state(),
+            scheduling: AtomicBool::new(true),
+            store_path: config.store.path.clone(),
+        })
+    }
+
     /// Tells that the scheduler's loop has ended.
     pub(super) fn end_scheduling(&self) {
         self.scheduling.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Signs for Parts {
+    fn look(&self) -> Vec<(Kind, String)> {
+        let mut signs = Vec::new();
+        if let Some(free) = free_bytes(&self.store_path).filter(|free| *free < DISK_LOW) {
+            let text = format!(
+                "The disk is nearly full: {} MiB are free at {}",
+                free >> 20,
+                self.store_path.display()
+            );
+            signs.push((Kind::DiskLow, text));
+        }
+        if let Some(error) = self.backups.state().error {
+            signs.push((Kind::BackupFailed, format!("The backup has failed: {error}")));
+        }
+        signs
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::{
     domain::{
         Millis,
-        ids::{ExecutionId, TaskId, TokenId},
+        ids::{AlertId, ExecutionId, TaskId, TokenId},
     },
     store::{Owner, Span, copy::Record},
 };
@@ -19,6 +19,7 @@ pub(super) struct Order {
     values: HashSet<String>,
     bindings: HashSet<String>,
     activity: BTreeSet<(Span, Millis)>,
+    alerts: HashSet<AlertId>,
     task: Option<TaskId>,
     /// Executions of the task at hand, with the last piece of output.
     executions: HashMap<ExecutionId, Option<u32>>,
@@ -93,6 +94,7 @@ impl Order {
             }
             Record::Activity { span, bucket } => self.look_at_activity(*span, bucket.start),
             Record::Token(token) => ensure_first(self.tokens.insert(token.id), || token.id.to_string()),
+            Record::Alert(delivery) => self.look_at_alert(delivery.alert.id),
             Record::Audit(_) | Record::Quarantine(_) => Ok(()),
         }
     }
@@ -103,6 +105,10 @@ impl Order {
         // There is one present minute, whatever its start.
         let key = (span, if span == Span::Present { 0 } else { start });
         ensure_first(self.activity.insert(key), || format!("the activity from {start} on"))
+    }
+
+    fn look_at_alert(&mut self, id: AlertId) -> Result<(), String> {
+        ensure_first(self.alerts.insert(id), || format!("the alert {id}"))
     }
 
     fn ensure_behind_its_task(&self, owner: Owner, what: impl FnOnce() -> String) -> Result<(), String> {

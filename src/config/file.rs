@@ -12,7 +12,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Config, ConfigError, Origin, Raw, Setting, grants, names, refuse_unknown};
+use super::{Config, ConfigError, Origin, Raw, Setting, alerts, grants, names, refuse_unknown};
 
 /// The file's name in the working directory.
 const NAME: &str = "isochron.toml";
@@ -100,6 +100,9 @@ impl File<'_> {
         }
         if let Some(key) = names::find_key(name) {
             return config.apply(key, &raw, setting);
+        }
+        if name == "alerts" {
+            return alerts::apply(config, value.get_ref(), &setting);
         }
         if name == "grants" {
             return self.grants(config, setting, value.get_ref());

@@ -389,5 +389,8 @@ pub fn reference() -> String {
          within those of the server; `<handler>` may end in `/*`, as in `grants.\"reports/*\".net`, and the most \
          exact one counts; in the file only | {GRANTED_NET} |\n"
     );
-    iter::once(head).chain(rows).chain(iter::once(grants)).collect()
+    let alerts = "| `alerts.<channel>`, `alerts.default`, `alerts.server` | none | where [alerts](alerts.md) go; in the file \
+         only | tables |\n"
+        .to_owned();
+    iter::once(head).chain(rows).chain([grants, alerts]).collect()
 }

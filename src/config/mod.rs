@@ -13,6 +13,7 @@
 //! made here holds it. A new message must keep that: a misspelt variable may hold a token too.
 
 mod access;
+mod alerts;
 mod error;
 mod file;
 mod grants;
@@ -32,7 +33,7 @@ pub use error::{ConfigError, Origin, Setting};
 pub use file::{read_environment, read_file};
 pub use keys::{Reference, reference, settings};
 
-use crate::domain::network::NetPolicy;
+use crate::domain::{alerts::AlertConfig, network::NetPolicy};
 use keys::{KEYS, Key};
 use names::{find_key, hides_value, nearest};
 use value::Raw;
@@ -85,6 +86,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// The metrics for Prometheus.
     pub metrics: MetricsConfig,
+    /// The channels of alerts, and the rules for them.
+    pub alerts: AlertConfig,
     /// The origin of each value; see [`Config::refuse`].
     pub origins: Origins,
 }
@@ -239,6 +242,7 @@ impl Config {
             net: NetPolicy::default(),
             access: AccessConfig::default(),
             metrics: MetricsConfig::default(),
+            alerts: AlertConfig::default(),
             origins: Origins::default(),
         }
     }

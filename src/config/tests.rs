@@ -416,8 +416,8 @@ fn the_caller_can_refuse_what_only_it_can_judge() {
 #[test]
 fn the_reference_has_a_row_per_setting() {
     let table = reference();
-    // The grants have one for all handlers.
-    assert_eq!(table.lines().count(), 2 + KEYS.len() + 1);
+    // The grants have one for all handlers, the alerts one for all channels.
+    assert_eq!(table.lines().count(), 2 + KEYS.len() + 2);
     assert!(table.starts_with(
         "| key | default | meaning | allowed |\n|---|---|---|---|\n| `listen` | `127.0.0.1:8686` |"
     ));

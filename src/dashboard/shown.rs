@@ -73,6 +73,7 @@ pub(super) fn trigger(run: &Execution) -> String {
         Trigger::CatchUp => "catch-up".to_owned(),
         Trigger::Backfill => "backfill".to_owned(),
         Trigger::After => "after another task".to_owned(),
+        Trigger::Alert => "by an alert".to_owned(),
     }
 }
 

@@ -139,11 +139,13 @@ pub enum Trigger {
     Backfill,
     /// An occurrence of the task's predecessor has ended.
     After,
+    /// An alert of another task asked for it.
+    Alert,
 }
 
 impl Trigger {
     /// Every trigger.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Schedule,
         Self::Immediate,
         Self::Retry,
@@ -151,6 +153,7 @@ impl Trigger {
         Self::CatchUp,
         Self::Backfill,
         Self::After,
+        Self::Alert,
     ];
 
     /// The name in the API.
@@ -164,6 +167,7 @@ impl Trigger {
             Self::CatchUp => "catch-up",
             Self::Backfill => "backfill",
             Self::After => "after",
+            Self::Alert => "alert",
         }
     }
 }

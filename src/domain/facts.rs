@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Millis,
+    alerts::{Alarms, PausedBy},
     definition::{Definition, Overlap},
     execution::{ExecutionStatus, Trigger},
     ids::{ExecutionId, TaskId},
@@ -101,6 +102,12 @@ pub struct Facts {
     /// The backfill under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<Backfill>,
+    /// The cause of a pause that no user asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_by: Option<Box<PausedBy>>,
+    /// The state of the task's alerts, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Box<Alarms>>,
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {

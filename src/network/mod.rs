@@ -34,7 +34,7 @@ pub use self::{
 use std::sync::Arc;
 
 use self::{connect::Connector, resolve::SystemResolver, tls::Tls};
-use crate::domain::network::NetPolicy;
+use crate::domain::network::{NetPolicy, NetRule};
 
 /// The limits of one session.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +67,13 @@ impl Client {
     #[must_use]
     pub fn session(&self, handler: &str) -> Session {
         Session::new(self.clone(), self.0.policy.reach_of(handler))
+    }
+
+    /// The requests of the server itself to a place that its settings name: allowed whatever class its
+    /// addresses have, unless `net.deny` has it.
+    #[must_use]
+    pub fn session_to(&self, place: NetRule) -> Session {
+        Session::new(self.clone(), self.0.policy.reach_to(place))
     }
 
     fn limits(&self) -> Limits {

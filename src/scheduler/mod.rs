@@ -5,12 +5,13 @@
 //! consequences of an input are decided by `domain::step` inside the store's transaction, so the
 //! loop has no opinion about any task: start-up, missed times and normal running are one path.
 //! Requests of users come in through [`Scheduler`]'s methods ([`requests`]), those of files of tasks
-//! through [`declared`]; [`recovery`] closes
+//! through [`declared`], those of alerts through [`alarms`]; [`recovery`] closes
 //! the executions that an earlier process left in progress, before the loop starts.
 //!
 //! Invariant: an attempt starts only after its claim is durable, and an event is published only
 //! after its change is durable too.
 
+mod alarms;
 mod bulk;
 mod declared;
 mod dispatch;
@@ -90,6 +91,10 @@ pub struct Scheduler {
     events: Events,
     policy: Policy,
     nudge: Notify,
+    /// Notified when alerts are to be delivered.
+    alerted: Arc<Notify>,
+    /// Notified when the alerts of a task may wait for another time.
+    alarm: Notify,
     permits: Arc<Semaphore>,
     in_progress: InProgress,
     stopping: watch::Sender<bool>,
@@ -119,6 +124,8 @@ impl Scheduler {
             events,
             policy,
             nudge: Notify::new(),
+            alerted: Arc::default(),
+            alarm: Notify::new(),
             permits,
             in_progress: InProgress::default(),
             stopping: watch::channel(false).0,
@@ -209,7 +216,7 @@ impl Scheduler {
     /// for a due time a little ahead, at that time. A task that is busy may not be by then,
     /// so nothing is decided about it before.
     fn decision(&self, input: impl Fn() -> Input + Send + 'static) -> Decision {
-        let (clock, ids, policy) = (self.clock.clone(), self.ids.clone(), self.policy);
+        let (clock, ids, policy) = (self.clock.clone(), self.ids.clone(), self.policy.clone());
         Box::new(move |task: &Task, mut now: Millis| -> Result<Step, Refused> {
             let input = input();
             if let (Input::Due, Some(due)) = (&input, task.due().filter(|due| *due > now)) {
@@ -220,6 +227,7 @@ impl Scheduler {
             }
             let roll = clock.roll() * 2.0 - 1.0;
             let mut new_id = || ids.execution(now);
+            let policy = policy.clone();
             task.step(input, &mut Circumstances { now, roll, new_id: &mut new_id, policy })
         })
     }
@@ -227,6 +235,7 @@ impl Scheduler {
     /// Carries out the consequences of a durable step; its cancellations are in the name of `who`.
     fn carry_out(self: &Arc<Self>, step: Step, who: &str, permits: &mut Vec<OwnedSemaphorePermit>) {
         let task = step.task.id;
+        self.tell_of_alerts(&step);
         self.events.publish(step.events);
         let entered: Vec<_> =
             step.cancel.into_iter().filter(|execution| self.in_progress.cancel(*execution, who)).collect();

@@ -58,13 +58,15 @@ impl Scheduler {
     }
 
     /// Adds a new task, at its time of creation.
-    pub(super) async fn add(self: &Arc<Self>, task: Task, actor: &Actor) -> Result<Task, ControlError> {
+    pub(super) async fn add(self: &Arc<Self>, mut task: Task, actor: &Actor) -> Result<Task, ControlError> {
+        task.begin_watch(&self.policy.alerts);
         let audit = audit("create", &task, actor, task.created_at);
         let scheduler = self.clone();
         self.complete(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
             scheduler.events.publish([Event::of_task(&task, News::TaskCreated)]);
             scheduler.nudge.notify_one();
+            scheduler.alarm.notify_one();
             Ok(task)
         })
         .await

@@ -22,6 +22,7 @@ use crate::domain::{
     Millis,
     access::record::TokenRecord,
     activity::Bucket,
+    alerts::Delivery,
     binding::{Binding, Kind},
     execution::Execution,
     facts::Task,
@@ -84,6 +85,8 @@ pub enum Record {
     },
     /// A token, without its text.
     Token(Box<TokenRecord>),
+    /// An alert and what has become of it.
+    Alert(Box<Delivery>),
     /// A record in quarantine.
     #[serde(rename = "setAside")]
     Quarantine(Quarantined),
@@ -176,6 +179,9 @@ pub struct Counts {
     /// Tokens.
     #[serde(default)]
     pub tokens: u64,
+    /// Alerts.
+    #[serde(default)]
+    pub alerts: u64,
     /// Records in quarantine.
     #[serde(rename = "setAside")]
     pub quarantined: u64,
@@ -199,6 +205,7 @@ impl Counts {
             },
             Record::Activity { .. } => &mut self.activity,
             Record::Token(_) => &mut self.tokens,
+            Record::Alert(_) => &mut self.alerts,
             Record::Quarantine(_) => &mut self.quarantined,
         } += 1;
     }
@@ -219,13 +226,15 @@ impl std::fmt::Display for Counts {
             variables,
             activity,
             tokens,
+            alerts,
             quarantined,
         } = self;
         write!(
             f,
             "{tasks} tasks, {executions} executions, {output} pieces of output, {audit} audit records, \
              {values} values, {entries} entries of handlers, {steps} steps, {secrets} secrets, \
-             {variables} variables, {tokens} tokens, {activity} figures of activity, {quarantined} in quarantine"
+             {variables} variables, {tokens} tokens, {activity} figures of activity, {alerts} alerts, \
+             {quarantined} in quarantine"
         )
     }
 }

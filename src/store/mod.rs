@@ -15,6 +15,7 @@ pub mod copy;
 mod figures;
 mod history;
 pub(crate) mod memory;
+mod outbox;
 pub mod sled;
 pub mod space;
 mod state;
@@ -29,6 +30,7 @@ pub use self::{
     bindings::{Bindings, Rewriting},
     figures::{Census, ComingQuery, ScheduleCount, Span},
     history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_READ},
+    outbox::{MOST_COUNTED, Outbox, OutboxQuery, Place, WaitingAlerts},
     state::{
         Change, Edit, Edited, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep, LONGEST_KEY,
         LONGEST_TTL, LONGEST_VALUE, Owner, Quota, RunNote, StateError,
@@ -66,6 +68,8 @@ pub trait Tasks {
     fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed>;
     /// Removes a task that has no execution in progress, and its history.
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task>;
+    /// Finds the task with a name.
+    fn find(&self, name: String) -> Answer<Option<TaskId>>;
     /// Reads a task.
     fn task(&self, id: TaskId) -> Answer<Option<Task>>;
     /// Reads a task with its `newest` executions.
@@ -171,6 +175,7 @@ pub trait Store:
     + Entries
     + Steps
     + Figures
+    + Outbox
     + Copies
     + Upkeep
     + Send
@@ -188,6 +193,7 @@ impl<S> Store for S where
         + Entries
         + Steps
         + Figures
+        + Outbox
         + Copies
         + Upkeep
         + Send

@@ -1,6 +1,7 @@
 //! Black-box tests of the binary, grouped by the question that they answer.
 //!
 //! - [`access`]: does a token or a session let in whom it should, and nobody else?
+//! - [`alerts`]: does a message reach its channel, once, with everything that one needs to know?
 //! - [`api`]: does a request get the answer that clients have been written against?
 //! - [`client`]: do the commands that ask a server show its answers, and end as they should?
 //! - [`handlers`]: may a file in `tasks/` rely on this?
@@ -21,6 +22,7 @@
 //! - [`rooms`]: does each room of `src/` use only the rooms that it may use?
 
 mod access;
+mod alerts;
 mod api;
 mod client;
 mod documents;

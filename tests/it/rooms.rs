@@ -17,6 +17,7 @@ use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
 /// A room, and the rooms that it may use besides itself.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("alerts", &["clock", "domain", "events", "network", "scheduler", "store"]),
     ("allocator", &[]),
     ("domain", &[]),
     ("clock", &["domain"]),
@@ -84,6 +85,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "api",
         &[
             "access",
+            "alerts",
             "domain",
             "store",
             "scheduler",
@@ -108,6 +110,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "app",
         &[
             "access",
+            "alerts",
             "api",
             "backup",
             "clock",
@@ -192,6 +195,7 @@ const CRATES: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
+            "alerts",
             "api",
             "app",
             "backup",

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer, ser};
 use crate::{
     domain::{
         Millis,
+        alerts::PausedBy,
         definition::Definition,
         draft::fields::FIELDS,
         execution::{Execution, Line},
@@ -55,6 +56,9 @@ pub(super) struct TaskDocument {
     backfill: Option<Backfill>,
     /// The file that has the task.
     managed_by: Option<String>,
+    /// The cause of a pause that no user asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_by: Option<Box<PausedBy>>,
     created_at: Millis,
     updated_at: Millis,
     last_execution: Option<LastExecution>,
@@ -95,6 +99,7 @@ impl TaskDocument {
             runs_left,
             backfill: task.facts.backfill.clone(),
             managed_by,
+            paused_by: task.facts.paused_by.clone(),
             created_at: task.created_at,
             updated_at: task.updated_at,
             stats: task.stats(),

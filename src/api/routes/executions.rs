@@ -68,6 +68,7 @@ pub(in crate::api) async fn list(
                 ("manual", Trigger::Manual),
                 ("catch-up", Trigger::CatchUp),
                 ("backfill", Trigger::Backfill),
+                ("alert", Trigger::Alert),
             ],
         ),
     };

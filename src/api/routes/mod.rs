@@ -3,6 +3,7 @@
 //! scheduler for changes and the store for reads, and answers with a document.
 
 pub(super) mod actions;
+pub(super) mod alerts;
 pub(super) mod bulk;
 pub(super) mod executions;
 pub(super) mod figures;

@@ -7,8 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{TAIL, show_changed, show_executions};
+use super::{TAIL, alerts::unknown_channel, show_changed, show_executions};
 use crate::{
     api::{
         auth::Caller,
@@ -19,7 +20,7 @@ use crate::{
         state::Shared,
     },
     domain::{
-        draft::{Draft, Problem},
+        draft::{Draft, Problem, Problems},
         facts::TaskStatus,
     },
     handlers::catalog::HandlerError,
@@ -116,6 +117,7 @@ pub(in crate::api) async fn create(
     let draft = Draft::read_new(&body).map_err(ApiError::invalid)?;
     let definition = draft.create(&api.defaults, now).map_err(ApiError::invalid)?;
     check_handler(&api, &definition.handler).await?;
+    check_channels(&api, &draft)?;
     let task = api.scheduler.create(definition, &actor).await?;
     let location = format!("{}/admin/scheduler/{}", api.base(), task.id);
     let task = show_changed(&api, task).await?;
@@ -164,6 +166,7 @@ pub(in crate::api) async fn update(
     if let Some(handler) = draft.handler() {
         check_handler(&api, handler).await?;
     }
+    check_channels(&api, &draft)?;
     let task = api.scheduler.update(id, draft, &actor).await?;
     let task = show_changed(&api, task).await?;
     Ok(Json(Changed { task, meta: info.meta_saying("Task updated successfully") }))
@@ -180,6 +183,18 @@ pub(in crate::api) async fn delete(
     let task = api.scheduler.delete(id, &actor).await?;
     let meta = info.meta_saying(format!("Task \"{}\" deleted successfully", task.definition.name));
     Ok(Json(Deleted { success: true, meta }))
+}
+
+/// Refuses alerts to channels that the settings have not.
+fn check_channels(api: &Shared, draft: &Draft) -> Result<(), ApiError> {
+    let mut problems = Problems::default();
+    for (index, channel) in draft.channels().enumerate() {
+        if !api.alerts.names().any(|name| name == channel) {
+            let problem = unknown_channel(api, &Value::from(channel));
+            problems.report(&format!("alerts[{index}].channel"), problem);
+        }
+    }
+    problems.finish().map_err(ApiError::invalid)
 }
 
 async fn check_handler(api: &Shared, name: &str) -> Result<(), ApiError> {

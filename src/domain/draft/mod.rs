@@ -107,6 +107,12 @@ impl Draft {
         Err(problems)
     }
 
+    /// The names of the channels in its alerts.
+    pub fn channels(&self) -> impl Iterator<Item = &str> {
+        let rules = self.given.get("alerts").and_then(Value::as_array).into_iter().flatten();
+        rules.map(|rule| rule["channel"].as_str().unwrap_or_default())
+    }
+
     /// The name of the handler, if it is given.
     #[must_use]
     pub fn handler(&self) -> Option<&str> {

@@ -42,6 +42,12 @@ impl NetPolicy {
         let grant = fits.max_by_key(|grant| grant.handlers.exactness()).cloned();
         Reach { allow: self.allow.clone(), deny: self.deny.clone(), grant }
     }
+
+    /// The rules for requests of the server itself to one place besides public ones.
+    #[must_use]
+    pub fn reach_to(&self, place: NetRule) -> Reach {
+        Reach { allow: vec![place], deny: self.deny.clone(), grant: None }
+    }
 }
 
 /// The rules that are in force for one handler.

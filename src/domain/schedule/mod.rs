@@ -7,7 +7,7 @@
 //! How to misuse it: `next_after` with the time of the last run, instead of the present moment, plans
 //! runs that have long passed; use [`Schedule::count_between`] for those.
 
-mod civil;
+pub(super) mod civil;
 pub mod cron;
 mod describe;
 mod error;

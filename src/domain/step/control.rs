@@ -17,12 +17,12 @@ impl Stepper<'_, '_> {
     pub(super) fn run_by_hand(
         &mut self,
         execution: ExecutionId,
+        trigger: Trigger,
         params: Option<Map<String, Value>>,
     ) -> Result<(), Refused> {
         let now = self.circumstances.now;
         let occurrence = Occurrence { by_hand: true, params, ..Occurrence::planned(self.free_moment(now)) };
-        let waiting =
-            Waiting { execution, trigger: Trigger::Manual, since: now, occurrence: occurrence.clone() };
+        let waiting = Waiting { execution, trigger, since: now, occurrence: occurrence.clone() };
         let facts = &self.step.task.facts;
         if facts.open().count() >= MOST_AT_ONCE {
             return Err(Refused::TooManyOpen);
@@ -33,8 +33,8 @@ impl Stepper<'_, '_> {
             return Err(Refused::TooLargeOpen);
         }
         match self.step.task.definition.overlap {
-            _ if facts.running.is_empty() => self.start(execution, Trigger::Manual, 1, occurrence),
-            Overlap::Allow => self.start(execution, Trigger::Manual, 1, occurrence),
+            _ if facts.running.is_empty() => self.start(execution, trigger, 1, occurrence),
+            Overlap::Allow => self.start(execution, trigger, 1, occurrence),
             Overlap::Skip => return Err(Refused::AlreadyRunning),
             Overlap::Queue if !facts.waiting.is_empty() => return Err(Refused::AlreadyWaiting),
             Overlap::Queue => self.facts().waiting.push(waiting),
@@ -86,6 +86,7 @@ impl Stepper<'_, '_> {
         };
         let facts = self.facts();
         facts.paused = false;
+        facts.paused_by = None;
         facts.next = next;
         for retry in &mut facts.retries {
             retry.due = retry.due.max(now);

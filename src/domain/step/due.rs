@@ -61,7 +61,7 @@ impl Stepper<'_, '_> {
 
     /// Decides about missed occurrences: `first`, and the later ones that the policy calls missed.
     fn decide_missed(&mut self, first: Millis) {
-        let policy = self.circumstances.policy;
+        let policy = &self.circumstances.policy;
         let last = self.circumstances.now - policy.misfire_after - 1;
         let later = self.count_passed(first, last);
         let (count, newest) = (1 + later.count, later.newest.unwrap_or(first));
@@ -78,7 +78,7 @@ impl Stepper<'_, '_> {
 
     /// Queues every missed time in order, within the policy's bounds, and skips the older ones.
     fn catch_up(&mut self, first: Millis, last: Millis, count: u64) {
-        let policy = self.circumstances.policy;
+        let policy = &self.circumstances.policy;
         let oldest = first.max(self.circumstances.now - policy.catch_up_window);
         let times = if count == 1 {
             // The schedule may not know a time that comes once, so it is not asked.

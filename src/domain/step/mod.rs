@@ -5,14 +5,17 @@
 //! facts do not allow is refused with an error that names both.
 //!
 //! [`due`] decides about planned times, [`ended`] about attempts that are over, [`control`]
-//! about requests of users, [`declared`] about files of tasks. [`events`] derives the events from the rest of a step.
+//! about requests of users, [`declared`] about files of tasks. [`alerts`] and [`events`] derive the
+//! messages and the events from the rest of a step.
 
+mod alerts;
 mod backfill;
 mod control;
 mod declared;
 mod due;
 mod ended;
 mod events;
+mod policy;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -20,9 +23,11 @@ mod tests;
 use serde_json::{Map, Value};
 
 pub use self::events::{Event, News, Row, Subject, TaskState};
+pub use self::policy::Policy;
 pub use self::rows::Skip;
 use super::{
     Millis,
+    alerts::Alert,
     definition::Definition,
     draft::{Draft, Problem},
     execution::{Execution, ExecutionStatus, Reason, Trigger, Verdict},
@@ -51,6 +56,15 @@ pub enum Input {
         /// Parameters instead of the task's.
         params: Option<Map<String, Value>>,
     },
+    /// An alert wants a run now.
+    RunByAlert {
+        /// The id of the new execution.
+        execution: ExecutionId,
+        /// The message.
+        params: Map<String, Value>,
+    },
+    /// The time of a decision about the task's alerts has come.
+    Watch,
     /// A user pauses the task.
     Pause,
     /// A user resumes the task.
@@ -93,23 +107,6 @@ pub struct Circumstances<'a> {
     pub policy: Policy,
 }
 
-/// The server's rules about missed times.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy {
-    /// An occurrence later than this many milliseconds was missed.
-    pub misfire_after: Millis,
-    /// `misfire: all` reaches back this many milliseconds at most.
-    pub catch_up_window: Millis,
-    /// `misfire: all` runs this many occurrences at most.
-    pub catch_up_max: usize,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self { misfire_after: 60_000, catch_up_window: 86_400_000, catch_up_max: 100 }
-    }
-}
-
 /// The consequences of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
@@ -121,6 +118,8 @@ pub struct Step {
     pub start: Vec<Start>,
     /// Executions to cancel once that is durable.
     pub cancel: Vec<ExecutionId>,
+    /// Messages to write in the same change, and to deliver once that is durable.
+    pub alerts: Vec<Alert>,
     /// Events to publish once that is durable.
     pub events: Vec<Event>,
 }
@@ -129,7 +128,14 @@ impl Step {
     /// A step to `task` without further consequences.
     #[must_use]
     pub fn to(task: Task) -> Self {
-        Self { task, rows: Vec::new(), start: Vec::new(), cancel: Vec::new(), events: Vec::new() }
+        Self {
+            task,
+            rows: Vec::new(),
+            start: Vec::new(),
+            cancel: Vec::new(),
+            alerts: Vec::new(),
+            events: Vec::new(),
+        }
     }
 }
 
@@ -220,6 +226,8 @@ impl Task {
             runs: 0,
             counted_runs: 0,
             backfill: None,
+            paused_by: None,
+            alarms: None,
         };
         facts.next = first_run(definition.plan(now, id), now);
         Self { id, definition, facts, created_at: now, updated_at: now, declared: None }
@@ -234,7 +242,14 @@ impl Task {
         match input {
             Input::Due => stepper.decide_due(),
             Input::Ended { execution, verdict } => stepper.end(execution, *verdict)?,
-            Input::RunByHand { execution, params } => stepper.run_by_hand(execution, params)?,
+            Input::RunByHand { execution, params } => {
+                stepper.run_by_hand(execution, Trigger::Manual, params)?;
+            }
+            Input::RunByAlert { execution, params } => {
+                stepper.run_by_hand(execution, Trigger::Alert, Some(params))?;
+            }
+            // The clock alone is the occasion.
+            Input::Watch => {}
             Input::Pause => stepper.pause()?,
             Input::Resume => {
                 stepper.resume()?;
@@ -247,6 +262,7 @@ impl Task {
             Input::Declare { definition, file } => stepper.declare(*definition, file)?,
             Input::Release => stepper.release()?,
         }
+        stepper.decide_alerts(self);
         let Stepper { mut step, circumstances } = stepper;
         for waiting in &mut step.task.facts.waiting {
             // They wait for the task to be idle, not for a clock that was set back to catch up.

@@ -3,6 +3,7 @@
 
 mod figures;
 pub(crate) mod history;
+mod outbox;
 mod passed;
 pub(crate) mod plans;
 pub(crate) mod runner;

@@ -39,12 +39,12 @@ const LOOKS: u64 = 20_000;
 
 /// A store in front of the world's disk.
 #[derive(Clone)]
-pub(crate) struct FaultyStore(Arc<Shared>);
+pub(crate) struct FaultyStore(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
     process: Arc<Process>,
     /// Serves reads without faults.
-    memory: MemoryStore,
+    pub(super) memory: MemoryStore,
     /// Held by the operation that is decided and written, so that operations follow one another.
     turn: tokio::sync::Mutex<()>,
     /// The number of the operation that holds the turn.
@@ -213,7 +213,7 @@ impl Shared {
             }
             Err(refused) => process.tell(format_args!("#{number} {name} {why:?}: {refused}")),
         }
-        process.world.record().add_decision(number, why, task, result, circumstances);
+        process.world.record().add_decision(number, why, task, result, &circumstances);
     }
 
     async fn delay(&self) {
@@ -303,6 +303,10 @@ impl Tasks for FaultyStore {
             shared.process.tell(format_args!("#{number} {} is deleted", task.definition.name));
             shared.process.world.record().add_deletion(number, request, task.id);
         })
+    }
+
+    fn find(&self, name: String) -> Answer<Option<TaskId>> {
+        self.0.memory.find(name)
     }
 
     fn task(&self, id: TaskId) -> Answer<Option<Task>> {

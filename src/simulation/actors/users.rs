@@ -114,6 +114,10 @@ impl User {
         body.insert("name".to_owned(), json!(format!("task {}", world.chance.between(1, 12))));
         body.insert("description".to_owned(), json!(""));
         body.insert("handler".to_owned(), json!("sample"));
+        if world.chance.one_in(2) {
+            let after = world.chance.among(&[1, 1, 2, 3]);
+            body.insert("alerts".to_owned(), json!([{ "channel": "ops", "after": after }]));
+        }
         self.add_schedule(&mut body);
         let defaults = Defaults {
             timezone: plans::zone(&world.chance).parse().expect("a zone"),

@@ -21,6 +21,9 @@
 //! 10. While a file has a task, only the file changes its definition. A task that leaves its file is
 //!     paused; it goes on when it comes back, unless a user has paused, changed or resumed it.
 //!
+//! Alerts:
+//! 11. Each streak of failures has one message, and so has the success that ends it.
+//!
 //! [`record`](super::record) checks that facts follow from their events and that no acknowledged change is
 //! lost; [`invariants`](super::invariants) checks a running process.
 
@@ -36,6 +39,7 @@ use crate::{
         step::{Input, Start},
     },
     simulation::oracle::{
+        alerts::Told,
         almanac::{Almanacs, Rule},
         change::Change,
     },
@@ -58,6 +62,7 @@ pub(crate) struct Account {
     /// Whether the task was planned anew while the clock was before decided times, so that the new plan may
     /// repeat them.
     rewound: bool,
+    told: Told,
     /// The latest time of a step; `changed` is the time of the last step.
     latest: Millis,
     pub(crate) changed: Millis,
@@ -78,6 +83,7 @@ impl Account {
             in_rows: 0,
             attempts: BTreeSet::new(),
             rewound: false,
+            told: Told::default(),
         }
     }
 
@@ -103,6 +109,7 @@ impl Account {
         check_misfire(change, almanacs);
         check_retries(change);
         check_file(change);
+        self.told.follow(change);
         self.task = change.step.task.clone();
         self.latest = self.latest.max(change.now);
         self.changed = change.now;

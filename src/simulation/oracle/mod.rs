@@ -1,8 +1,9 @@
 //! The oracle: checks the invariants against accounts of its own, without code of the scheduler.
 //!
-//! `change` < `account`, `state` < `record` < `invariants`: each file uses only those before it.
+//! `change` < `alerts` < `account`, `state` < `record` < `invariants`: each file uses only those before it.
 
 pub(crate) mod account;
+mod alerts;
 pub(crate) mod almanac;
 pub(crate) mod change;
 pub(crate) mod invariants;

@@ -13,7 +13,7 @@ use crate::{
         Millis,
         execution::{Execution, Line, Progress, Reason, Verdict},
         facts::Task,
-        ids::{ExecutionId, TaskId},
+        ids::{AlertId, ExecutionId, TaskId},
         step::{self, Input, Policy, Refused, Step},
     },
     simulation::oracle::{
@@ -63,7 +63,7 @@ impl Entry {
 }
 
 /// The inputs of a decision besides the task.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Circumstances {
     pub(crate) now: Millis,
     pub(crate) roll: f64,
@@ -94,6 +94,8 @@ pub(crate) struct Record {
     pub(crate) said: BTreeMap<ExecutionId, Vec<Line>>,
     /// All executions ever given to a runner.
     pub(crate) started: BTreeSet<ExecutionId>,
+    /// The messages that steps have promised.
+    alerts: BTreeSet<AlertId>,
 }
 
 impl Record {
@@ -147,7 +149,7 @@ impl Record {
         why: &Why,
         before: &Task,
         result: &Result<Step, Refused>,
-        circumstances: Circumstances,
+        circumstances: &Circumstances,
     ) {
         assert_eq!(Some(before), self.tip(before.id), "a decision about a task that never was in this state");
         if *result == Err(Refused::NotYet) {
@@ -262,6 +264,7 @@ impl Record {
                 assert!(gone.task.facts.running.is_empty(), "deleted while it runs");
             }
             What::Changed(change) => {
+                self.alerts.extend(change.step.alerts.iter().map(|alert| alert.id));
                 let account = self.accounts.get_mut(&task).expect("it is there");
                 account.follow(&change, &mut self.almanacs);
             }
@@ -292,6 +295,8 @@ impl Record {
         };
         (0..reached).for_each(|_| self.count());
         self.pending.clear();
+        let kept: BTreeSet<_> = data.outbox.values().map(|delivery| delivery.alert.id).collect();
+        assert_eq!(kept, self.alerts, "the messages on the disk are not the promised ones");
         self.compare_rows(data);
     }
 
@@ -328,14 +333,14 @@ fn replay(
     input: &Input,
     result: &Result<Step, Refused>,
     now: Millis,
-    circumstances: Circumstances,
+    Circumstances { roll, policy, .. }: &Circumstances,
 ) -> Result<Step, Refused> {
-    let Circumstances { roll, policy, .. } = circumstances;
     // New ids are made in ascending order, so they can be handed out in order again.
     let mut new: BTreeSet<ExecutionId> = BTreeSet::new();
     if let Ok(step) = result {
         new.extend(executions(&step.task));
         new.extend(step.rows.iter().map(|row| row.id));
+        new.extend(step.alerts.iter().map(|alert| ExecutionId(alert.id.0)));
         let known = executions(before);
         new.retain(|id| !known.contains(id));
         if let Input::RunByHand { execution, .. } = input {
@@ -346,6 +351,6 @@ fn replay(
     let mut new_id = || new.next().expect("no more ids than the step used");
     before.step(
         input.clone(),
-        &mut step::Circumstances { now, roll: roll * 2.0 - 1.0, new_id: &mut new_id, policy },
+        &mut step::Circumstances { now, roll: roll * 2.0 - 1.0, new_id: &mut new_id, policy: policy.clone() },
     )
 }

@@ -35,6 +35,7 @@ pub(crate) mod figures;
 pub(crate) mod history;
 pub(crate) mod keeping;
 pub(crate) mod lists;
+pub(crate) mod outbox;
 pub(crate) mod queries;
 pub(crate) mod state;
 
@@ -107,6 +108,12 @@ macro_rules! passes {
                 lists_of_tasks_agree_with_a_naive_model,
                 a_page_of_tasks_has_the_newest_executions_of_each,
                 a_list_goes_on_after_a_task_in_the_order_of_creation,
+            ];
+            outbox: [
+                the_alerts_of_a_step_wait_in_their_channels_in_order,
+                deliveries_that_are_over_are_listed_newest_first,
+                the_task_whose_alerts_wait_for_the_earliest_time_is_known,
+                alerts_survive_reopening_and_copies,
             ];
             queries: [
                 lists_over_all_tasks_agree_with_a_naive_model,

@@ -2,7 +2,7 @@
 
 use super::{
     disk::{Data, Write},
-    figures,
+    figures, outbox,
     prepare::{Operation, Prepared},
 };
 use crate::{
@@ -90,6 +90,7 @@ fn other_records(data: &Data) -> Vec<Record> {
         .chain(bindings)
         .chain(activity)
         .chain(tokens)
+        .chain(data.outbox.values().map(|delivery| Record::Alert(Box::new(delivery.clone()))))
         .chain(data.quarantined.iter().cloned().map(Record::Quarantine))
         .collect()
 }
@@ -108,6 +109,7 @@ fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
         Record::Binding(binding) => data.bindings.iter().any(|other| other.name == binding.name),
         Record::Activity { span, bucket } => data.activity.contains_key(&figures::key(*span, bucket.start)),
         Record::Token(token) => data.tokens.contains_key(&token.id),
+        Record::Alert(delivery) => data.outbox.contains_key(&outbox::key(delivery)),
         Record::Audit(_) | Record::Quarantine(_) => false,
     };
     if exists {

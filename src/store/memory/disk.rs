@@ -7,6 +7,8 @@ use std::{
 
 use serde_json::Value;
 
+use super::outbox;
+
 use crate::{
     domain::{
         Millis,
@@ -15,6 +17,7 @@ use crate::{
             session::Session,
         },
         activity::{Bucket, Tally},
+        alerts::Delivery,
         binding::{Binding, Rewrite},
         execution::{Execution, ExecutionStatus, Line},
         facts::Task,
@@ -51,6 +54,7 @@ pub(crate) struct Data {
     pub(crate) activity: BTreeMap<(Span, Millis), Bucket>,
     pub(crate) tokens: BTreeMap<TokenId, TokenRecord>,
     pub(crate) sessions: BTreeMap<TokenHash, Session>,
+    pub(crate) outbox: BTreeMap<outbox::Key, Delivery>,
     pub(crate) quarantined: Vec<Quarantined>,
     /// Whether an import has begun and is neither complete nor abandoned.
     pub(crate) importing: bool,
@@ -77,6 +81,8 @@ pub(crate) enum Write {
     /// All bindings anew.
     Bindings(Vec<Binding>),
     Access(AccessChange),
+    Delivery(Box<Delivery>),
+    RemoveDelivery(outbox::Key),
     /// Removes the oldest rows beyond the task's `keepExecutions`, never one in progress.
     Prune(TaskId),
     RemoveTask(TaskId),
@@ -134,6 +140,8 @@ impl Data {
                 }
                 Write::Bindings(bindings) => self.bindings = bindings,
                 Write::Access(change) => self.change_access(change),
+                Write::Delivery(delivery) => drop(self.outbox.insert(outbox::key(&delivery), *delivery)),
+                Write::RemoveDelivery(key) => drop(self.outbox.remove(&key)),
                 Write::Prune(task) => self.prune(task),
                 Write::RemoveTask(task) => {
                     self.tasks.remove(&task);
@@ -172,6 +180,7 @@ impl Data {
             steps,
             activity,
             tokens,
+            outbox,
             quarantined,
             ..
         } = self;
@@ -186,6 +195,7 @@ impl Data {
             && bindings.is_empty()
             && activity.is_empty()
             && tokens.is_empty()
+            && outbox.is_empty()
             && quarantined.is_empty()
     }
 
@@ -212,6 +222,7 @@ impl Data {
                 self.activity.insert(super::figures::key(span, bucket.start), bucket);
             }
             Record::Token(token) => self.change_access(AccessChange::PutToken(token)),
+            Record::Alert(delivery) => self.write(vec![Write::Delivery(delivery)]),
             Record::Quarantine(found) => self.quarantined.push(found),
         }
     }

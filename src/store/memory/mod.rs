@@ -11,11 +11,15 @@ mod copy;
 pub(crate) mod disk;
 mod figures;
 mod list;
+pub(crate) mod outbox;
 pub(crate) mod prepare;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde_json::{Map, Value, json};
@@ -27,8 +31,8 @@ use self::{
 use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
-    History, HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
-    StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    History, HistoryPage, HistoryQuery, Now, Outbox, OutboxQuery, Output, Owner, Page, Removal, Report,
+    Rewriting, RunNote, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values, WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -36,6 +40,7 @@ use crate::domain::{
     Millis,
     access::{record::TokenRecord, session::Session},
     activity::{Bucket, Size},
+    alerts::Delivery,
     binding::Binding,
     execution::{Execution, Line},
     facts::{Task, TaskStatus},
@@ -130,6 +135,11 @@ impl Tasks for MemoryStore {
 
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
         self.perform(prepare::delete(task, audit))
+    }
+
+    fn find(&self, name: String) -> Answer<Option<TaskId>> {
+        let data = self.disk.data();
+        ready(Ok(data.tasks.values().find(|task| task.definition.name == name).map(|task| task.id)))
     }
 
     fn task(&self, id: TaskId) -> Answer<Option<Task>> {
@@ -291,6 +301,29 @@ impl Access for MemoryStore {
     }
 }
 
+impl Outbox for MemoryStore {
+    fn deliveries(&self, query: OutboxQuery) -> Answer<Vec<Delivery>> {
+        ready(Ok(outbox::deliveries(&self.disk.data(), &query)))
+    }
+
+    fn settle(&self, old: Vec<Delivery>, new: Vec<Delivery>) -> Answer<()> {
+        self.perform(outbox::settle(old, new))
+    }
+
+    fn waiting(&self) -> Answer<BTreeMap<String, WaitingAlerts>> {
+        ready(Ok(outbox::waiting(&self.disk.data())))
+    }
+
+    fn next_alarm(&self) -> Answer<Option<(Millis, TaskId)>> {
+        let data = self.disk.data();
+        ready(Ok(data.tasks.values().filter_map(|task| Some((task.alarm_due()?, task.id))).min()))
+    }
+
+    fn alarmed(&self, after: Option<TaskId>, limit: usize) -> Answer<Vec<Task>> {
+        ready(Ok(outbox::alarmed(&self.disk.data(), after, limit)))
+    }
+}
+
 impl Copies for MemoryStore {
     fn export(&self, from: Cursor) -> Answer<Part> {
         self.perform(copy::export(from))
@@ -314,6 +347,7 @@ impl Upkeep for MemoryStore {
             ("steps", data.steps.len()),
             ("bindings", data.bindings.len()),
             ("tokens", data.tokens.len()),
+            ("alerts", data.outbox.len()),
         ];
         let collections: Map<_, _> =
             kinds.into_iter().map(|(kind, count)| (kind.to_owned(), json!({ "count": count }))).collect();

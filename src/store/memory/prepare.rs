@@ -9,6 +9,7 @@ use crate::{
     domain::{
         Millis,
         activity::Tally,
+        alerts::Delivery,
         binding::Binding,
         execution::ExecutionStatus,
         facts::Task,
@@ -219,6 +220,8 @@ fn step_writes(old: &Task, step: &Step, now: Millis) -> Vec<Write> {
     let ended = old.facts.ended_by(&step.task.facts);
     writes.extend(ended.into_iter().map(|time| Write::RemoveSteps(old.id, time)));
     writes.extend(step.rows.iter().map(|row| Write::Row(Box::new(row.clone()))));
+    let alerts = step.alerts.iter().map(|alert| Delivery::new(alert.clone()));
+    writes.extend(alerts.map(|delivery| Write::Delivery(Box::new(delivery))));
     if !step.rows.is_empty() {
         writes.push(Write::Prune(step.task.id));
     }

@@ -16,7 +16,14 @@ mod scrub;
 mod tests;
 mod write;
 
-use std::{collections::BTreeSet, io, path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
@@ -28,7 +35,7 @@ use self::{
         opening::{self, Opened},
     },
     read::{
-        figures, history, list, records,
+        figures, history, list, outbox, records,
         view::{Bounds, Pending, Quarantine, View},
     },
     scrub::{report::SharedReport, thread as scrub_thread, verify},
@@ -37,8 +44,8 @@ use self::{
 use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
-    History, HistoryPage, HistoryQuery, Now, Output, Owner, Page, Removal, Report, Rewriting, RunNote, Steps,
-    StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+    History, HistoryPage, HistoryQuery, Now, Outbox, OutboxQuery, Output, Owner, Page, Removal, Report,
+    Rewriting, RunNote, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values, WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
     timing::CommitClock,
@@ -49,6 +56,7 @@ use crate::{
         Millis,
         access::{record::TokenRecord, session::Session},
         activity::{Bucket, Size},
+        alerts::Delivery,
         binding::Binding,
         execution::{Execution, Line},
         facts::{Task, TaskStatus},
@@ -212,6 +220,10 @@ impl Tasks for SledStore {
         self.ask(move |writer| writer.delete(task, audit.as_ref()).map(Some))
     }
 
+    fn find(&self, name: String) -> Answer<Option<TaskId>> {
+        ready(records::find(&self.view, &name))
+    }
+
     fn task(&self, id: TaskId) -> Answer<Option<Task>> {
         ready(records::get(&self.view, &keys::task(id)))
     }
@@ -354,6 +366,28 @@ impl Access for SledStore {
 
     fn change_access(&self, changes: Vec<AccessChange>, audit: Option<Audit>) -> Answer<()> {
         self.ask(move |writer| writer.change_access(&changes, audit.as_ref()).map(Some))
+    }
+}
+
+impl Outbox for SledStore {
+    fn deliveries(&self, query: OutboxQuery) -> Answer<Vec<Delivery>> {
+        self.read_blocking(move |view| outbox::deliveries(view, &query))
+    }
+
+    fn settle(&self, old: Vec<Delivery>, new: Vec<Delivery>) -> Answer<()> {
+        self.ask(move |writer| writer.settle(&old, &new).map(Some))
+    }
+
+    fn waiting(&self) -> Answer<BTreeMap<String, WaitingAlerts>> {
+        self.read_blocking(outbox::waiting)
+    }
+
+    fn next_alarm(&self) -> Answer<Option<(Millis, TaskId)>> {
+        ready(outbox::next_alarm(&self.view))
+    }
+
+    fn alarmed(&self, after: Option<TaskId>, limit: usize) -> Answer<Vec<Task>> {
+        self.read_blocking(move |view| outbox::alarmed(view, after, limit))
     }
 }
 

@@ -2,19 +2,21 @@
 //!
 //! Times in the stories are seconds after [`START`], a Monday at ten o'clock UTC.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 use ulid::Ulid;
 
 use super::*;
 use crate::domain::{
+    alerts::AlertSettings,
     definition::{Misfire, OnExhausted, Overlap},
     draft::tests::definition,
     execution::Ending,
     facts::{LastOutcome, PendingRetry, TaskStatus},
 };
 
+mod alerts;
 mod backfill;
 mod bounds;
 mod control;
@@ -41,12 +43,13 @@ struct Life {
     roll: f64,
     ids: u128,
     rows: BTreeMap<ExecutionId, Execution>,
+    alerts: Arc<AlertSettings>,
 }
 
 impl Life {
     fn new(definition: Definition) -> Self {
         let task = Task::new(TaskId(Ulid(1)), definition, START);
-        Self { task, now: START, roll: 0.0, ids: 1000, rows: BTreeMap::new() }
+        Self { task, now: START, roll: 0.0, ids: 1000, rows: BTreeMap::new(), alerts: Arc::default() }
     }
 
     /// A task with this schedule and these other fields.
@@ -69,7 +72,8 @@ impl Life {
             ExecutionId(Ulid(*ids))
         };
         let (now, roll) = (self.now, self.roll);
-        let mut moment = Circumstances { now, roll, new_id: &mut new_id, policy: Policy::default() };
+        let policy = Policy { alerts: self.alerts.clone(), ..Policy::default() };
+        let mut moment = Circumstances { now, roll, new_id: &mut new_id, policy };
         let step = self.task.step(input, &mut moment)?;
         self.task = step.task.clone();
         self.rows.extend(step.rows.iter().map(|row| (row.id, row.clone())));

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         access::record::TokenRecord,
         activity::Bucket,
+        alerts::Delivery,
         binding::Binding,
         execution::Execution,
         facts::Task,
@@ -30,8 +31,16 @@ use crate::{
 
 /// The copied kinds, in this order; rows, output, steps and entries come with their tasks, and the entries
 /// that all share come first.
-const KINDS: [u8; 7] =
-    [keys::TASK, keys::AUDIT, keys::VALUE, keys::BINDING, keys::ACTIVITY, keys::TOKEN, keys::QUARANTINE];
+const KINDS: [u8; 8] = [
+    keys::TASK,
+    keys::AUDIT,
+    keys::VALUE,
+    keys::BINDING,
+    keys::ACTIVITY,
+    keys::TOKEN,
+    keys::OUTBOX,
+    keys::QUARANTINE,
+];
 /// The kinds that come with their tasks.
 const WITH_TASKS: [u8; 2] = [keys::STEP, keys::ENTRY];
 /// Bytes and steps of a part: a few milliseconds in which the writer serves no other operation.
@@ -235,6 +244,7 @@ impl Reader<'_> {
                     .then_some(Record::Activity { span, bucket })
             }),
             keys::TOKEN => record::decode::<TokenRecord>(bytes).ok().map(|t| Record::Token(Box::new(t))),
+            keys::OUTBOX => record::decode::<Delivery>(bytes).ok().map(|it| Record::Alert(Box::new(it))),
             _ => std::str::from_utf8(&key[1..]).ok().and_then(|name| {
                 let value = record::decode(bytes).ok()?;
                 Some(Record::Value { key: name.to_owned(), value })

@@ -4,13 +4,13 @@ use crate::store::{
     StoreError,
     copy::Record,
     sled::{
-        engine::{figures as figure_keys, keys, txn::Txn},
-        write::{apply, state},
+        engine::{figures as figure_keys, keys, outbox, txn::Txn},
+        write::{self, apply, state},
     },
 };
 
 /// Kinds of which an empty store has no entries.
-const KINDS: [u8; 11] = [
+const KINDS: [u8; 12] = [
     keys::TASK,
     keys::EXECUTION,
     keys::OUTPUT,
@@ -21,6 +21,7 @@ const KINDS: [u8; 11] = [
     keys::BINDING,
     keys::ACTIVITY,
     keys::TOKEN,
+    keys::OUTBOX,
     keys::QUARANTINE,
 ];
 /// Keys removed per commit when an import is abandoned.
@@ -91,6 +92,10 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
             let key = keys::token(token.id);
             ensure_absent(txn, &key, || token.id.to_string())?;
             txn.put_record(key, token)
+        }
+        Record::Alert(delivery) => {
+            ensure_absent(txn, &outbox::delivery(delivery), || delivery.alert.id.to_string())?;
+            write::outbox::put(txn, delivery)
         }
         Record::Quarantine(found) => {
             let mut key = keys::quarantine(&found.key);

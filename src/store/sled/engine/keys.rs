@@ -61,8 +61,15 @@ pub(crate) const STEP: u8 = b'f';
 /// Activity by size of the bucket and its start.
 pub(crate) const ACTIVITY: u8 = b'A';
 
+/// Alerts on their way: by place, channel and id, or by id once they are over.
+pub(crate) const OUTBOX: u8 = b'Q';
+/// Tasks by the time of the next decision about their alerts.
+pub(crate) const ALARM: u8 = b'M';
+/// Tasks that have a message whose occasion lasts.
+pub(crate) const FIRING: u8 = b'N';
+
 /// The indexes that follow from task records alone, and their names.
-pub(crate) const INDEXES: [(u8, &str); 8] = [
+pub(crate) const INDEXES: [(u8, &str); 10] = [
     (NAME, "names"),
     (due::PLAIN, "due"),
     (due::RANKED, "priority"),
@@ -71,6 +78,8 @@ pub(crate) const INDEXES: [(u8, &str); 8] = [
     (TAG, "tags"),
     (UPDATED, "updated"),
     (RUNNING, "running"),
+    (ALARM, "alarms"),
+    (FIRING, "firing"),
 ];
 
 pub(super) fn join(prefix: u8, parts: &[&[u8]]) -> Vec<u8> {
@@ -294,8 +303,8 @@ pub(super) fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Kinds whose values may need overflow pieces.
-const LARGE_KINDS: [u8; 10] =
-    [TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP, ACTIVITY, TOKEN];
+const LARGE_KINDS: [u8; 11] =
+    [TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP, ACTIVITY, TOKEN, OUTBOX];
 
 /// Whether the value under `key` may have overflow pieces, so that a write needs the old value.
 pub(crate) fn may_be_large(key: &[u8]) -> bool {
@@ -345,6 +354,9 @@ pub(crate) fn index_entries(task: &Task) -> Vec<Entry> {
     if let Some(time) = task.due() {
         entries.push((due::key(task, time), Vec::new()));
     }
+    let alarm = task.alarm_due().map(|time| join(ALARM, &[&millis(time), &id]));
+    let firing = task.is_firing().then(|| join(FIRING, &[&id]));
+    entries.extend(alarm.into_iter().chain(firing).map(|key| (key, Vec::new())));
     for run in &task.facts.running {
         entries.push((running(task.id, run.execution), Vec::new()));
     }

@@ -155,6 +155,7 @@ fn trigger_byte(trigger: Trigger) -> u8 {
         Trigger::CatchUp => 5,
         Trigger::Backfill => 6,
         Trigger::After => 7,
+        Trigger::Alert => 8,
     }
 }
 

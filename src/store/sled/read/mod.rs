@@ -3,5 +3,6 @@
 pub(crate) mod figures;
 pub(crate) mod history;
 pub(crate) mod list;
+pub(crate) mod outbox;
 pub(crate) mod records;
 pub(crate) mod view;

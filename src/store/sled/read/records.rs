@@ -30,6 +30,11 @@ pub(crate) fn get<T: DeserializeOwned>(tree: &View, key: &[u8]) -> Result<Option
     Ok(tree.get_durable(key)?.and_then(|bytes| decode(tree, key, &bytes)))
 }
 
+pub(crate) fn find(tree: &View, name: &str) -> Result<Option<TaskId>, StoreError> {
+    let found = tree.get(&keys::name(name)).map_err(backend("read the store"))?;
+    Ok(found.and_then(|id| keys::last_task(&id)))
+}
+
 pub(super) fn decode<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8]) -> Option<T> {
     record::decode(bytes).inspect_err(|_| tree.report_damage(key)).ok()
 }
@@ -230,7 +235,7 @@ pub(crate) fn statistics(
     bytes_on_disk: u64,
     detailed: bool,
 ) -> Result<Map<String, Value>, StoreError> {
-    const KINDS: [(u8, &str); 10] = [
+    const KINDS: [(u8, &str); 11] = [
         (keys::TASK, "tasks"),
         (keys::EXECUTION, "executions"),
         (keys::OUTPUT, "output"),
@@ -240,6 +245,7 @@ pub(crate) fn statistics(
         (keys::STEP, "steps"),
         (keys::BINDING, "bindings"),
         (keys::TOKEN, "tokens"),
+        (keys::OUTBOX, "alerts"),
         (keys::QUARANTINE, "setAside"),
     ];
     let mut collections = Map::new();

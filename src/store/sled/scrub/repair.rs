@@ -6,6 +6,7 @@ use crate::{
     domain::{
         access::{record::TokenRecord, session::Session},
         activity::Bucket,
+        alerts::Delivery,
         binding::Binding,
         execution::Execution,
         facts::Task,
@@ -71,6 +72,7 @@ pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, Store
         keys::ACTIVITY => record::decode::<Bucket>(&bytes).map(drop),
         keys::TOKEN => record::decode::<TokenRecord>(&bytes).map(drop),
         keys::SESSION => record::decode::<Session>(&bytes).map(drop),
+        keys::OUTBOX => record::decode::<Delivery>(&bytes).map(drop),
         _ => Ok(()),
     };
     Ok(verified.err().map(|error| error.to_string()))

@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::{
     domain::lock::lock,
-    store::{Owner, Report, ScrubState, StoreError, sled::engine::keys},
+    store::{
+        Owner, Report, ScrubState, StoreError,
+        sled::engine::{keys, outbox},
+    },
 };
 
 /// Problems of a kind that the report lists at most.
@@ -107,6 +110,9 @@ pub(crate) fn describe(key: &[u8]) -> String {
             Some(start) => format!("figures of activity from {start} on"),
             None => "figures of activity of the present minute".to_owned(),
         },
+        (keys::OUTBOX, ..) => {
+            outbox::last_alert(key).map_or_else(|| "an alert".to_owned(), |id| id.to_string())
+        }
         (keys::PIECE, ..) => {
             let owner = keys::owner(key).filter(|owner| keys::may_be_large(owner));
             format!("a piece of {}", owner.map_or_else(|| "an unknown record".to_owned(), describe))

@@ -34,6 +34,8 @@ const WALK: &[u8] = &[
     keys::TAG,
     keys::UPDATED,
     keys::RUNNING,
+    keys::ALARM,
+    keys::FIRING,
     keys::EXECUTION,
     rows::OUTCOME,
     rows::BY_HANDLER,
@@ -47,10 +49,11 @@ const WALK: &[u8] = &[
     keys::ACTIVITY,
     keys::TOKEN,
     keys::SESSION,
+    keys::OUTBOX,
     keys::PIECE,
 ];
 /// The last index in [`WALK`]: after it indexes and counters can be compared with the tasks.
-const LAST_INDEX: u8 = keys::RUNNING;
+const LAST_INDEX: u8 = keys::FIRING;
 /// The last index of rows: after it they can be compared with the rows.
 const LAST_ROW_INDEX: u8 = rows::LOCATION;
 /// The cost of a part at most, in bytes read plus [`ENTRY`] for every entry: about two milliseconds.

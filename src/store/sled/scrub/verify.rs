@@ -12,6 +12,7 @@ use crate::{
         Millis,
         access::{record::TokenRecord, session::Session},
         activity::Bucket,
+        alerts::Delivery,
         binding::Binding,
         execution::Execution,
         facts::Task,
@@ -24,7 +25,7 @@ use crate::{
             copy::import,
             engine::{
                 chunks::chunks,
-                figures as figure_keys, keys,
+                figures as figure_keys, keys, outbox,
                 overflow::Records,
                 record, rows,
                 txn::{Txn, Writes, backend, read_counter},
@@ -113,6 +114,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     bindings(tree, &mut verified)?;
     activity(tree, &mut verified)?;
     access(tree, &mut verified)?;
+    alerts(tree, &mut verified)?;
     for entry in tree.scan_prefix(&[keys::QUARANTINE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.quarantined += 1;
@@ -207,6 +209,21 @@ fn access(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         if record::payload(&bytes).is_ok() {
             verified.decode::<Session>(&key, &bytes);
+        }
+    }
+    Ok(())
+}
+
+/// Counts and decodes alerts. A record that does not verify has been reported.
+fn alerts(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
+    for entry in tree.scan_prefix(&[keys::OUTBOX]) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        verified.counts.alerts += 1;
+        if record::payload(&bytes).is_ok()
+            && let Some(delivery) = verified.decode::<Delivery>(&key, &bytes)
+            && outbox::delivery(&delivery) != *key
+        {
+            verified.problems.push(format!("{}: the alert is stored under another key", describe(&key)));
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::{
         Audit, Output, Removal, StoreError,
         sled::{
             engine::{due, figures as figure_keys, keys, record, rows, txn::Txn},
-            write::state,
+            write::{outbox, state},
         },
     },
 };
@@ -50,6 +50,7 @@ pub(crate) fn step(txn: &mut Txn<'_>, old: &Task, step: &Step) -> Result<(), Sto
     for row in &step.rows {
         write_row(txn, row)?;
     }
+    outbox::add(txn, &step.alerts)?;
     if !step.rows.is_empty() {
         prune(txn, &step.task)?;
     }

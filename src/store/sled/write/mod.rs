@@ -7,6 +7,7 @@ pub(crate) mod apply;
 mod bindings;
 pub(crate) mod commit;
 mod operations;
+pub(crate) mod outbox;
 pub(crate) mod state;
 pub(crate) mod totals;
 pub(crate) mod writer;

@@ -9,7 +9,7 @@ use crate::store::sled::engine::{keys, record};
 /// The counted kinds: their records cannot be rebuilt from others.
 ///
 /// New kinds go to the end: the totals of an older release have fewer kinds.
-pub(crate) const KINDS: [(u8, &str); 11] = [
+pub(crate) const KINDS: [(u8, &str); 12] = [
     (keys::TASK, "tasks"),
     (keys::EXECUTION, "executions"),
     (keys::OUTPUT, "pieces of output"),
@@ -21,6 +21,7 @@ pub(crate) const KINDS: [(u8, &str); 11] = [
     (keys::ACTIVITY, "figures of activity"),
     (keys::TOKEN, "tokens"),
     (keys::SESSION, "sessions"),
+    (keys::OUTBOX, "alerts"),
 ];
 
 /// The number of entries and a checksum over them, independent of their order.
