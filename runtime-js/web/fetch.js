@@ -37,7 +37,7 @@ async function fetch(input, init = undefined) {
   }
   const url = withoutFragment(inner.url());
   const scheme = StringPrototypeSlice(url, 0, StringPrototypeIndexOf(url, ":"));
-  if (scheme === "data") return fetchData(inner, url);
+  if (scheme === "data") return await fetchData(inner, url);
   if (scheme !== "http" && scheme !== "https") {
     throw failed(
       scheme === "blob"
@@ -84,6 +84,7 @@ async function exchange(inner, url, signal) {
     } else {
       body = response.body = new ResponseBody(transfer);
     }
+    await verifyBody(inner, response);
     return fromInnerResponse(response, "immutable");
   } catch (error) {
     transfer.onEnd();
@@ -120,7 +121,14 @@ function makeResponse(head, url) {
   return response;
 }
 
-function fetchData(inner, url) {
+/** Holds a response until its body has been compared with the request's `integrity`, if it has one. */
+async function verifyBody(inner, response) {
+  if (inner.integrity === undefined || inner.integrity === "") return;
+  const { verify } = require("./integrity.js");
+  response.body = await verify(response.body ?? null, inner.integrity);
+}
+
+async function fetchData(inner, url) {
   const { parseDataUrl } = require("./data_url.js");
   const data = parseDataUrl(url);
   if (data === undefined) throw failed("the data: URL is malformed");
@@ -133,6 +141,7 @@ function fetchData(inner, url) {
     response.body.source = data.bytes;
     response.body.length = TypedArrayPrototypeGetByteLength(data.bytes);
   }
+  await verifyBody(inner, response);
   return fromInnerResponse(response, "immutable");
 }
 

@@ -61,6 +61,7 @@ const OURS: &[(&str, &str)] = scripts![
     "web/failure.js",
     "web/fetch.js",
     "web/inner_body.js",
+    "web/integrity.js",
     "web/request.js",
     "web/standins.js",
     "web/streams.js",

@@ -42,6 +42,38 @@ fn fetch_reads_data_urls_and_says_which_others_it_does_not() {
     );
 }
 
+#[test]
+fn a_body_must_have_the_hash_that_the_request_names() {
+    let result = result_of(
+        "const hash = async (name, text) => {
+           const digest = await crypto.subtle.digest(name, new TextEncoder().encode(text));
+           return `${name.toLowerCase().replace('-', '')}-${Buffer.from(digest).toString('base64')}`;
+         };
+         const read = async (integrity) => (await fetch('data:,words', { integrity })).text();
+         const [right, strong, wrong] = [await hash('SHA-256', 'words'), await hash('SHA-512', 'words'), await hash('SHA-512', 'other')];
+         const url = Buffer.from(right.slice(7), 'base64').toString('base64url');
+         return {
+           right: await read(right),
+           oneOf: await read(`${wrong} ${strong}?opt`),
+           urlSafe: await read(`sha256-${url}`),
+           unknown: await read('md5-abc'),
+           head: await told(() => fetch('data:,words', { method: 'HEAD', integrity: right })),
+           wrong: (await told(() => read(wrong))).slice(0, 58),
+           strongest: (await told(() => read(`${right} ${wrong}`))).includes('its hash is sha512-'),
+         };",
+    );
+    assert_eq!(
+        result,
+        json!({
+            "right": "words", "oneOf": "words", "urlSafe": "words", "unknown": "words",
+            "head": result["head"],
+            "wrong": "TypeError: fetch failed: the body has not the integrity sh",
+            "strongest": true,
+        })
+    );
+    assert!(result["head"].to_string().contains("a response without a body"), "{result}");
+}
+
 /// A server for one test: answers each path of the table, and notes what it is sent.
 fn serve(answers: &'static [(&'static str, &'static str)]) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
