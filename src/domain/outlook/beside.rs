@@ -83,10 +83,11 @@ fn profile(groups: &[Group], time: Millis) -> Vec<u64> {
         let mut next = group.next_after(begin - 1);
         while let Some(planned) = next.filter(|planned| *planned < end) {
             let index = usize::try_from((planned - begin) / MINUTE).unwrap_or(usize::MAX);
+            let minute = planned - planned.rem_euclid(MINUTE);
             if let Some(count) = starts.get_mut(index) {
-                *count = count.saturating_add(group.tasks);
+                *count = count.saturating_add(group.starts_between(minute, minute + MINUTE));
             }
-            next = group.next_after((begin + MINUTE * (1 + (planned - begin) / MINUTE)).max(planned + 1) - 1);
+            next = group.next_after(minute + MINUTE - 1);
         }
     }
     starts.iter_mut().for_each(|count| *count = count.saturating_add(steady));
@@ -175,6 +176,12 @@ mod tests {
         assert_eq!(at_three(&groups, "every 1h").quieter, []);
         assert_eq!(at_three(&groups, "30  0 3 * * 1").quieter[0].schedule, "30  1 3 * * 1");
         assert_eq!(at_three(&[], "0 3 * * *").quieter, [], "nothing is quieter than nothing");
+    }
+
+    #[test]
+    fn each_start_within_a_minute_counts() {
+        let found = at_three(&[group("*/20 0 3 * * *", 2, 0)], "0 3 * * *");
+        assert_eq!(found.times[0].starts, 6);
     }
 
     #[test]

@@ -172,10 +172,14 @@ impl Known<'_> {
     fn skip(&self, time: Millis) -> Option<Account> {
         let plan = self.task.plan();
         let row = self.rows.iter().find(|row| {
+            // The place of the time among those that the row stands for, from 1 on.
+            let place = || match time == row.scheduled_for {
+                true => 1,
+                false => plan.count_between(row.scheduled_for - 1, time).count,
+            };
             row.status == ExecutionStatus::Skipped
                 && row.scheduled_for <= time
-                && plan.count_between(row.scheduled_for - 1, time).count.max(1)
-                    <= row.skipped_count.unwrap_or(1)
+                && (1..=row.skipped_count.unwrap_or(1)).contains(&place())
         })?;
         let at = self.clock(time);
         let why = match row.reason {

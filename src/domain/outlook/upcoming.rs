@@ -119,7 +119,13 @@ impl Upcoming {
         while let Some(head) = coming.filter(|head| head.time < self.from) {
             coming = match head.kind {
                 Kind::Retry => following(&task, head, self.now),
-                Kind::Schedule => following(&task, Coming { time: self.from - 1, ..head }, self.now),
+                Kind::Schedule => {
+                    let last = self.from - 1;
+                    // Only a task with `maxRuns` asks for the number of the times between.
+                    let between = task.runs_left().map(|_| task.plan().count_between(head.time, last).count);
+                    let counted = head.counted.saturating_add(between.unwrap_or_default());
+                    following(&task, Coming { time: last, counted, ..head }, self.now)
+                }
                 Kind::Once => None,
             };
         }
@@ -222,13 +228,21 @@ mod tests {
         let mut once = task(3, "0 15 * * *");
         once.definition.recurring = false;
         upcoming.add(once);
+        // Its three runs are over by then.
+        let mut bounded = task(4, "@hourly");
+        bounded.definition.max_runs = Some(3);
+        upcoming.add(bounded);
         assert_eq!(upcoming.next_time(), Some(NOON + 6 * HOUR));
         let mut popped = std::iter::from_fn(|| upcoming.pop());
         assert_eq!(
             popped.by_ref().take(30).filter(|planned| planned.task == TaskId::from_bytes([2; 16])).count(),
             1
         );
-        assert!(popped.take(100).all(|planned| planned.task != TaskId::from_bytes([3; 16])));
+        assert!(
+            popped
+                .take(100)
+                .all(|planned| [1, 2].map(|n| TaskId::from_bytes([n; 16])).contains(&planned.task))
+        );
     }
 
     proptest! {
