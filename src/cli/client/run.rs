@@ -3,7 +3,10 @@
 use std::{
     io::{self, IsTerminal},
     process::{self, ExitCode},
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -67,14 +70,19 @@ impl Run {
         }
         let cancel = self.cancel_on_interrupt.then(|| Client::new(&self.remote)).transpose()?;
         let (task, run) = (id.clone(), execution.clone());
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let asked = interrupted.clone();
         end_on_interrupt(move || {
+            asked.store(true, Ordering::SeqCst);
             if let Some(client) = &cancel {
                 cancel_run(client, &task, &run);
             }
         });
         let usual = client.get(&format!("/admin/scheduler/{id}"))?["task"]["stats"]["p50"].as_u64();
         let end = self.watch(client, &execution, usual)?;
-        Ok(self.tell_end(client, &end))
+        let code = self.tell_end(client, &end);
+        // A cancellation may end the run before it ends this command.
+        Ok(if interrupted.load(Ordering::SeqCst) { ExitCode::from(INTERRUPTED) } else { code })
     }
 
     /// Shows the run, and returns the execution at its end.
