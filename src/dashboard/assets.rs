@@ -29,10 +29,13 @@ const SVG: &str = "image/svg+xml";
 const FILES: &[(&str, &str, &[u8])] = &[
     file!("app.css", CSS),
     file!("favicon.svg", SVG),
+    file!("js/ansi.js", JAVASCRIPT),
     file!("js/app.js", JAVASCRIPT),
+    file!("js/json.js", JAVASCRIPT),
     file!("js/keys.js", JAVASCRIPT),
     file!("js/live.js", JAVASCRIPT),
     file!("js/timeline.js", JAVASCRIPT),
+    file!("js/log.js", JAVASCRIPT),
     file!("vendor/htmx-4.0.1.min.js", JAVASCRIPT),
 ];
 

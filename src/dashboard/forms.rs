@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     ask::{Fault, Problem, Refusal},
-    times,
+    times::{self, Viewpoint},
 };
 
 /// The fields of a form, in their order.
@@ -44,6 +44,11 @@ impl Form {
         self.0.iter().any(|(known, _)| known == name)
     }
 
+    /// Every name and value.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     /// Every value, by name.
     pub(super) fn texts(&self) -> BTreeMap<String, String> {
         self.0.iter().cloned().collect()
@@ -63,6 +68,12 @@ pub(super) enum Kind {
     Length,
     /// A JSON object.
     Object,
+    /// Words with commas between them.
+    Words,
+    /// A whole number, or null where the field is empty.
+    WholeOrNone,
+    /// A moment in the reader's zone, such as `2027-01-31T09:00`, or null where the field is empty.
+    Moment,
 }
 
 /// Reads a form as the body of a request to the API. Fields that the form leaves empty are not in it,
@@ -70,11 +81,11 @@ pub(super) enum Kind {
 ///
 /// # Errors
 /// The problems of texts that have no JSON form.
-pub(super) fn read(form: &Form, fields: &[(&str, Kind)]) -> Result<String, Vec<Problem>> {
+pub(super) fn read(form: &Form, fields: &[(&str, Kind)], at: Viewpoint) -> Result<String, Vec<Problem>> {
     let mut body = Map::new();
     let mut problems = Vec::new();
     for &(name, kind) in fields {
-        match read_field(form, name, kind) {
+        match read_field(form, name, kind, at) {
             Ok(Some(value)) => drop(body.insert(name.to_owned(), value)),
             Ok(None) => {}
             Err(problem) => problems.push(problem),
@@ -83,14 +94,22 @@ pub(super) fn read(form: &Form, fields: &[(&str, Kind)]) -> Result<String, Vec<P
     if problems.is_empty() { Ok(Value::Object(body).to_string()) } else { Err(problems) }
 }
 
-fn read_field(form: &Form, name: &str, kind: Kind) -> Result<Option<Value>, Problem> {
+fn read_field(form: &Form, name: &str, kind: Kind, at: Viewpoint) -> Result<Option<Value>, Problem> {
     let text = form.get(name).trim();
     let problem = |problem: &str| Problem { field: name.to_owned(), problem: problem.to_owned() };
     Ok(match kind {
         Kind::Switch => Some(Value::from(form.get(name) == "true")),
         Kind::Text => form.has(name).then(|| Value::from(text)),
+        Kind::Words => {
+            form.has(name).then(|| text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect())
+        }
+        Kind::WholeOrNone | Kind::Moment if text.is_empty() => form.has(name).then_some(Value::Null),
         _ if text.is_empty() => None,
-        Kind::Whole => {
+        Kind::Moment => {
+            let moment = at.moment(text);
+            Some(moment.ok_or_else(|| problem("must be a moment, such as 2027-01-31T09:00"))?.into())
+        }
+        Kind::Whole | Kind::WholeOrNone => {
             Some(text.parse::<i64>().map_err(|_| problem("must be a whole number, such as 3"))?.into())
         }
         Kind::Length => {
@@ -146,12 +165,17 @@ mod tests {
             ("maxRetries", Kind::Whole),
             ("timeout", Kind::Length),
             ("params", Kind::Object),
+            ("tags", Kind::Words),
+            ("maxRuns", Kind::WholeOrNone),
+            ("startAt", Kind::Moment),
         ];
-        let form = Form::parse(b"name=+a+b+&recurring=true&maxRetries=3&timeout=1+h+30+min&params=%7B%7D");
-        let body = r#"{"name":"a b","recurring":true,"maxRetries":3,"timeout":5400000,"params":{}}"#;
-        assert_eq!(read(&form, FIELDS).map_err(|_| ()), Ok(body.to_owned()));
+        let at = Viewpoint { now: 0, zone: chrono_tz::Tz::Europe__Berlin };
+        let read = |form: &Form| read(form, FIELDS, at);
+        let form = Form::parse(b"name=+a+b+&recurring=true&maxRetries=3&timeout=1+h+30+min&params=%7B%7D&tags=a,+b,&maxRuns=&startAt=2027-01-31T09:00");
+        let body = r#"{"name":"a b","recurring":true,"maxRetries":3,"timeout":5400000,"params":{},"tags":["a","b"],"maxRuns":null,"startAt":1801382400000}"#;
+        assert_eq!(read(&form).map_err(|_| ()), Ok(body.to_owned()));
         let form = Form::parse(b"name=&maxRetries=many&timeout=5&params=[");
-        let problems = read(&form, FIELDS).expect_err("three problems");
+        let problems = read(&form).expect_err("three problems");
         let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(fields, ["maxRetries", "timeout", "params"]);
     }

@@ -51,8 +51,22 @@ impl Links {
         self.to(&format!("/tasks/{task}/{action}"))
     }
 
-    pub(super) fn execution(&self, task: &str, execution: &str) -> String {
-        self.to(&format!("/tasks/{task}/runs/{execution}"))
+    pub(super) fn executions(&self) -> String {
+        self.to("/executions")
+    }
+
+    pub(super) fn execution(&self, execution: &str) -> String {
+        self.to(&format!("/executions/{execution}"))
+    }
+
+    /// The form of an action on an execution, such as `rerun`.
+    pub(super) fn act_on_execution(&self, execution: &str, action: &str) -> String {
+        self.to(&format!("/executions/{execution}/{action}"))
+    }
+
+    /// The stream of an execution's output.
+    pub(super) fn stream(&self, execution: &str) -> String {
+        self.to(&format!("/admin/executions/{execution}/stream"))
     }
 
     pub(super) fn handler(&self, handler: &str) -> String {
@@ -86,6 +100,11 @@ impl Query {
     pub(super) fn read(text: &str) -> Self {
         let pairs = url::form_urlencoded::parse(text.as_bytes()).into_owned();
         Self(pairs.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    /// Every name and value.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
     }
 
     /// A value; empty if it is missing.

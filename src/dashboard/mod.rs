@@ -12,6 +12,7 @@
 //! Misuse to avoid: a path in a template (every address is in [`links`]); HTML made by hand
 //! ([`markup`] and the templates escape, so no template says `safe`); a second read beside the API.
 
+mod ansi;
 mod ask;
 mod assets;
 mod documents;
@@ -50,9 +51,11 @@ use self::{
     links::Links,
     pages::{
         admin::{bindings, tokens},
+        bulk,
         code::{difference, handler, handlers},
-        edit, execution, login, overview,
+        edit, login, overview,
         plan::{calendar, timeline},
+        run::{execution, executions, rerun},
         settings, task, task_actions, tasks,
     },
 };
@@ -72,8 +75,8 @@ type Shared = Arc<Dashboard>;
 /// Pages smaller than this are sent as they are, in bytes.
 const WORTH_PACKING: u64 = 1024;
 
-/// The dashboard in front of the API: requests for no page go to `api`. Every address begins with `base`, the
-/// path of the public URL without a slash at its end; empty at the root of a host.
+/// The dashboard in front of the API: requests for no page go to `api`. Every address in a page begins with
+/// `base`, the path of the public URL; the paths of requests come without it.
 pub fn router(api: Router, base: &str, clock: Arc<dyn Clock>) -> Router {
     let assets = Assets::load();
     let links = Links::new(base, assets.version());
@@ -88,12 +91,7 @@ pub fn router(api: Router, base: &str, clock: Arc<dyn Clock>) -> Router {
         .layer(middleware::map_response(protect))
         .fallback(elsewhere)
         .with_state(dashboard);
-    let pages = Router::new().fallback_service(NormalizePath::trim_trailing_slash(pages));
-    // A proxy in front may take the base off, or leave it.
-    match base.trim_end_matches('/') {
-        "" => pages,
-        base => Router::new().nest_service(base, pages.clone()).fallback_service(pages),
-    }
+    Router::new().fallback_service(NormalizePath::trim_trailing_slash(pages))
 }
 
 /// Every page: its path and its handlers.
@@ -115,11 +113,14 @@ fn every_page() -> Router<Shared> {
         .route("/secrets/{kind}/{name}/delete", post(bindings::delete))
         .route("/preview", get(edit::preview))
         .route("/tasks", get(tasks::list))
+        .route("/executions", get(executions::list))
+        .route("/tasks/bulk", get(bulk::ask).post(bulk::act))
         .route("/tasks/new", get(edit::new).post(edit::create))
         .route("/tasks/{id}", get(task::show))
         .route("/tasks/{id}/edit", get(edit::edit).post(edit::update))
         .route("/tasks/{id}/{action}", get(task_actions::ask).post(task_actions::act))
-        .route("/tasks/{id}/runs/{execution}", get(execution::show))
+        .route("/executions/{id}", get(execution::show))
+        .route("/executions/{id}/{action}", get(rerun::ask).post(rerun::act))
 }
 
 /// Requests for no page: a browser that has followed a wrong link sees a page, every other client

@@ -12,6 +12,16 @@ use crate::domain::{
     facts::TaskStatus,
 };
 
+/// The outcomes to choose from in lists of runs; the empty name stands for all.
+pub(super) const OUTCOMES: [(&str, &str); 6] = [
+    ("", "All"),
+    ("failed", "Failed"),
+    ("running", "Running"),
+    ("completed", "Completed"),
+    ("cancelled", "Cancelled"),
+    ("skipped", "Skipped"),
+];
+
 /// An icon of the sprite in `layout.html`; decoration beside a text.
 pub(super) fn icon(name: &str) -> Markup {
     let shape = Tag::open("use").with("href", format_args!("#i-{name}")).empty();
@@ -61,6 +71,13 @@ pub(super) fn class(status: &ExecutionStatus) -> &'static str {
 /// An execution's status.
 pub(super) fn run_status(run: &Execution) -> Markup {
     status(class(&run.status), word(&run.status))
+}
+
+/// The shape of an outcome; its word is beside it for those who do not see it.
+pub(super) fn outcome(outcome: &ExecutionStatus) -> Markup {
+    let name = Tag::open("span").with("class", "visually-hidden").around(&Markup::text(word(outcome)));
+    let inside = [icon(class(outcome)), name].into_iter().collect();
+    Tag::open("span").with("class", format_args!("status s-{}", class(outcome))).around(&inside)
 }
 
 /// The cause of a run's start.

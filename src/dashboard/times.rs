@@ -1,6 +1,6 @@
 //! Times and lengths of time, as people read them.
 
-use chrono::{DateTime, Datelike, Offset, TimeZone, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::markup::{Markup, Tag};
@@ -76,6 +76,13 @@ impl Viewpoint {
     /// The distance of a time in words, without markup.
     pub(super) fn away(self, moment: Millis) -> String {
         distance(moment.saturating_sub(self.now))
+    }
+
+    /// The moment that a clock shows so in this zone, `2027-01-31T09:00`; the first of two.
+    pub(super) fn moment(self, text: &str) -> Option<Millis> {
+        let formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
+        let shown = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?;
+        self.zone.from_local_datetime(&shown).earliest().map(|moment| moment.timestamp_millis())
     }
 
     fn local(self, moment: Millis) -> Option<DateTime<Tz>> {

@@ -3,6 +3,7 @@
 //! - [`access`]: does a token or a session let in whom it should, and nobody else?
 //! - [`alerts`]: does a message reach its channel, once, with everything that one needs to know?
 //! - [`api`]: does a request get the answer that clients have been written against?
+//! - [`browser`]: do people get done in the dashboard what they came for?
 //! - [`client`]: do the commands that ask a server show its answers, and end as they should?
 //! - [`handlers`]: may a file in `tasks/` rely on this?
 //! - [`live`]: does a client that listens hear everything, once, and in order?
@@ -24,6 +25,7 @@
 mod access;
 mod alerts;
 mod api;
+mod browser;
 mod client;
 mod documents;
 mod durability;

@@ -4,24 +4,17 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::{extract::Path, http::Method, response::Response};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::outlook::Outlook;
 use super::segment;
-use crate::{
-    dashboard::{
-        ask::{Fault, Problem, Refusal},
-        documents::{HandlerList, shown_json},
-        forms::{Form, Kind, read},
-        links::Query,
-        shown,
-        visit::Visit,
-    },
-    domain::Millis,
+use crate::dashboard::{
+    ask::{Fault, Problem, Refusal},
+    documents::{HandlerList, shown_json},
+    forms::{Form, Kind, read},
+    shown,
+    visit::Visit,
 };
-
-/// Times of a preview.
-const PREVIEWED: usize = 10;
 
 /// Every field of the form, and how its text is read.
 const FIELDS: &[(&str, Kind)] = &[
@@ -40,6 +33,12 @@ const FIELDS: &[(&str, Kind)] = &[
     ("overlap", Kind::Text),
     ("misfire", Kind::Text),
     ("keepExecutions", Kind::Whole),
+    ("tags", Kind::Words),
+    ("startAt", Kind::Moment),
+    ("endAt", Kind::Moment),
+    ("maxRuns", Kind::WholeOrNone),
+    ("jitter", Kind::Length),
+    ("priority", Kind::Whole),
 ];
 
 #[derive(Template)]
@@ -80,6 +79,12 @@ impl EditPage {
         FIELDS.iter().find(|(name, _)| self.problem(name).is_some()).is_some_and(|(name, _)| *name == field)
     }
 
+    /// Whether a field among the rarer ones of the schedule is set or wrong.
+    fn has_bounds(&self) -> bool {
+        let set = ["startAt", "endAt", "maxRuns"].iter().any(|field| !self.text(field).is_empty());
+        set || !["", "0 s", "0 ms"].contains(&self.text("jitter"))
+    }
+
     /// The problems of no field of the form.
     fn others(&self) -> impl Iterator<Item = String> {
         let known = |problem: &&Problem| {
@@ -105,66 +110,15 @@ impl EditPage {
     }
 }
 
-/// The next times of a schedule, or the reason why it is none.
-#[derive(Template)]
-#[template(path = "preview.html")]
-struct Outlook {
-    times: Option<Preview>,
-    problem: Option<String>,
-    /// For each time: in the task's zone, in the reader's zone, its distance.
-    shown: Vec<(String, String, String)>,
-    /// The reader's zone, where it is another one.
-    elsewhere: Option<&'static str>,
-}
-
-/// The answer of `/admin/schedule/preview`.
-#[derive(Deserialize)]
-struct Preview {
-    timezone: String,
-    description: String,
-    next: Vec<Millis>,
-    warnings: Vec<String>,
-}
-
-impl Outlook {
-    async fn of(visit: &Visit, schedule: &str, timezone: &str) -> Result<Self, Fault> {
-        let mut outlook = Self { times: None, problem: None, shown: Vec::new(), elsewhere: None };
-        if schedule.trim().is_empty() {
-            return Ok(outlook);
-        }
-        let query =
-            Query::default().with("schedule", schedule).with("timezone", timezone).with("count", PREVIEWED);
-        match visit.api.get::<Preview>(&query.after("/admin/schedule/preview")).await {
-            Ok(preview) => {
-                let other = preview.timezone != visit.at.zone.name();
-                outlook.elsewhere = other.then(|| visit.at.zone.name());
-                let there = crate::domain::zone::parse_zone(&preview.timezone).unwrap_or(visit.at.zone);
-                let times = preview.next.iter().map(|&time| {
-                    let format = "%a %-d %b %Y, %H:%M:%S";
-                    (
-                        visit.at.there(there).format(time, format),
-                        visit.at.format(time, format),
-                        visit.at.away(time),
-                    )
-                });
-                outlook.shown = times.collect();
-                outlook.times = Some(preview);
-            }
-            Err(Fault::Refused(refusal)) => {
-                let first = refusal.details.first();
-                outlook.problem = Some(
-                    first.map_or(refusal.message.clone(), |one| format!("{} {}", one.field, one.problem)),
-                );
-            }
-            Err(fault) => return Err(fault),
-        }
-        Ok(outlook)
-    }
-}
-
 /// `GET /preview`: for the form, while its reader types.
 pub(in crate::dashboard) async fn preview(visit: Visit) -> Result<Response, Fault> {
-    let outlook = Outlook::of(&visit, visit.query.get("schedule"), visit.query.get("timezone")).await?;
+    let outlook = Outlook::of(
+        &visit,
+        visit.query.get("schedule"),
+        visit.query.get("timezone"),
+        visit.query.get("task"),
+    )
+    .await?;
     visit.show(&outlook)
 }
 
@@ -202,7 +156,7 @@ pub(in crate::dashboard) async fn update(
 }
 
 async fn save(visit: Visit, id: Option<String>, form: &Form) -> Result<Response, Fault> {
-    let body = match read(form, FIELDS) {
+    let body = match read(form, FIELDS, visit.at) {
         Ok(body) => body,
         Err(problems) => return show(visit, id, form.texts(), problems, None).await,
     };
@@ -233,7 +187,8 @@ async fn show(
 ) -> Result<Response, Fault> {
     let handlers = visit.api.get("/admin/handlers").await?;
     let of = |name: &str| texts.get(name).cloned().unwrap_or_default();
-    let preview = Outlook::of(&visit, &of("schedule"), &of("timezone")).await?;
+    let preview =
+        Outlook::of(&visit, &of("schedule"), &of("timezone"), id.as_deref().unwrap_or_default()).await?;
     let page = EditPage { visit, id, texts, problems, message, handlers, preview };
     page.visit.show(&page)
 }
@@ -248,6 +203,12 @@ async fn read_texts(visit: &Visit, id: &str) -> Result<BTreeMap<String, String>,
         let text = match (kind, value) {
             (Kind::Object, value) => shown_json(value),
             (Kind::Length, value) => value.as_i64().map(crate::dashboard::times::exact)?,
+            (Kind::Moment, Value::Number(moment)) => {
+                moment.as_i64().map(|moment| visit.at.format(moment, "%Y-%m-%dT%H:%M:%S"))?
+            }
+            (Kind::Words, Value::Array(words)) => {
+                words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+            }
             (_, Value::String(text)) => text.clone(),
             (_, Value::Null) => String::new(),
             (_, value) => value.to_string(),
@@ -259,7 +220,9 @@ async fn read_texts(visit: &Visit, id: &str) -> Result<BTreeMap<String, String>,
 
 /// The texts of an empty form: the API's own defaults.
 fn defaults() -> BTreeMap<String, String> {
-    const DEFAULTS: [(&str, &str); 9] = [
+    const DEFAULTS: [(&str, &str); 11] = [
+        ("jitter", "0 s"),
+        ("priority", "0"),
         ("recurring", "true"),
         ("params", "{}"),
         ("maxRetries", "0"),

@@ -39,7 +39,7 @@ impl TaskPage {
                 status: run.status,
                 start: run.start_time.filter(|_| ended)?,
                 duration: run.duration?,
-                link: self.visit.links.execution(&self.task.id, &run.id.to_string()),
+                link: self.visit.links.execution(&run.id.to_string()),
                 source: run.handler_hash.clone(),
             })
         });
@@ -48,14 +48,7 @@ impl TaskPage {
 
     /// The states of executions to choose from.
     fn states(&self) -> [(&'static str, &'static str); 6] {
-        [
-            ("", "All"),
-            ("failed", "Failed"),
-            ("running", "Running"),
-            ("completed", "Completed"),
-            ("cancelled", "Cancelled"),
-            ("skipped", "Skipped"),
-        ]
+        shown::OUTCOMES
     }
 
     fn last(&self) -> usize {
@@ -74,7 +67,7 @@ impl TaskPage {
     }
 
     fn execution(&self, run: &Run) -> String {
-        self.visit.links.execution(&self.task.id, &run.execution.id.to_string())
+        self.visit.links.execution(&run.execution.id.to_string())
     }
 
     /// The fate of an occurrence that is due while the task runs.

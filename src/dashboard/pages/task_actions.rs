@@ -134,7 +134,7 @@ pub(in crate::dashboard) async fn act(
     match answer["executionId"].as_str() {
         // Whoever gave parameters wants to see the run; the button of a list stays in the list.
         Some(execution) if form.has("params") => {
-            Ok(visit.go(&visit.links.execution(&segment(&id), execution), message(&answer)))
+            Ok(visit.go(&visit.links.execution(execution), message(&answer)))
         }
         _ => Ok(visit.go_back(&shown, message(&answer))),
     }

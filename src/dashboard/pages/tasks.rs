@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 
+use super::bulk;
 use crate::{
     dashboard::{
         ask::Fault,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// The names of the query that the API knows as well.
-const ASKED: [&str; 5] = ["status", "handler", "name", "sortBy", "sortOrder"];
+const ASKED: [&str; 6] = ["status", "handler", "tag", "name", "sortBy", "sortOrder"];
 /// Tasks of a page.
 const LIMIT: usize = 50;
 
@@ -25,6 +26,8 @@ struct TasksPage {
     visit: Visit,
     list: TaskList,
     handlers: Vec<String>,
+    /// The part of the query that leaves tasks out.
+    filters: Vec<(String, String)>,
 }
 
 impl TasksPage {
@@ -41,9 +44,19 @@ impl TasksPage {
         ]
     }
 
+    /// Whether more tasks match than the page shows.
+    fn has_others(&self) -> bool {
+        u64::try_from(self.list.tasks.len()).is_ok_and(|shown| self.list.total > shown)
+    }
+
+    /// The address of the list of the tasks with a tag.
+    fn of_tag(&self, tag: &str) -> String {
+        Query::default().with("tag", tag).after(&self.visit.links.tasks())
+    }
+
     /// Whether a filter leaves tasks out.
     fn is_filtered(&self) -> bool {
-        !self.visit.query.only(&["status", "handler", "name"]).is_empty()
+        !self.filters.is_empty()
     }
 
     /// The order of a column: `ascending`, `descending`, or empty for another column's.
@@ -105,11 +118,12 @@ impl TasksPage {
 /// `/tasks`.
 pub(in crate::dashboard) async fn list(visit: Visit) -> Result<Response, Fault> {
     let skip = visit.query.number("skip", 0);
-    let query = visit.query.only(&ASKED).with("skip", skip).with("limit", LIMIT);
+    let query = visit.query.only(&ASKED).with("skip", skip).with("limit", LIMIT).with("fields", "list");
     let list = visit.api.get(&query.after("/admin/scheduler")).await?;
     let handlers: HandlerList = visit.api.get("/admin/handlers").await?;
     let handlers = handlers.handlers.into_iter().map(|handler| handler.name).collect();
-    let page = TasksPage { visit, list, handlers };
+    let filters = bulk::filters(&visit.query).pairs().to_vec();
+    let page = TasksPage { visit, list, handlers, filters };
     match page.visit.part() {
         "rows" => page.visit.show(&page.as_rows()),
         _ => page.visit.show(&page),

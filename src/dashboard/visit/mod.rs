@@ -39,6 +39,7 @@ pub(super) struct Bare<'a> {
 }
 
 /// One request of one person.
+#[derive(Clone)]
 pub(super) struct Visit {
     /// Every address.
     pub(super) links: Links,
@@ -73,7 +74,7 @@ impl FromRequestParts<Shared> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, dashboard: &Shared) -> Result<Self, Fault> {
         let api = Ask::like(dashboard.api.clone(), parts);
-        let me = identify(&api).await?;
+        let me = api.get::<Me>("/admin/me").await?;
         let preferences = Preferences::read(&parts.headers);
         let zone = preferences.zone.unwrap_or(chrono_tz::UTC);
         let referer = parts.headers.get(header::REFERER).and_then(|value| value.to_str().ok());
@@ -92,15 +93,6 @@ impl FromRequestParts<Shared> for Visit {
                 dashboard.links.within(address).map(|path| dashboard.links.to(path))
             }),
         })
-    }
-}
-
-async fn identify(api: &Ask) -> Result<Me, Fault> {
-    match api.get("/admin/me").await {
-        Err(Fault::Refused(refusal)) if refusal.code == 404 => {
-            Ok(Me { name: "config".to_owned(), role: Role::Admin })
-        }
-        me => me,
     }
 }
 

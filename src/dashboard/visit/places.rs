@@ -21,6 +21,7 @@ const fn place(section: &'static str, path: &'static str, label: &'static str, r
 pub(in crate::dashboard) const PLACES: &[Place] = &[
     Place { section: "", path: "/", label: "Overview", icon: "overview", role: Role::Viewer },
     place("tasks", "/tasks", "Tasks", Role::Viewer),
+    Place { icon: "runs", ..place("executions", "/executions", "Runs", Role::Viewer) },
     place("timeline", "/timeline", "Timeline", Role::Viewer),
     place("calendar", "/calendar", "Calendar", Role::Viewer),
     place("handlers", "/handlers", "Handlers", Role::Viewer),

@@ -28,7 +28,7 @@ fn show(server: &Server, width: usize, arguments: &str) -> Vec<String> {
 fn plain(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let first = parts.next().unwrap_or_default().to_owned();
-    first + &parts.filter_map(|part| part.split_once('m').map(|(_, text)| text)).collect::<String>()
+    first + parts.filter_map(|part| part.split_once('m').map(|(_, text)| text)).collect::<String>().as_str()
 }
 
 #[test]

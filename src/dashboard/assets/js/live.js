@@ -13,6 +13,7 @@ let last = "";
 let lostAt = null;
 let hiddenAt = 0;
 let wait = 2000;
+let started = 0;
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let polling;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -27,10 +28,17 @@ function spread(events) {
   for (const { type, taskId } of events) {
     if (taskId) names.add(`live-task-${taskId}`).add("live-tasks");
     if (type.startsWith("execution")) names.add("live-executions");
+    if (type === "execution-started") started += 1;
     if (type === "handlers-changed") names.add("live-handlers");
     if (type === "alert" || type === "config") names.add("live-alerts");
   }
   names.forEach(tell);
+  // A list of runs stays as it is under its reader, and says that there are new ones.
+  const fresh = document.getElementById("fresh");
+  const text = fresh?.querySelector("span");
+  if (!fresh || !text || !started) return;
+  text.textContent = started === 1 ? "1 new run" : `${started} new runs`;
+  fresh.hidden = false;
 }
 
 const TYPES = ["task-created", "task-updated", "task-deleted", "execution-started", "execution-ended",
@@ -66,6 +74,7 @@ function close() {
 }
 
 function found() {
+  document.body.dataset.live = "yes";
   wait = 2000;
   clearInterval(polling);
   polling = undefined;
@@ -76,9 +85,10 @@ function found() {
 
 function lose() {
   close();
+  delete document.body.dataset.live;
   lostAt ??= new Date();
   if (banner && banner.hidden) {
-    const time = lostAt.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const time = lostAt.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: document.body.dataset.zone });
     banner.textContent = `Not live since ${time}, refreshing every 10 s`;
     banner.hidden = false;
   }
@@ -95,7 +105,7 @@ document.addEventListener("visibilitychange", () => {
     clearTimeout(again);
     clearInterval(polling);
     polling = undefined;
-  } else if (!source) {
+  } else if (wanted && !source) {
     open();
     if (Date.now() - hiddenAt > 60_000) tell("live-all");
   }
@@ -106,7 +116,7 @@ addEventListener("pagehide", close);
 function busy(region) {
   const selected = getSelection();
   const active = document.activeElement;
-  return region.querySelector("details[open]") !== null
+  return region.querySelector("details[open], input:checked") !== null
     || (active !== null && region.contains(active) && active.matches("input, select, textarea"))
     || (selected !== null && !selected.isCollapsed && region.contains(selected.anchorNode));
 }
@@ -117,5 +127,6 @@ document.addEventListener("htmx:before:request", (event) => {
   if (busy(region) || document.hidden) event.preventDefault();
 });
 
-// A page with nothing live needs no stream.
-if (document.querySelector(".live") && !document.hidden) open();
+// A page with nothing live needs no stream, and the output of a run has its own.
+const wanted = document.querySelector(".live, #fresh") !== null && document.querySelector("[data-stream]") === null;
+if (wanted && !document.hidden) open();

@@ -34,8 +34,7 @@ struct TimelinePage {
 
 impl TimelinePage {
     fn draw(&self, lane: &Lane) -> Markup {
-        let link =
-            |run: &crate::dashboard::documents::LaneRun| self.visit.links.execution(&lane.task_id, &run.id);
+        let link = |run: &crate::dashboard::documents::LaneRun| self.visit.links.execution(&run.id);
         lanes::draw(lane, self.span, self.visit.at, link)
     }
 

@@ -1,0 +1,97 @@
+//! The runs of all tasks.
+
+use askama::Template;
+use axum::response::Response;
+
+use crate::{
+    dashboard::{
+        ask::Fault,
+        documents::{HandlerList, RunList},
+        links::Query,
+        shown,
+        visit::Visit,
+    },
+    domain::Millis,
+};
+
+/// The names of the query that the API knows as well.
+const ASKED: [&str; 5] = ["status", "trigger", "handler", "taskId", "cursor"];
+/// The names that leave runs out.
+const FILTERS: [&str; 5] = ["status", "trigger", "handler", "taskId", "since"];
+/// Runs of a page.
+const LIMIT: usize = 50;
+const HOUR: Millis = 60 * 60 * 1000;
+
+#[derive(Template)]
+#[template(path = "executions.html")]
+struct ExecutionsPage {
+    visit: Visit,
+    list: RunList,
+    handlers: Vec<String>,
+}
+
+impl ExecutionsPage {
+    /// The outcomes to choose from.
+    fn states(&self) -> [(&'static str, &'static str); 6] {
+        shown::OUTCOMES
+    }
+
+    fn triggers(&self) -> [(&'static str, &'static str); 7] {
+        [
+            ("schedule", "by schedule"),
+            ("manual", "by hand"),
+            ("retry", "as a retry"),
+            ("catch-up", "as a catch-up"),
+            ("immediate", "at once"),
+            ("after", "after another task"),
+            ("backfill", "as a backfill"),
+        ]
+    }
+
+    fn spans(&self) -> [(&'static str, &'static str); 4] {
+        [
+            ("1", "the last hour"),
+            ("24", "the last day"),
+            ("168", "the last week"),
+            ("720", "the last 30 days"),
+        ]
+    }
+
+    fn filters(&self) -> Query {
+        self.visit.query.only(&FILTERS)
+    }
+
+    fn is_filtered(&self) -> bool {
+        !self.filters().is_empty()
+    }
+
+    /// The address of the list with another outcome.
+    fn of_status(&self, status: &str) -> String {
+        self.filters().with("status", status).after(&self.visit.links.executions())
+    }
+
+    /// The first page of the list.
+    fn newest(&self) -> String {
+        self.filters().after(&self.visit.links.executions())
+    }
+
+    /// The next page.
+    fn further(&self) -> Option<String> {
+        let cursor = self.list.next_cursor.as_ref()?;
+        Some(self.filters().with("cursor", cursor).after(&self.visit.links.executions()))
+    }
+}
+
+/// `/executions`.
+pub(in crate::dashboard) async fn list(visit: Visit) -> Result<Response, Fault> {
+    let mut query = visit.query.only(&ASKED).with("limit", LIMIT);
+    if let Ok(hours) = visit.query.get("since").parse::<Millis>() {
+        // To the full hour, so that the next page has the same filter.
+        let from = (visit.at.now - hours.clamp(1, 24 * 366) * HOUR) / HOUR * HOUR;
+        query = query.with("from", from.max(0));
+    }
+    let list = visit.api.get(&query.after("/admin/executions")).await?;
+    let handlers: HandlerList = visit.api.get("/admin/handlers").await?;
+    let handlers = handlers.handlers.into_iter().map(|handler| handler.name).collect();
+    visit.show(&ExecutionsPage { visit: visit.clone(), list, handlers })
+}
