@@ -112,7 +112,8 @@ pub(super) async fn guard(State(api): State<Shared>, mut request: Request, next:
     let end = found.as_ref().ok().and_then(|identity| identity.expires_at);
     match (found, request.extensions().get::<RequestInfo>()) {
         (Ok(identity), Some(info)) => {
-            let caller = Caller { actor: info.actor(), grant: identity.grant.clone(), identity };
+            let caller =
+                Caller { actor: info.actor(&identity.name), grant: identity.grant.clone(), identity };
             request.extensions_mut().insert(caller);
         }
         (Err(error), _) if is_admin => return error.into_response(),

@@ -185,6 +185,7 @@ impl From<StoreError> for ApiError {
                 Self::unavailable("The index of executions is still being built: try again later")
             }
             StoreError::Closed => Self::unavailable("The server is shutting down"),
+            StoreError::Refused(Refused::NotRunning(_)) => Self::conflict("Execution is not running"),
             StoreError::Refused(_)
             | StoreError::State(StateError::NotRunning(_))
             | StoreError::NotEmpty

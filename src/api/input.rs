@@ -219,6 +219,27 @@ impl Fields {
         self.problems.choose(name, &word, choices)
     }
 
+    /// A whole number in a range, if there is one.
+    pub(super) fn optional_number<T: FromStr + PartialOrd + std::fmt::Display + Copy>(
+        &mut self,
+        name: &'static str,
+        least: T,
+        most: T,
+    ) -> Option<T> {
+        self.has(name).then(|| self.number(name, least, most, least))
+    }
+
+    /// Words of a list, separated by commas; none if the name is not given.
+    pub(super) fn choices<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Vec<T> {
+        let Some(text) = self.text(name) else { return Vec::new() };
+        let words: Vec<_> = text.split(',').collect();
+        if words.len() > MOST_PROBLEMS {
+            self.report(name, format!("has at most {MOST_PROBLEMS} words"));
+            return Vec::new();
+        }
+        words.into_iter().filter_map(|word| self.problems.choose(name, word.trim(), choices)).collect()
+    }
+
     /// Checks that nothing unknown was given and that everything was right.
     pub(super) fn finish(mut self) -> Result<(), ApiError> {
         self.problems.report_unknown(self.given.iter().map(|(name, _)| name.as_str()), &self.known);

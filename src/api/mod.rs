@@ -37,7 +37,7 @@ use self::{
     routes::{
         actions, alerts, bulk, executions,
         figures::{activity, metrics, overview},
-        handlers, health, kv,
+        handlers, health, history, kv,
         outlook::{conflicts, explain, forecast, simulate, timeline, upcoming},
         schedule, secrets, sessions, tasks, tokens,
     },
@@ -65,9 +65,12 @@ const METRICS: &str = "/metrics";
 
 /// Every route: its method and path, the role that it asks for, its handler, and a line for the
 /// documentation.
-#[rustfmt::skip]
-#[cfg_attr(not(test), expect(clippy::too_many_lines, reason = "a table, one line for each route"))]
 fn every_route() -> Vec<Route> {
+    [routes_of_tasks(), routes_of_the_rest()].into_iter().flatten().collect()
+}
+
+#[rustfmt::skip]
+fn routes_of_tasks() -> Vec<Route> {
     vec![
         row(GET, "/admin/scheduler", Viewer, tasks::list, "list tasks"),
         row(POST, "/admin/scheduler", Editor, tasks::create, "create a task; 201 with `Location`"),
@@ -88,13 +91,28 @@ fn every_route() -> Vec<Route> {
         row(GET, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::read, "one entry"),
         row(PUT, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::write, "set an entry"),
         row(DELETE, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::delete, "delete an entry"),
+    ]
+}
+
+#[rustfmt::skip]
+fn routes_of_the_rest() -> Vec<Route> {
+    vec![
         row(GET, "/admin/kv", Editor, kv::list, "the entries that all tasks share"),
         row(GET, "/admin/kv/{*key}", Editor, kv::read, "one of them"),
         row(PUT, "/admin/kv/{*key}", Editor, kv::write, "set one"),
         row(DELETE, "/admin/kv/{*key}", Editor, kv::delete, "delete one"),
+        row(GET, "/admin/executions", Viewer, history::list::list, "the executions of all tasks, newest first"),
+        row(GET, "/admin/executions/{id}", Viewer, history::execution::read, "one execution with its whole output, and its neighbours"),
+        row(GET, "/admin/executions/{id}/output", Viewer, history::execution::output, "its output as JSON, text or lines of JSON"),
+        row(POST, "/admin/executions/{id}/actions/rerun", Operator, history::execution::rerun, "run its task now with its parameters"),
+        row(POST, "/admin/executions/{id}/actions/cancel", Operator, history::execution::cancel, "end it; answers when it has ended"),
         row(GET, "/admin/executions/{id}/stream", Viewer, execution::stream, "the output of a run as it comes, then its end"),
         row(GET, "/admin/events", Viewer, events::stream, "the news of tasks and runs as they come"),
         row(GET, "/admin/handlers", Viewer, handlers::list, "the handlers, each with the reason if it does not load; `ignored`: files that look like handlers and are none, `{file, reason}`"),
+        row(GET, "/admin/handlers/{*name}", Viewer, history::sources::read_handler, "a handler, the tasks that use it, and its versions"),
+        row(GET, "/admin/sources/{hash}", Editor, history::sources::read_source, "the source of a version that has run"),
+        row(GET, "/admin/sources/{hash}/diff/{other}", Editor, history::sources::compare, "the changes from one source to another"),
+        row(GET, "/admin/search", Viewer, history::search::search, "tasks, handlers and executions that a text may mean"),
         row(GET, "/admin/secrets", Admin, secrets::list_secrets, "the secrets, without their values"),
         row(GET, "/admin/secrets/{name}", Admin, secrets::read_secret, "one secret, without its value"),
         row(PUT, "/admin/secrets/{name}", Admin, secrets::set_secret, "set a secret; 201 if it is new"),

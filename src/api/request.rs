@@ -50,9 +50,9 @@ impl RequestInfo {
         self.address
     }
 
-    /// The actor of a request whose token is known.
-    pub(super) fn actor(&self) -> Actor {
-        Actor { request_id: self.id.clone() }
+    /// The actor of a request whose token has a name.
+    pub(super) fn actor(&self, name: &str) -> Actor {
+        Actor { request_id: self.id.clone(), name: Some(name.to_owned()) }
     }
 }
 

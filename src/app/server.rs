@@ -71,6 +71,7 @@ pub fn pool_settings(config: &Config) -> PoolSettings {
             web_assembly: config.engine.web_assembly,
             eval: config.engine.eval,
         },
+        keep_sources: config.keep_sources,
         system_handlers: config.system_handlers.iter().cloned().collect(),
     }
 }

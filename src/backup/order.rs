@@ -20,6 +20,7 @@ pub(super) struct Order {
     bindings: HashSet<String>,
     activity: BTreeSet<(Span, Millis)>,
     alerts: HashSet<AlertId>,
+    versions: HashSet<(String, Vec<u8>)>,
     task: Option<TaskId>,
     /// Executions of the task at hand, with the last piece of output.
     executions: HashMap<ExecutionId, Option<u32>>,
@@ -76,12 +77,6 @@ impl Order {
             Record::Value { key, .. } => {
                 ensure_first(self.values.insert(key.clone()), || format!("the value \"{key}\""))
             }
-            Record::Step { task, scheduled_for, step } => {
-                self.ensure_behind_its_task(Owner::Task(*task), || format!("the step \"{}\"", step.name))?;
-                ensure_first(self.steps.insert((*scheduled_for, step.name.clone())), || {
-                    format!("the step \"{}\" of {task}", step.name)
-                })
-            }
             Record::Version { owner, .. } => self.ensure_behind_its_task(*owner, || "a version".to_owned()),
             Record::Entry { owner, key, .. } => {
                 self.ensure_behind_its_task(*owner, || format!("the entry \"{key}\""))?;
@@ -92,6 +87,7 @@ impl Order {
                 let is_first = self.bindings.insert(binding.name.clone());
                 ensure_first(is_first, || format!("the {} {}", binding.kind().word(), binding.name))
             }
+            Record::Step { .. } | Record::Params(_) | Record::Source(_) => self.look_at_kept(record),
             Record::Activity { span, bucket } => self.look_at_activity(*span, bucket.start),
             Record::Token(token) => ensure_first(self.tokens.insert(token.id), || token.id.to_string()),
             Record::Alert(delivery) => self.look_at_alert(delivery.alert.id),
@@ -101,6 +97,24 @@ impl Order {
 }
 
 impl Order {
+    fn look_at_kept(&mut self, record: &Record) -> Result<(), String> {
+        match record {
+            Record::Step { task, scheduled_for, step } => {
+                self.ensure_behind_its_task(Owner::Task(*task), || format!("the step \"{}\"", step.name))?;
+                ensure_first(self.steps.insert((*scheduled_for, step.name.clone())), || {
+                    format!("the step \"{}\" of {task}", step.name)
+                })
+            }
+            Record::Params(kept) => self
+                .ensure_behind_its_task(Owner::Task(kept.task), || format!("the parameters {}", kept.hash)),
+            Record::Source(version) => {
+                let key = (version.handler.clone(), version.hash.clone());
+                ensure_first(self.versions.insert(key), || format!("a version of {}", version.handler))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn look_at_activity(&mut self, span: Span, start: Millis) -> Result<(), String> {
         // There is one present minute, whatever its start.
         let key = (span, if span == Span::Present { 0 } else { start });

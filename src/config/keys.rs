@@ -272,6 +272,12 @@ pub(super) static KEYS: &[Key] = &[
         "whether handlers may make code from strings (`eval`, `new Function`)",
     ),
     key(
+        "handlers.keepSources",
+        "true",
+        Switch { put: |c, on| c.keep_sources = on },
+        "whether the source of each version of a handler that has run is kept, to be read and compared",
+    ),
+    key(
         "systemHandlers",
         "cleanup-logs, database-stats",
         Names { put: |c, names| c.system_handlers = names },

@@ -78,6 +78,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The parts of the language that handlers get.
     pub engine: Engine,
+    /// Whether the sources of handlers that have run are kept.
+    pub keep_sources: bool,
     /// Names of the handlers that may require `isochron:system`.
     pub system_handlers: Vec<String>,
     /// The hosts and addresses that handlers' requests may reach.
@@ -238,6 +240,7 @@ impl Config {
             history_keep: 0,
             store: StoreConfig { path: PathBuf::new(), cache: 0 },
             engine: Engine { web_assembly: false, eval: false },
+            keep_sources: false,
             system_handlers: Vec::new(),
             net: NetPolicy::default(),
             access: AccessConfig::default(),

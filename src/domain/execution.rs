@@ -1,7 +1,7 @@
 //! Execution: one attempt to run an occurrence of a task, as it is recorded.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Millis,
@@ -172,8 +172,8 @@ impl Trigger {
     }
 }
 
-/// The console method that wrote a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The console method that wrote a line; the least important first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// `console.debug`
@@ -186,6 +186,20 @@ pub enum Level {
     Warn,
     /// `console.error`, `console.trace`, failed assertions
     Error,
+}
+
+impl Level {
+    /// The name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Log => "log",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// One line of a handler's output.
@@ -328,6 +342,21 @@ pub struct Execution {
     pub steps: Vec<StepNote>,
     /// The number of occurrences in a skip.
     pub skipped_count: Option<u64>,
+    /// The parameters, up to [`INLINE`](super::draft::INLINE) bytes; `None` for a skip.
+    #[serde(default)]
+    pub params: Option<Map<String, Value>>,
+    /// SHA-256, hexadecimal, of longer parameters, which are kept apart.
+    #[serde(default)]
+    pub params_hash: Option<String>,
+    /// Milliseconds from the planned time to the start; `None` for a skip.
+    #[serde(default)]
+    pub lateness: Option<Millis>,
+    /// The name of the token of the user who asked for it.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// The execution that it runs again.
+    #[serde(default)]
+    pub rerun_of: Option<ExecutionId>,
     /// Epoch milliseconds of the first write.
     pub created_at: Millis,
     /// Epoch milliseconds of the last write.

@@ -7,11 +7,14 @@ use super::{
     Millis,
     alerts::{Alarms, PausedBy},
     definition::{Definition, Overlap},
+    draft::RowParams,
     execution::{ExecutionStatus, Trigger},
     ids::{ExecutionId, TaskId},
     recent::{Recent, Stats},
     schedule::Plan,
 };
+
+pub use super::{draft::Origin, recent::LastOutcome};
 
 /// The most unfinished runs of one task, counting those that wait for a runner. All of them are in
 /// the task's record, which is written at every start and end.
@@ -165,13 +168,16 @@ pub struct Occurrence {
     /// Whether it is a past time of the schedule that a backfill runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_backfill: bool,
+    /// Of a run that a user asked for.
+    #[serde(default, skip_serializing_if = "Origin::is_empty")]
+    pub origin: Origin,
 }
 
 impl Occurrence {
     /// A planned time of the schedule.
     #[must_use]
     pub fn planned(scheduled_for: Millis) -> Self {
-        Self { scheduled_for, by_hand: false, params: None, is_backfill: false }
+        Self { scheduled_for, by_hand: false, params: None, is_backfill: false, origin: Origin::default() }
     }
 
     /// Whether a user asked for it, so that the plan is what it is without it.
@@ -213,6 +219,9 @@ pub struct Running {
     pub claimed_at: Millis,
     /// The occurrence that it runs for.
     pub occurrence: Occurrence,
+    /// The parameters that it has, if the task's have changed since it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_params: Option<RowParams>,
     /// The row for the occurrences that were skipped while it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<SkipRow>,
@@ -244,18 +253,6 @@ pub struct Waiting {
     pub since: Millis,
     /// The occurrence that it runs for.
     pub occurrence: Occurrence,
-}
-
-/// The end of an occurrence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LastOutcome {
-    /// Its handler succeeded.
-    Completed,
-    /// Its attempts were used up.
-    Failed,
-    /// It was cancelled.
-    Cancelled,
 }
 
 /// The attempt of a task that started last, as the task's document shows it.

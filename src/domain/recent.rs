@@ -10,12 +10,24 @@ use std::fmt;
 use data_encoding::BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Millis, facts::LastOutcome};
+use super::Millis;
 
 /// The most occurrences that are kept.
 pub const KEPT: usize = 30;
 /// The longest length that is kept, in milliseconds: beyond every timeout.
 const LONGEST: Millis = 1 << 52;
+
+/// The end of an occurrence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastOutcome {
+    /// Its handler succeeded.
+    Completed,
+    /// Its attempts were used up.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
 
 /// The last ended occurrences of a task that had an attempt; skipped ones are not among them.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -98,7 +98,30 @@ impl Catalog {
             checks.forget_all_but(&listed);
             listed
         });
-        let mut listed = listed.await;
+        self.settle(listed.await).await
+    }
+
+    /// A handler and the text of its file. Waits as [`Catalog::list`].
+    pub async fn find(&self, name: &str) -> Option<(HandlerState, Option<String>)> {
+        let (files, checks, name) = (self.files.clone(), self.checks.clone(), name.to_owned());
+        let found = blocking(move || {
+            let file = files.find(&name)?;
+            let text = files.text(&name).filter(|(hash, _)| *hash == file.hash).map(|(_, text)| text);
+            Some((checks.look_up(&files, file), text))
+        });
+        let (state, text) = found.await?;
+        let state = self.settle(vec![state]).await.pop()?;
+        Some((state, text))
+    }
+
+    /// The names of all handlers, in their order.
+    pub async fn names(&self) -> Vec<String> {
+        let files = self.files.clone();
+        blocking(move || files.names()).await
+    }
+
+    /// Checks the handlers whose state is not known, and waits for it.
+    async fn settle(&self, mut listed: Vec<HandlerState>) -> Vec<HandlerState> {
         let under_way: Vec<_> = listed
             .iter()
             .map(|state| {

@@ -68,6 +68,12 @@ impl Files {
     /// # Errors
     /// A sentence for the author; if the handler is missing, it names the handlers there are.
     pub fn entry(&self, name: &str) -> Result<Source, String> {
+        let (path, bytes) = self.bytes(name)?;
+        self.source(&path, bytes)
+    }
+
+    /// The path and the content of the file of a handler.
+    fn bytes(&self, name: &str) -> Result<(String, Vec<u8>), String> {
         handler_name(name).map_err(|problem| format!("the handler {problem}"))?;
         let paths = ENDINGS.map(|ending| format!("{name}{ending}"));
         let there: Vec<_> = paths.iter().filter(|path| self.folder.is_there(path)).collect();
@@ -79,10 +85,18 @@ impl Files {
             });
         };
         match self.folder.read(path) {
-            Ok(Some(bytes)) => self.source(path, bytes),
+            Ok(Some(bytes)) => Ok((path.clone(), bytes)),
             Ok(None) => Err(self.explain_missing(name)),
             Err(error) => Err(format!("{SHOWN}{path} cannot be read: {error}")),
         }
+    }
+
+    /// SHA-256 (hexadecimal) and text of the file of a handler, as it is in the folder.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<(String, String)> {
+        let bytes = self.bytes(name).ok()?.1;
+        let hash = HEXLOWER.encode(&Sha256::digest(&bytes));
+        decode(name, bytes).ok().map(|text| (hash, text))
     }
 
     fn explain_missing(&self, name: &str) -> String {
@@ -103,12 +117,39 @@ impl Files {
         format!("no handler \"{name}\" ({SHOWN}{name}.js is not there): {there}")
     }
 
-    /// Every handler's file, by name.
+    /// The file of a handler.
     #[must_use]
-    pub fn list(&self) -> Vec<HandlerFile> {
+    pub fn find(&self, name: &str) -> Option<HandlerFile> {
+        handler_name(name).ok()?;
+        let paths = ENDINGS.map(|ending| format!("{name}{ending}"));
+        let there: Vec<_> = paths.iter().filter(|path| self.folder.is_there(path)).collect();
+        let mut file = self.look_at(name, there.first()?)?;
+        if there.len() > 1 {
+            file.source = Err(explain_several(name, &there));
+        }
+        Some(file)
+    }
+
+    /// The names of all handlers, in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.paths().iter().filter_map(|path| handler_of(path)).map(str::to_owned).collect();
+        names.dedup();
+        names
+    }
+
+    fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         self.collect("", 0, &mut |path| paths.extend(handler_of(&path).is_some().then_some(path)));
         paths.sort();
+        paths
+    }
+
+    /// Every handler's file, by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<HandlerFile> {
+        let paths = self.paths();
         let mut by_name: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
         for path in &paths {
             if let Some(name) = handler_of(path) {

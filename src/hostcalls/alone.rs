@@ -15,7 +15,7 @@ use crate::{
         definition::Definition,
         draft::{Defaults, Draft},
         execution::{Reason, Verdict},
-        facts::Task,
+        facts::{Origin, Task},
         ids::TaskId,
         step::{Circumstances, Input, Policy, Step},
         zone::parse_zone,
@@ -66,7 +66,7 @@ impl Alone {
     /// A sentence: the run before has not ended, or the store fails.
     pub async fn begin(&self) -> Result<Attempt, String> {
         let execution = self.ids.execution(self.clock.now());
-        let step = self.take(Input::RunByHand { execution, params: None }).await?;
+        let step = self.take(Input::RunByHand { execution, params: None, origin: Origin::default() }).await?;
         let start = step.start.first().ok_or("the run does not start")?;
         Ok(Attempt { task: self.task, execution, number: 1, scheduled_for: start.occurrence.scheduled_for })
     }

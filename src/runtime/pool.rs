@@ -54,6 +54,8 @@ pub struct PoolSettings {
     pub resident: u64,
     /// Settings of each runner.
     pub runner: Settings,
+    /// Whether the texts of handlers that were run are kept.
+    pub keep_sources: bool,
     /// Handlers that may require `isochron:system`.
     pub system_handlers: HashSet<String>,
 }
@@ -305,6 +307,18 @@ impl Runner for Pool {
                     Verdict::failed(Reason::LoadError, format!("reading the handler failed: {error}"))
                 }
             }
+        })
+    }
+
+    fn source<'a>(&'a self, handler: &'a str, hash: &'a str) -> Later<'a, Option<String>> {
+        Box::pin(async move {
+            if !self.shared.settings.keep_sources {
+                return None;
+            }
+            let (files, handler) = (self.shared.files.clone(), handler.to_owned());
+            let read = tokio::task::spawn_blocking(move || files.text(&handler)).await;
+            let (found, text) = read.ok()??;
+            (found == hash).then_some(text)
         })
     }
 

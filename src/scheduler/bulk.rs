@@ -8,7 +8,7 @@ use tokio::task::JoinError;
 use super::{Actor, ControlError, Scheduler};
 use crate::{
     domain::{
-        facts::Task,
+        facts::{Origin, Task},
         ids::{ExecutionId, TaskId},
         step::{Input, Refused},
     },
@@ -106,7 +106,8 @@ impl Scheduler {
             BulkAction::ResetRetries => Input::ResetRetries,
             BulkAction::Cancel => Input::Cancel,
             BulkAction::Run(params) => {
-                Input::RunByHand { execution: self.ids.execution(now), params: params.clone() }
+                let (execution, params) = (self.ids.execution(now), params.clone());
+                Input::RunByHand { execution, params, origin: Origin::default() }
             }
             BulkAction::Delete => {
                 return match task.managed_by() {

@@ -49,6 +49,7 @@ impl Scheduler {
     ) {
         let (task, execution) = (start.task, start.execution);
         let subject = Arc::new(subject(&start));
+        let handler = start.definition.handler.clone();
         let (lines, received) = mpsc::channel(LINES);
         let Dispatched { live, tail, .. } = self.in_progress.go_live(execution);
         let run = self.runner.run(invocation(start, live.clone(), lines, cancel));
@@ -63,6 +64,7 @@ impl Scheduler {
         let (verdict, rest) = tokio::join!(run, self.collect(execution, &tail, received));
         // The runner is free: the next claim may share a commit with this end.
         drop(permit);
+        let hash = verdict.handler_hash.clone();
         match self.record_end(task, execution, verdict, rest).await {
             Ok(step) => {
                 self.in_progress.leave(execution);
@@ -79,6 +81,9 @@ impl Scheduler {
                 self.in_progress.leave(execution);
                 self.nudge.notify_one();
             }
+        }
+        if let Some(hash) = hash {
+            self.note_version(&handler, &hash).await;
         }
     }
 

@@ -18,6 +18,7 @@ mod dispatch;
 mod in_progress;
 mod recovery;
 mod requests;
+mod sources;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -35,12 +36,12 @@ use tokio::{
     time::sleep,
 };
 
-use self::in_progress::InProgress;
 pub use self::{
     bulk::{BulkAction, BulkDone},
     requests::{Actor, ControlError},
     tail::{Following, Part},
 };
+use self::{in_progress::InProgress, sources::Versions};
 use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{
@@ -97,6 +98,7 @@ pub struct Scheduler {
     alarm: Notify,
     permits: Arc<Semaphore>,
     in_progress: InProgress,
+    versions: Versions,
     stopping: watch::Sender<bool>,
     /// Counts the turns of the loop.
     turns: AtomicU64,
@@ -128,6 +130,7 @@ impl Scheduler {
             alarm: Notify::new(),
             permits,
             in_progress: InProgress::default(),
+            versions: Versions::default(),
             stopping: watch::channel(false).0,
             turns: AtomicU64::new(0),
             waits_for_permit: AtomicBool::new(false),
@@ -283,7 +286,7 @@ impl Scheduler {
     pub async fn stop(&self, grace: Duration) {
         self.stopping.send_replace(true);
         if self.in_progress.wait_until_idle(grace).await {
-            return;
+            return self.flush_versions().await;
         }
         let running = self.in_progress.executions();
         tracing::warn!(handlers = running.len(), "handlers did not end in time and are cancelled");
@@ -293,6 +296,7 @@ impl Scheduler {
         if !self.in_progress.wait_until_idle(CANCELLED_WITHIN).await {
             tracing::error!("handlers did not end although they were cancelled");
         }
+        self.flush_versions().await;
     }
 
     /// The progress and the steps of an execution in progress, if this process runs it.

@@ -12,7 +12,7 @@ use crate::{
         definition::Definition,
         draft::Draft,
         execution::ExecutionStatus,
-        facts::Task,
+        facts::{Origin, Task},
         ids::{ExecutionId, TaskId},
         step::{Event, Input, News, Refused},
     },
@@ -41,6 +41,8 @@ pub enum ControlError {
 pub struct Actor {
     /// The id of the HTTP request, or the name of the file of tasks.
     pub request_id: String,
+    /// The name of the user's token; none for a file of tasks.
+    pub name: Option<String>,
 }
 
 impl Scheduler {
@@ -134,9 +136,51 @@ impl Scheduler {
         params: Option<Map<String, Value>>,
         actor: &Actor,
     ) -> Result<(Task, ExecutionId), ControlError> {
+        self.start_by_hand(task, params, None, actor).await
+    }
+
+    /// Runs a task now, once, in place of an earlier execution of it.
+    ///
+    /// # Errors
+    /// As [`Scheduler::run_by_hand`].
+    pub async fn rerun(
+        self: &Arc<Self>,
+        task: TaskId,
+        execution: ExecutionId,
+        params: Option<Map<String, Value>>,
+        actor: &Actor,
+    ) -> Result<(Task, ExecutionId), ControlError> {
+        self.start_by_hand(task, params, Some(execution), actor).await
+    }
+
+    async fn start_by_hand(
+        self: &Arc<Self>,
+        task: TaskId,
+        params: Option<Map<String, Value>>,
+        rerun_of: Option<ExecutionId>,
+        actor: &Actor,
+    ) -> Result<(Task, ExecutionId), ControlError> {
         let execution = self.ids.execution(self.clock.now());
-        let input = move || Input::RunByHand { execution, params: params.clone() };
-        Ok((self.ask(task, "run", actor, input).await?, execution))
+        let origin = Origin { by: actor.name.clone(), rerun_of };
+        let input = move || Input::RunByHand { execution, params: params.clone(), origin: origin.clone() };
+        let action = if rerun_of.is_some() { "rerun" } else { "run" };
+        Ok((self.ask(task, action, actor, input).await?, execution))
+    }
+
+    /// Cancels one execution in progress, and waits for its end.
+    ///
+    /// # Errors
+    /// When the task is gone or the execution is not in progress, or the store fails.
+    pub async fn cancel_one(
+        self: &Arc<Self>,
+        task: TaskId,
+        execution: ExecutionId,
+        actor: &Actor,
+    ) -> Result<Task, ControlError> {
+        let events = self.events.listen();
+        let found = self.ask(task, "cancel", actor, move || Input::CancelOne(execution)).await?;
+        self.wait_for_ends(events, task, &[execution]).await;
+        Ok(found)
     }
 
     /// Cancels a task's executions in progress, and waits for their ends.
@@ -213,7 +257,7 @@ impl Scheduler {
         let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
         let audit = audit(action, &found, actor, self.clock.now());
         let who = match input() {
-            Input::Cancel => "cancelled by a user",
+            Input::Cancel | Input::CancelOne(_) => "cancelled by a user",
             _ => REPLACED,
         };
         let scheduler = self.clone();

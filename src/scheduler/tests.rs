@@ -72,7 +72,7 @@ impl Scene {
             Events::default(),
             Policy::default(),
         );
-        Self { store, runner, scheduler, actor: Actor { request_id: "test".to_owned() } }
+        Self { store, runner, scheduler, actor: Actor { request_id: "test".to_owned(), name: None } }
     }
 
     async fn create(&self, name: &str, schedule: &str, overlap: &str) -> TaskId {
@@ -138,7 +138,11 @@ async fn a_cancellation_between_a_claim_and_its_dispatch_is_heard() {
     let scene = Scene::new();
     let task = scene.create("task", NEVER, "skip").await;
     let execution = scene.scheduler.ids.execution(0);
-    let decision = scene.scheduler.decision(move || Input::RunByHand { execution, params: None });
+    let decision = scene.scheduler.decision(move || Input::RunByHand {
+        execution,
+        params: None,
+        origin: crate::domain::facts::Origin::default(),
+    });
     let step = scene.store.change(task, decision, None, None).await.expect("it may run");
     scene.scheduler.cancel_executions(task, &[execution], "too late for that").await;
     scene.scheduler.carry_out(step, REPLACED, &mut Vec::new());

@@ -11,10 +11,11 @@
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     figures::Span,
+    sources::Runs,
     state::{Entry, FinishedStep, Owner},
     words::{Audit, Output},
 };
@@ -76,6 +77,10 @@ pub enum Record {
     },
     /// A secret, sealed, or a variable.
     Binding(Binding),
+    /// Long parameters of runs of the last task before this record.
+    Params(KeptParams),
+    /// A version of a handler, with its source if that is kept.
+    Source(KeptVersion),
     /// A bucket of activity.
     Activity {
         /// Its place.
@@ -90,6 +95,35 @@ pub enum Record {
     /// A record in quarantine.
     #[serde(rename = "setAside")]
     Quarantine(Quarantined),
+}
+
+/// Long parameters of runs of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptParams {
+    /// The task.
+    pub task: TaskId,
+    /// Epoch milliseconds of the first run that had them.
+    pub time: Millis,
+    /// SHA-256 of the JSON text, hexadecimal.
+    pub hash: String,
+    /// The parameters.
+    pub params: Map<String, Value>,
+}
+
+/// A version of a handler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptVersion {
+    /// The handler.
+    pub handler: String,
+    /// SHA-256 of its file, hexadecimal.
+    #[serde(with = "hexadecimal")]
+    pub hash: Vec<u8>,
+    /// Its runs.
+    pub runs: Runs,
+    /// The text of its file, if that is kept.
+    pub text: Option<String>,
 }
 
 /// A record that did not verify. Key and bytes mean something to the backend that wrote them only.
@@ -182,6 +216,12 @@ pub struct Counts {
     /// Alerts.
     #[serde(default)]
     pub alerts: u64,
+    /// Long parameters of runs.
+    #[serde(default)]
+    pub params: u64,
+    /// Versions of handlers.
+    #[serde(default)]
+    pub sources: u64,
     /// Records in quarantine.
     #[serde(rename = "setAside")]
     pub quarantined: u64,
@@ -206,6 +246,8 @@ impl Counts {
             Record::Activity { .. } => &mut self.activity,
             Record::Token(_) => &mut self.tokens,
             Record::Alert(_) => &mut self.alerts,
+            Record::Params(_) => &mut self.params,
+            Record::Source(_) => &mut self.sources,
             Record::Quarantine(_) => &mut self.quarantined,
         } += 1;
     }
@@ -227,6 +269,8 @@ impl std::fmt::Display for Counts {
             activity,
             tokens,
             alerts,
+            params,
+            sources,
             quarantined,
         } = self;
         write!(
@@ -234,7 +278,7 @@ impl std::fmt::Display for Counts {
             "{tasks} tasks, {executions} executions, {output} pieces of output, {audit} audit records, \
              {values} values, {entries} entries of handlers, {steps} steps, {secrets} secrets, \
              {variables} variables, {tokens} tokens, {activity} figures of activity, {alerts} alerts, \
-             {quarantined} in quarantine"
+             {params} long parameters, {sources} versions of handlers, {quarantined} in quarantine"
         )
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::words::Direction;
 use crate::domain::{
     Millis,
+    access::pattern::Pattern,
     execution::{Execution, ExecutionStatus, Reason, Trigger},
     ids::{ExecutionId, TaskId},
 };
@@ -26,8 +27,12 @@ pub struct HistoryQuery {
     pub triggers: Vec<Trigger>,
     /// Filter: the handler is one of these.
     pub handlers: Option<Vec<String>>,
+    /// Filter: the handler matches one of these; the handlers of a token.
+    pub scope: Option<Vec<Pattern>>,
     /// Filter: the task.
     pub task: Option<TaskId>,
+    /// Filter: the task has this tag now.
+    pub tag: Option<String>,
     /// Filter: the planned time. Only together with `task`.
     pub scheduled_for: Option<Millis>,
     /// Filter: created at this time or later.
@@ -50,7 +55,9 @@ impl Default for HistoryQuery {
             reasons: Vec::new(),
             triggers: Vec::new(),
             handlers: None,
+            scope: None,
             task: None,
+            tag: None,
             scheduled_for: None,
             from: Millis::MIN,
             to: Millis::MAX,
@@ -62,7 +69,7 @@ impl Default for HistoryQuery {
 }
 
 impl HistoryQuery {
-    /// Whether the filters let an execution through, its place apart.
+    /// Whether the filters let an execution through, its place and the tag of its task apart.
     #[must_use]
     pub fn admits(&self, row: &Execution) -> bool {
         self.admits_words(Some(row.status), Some(row.reason), Some(row.trigger))
@@ -70,6 +77,13 @@ impl HistoryQuery {
             && self.task.is_none_or(|task| task == row.task_id)
             && self.scheduled_for.is_none_or(|time| time == row.scheduled_for)
             && self.handlers.as_ref().is_none_or(|handlers| handlers.contains(&row.handler))
+            && self.covers(&row.handler)
+    }
+
+    /// Whether a handler is within the scope.
+    #[must_use]
+    pub fn covers(&self, handler: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.iter().any(|pattern| pattern.matches(handler)))
     }
 
     /// Whether the filters may let an execution through, as far as its words are known.
@@ -126,4 +140,26 @@ pub struct HistoryPage {
     pub next: Option<HistoryPlace>,
     /// False if the page ended early, at [`MOST_KEYS`] or [`MOST_READ`], or if the indexes are still being built.
     pub complete: bool,
+}
+
+/// A search for tasks by a part of their name.
+#[derive(Debug, Clone)]
+pub struct NameSearch {
+    /// The part, in any case.
+    pub text: String,
+    /// Filter: the handler matches one of these; the handlers of a token.
+    pub scope: Option<Vec<Pattern>>,
+    /// Tasks to return at most.
+    pub limit: usize,
+}
+
+/// Names that one search looks at, at most.
+pub const MOST_NAMES: usize = 100_000;
+
+impl NameSearch {
+    /// Whether a handler is within the scope.
+    #[must_use]
+    pub fn covers(&self, handler: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.iter().any(|pattern| pattern.matches(handler)))
+    }
 }

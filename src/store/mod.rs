@@ -17,6 +17,7 @@ mod history;
 pub(crate) mod memory;
 mod outbox;
 pub mod sled;
+mod sources;
 pub mod space;
 mod state;
 mod timing;
@@ -29,8 +30,11 @@ pub use self::{
     access::{Access, AccessChange},
     bindings::{Bindings, Rewriting},
     figures::{Census, ComingQuery, ScheduleCount, Span},
-    history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_READ},
+    history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_NAMES, MOST_READ, NameSearch},
     outbox::{MOST_COUNTED, Outbox, OutboxQuery, Place, WaitingAlerts},
+    sources::{
+        HandlerVersion, KEPT_VERSIONS, KeptSource, LONGEST_SOURCE, Runs, SourceHash, Sources, VersionNote,
+    },
     state::{
         Change, Edit, Edited, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep, LONGEST_KEY,
         LONGEST_TTL, LONGEST_VALUE, Owner, Quota, RunNote, StateError,
@@ -92,11 +96,16 @@ pub trait History {
     fn executions(&self, task: TaskId, query: ExecutionQuery) -> Answer<Page<Execution>>;
     /// Reads a page of the executions of all tasks.
     fn history(&self, query: HistoryQuery) -> Answer<HistoryPage>;
+    /// Finds tasks by a part of their name, those first whose name begins with it; whether all names were
+    /// looked at that it took.
+    fn find_by_name(&self, search: NameSearch) -> Answer<(Vec<Task>, bool)>;
     /// Finds the task of an execution.
     ///
     /// # Errors
     /// [`StoreError::Building`], if it is not found and the index is still being built.
     fn locate(&self, id: ExecutionId) -> Answer<Option<TaskId>>;
+    /// Reads long parameters of a task's runs by their hash, if they are still kept.
+    fn params(&self, task: TaskId, hash: String) -> Answer<Option<Map<String, Value>>>;
     /// Reads the output of each execution: all of it, or the last `tail` bytes of its text.
     fn outputs(&self, ids: Vec<ExecutionId>, tail: Option<usize>) -> Answer<Vec<Vec<Line>>>;
     /// Lists every execution in progress.
@@ -169,6 +178,7 @@ pub trait Upkeep {
 pub trait Store:
     Tasks
     + History
+    + Sources
     + Values
     + Bindings
     + Access
@@ -187,6 +197,7 @@ pub trait Store:
 impl<S> Store for S where
     S: Tasks
         + History
+        + Sources
         + Values
         + Bindings
         + Access

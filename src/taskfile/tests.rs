@@ -133,7 +133,7 @@ fn defaults() -> Defaults {
 }
 
 fn actor() -> Actor {
-    Actor { request_id: "test".to_owned() }
+    Actor { request_id: "test".to_owned(), name: None }
 }
 
 /// The text of a file with these tasks, `name schedule` each.

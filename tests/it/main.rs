@@ -32,6 +32,7 @@ mod durability;
 mod examples;
 mod handlers;
 mod harness;
+mod history;
 mod live;
 mod metrics;
 mod network;

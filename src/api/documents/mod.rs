@@ -5,6 +5,7 @@
 pub(super) mod read_only;
 
 use serde::{Serialize, Serializer, ser};
+use serde_json::{Map, Value};
 
 use crate::{
     domain::{
@@ -12,9 +13,9 @@ use crate::{
         alerts::PausedBy,
         definition::Definition,
         draft::fields::FIELDS,
-        execution::{Execution, Line},
+        execution::{Execution, ExecutionStatus, Line, Progress, Reason, Trigger},
         facts::{Backfill, LastExecution, Task, TaskStatus},
-        ids::TaskId,
+        ids::{ExecutionId, TaskId},
         recent::{Ended, Stats},
         schedule::ScheduleType,
     },
@@ -115,6 +116,61 @@ impl TaskDocument {
 fn serialize_fields<S: Serializer>(definition: &Definition, serializer: S) -> Result<S::Ok, S::Error> {
     let stored = serde_json::to_value(definition).map_err(ser::Error::custom)?;
     serializer.collect_map(FIELDS.iter().map(|field| (field.name, field.show(&stored))))
+}
+
+/// An execution as a row of a list of all tasks: the fields that tell executions apart.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ExecutionRow {
+    id: ExecutionId,
+    task_id: TaskId,
+    task_name: String,
+    handler: String,
+    handler_hash: Option<String>,
+    status: ExecutionStatus,
+    reason: Option<Reason>,
+    trigger: Trigger,
+    scheduled_for: Millis,
+    lateness: Option<Millis>,
+    attempt: u32,
+    start_time: Option<Millis>,
+    duration: Option<Millis>,
+    error: Option<String>,
+    params: Option<Map<String, Value>>,
+    params_hash: Option<String>,
+    progress: Option<Progress>,
+    skipped_count: Option<u64>,
+    by: Option<String>,
+    rerun_of: Option<ExecutionId>,
+    created_at: Millis,
+}
+
+impl From<Execution> for ExecutionRow {
+    fn from(row: Execution) -> Self {
+        Self {
+            id: row.id,
+            task_id: row.task_id,
+            task_name: row.task_name,
+            handler: row.handler,
+            handler_hash: row.handler_hash,
+            status: row.status,
+            reason: row.reason,
+            trigger: row.trigger,
+            scheduled_for: row.scheduled_for,
+            lateness: row.lateness,
+            attempt: row.attempt,
+            start_time: row.start_time,
+            duration: row.duration,
+            error: row.error,
+            params: row.params,
+            params_hash: row.params_hash,
+            progress: row.progress,
+            skipped_count: row.skipped_count,
+            by: row.by,
+            rerun_of: row.rerun_of,
+            created_at: row.created_at,
+        }
+    }
 }
 
 /// An execution as the API shows it.

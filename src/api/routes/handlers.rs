@@ -28,7 +28,7 @@ struct IgnoredDocument {
 /// A handler as the API shows it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct HandlerDocument {
+pub(super) struct HandlerDocument {
     name: String,
     file: String,
     description: String,
@@ -43,6 +43,21 @@ struct HandlerDocument {
     checking: bool,
 }
 
+impl From<HandlerState> for HandlerDocument {
+    fn from(HandlerState { file, error, checking }: HandlerState) -> Self {
+        Self {
+            name: file.name,
+            file: file.file,
+            description: file.description,
+            hash: file.hash,
+            size: file.size,
+            modified_at: file.modified_at,
+            error,
+            checking,
+        }
+    }
+}
+
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
@@ -50,16 +65,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Json<List>, ApiError> {
     fields.finish()?;
     let found = api.catalog.list().await.into_iter();
-    let handlers = found.map(|HandlerState { file, error, checking }| HandlerDocument {
-        name: file.name,
-        file: file.file,
-        description: file.description,
-        hash: file.hash,
-        size: file.size,
-        modified_at: file.modified_at,
-        error,
-        checking,
-    });
+    let handlers = found.map(HandlerDocument::from);
     let ignored = api.catalog.ignored().await.into_iter();
     let ignored = ignored.map(|Ignored { file, reason }| IgnoredDocument { file, reason }).collect();
     Ok(Json(List { handlers: handlers.collect(), ignored, meta: info.meta() }))

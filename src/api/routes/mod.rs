@@ -9,6 +9,7 @@ pub(super) mod executions;
 pub(super) mod figures;
 pub(super) mod handlers;
 pub(super) mod health;
+pub(super) mod history;
 pub(super) mod kv;
 pub(super) mod outlook;
 pub(super) mod schedule;

@@ -245,7 +245,10 @@ mod tests {
     fn a_run_by_hand_has_no_lateness_and_a_cancelled_one_counts_as_such() {
         let mut life = Life::new("@hourly");
         let execution = ExecutionId::from_bytes([9; 16]);
-        life.step(NOON + 1, Input::RunByHand { execution, params: None });
+        life.step(
+            NOON + 1,
+            Input::RunByHand { execution, params: None, origin: crate::domain::facts::Origin::default() },
+        );
         life.end(NOON + 9, NOON + 4, Verdict::cancelled("ann"));
         assert_eq!(life.counts(), [0, 0, 1, 0]);
         assert_eq!((life.tally.duration.sum(), life.tally.lateness.count()), (5, 0));

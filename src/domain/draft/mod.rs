@@ -8,6 +8,7 @@
 pub mod fields;
 mod params;
 mod problem;
+mod run;
 #[cfg(test)]
 pub(crate) mod tests;
 mod values;
@@ -18,8 +19,9 @@ use serde_json::{Map, Value};
 use self::fields::{FIELDS, LATEST, read_whole};
 pub(super) use self::params::params_bytes;
 pub use self::{
-    params::{MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params},
+    params::{INLINE, KEPT_APART, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, RowParams, check_params},
     problem::{MOST_PROBLEMS, Problem, Problems},
+    run::Origin,
 };
 use super::{
     Millis,

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::problem::{MOST_PROBLEMS, Problem};
 
@@ -16,6 +19,43 @@ const FORBIDDEN_KEYS: [&str; 3] = ["__proto__", "constructor", "prototype"];
 /// The bytes that parameters take as JSON.
 pub(in crate::domain) fn params_bytes(params: &Map<String, Value>) -> usize {
     serde_json::to_string(params).map_or(usize::MAX, |text| text.len())
+}
+
+/// The longest parameters, in bytes of JSON, that are in a row itself.
+pub const INLINE: usize = 8 * 1024;
+/// Longer parameters that are kept of one task: the newest different ones.
+pub const KEPT_APART: usize = 20;
+
+/// Parameters, or the hash under which longer ones are kept apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RowParams {
+    /// At most [`INLINE`] bytes.
+    Inline(Map<String, Value>),
+    /// SHA-256 of the JSON text, hexadecimal.
+    Apart(String),
+}
+
+impl RowParams {
+    /// The parameters as a row keeps them.
+    #[must_use]
+    pub fn of(params: &Map<String, Value>) -> Self {
+        if params_bytes(params) <= INLINE {
+            return Self::Inline(params.clone());
+        }
+        // A map of JSON values always becomes JSON.
+        let text = serde_json::to_vec(params).unwrap_or_default();
+        Self::Apart(HEXLOWER.encode(&Sha256::digest(text)))
+    }
+
+    /// The parameters and the hash: one of the two.
+    #[must_use]
+    pub fn split(self) -> (Option<Map<String, Value>>, Option<String>) {
+        match self {
+            Self::Inline(params) => (Some(params), None),
+            Self::Apart(hash) => (None, Some(hash)),
+        }
+    }
 }
 
 /// Checks the size, the depth and the keys of parameters.

@@ -360,6 +360,7 @@ mod tests {
             by_hand: false,
             is_backfill: false,
             params: None,
+            origin: crate::domain::facts::Origin::default(),
         };
         task.facts.retries.push(PendingRetry { attempt: 2, due: MIDNIGHT + 13 * HOUR, occurrence });
         let waiting = (Outcome::Waiting, "02:00 failed: no. Attempt 2 is at 13:00.".to_owned());

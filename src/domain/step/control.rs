@@ -6,9 +6,9 @@ use super::{Refused, Stepper, first_run};
 use crate::domain::{
     Millis,
     definition::{Definition, Overlap},
-    draft::{Draft, params_bytes},
+    draft::{Draft, RowParams, params_bytes},
     execution::Trigger,
-    facts::{LastOutcome, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Task, Waiting},
+    facts::{LastOutcome, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Origin, Task, Waiting},
     ids::ExecutionId,
     schedule::Schedule,
 };
@@ -19,9 +19,11 @@ impl Stepper<'_, '_> {
         execution: ExecutionId,
         trigger: Trigger,
         params: Option<Map<String, Value>>,
+        origin: Origin,
     ) -> Result<(), Refused> {
         let now = self.circumstances.now;
-        let occurrence = Occurrence { by_hand: true, params, ..Occurrence::planned(self.free_moment(now)) };
+        let occurrence =
+            Occurrence { by_hand: true, params, origin, ..Occurrence::planned(self.free_moment(now)) };
         let waiting = Waiting { execution, trigger, since: now, occurrence: occurrence.clone() };
         let facts = &self.step.task.facts;
         if facts.open().count() >= MOST_AT_ONCE {
@@ -59,6 +61,14 @@ impl Stepper<'_, '_> {
             return Err(Refused::Idle);
         }
         self.cancel_running();
+        Ok(())
+    }
+
+    pub(super) fn cancel_one(&mut self, execution: ExecutionId) -> Result<(), Refused> {
+        if !self.step.task.facts.running.iter().any(|running| running.execution == execution) {
+            return Err(Refused::NotRunning(execution));
+        }
+        self.step.cancel.push(execution);
         Ok(())
     }
 
@@ -133,6 +143,14 @@ impl Stepper<'_, '_> {
         let old = std::mem::replace(&mut self.step.task.definition, definition);
         if self.step.task.definition.max_runs.is_none() {
             self.facts().counted_runs = 0;
+        }
+        if old.params != self.step.task.definition.params {
+            let former = RowParams::of(&old.params);
+            for running in &mut self.facts().running {
+                if running.occurrence.params.is_none() && running.former_params.is_none() {
+                    running.former_params = Some(former.clone());
+                }
+            }
         }
         if rescheduled {
             let anchor = if old.schedule == self.step.task.definition.schedule {

@@ -140,6 +140,7 @@ struct Attempt {
 fn ended_row(task: &Task, running: &Running, verdict: Verdict, now: Millis) -> Execution {
     let mut row = Execution::started(task, running);
     row.start_time = verdict.started.or(row.start_time);
+    row.lateness = row.start_time.map(|start| start.saturating_sub(row.scheduled_for));
     row.duration = verdict.duration;
     row.handler_hash = verdict.handler_hash;
     row.files_hash = verdict.files_hash;

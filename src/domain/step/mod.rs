@@ -31,7 +31,7 @@ use super::{
     definition::Definition,
     draft::{Draft, Problem},
     execution::{Execution, ExecutionStatus, Reason, Trigger, Verdict},
-    facts::{Facts, LastExecution, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Running, Task},
+    facts::{Facts, LastExecution, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Origin, Running, Task},
     ids::{ExecutionId, TaskId},
     recent::Recent,
     schedule::{Passed, Plan, Schedule},
@@ -55,6 +55,8 @@ pub enum Input {
         execution: ExecutionId,
         /// Parameters instead of the task's.
         params: Option<Map<String, Value>>,
+        /// The user, and the execution that is run again.
+        origin: Origin,
     },
     /// An alert wants a run now.
     RunByAlert {
@@ -82,6 +84,8 @@ pub enum Input {
     },
     /// A user cancels its executions in progress.
     Cancel,
+    /// A user cancels one of them.
+    CancelOne(ExecutionId),
     /// A user changes its definition.
     Update(Box<Draft>),
     /// A file of tasks has the task.
@@ -122,6 +126,14 @@ pub struct Step {
     pub alerts: Vec<Alert>,
     /// Events to publish once that is durable.
     pub events: Vec<Event>,
+}
+
+impl Start {
+    /// The parameters of the attempt.
+    #[must_use]
+    pub fn params(&self) -> &Map<String, Value> {
+        self.occurrence.params.as_ref().unwrap_or(&self.definition.params)
+    }
 }
 
 impl Step {
@@ -242,11 +254,11 @@ impl Task {
         match input {
             Input::Due => stepper.decide_due(),
             Input::Ended { execution, verdict } => stepper.end(execution, *verdict)?,
-            Input::RunByHand { execution, params } => {
-                stepper.run_by_hand(execution, Trigger::Manual, params)?;
+            Input::RunByHand { execution, params, origin } => {
+                stepper.run_by_hand(execution, Trigger::Manual, params, origin)?;
             }
             Input::RunByAlert { execution, params } => {
-                stepper.run_by_hand(execution, Trigger::Alert, Some(params))?;
+                stepper.run_by_hand(execution, Trigger::Alert, Some(params), Origin::default())?;
             }
             // The clock alone is the occasion.
             Input::Watch => {}
@@ -258,6 +270,7 @@ impl Task {
             Input::ResetRetries => stepper.reset_retries(),
             Input::Backfill { from, to, most } => stepper.begin_backfill(from, to, most)?,
             Input::Cancel => stepper.cancel()?,
+            Input::CancelOne(execution) => stepper.cancel_one(execution)?,
             Input::Update(draft) => stepper.update(&draft)?,
             Input::Declare { definition, file } => stepper.declare(*definition, file)?,
             Input::Release => stepper.release()?,
@@ -330,6 +343,7 @@ impl Stepper<'_, '_> {
             trigger,
             claimed_at: now,
             occurrence: occurrence.clone(),
+            former_params: None,
             skipped: None,
         };
         let task = &mut self.step.task;

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     Millis,
+    draft::RowParams,
     execution::{Execution, ExecutionStatus, Reason, Trigger},
     facts::{Running, Task},
     ids::ExecutionId,
@@ -11,10 +12,18 @@ impl Execution {
     /// The row of an attempt that is in progress.
     #[must_use]
     pub fn started(task: &Task, running: &Running) -> Self {
+        let Running { occurrence, former_params, .. } = running;
+        let params = || RowParams::of(occurrence.params.as_ref().unwrap_or(&task.definition.params));
+        let (params, params_hash) = former_params.clone().unwrap_or_else(params).split();
         Self {
             trigger: running.trigger,
             attempt: running.attempt,
             start_time: Some(running.claimed_at),
+            params,
+            params_hash,
+            lateness: Some(running.claimed_at.saturating_sub(occurrence.scheduled_for)),
+            by: occurrence.origin.by.clone(),
+            rerun_of: occurrence.origin.rerun_of,
             ..Self::new(task, running.execution, running.occurrence.scheduled_for, running.claimed_at)
         }
     }
@@ -53,6 +62,11 @@ impl Execution {
             progress: None,
             steps: Vec::new(),
             skipped_count: None,
+            params: None,
+            params_hash: None,
+            lateness: None,
+            by: None,
+            rerun_of: None,
             created_at: now,
             updated_at: now,
         }

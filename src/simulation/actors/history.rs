@@ -1,14 +1,18 @@
 //! The faulty store's history: reads have no faults.
 
+use serde_json::{Map, Value};
+
 use super::store::FaultyStore;
 use crate::{
     domain::{
         Millis,
         execution::{Execution, Line},
+        facts::Task,
         ids::{ExecutionId, TaskId},
     },
     store::{
-        Answer, ExecutionQuery, History, HistoryPage, HistoryQuery, Output, Page, Removal, memory::prepare,
+        Answer, ExecutionQuery, HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch,
+        Output, Page, Removal, SourceHash, Sources, VersionNote, memory::prepare,
     },
 };
 
@@ -33,6 +37,14 @@ impl History for FaultyStore {
         self.memory().history(query)
     }
 
+    fn find_by_name(&self, search: NameSearch) -> Answer<(Vec<Task>, bool)> {
+        self.memory().find_by_name(search)
+    }
+
+    fn params(&self, task: TaskId, hash: String) -> Answer<Option<Map<String, Value>>> {
+        self.memory().params(task, hash)
+    }
+
     fn locate(&self, id: ExecutionId) -> Answer<Option<TaskId>> {
         self.memory().locate(id)
     }
@@ -43,5 +55,19 @@ impl History for FaultyStore {
 
     fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>> {
         self.memory().running()
+    }
+}
+
+impl Sources for FaultyStore {
+    fn note_version(&self, note: VersionNote) -> Answer<()> {
+        self.perform("note version", false, prepare::note_version(note), |_, _, ()| {})
+    }
+
+    fn versions(&self, handler: String) -> Answer<Vec<HandlerVersion>> {
+        self.memory().versions(handler)
+    }
+
+    fn source(&self, hash: SourceHash) -> Answer<Option<KeptSource>> {
+        self.memory().source(hash)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         Millis,
         execution::{Execution, Line, Progress, Reason, Verdict},
-        facts::Task,
+        facts::{Origin, Task},
         ids::{AlertId, ExecutionId, TaskId},
         step::{self, Input, Policy, Refused, Step},
     },
@@ -200,7 +200,7 @@ impl Record {
                 Asked::RunByHand(params) => {
                     let new = result.as_ref().ok().and_then(|step| by_hand(before, &step.task));
                     let execution = new.unwrap_or_else(|| ExecutionId::from_bytes([0; 16]));
-                    Input::RunByHand { execution, params: params.clone() }
+                    Input::RunByHand { execution, params: params.clone(), origin: Origin::default() }
                 }
             },
             Why::Ended => {

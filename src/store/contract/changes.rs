@@ -68,7 +68,8 @@ pub(crate) fn a_change_sees_what_the_one_before_it_did(bench: &mut Bench) {
     let changes: Vec<_> = (0..300)
         .map(|n| {
             let execution = ExecutionId(bench.next_id());
-            let decide = bench.decision(START + n, Input::RunByHand { execution, params: None });
+            let decide = bench
+                .decision(START + n, Input::RunByHand { execution, params: None, origin: Origin::default() });
             bench.store().change(task.id, decide, None, None)
         })
         .collect();

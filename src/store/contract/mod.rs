@@ -22,7 +22,7 @@ use crate::domain::{
     definition::{Definition, Overlap},
     draft::tests::definition,
     execution::{Ending, ExecutionStatus, Level, Reason, Trigger, Verdict},
-    facts::{Occurrence, Running, TaskStatus},
+    facts::{Occurrence, Origin, Running, TaskStatus},
     step::{Circumstances, Input, Policy, Refused},
 };
 
@@ -33,10 +33,10 @@ pub(crate) mod claims;
 pub(crate) mod copies;
 pub(crate) mod figures;
 pub(crate) mod history;
+pub(crate) use self::history::queries;
 pub(crate) mod keeping;
 pub(crate) mod lists;
 pub(crate) mod outbox;
-pub(crate) mod queries;
 pub(crate) mod state;
 
 /// Opens a backend's store in a directory; the store reads its time from [`Now`].
@@ -120,6 +120,9 @@ macro_rules! passes {
                 a_list_goes_on_where_it_ended_while_rows_are_added_and_removed,
                 an_execution_is_found_by_its_id_until_it_goes,
                 a_skip_that_grows_after_a_change_of_its_handler_is_listed_once,
+                tasks_are_found_by_the_beginning_and_then_by_a_part_of_their_name,
+                long_parameters_are_kept_apart_as_long_as_they_are_among_the_newest,
+                versions_of_a_handler_are_kept_with_their_runs_and_sources,
             ];
             state: [
                 an_entry_is_kept_under_its_key_with_a_version_that_grows,
@@ -248,7 +251,7 @@ impl Bench {
 
     fn run_by_hand(&mut self, task: TaskId, now: Millis) -> ExecutionId {
         let execution = ExecutionId(self.next_id());
-        let input = Input::RunByHand { execution, params: None };
+        let input = Input::RunByHand { execution, params: None, origin: Origin::default() };
         let step = self.step(task, now, input).expect("a run by hand is allowed");
         assert_eq!(step.start[0].execution, execution);
         execution
@@ -322,6 +325,7 @@ pub(crate) fn row(task: &Task, id: ExecutionId, status: ExecutionStatus, created
         trigger: Trigger::Schedule,
         claimed_at: created_at,
         occurrence,
+        former_params: None,
         skipped: None,
     };
     Execution { status, ..Execution::started(task, &running) }

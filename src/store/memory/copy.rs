@@ -8,8 +8,8 @@ use super::{
 use crate::{
     domain::facts::Task,
     store::{
-        Output, Owner, StoreError,
-        copy::{Cursor, Import, Part, Record},
+        Output, Owner, SourceHash, StoreError,
+        copy::{Cursor, Import, KeptParams, KeptVersion, Part, Record},
     },
 };
 
@@ -60,6 +60,10 @@ fn task_records(data: &Data, task: &Task) -> Vec<Record> {
         scheduled_for: *scheduled_for,
         step: step.clone(),
     }));
+    let params = data.params.iter().filter(|((of, ..), _)| *of == task.id);
+    records.extend(params.map(|((task, time, hash), params)| {
+        Record::Params(KeptParams { task: *task, time: *time, hash: hash.clone(), params: params.clone() })
+    }));
     records.extend(entry_records(data, Owner::Task(task.id)));
     records
 }
@@ -81,6 +85,10 @@ fn other_records(data: &Data) -> Vec<Record> {
     let bindings = data.bindings.iter().cloned().map(Record::Binding);
     let tokens = data.tokens.values().cloned().map(|token| Record::Token(Box::new(token)));
     let shared = entry_records(data, Owner::Shared);
+    let versions = data.versions_of_handlers.iter().map(|((handler, hash), (runs, text))| {
+        let (handler, hash, text) = (handler.clone(), hash.to_vec(), text.clone());
+        Record::Source(KeptVersion { handler, hash, runs: *runs, text })
+    });
     let activity = data.activity.iter();
     let activity =
         activity.map(|((span, _), bucket)| Record::Activity { span: *span, bucket: bucket.clone() });
@@ -91,6 +99,7 @@ fn other_records(data: &Data) -> Vec<Record> {
         .chain(activity)
         .chain(tokens)
         .chain(data.outbox.values().map(|delivery| Record::Alert(Box::new(delivery.clone()))))
+        .chain(versions)
         .chain(data.quarantined.iter().cloned().map(Record::Quarantine))
         .collect()
 }
@@ -107,6 +116,9 @@ fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
             data.steps.contains_key(&(*task, *scheduled_for, step.name.clone()))
         }
         Record::Binding(binding) => data.bindings.iter().any(|other| other.name == binding.name),
+        Record::Params(kept) => data.params.contains_key(&(kept.task, kept.time, kept.hash.clone())),
+        Record::Source(version) => SourceHash::try_from(&version.hash[..])
+            .is_ok_and(|hash| data.versions_of_handlers.contains_key(&(version.handler.clone(), hash))),
         Record::Activity { span, bucket } => data.activity.contains_key(&figures::key(*span, bucket.start)),
         Record::Token(token) => data.tokens.contains_key(&token.id),
         Record::Alert(delivery) => data.outbox.contains_key(&outbox::key(delivery)),

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::outbox;
 
@@ -19,15 +19,17 @@ use crate::{
         activity::{Bucket, Tally},
         alerts::Delivery,
         binding::{Binding, Rewrite},
+        draft::KEPT_APART,
         execution::{Execution, ExecutionStatus, Line},
         facts::Task,
         ids::{ExecutionId, TaskId, TokenId},
         lock::lock,
     },
     store::{
-        AccessChange, Audit, Entry, FinishedStep, Output, Owner, Span,
+        AccessChange, Audit, Entry, FinishedStep, KEPT_VERSIONS, Output, Owner, Runs, SourceHash, Span,
+        VersionNote,
         bindings::rewritten,
-        copy::{Quarantined, Record},
+        copy::{KeptParams, KeptVersion, Quarantined, Record},
         figures,
     },
 };
@@ -51,6 +53,9 @@ pub(crate) struct Data {
     pub(crate) steps: BTreeMap<(TaskId, Millis, String), FinishedStep>,
     /// In the order of their names.
     pub(crate) bindings: Vec<Binding>,
+    /// Long parameters of runs, by their task, the time of the first run, and their hash.
+    pub(crate) params: BTreeMap<(TaskId, Millis, String), Map<String, Value>>,
+    pub(crate) versions_of_handlers: BTreeMap<(String, SourceHash), (Runs, Option<String>)>,
     pub(crate) activity: BTreeMap<(Span, Millis), Bucket>,
     pub(crate) tokens: BTreeMap<TokenId, TokenRecord>,
     pub(crate) sessions: BTreeMap<TokenHash, Session>,
@@ -73,6 +78,8 @@ pub(crate) enum Write {
     Entry(Owner, String, Option<Entry>, u64),
     /// Removes the entries that are no longer shown at this time.
     Expire(Millis),
+    Params(KeptParams),
+    Version(VersionNote),
     /// Adds ends that were written at this time.
     Activity(Millis, Box<Tally>),
     Step(TaskId, Millis, FinishedStep),
@@ -128,6 +135,8 @@ impl Data {
                     };
                 }
                 Write::Expire(now) => self.entries.retain(|_, entry| entry.is_live(now)),
+                Write::Params(kept) => self.keep_params(kept),
+                Write::Version(note) => self.note_version(note),
                 Write::Activity(now, tally) => {
                     // A disk in memory does not fail.
                     let _ = figures::add(self, now, &tally);
@@ -143,14 +152,7 @@ impl Data {
                 Write::Delivery(delivery) => drop(self.outbox.insert(outbox::key(&delivery), *delivery)),
                 Write::RemoveDelivery(key) => drop(self.outbox.remove(&key)),
                 Write::Prune(task) => self.prune(task),
-                Write::RemoveTask(task) => {
-                    self.tasks.remove(&task);
-                    let rows: Vec<_> = self.rows_of(task).map(|row| row.id).collect();
-                    rows.into_iter().for_each(|row| self.remove_row(task, row));
-                    self.entries.retain(|(owner, _), _| *owner != Owner::Task(task));
-                    self.versions.remove(&Owner::Task(task));
-                    self.steps.retain(|(owner, ..), _| *owner != task);
-                }
+                Write::RemoveTask(task) => self.remove_task(task),
                 Write::RemoveRow(task, row) => self.remove_row(task, row),
                 Write::RemoveAuditBefore(time) => self.audit.retain(|audit| audit.time >= time),
                 Write::HoldBack(task) => {
@@ -178,6 +180,8 @@ impl Data {
             entries,
             versions,
             steps,
+            params,
+            versions_of_handlers,
             activity,
             tokens,
             outbox,
@@ -193,6 +197,8 @@ impl Data {
             && versions.is_empty()
             && steps.is_empty()
             && bindings.is_empty()
+            && params.is_empty()
+            && versions_of_handlers.is_empty()
             && activity.is_empty()
             && tokens.is_empty()
             && outbox.is_empty()
@@ -217,6 +223,12 @@ impl Data {
             }
             Record::Binding(binding) => {
                 self.bindings = rewritten(std::mem::take(&mut self.bindings), &[Rewrite::Put(binding)]);
+            }
+            Record::Params(kept) => self.keep_params(kept),
+            Record::Source(KeptVersion { handler, hash, runs, text }) => {
+                if let Ok(hash) = SourceHash::try_from(&hash[..]) {
+                    self.versions_of_handlers.insert((handler, hash), (runs, text));
+                }
             }
             Record::Activity { span, bucket } => {
                 self.activity.insert(super::figures::key(span, bucket.start), bucket);
@@ -252,6 +264,44 @@ impl Data {
     pub(crate) fn due(&self) -> impl Iterator<Item = (Millis, TaskId)> {
         let tasks = self.tasks.values().filter(|task| !self.held_back.contains(&task.id));
         tasks.filter_map(|task| Some((task.due()?, task.id)))
+    }
+
+    fn remove_task(&mut self, task: TaskId) {
+        self.tasks.remove(&task);
+        let rows: Vec<_> = self.rows_of(task).map(|row| row.id).collect();
+        rows.into_iter().for_each(|row| self.remove_row(task, row));
+        self.entries.retain(|(owner, _), _| *owner != Owner::Task(task));
+        self.versions.remove(&Owner::Task(task));
+        self.steps.retain(|(owner, ..), _| *owner != task);
+        self.params.retain(|(owner, ..), _| *owner != task);
+    }
+
+    fn keep_params(&mut self, KeptParams { task, time, hash, params }: KeptParams) {
+        let kept: Vec<_> = self.params.keys().filter(|(owner, ..)| *owner == task).cloned().collect();
+        if kept.iter().any(|(.., other)| *other == hash) {
+            return;
+        }
+        for key in kept.iter().take((kept.len() + 1).saturating_sub(KEPT_APART)) {
+            self.params.remove(key);
+        }
+        self.params.insert((task, time, hash), params);
+    }
+
+    fn note_version(&mut self, VersionNote { handler, hash, source, runs }: VersionNote) {
+        let key = (handler.clone(), hash);
+        let earlier = self.versions_of_handlers.remove(&key);
+        let (runs, text) = match earlier {
+            Some((earlier, text)) => (earlier.and(runs), source.or(text)),
+            None => (runs, source),
+        };
+        let of_handler = |((of, _), _): &(&(String, SourceHash), &(Runs, Option<String>))| *of == handler;
+        let others = self.versions_of_handlers.iter().filter(of_handler);
+        let mut others: Vec<_> = others.map(|(key, (runs, _))| (runs.last_seen, key.clone())).collect();
+        others.sort();
+        for (_, oldest) in others.iter().take((others.len() + 1).saturating_sub(KEPT_VERSIONS)) {
+            self.versions_of_handlers.remove(oldest);
+        }
+        self.versions_of_handlers.insert(key, (runs, text));
     }
 
     fn prune(&mut self, task: TaskId) {

@@ -9,8 +9,8 @@ use crate::{
         ids::{ExecutionId, TaskId},
     },
     store::{
-        Direction, EntryPage, EntryQuery, ExecutionQuery, HistoryPage, HistoryPlace, HistoryQuery, Owner,
-        Page, TaskQuery, TaskSort, TaskView,
+        Direction, EntryPage, EntryQuery, ExecutionQuery, HandlerVersion, HistoryPage, HistoryPlace,
+        HistoryQuery, KeptSource, NameSearch, Owner, Page, SourceHash, TaskQuery, TaskSort, TaskView,
     },
 };
 
@@ -63,6 +63,8 @@ pub(super) fn executions(data: &Data, task: TaskId, query: &ExecutionQuery) -> P
 
 pub(super) fn history(data: &Data, query: &HistoryQuery) -> HistoryPage {
     let mut rows: Vec<_> = data.rows.values().filter(|row| query.admits(row)).collect();
+    let has_tag = |task: &Task| query.tag.as_ref().is_none_or(|tag| task.definition.tags.contains(tag));
+    rows.retain(|row| query.tag.is_none() || data.tasks.get(&row.task_id).is_some_and(has_tag));
     // The rows of one task are in the order of their ids.
     let place = |row: &Execution| match query.task {
         Some(_) => HistoryPlace { created: 0, ..HistoryPlace::of(row) },
@@ -86,6 +88,36 @@ pub(super) fn history(data: &Data, query: &HistoryQuery) -> HistoryPage {
     let rows: Vec<_> = rows.into_iter().take(query.limit).cloned().collect();
     let next = rows.last().filter(|_| more).map(HistoryPlace::of);
     HistoryPage { rows, next, complete: true }
+}
+
+pub(super) fn find_by_name(data: &Data, search: &NameSearch) -> Vec<Task> {
+    let part = search.text.to_lowercase();
+    let mut found: Vec<_> = data
+        .tasks
+        .values()
+        .filter(|task| search.covers(&task.definition.handler))
+        .filter(|task| task.definition.name.to_lowercase().contains(&part))
+        .collect();
+    found.sort_by_key(|task| {
+        let name = &task.definition.name;
+        (!name.starts_with(&search.text), name.as_str())
+    });
+    found.into_iter().take(search.limit).cloned().collect()
+}
+
+pub(super) fn versions(data: &Data, handler: &str) -> Vec<HandlerVersion> {
+    let versions = data.versions_of_handlers.iter().filter(|((of, _), _)| of == handler);
+    let mut versions: Vec<_> =
+        versions.map(|((_, hash), (runs, _))| HandlerVersion { hash: *hash, runs: *runs }).collect();
+    versions.sort_by_key(|version| std::cmp::Reverse((version.runs.last_seen, version.hash)));
+    versions
+}
+
+pub(super) fn source(data: &Data, hash: SourceHash) -> Option<KeptSource> {
+    let mut found = data.versions_of_handlers.iter().filter(|((_, other), _)| *other == hash);
+    found.find_map(|((handler, _), (_, text))| {
+        Some(KeptSource { handler: handler.clone(), text: text.clone()? })
+    })
 }
 
 fn page<'a, T: Clone + 'a>(all: impl ExactSizeIterator<Item = &'a T>, skip: usize, limit: usize) -> Page<T> {

@@ -31,8 +31,9 @@ use self::{
 use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
-    History, HistoryPage, HistoryQuery, Now, Outbox, OutboxQuery, Output, Owner, Page, Removal, Report,
-    Rewriting, RunNote, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values, WaitingAlerts,
+    HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now, Outbox, OutboxQuery,
+    Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps, StoreError,
+    TaskQuery, TaskView, Tasks, Upkeep, Values, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -196,6 +197,16 @@ impl History for MemoryStore {
         ready(Ok(list::history(&self.disk.data(), &query)))
     }
 
+    fn find_by_name(&self, search: NameSearch) -> Answer<(Vec<Task>, bool)> {
+        ready(Ok((list::find_by_name(&self.disk.data(), &search), true)))
+    }
+
+    fn params(&self, task: TaskId, hash: String) -> Answer<Option<Map<String, Value>>> {
+        let data = self.disk.data();
+        let found = data.params.iter().find(|((of, _, other), _)| *of == task && *other == hash);
+        ready(Ok(found.map(|(_, params)| params.clone())))
+    }
+
     fn locate(&self, id: ExecutionId) -> Answer<Option<TaskId>> {
         ready(Ok(self.disk.data().rows.keys().find(|(_, row)| *row == id).map(|(task, _)| *task)))
     }
@@ -213,6 +224,20 @@ impl History for MemoryStore {
             running
         });
         ready(Ok(running.collect()))
+    }
+}
+
+impl Sources for MemoryStore {
+    fn note_version(&self, note: VersionNote) -> Answer<()> {
+        self.perform(prepare::note_version(note))
+    }
+
+    fn versions(&self, handler: String) -> Answer<Vec<HandlerVersion>> {
+        ready(Ok(list::versions(&self.disk.data(), &handler)))
+    }
+
+    fn source(&self, hash: SourceHash) -> Answer<Option<KeptSource>> {
+        ready(Ok(list::source(&self.disk.data(), hash)))
     }
 }
 
@@ -348,6 +373,8 @@ impl Upkeep for MemoryStore {
             ("bindings", data.bindings.len()),
             ("tokens", data.tokens.len()),
             ("alerts", data.outbox.len()),
+            ("params", data.params.len()),
+            ("versions", data.versions_of_handlers.len()),
         ];
         let collections: Map<_, _> =
             kinds.into_iter().map(|(kind, count)| (kind.to_owned(), json!({ "count": count }))).collect();

@@ -18,8 +18,9 @@ use crate::{
     },
     store::{
         AccessChange, Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner,
-        Removal, Rewriting, RunNote, StateError, StoreError,
+        Removal, Rewriting, RunNote, StateError, StoreError, VersionNote,
         bindings::rewritten,
+        copy::KeptParams,
         state::{self, Account, Outcome},
     },
 };
@@ -146,6 +147,10 @@ pub(crate) fn change_access(changes: Vec<AccessChange>, audit: Option<Audit>) ->
     })
 }
 
+pub(crate) fn note_version(note: VersionNote) -> Operation<()> {
+    Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Version(note)] }))
+}
+
 pub(crate) fn put(key: String, value: Value) -> Operation<()> {
     Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Value(key, value)] }))
 }
@@ -222,6 +227,17 @@ fn step_writes(old: &Task, step: &Step, now: Millis) -> Vec<Write> {
     writes.extend(step.rows.iter().map(|row| Write::Row(Box::new(row.clone()))));
     let alerts = step.alerts.iter().map(|alert| Delivery::new(alert.clone()));
     writes.extend(alerts.map(|delivery| Write::Delivery(Box::new(delivery))));
+    for start in &step.start {
+        let row = step.rows.iter().find(|row| row.id == start.execution);
+        if let Some((time, hash)) = row.and_then(|row| Some((row.created_at, row.params_hash.clone()?))) {
+            writes.push(Write::Params(KeptParams {
+                task: start.task,
+                time,
+                hash,
+                params: start.params().clone(),
+            }));
+        }
+    }
     if !step.rows.is_empty() {
         writes.push(Write::Prune(step.task.id));
     }

@@ -11,7 +11,7 @@ use crate::{
         chance::Chance,
         draft::Draft,
         execution::{Ending, Execution, Line, Reason, Verdict},
-        facts::Task,
+        facts::{Origin, Task},
         ids::ExecutionId,
         step::{Circumstances, Input, Policy},
     },
@@ -85,7 +85,7 @@ fn take_steps(mut task: Task, seed: u32) {
 
 fn input(task: &Task, chance: &Chance, new_id: &mut dyn FnMut() -> ExecutionId) -> Input {
     match chance.below(10) {
-        0 => Input::RunByHand { execution: new_id(), params: None },
+        0 => Input::RunByHand { execution: new_id(), params: None, origin: Origin::default() },
         1 => Input::Pause,
         2 => Input::Resume,
         3 => Input::ResetRetries,

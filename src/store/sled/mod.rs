@@ -35,7 +35,7 @@ use self::{
         opening::{self, Opened},
     },
     read::{
-        figures, history, list, outbox, records,
+        figures, history, kept, list, outbox, records,
         view::{Bounds, Pending, Quarantine, View},
     },
     scrub::{report::SharedReport, thread as scrub_thread, verify},
@@ -44,8 +44,9 @@ use self::{
 use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
-    History, HistoryPage, HistoryQuery, Now, Outbox, OutboxQuery, Output, Owner, Page, Removal, Report,
-    Rewriting, RunNote, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values, WaitingAlerts,
+    HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now, Outbox, OutboxQuery,
+    Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps, StoreError,
+    TaskQuery, TaskView, Tasks, Upkeep, Values, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
     timing::CommitClock,
@@ -271,6 +272,14 @@ impl History for SledStore {
         self.read_blocking(move |view| history::page(view, &query))
     }
 
+    fn find_by_name(&self, search: NameSearch) -> Answer<(Vec<Task>, bool)> {
+        self.read_blocking(move |view| list::find_by_name(view, &search))
+    }
+
+    fn params(&self, task: TaskId, hash: String) -> Answer<Option<Map<String, Value>>> {
+        ready(kept::params(&self.view, task, &hash))
+    }
+
     fn locate(&self, id: ExecutionId) -> Answer<Option<TaskId>> {
         ready(history::locate(&self.view, id))
     }
@@ -281,6 +290,20 @@ impl History for SledStore {
 
     fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>> {
         ready(records::running(&self.view))
+    }
+}
+
+impl Sources for SledStore {
+    fn note_version(&self, note: VersionNote) -> Answer<()> {
+        self.ask(move |writer| writer.note_version(&note).map(Some))
+    }
+
+    fn versions(&self, handler: String) -> Answer<Vec<HandlerVersion>> {
+        self.read_blocking(move |view| kept::versions(view, &handler))
+    }
+
+    fn source(&self, hash: SourceHash) -> Answer<Option<KeptSource>> {
+        ready(kept::source(&self.view, &hash))
     }
 }
 

@@ -91,6 +91,13 @@ fn run_can_wait_for_the_end_and_take_parameters_for_once() {
         "progress": null,
         "steps": [],
         "skippedCount": null,
+        "params": {
+          "from": "the task"
+        },
+        "paramsHash": null,
+        "lateness": "[ms]",
+        "by": "config",
+        "rerunOf": null,
         "createdAt": "[time]",
         "updatedAt": "[time]",
         "output": []

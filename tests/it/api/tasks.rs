@@ -259,6 +259,11 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
             "progress": null,
             "steps": [],
             "skippedCount": null,
+            "params": {},
+            "paramsHash": null,
+            "lateness": "[ms]",
+            "by": "config",
+            "rerunOf": null,
             "createdAt": "[time]",
             "updatedAt": "[time]"
           }
@@ -308,6 +313,11 @@ fn a_task_is_read_with_its_newest_executions_and_listed_with_a_page_around_it() 
           "progress": null,
           "steps": [],
           "skippedCount": null,
+          "params": {},
+          "paramsHash": null,
+          "lateness": "[ms]",
+          "by": "config",
+          "rerunOf": null,
           "createdAt": "[time]",
           "updatedAt": "[time]",
           "output": [

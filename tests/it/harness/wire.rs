@@ -30,6 +30,8 @@ pub(crate) fn redact() -> SettingsBindDropGuard {
     for name in LENGTHS {
         redact_number(&mut settings, name, "[ms]", |n| n >= 0.0 && n.fract() == 0.0);
     }
+    // The run of a user is planned for the next free millisecond.
+    redact_number(&mut settings, "lateness", "[ms]", |n| n > -1000.0 && n.fract() == 0.0);
     redact_number(&mut settings, "cpuMs", "[ms]", |n| n >= 0.0);
     redact_number(&mut settings, "peakHeapBytes", "[bytes]", |n| n > 0.0);
     redact_number(&mut settings, "execTime", "[seconds]", |n| (0.0..60.0).contains(&n) && n.fract() != 0.0);

@@ -73,7 +73,7 @@ fn what_the_facts_do_not_allow_is_refused_and_changes_nothing() {
     done.due();
     done.succeeds();
     let id = ExecutionId(Ulid(99));
-    let by_hand = || Input::RunByHand { execution: id, params: None };
+    let by_hand = || Input::RunByHand { execution: id, params: None, origin: Origin::default() };
     let cases = [
         (&paused, Input::Pause, Refused::AlreadyPaused, "Task is already paused"),
         (&idle, Input::Resume, Refused::NotPaused, "Task is not paused"),
@@ -128,7 +128,11 @@ fn a_run_by_hand_has_its_own_parameters_in_every_attempt() {
     let mut life = Life::with("@hourly", |task| task.max_retries = 1);
     let params: Map<String, Value> = json!({"day": "yesterday"}).as_object().cloned().unwrap_or_default();
     let execution = life.new_id();
-    life.at(100).step(Input::RunByHand { execution, params: Some(params.clone()) });
+    life.at(100).step(Input::RunByHand {
+        execution,
+        params: Some(params.clone()),
+        origin: Origin::default(),
+    });
     life.at(101).fails();
     let started = life.at(161).due();
     assert_eq!(started[0].occurrence.params, Some(params));

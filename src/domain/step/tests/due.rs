@@ -72,6 +72,11 @@ fn the_row_of_an_attempt_tells_what_the_verdict_says() {
         progress: Some(Progress { fraction: 0.5, text: None }),
         steps: vec![step],
         skipped_count: None,
+        params: Some(Map::new()),
+        params_hash: None,
+        lateness: Some(5),
+        by: None,
+        rerun_of: None,
         created_at: START + 3600 * SECOND,
         updated_at: START + 3602 * SECOND,
     };

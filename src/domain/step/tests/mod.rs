@@ -103,7 +103,7 @@ impl Life {
 
     fn try_by_hand(&mut self) -> Result<Step, Refused> {
         let execution = self.new_id();
-        self.try_step(Input::RunByHand { execution, params: None })
+        self.try_step(Input::RunByHand { execution, params: None, origin: Origin::default() })
     }
 
     fn by_hand(&mut self) -> Step {

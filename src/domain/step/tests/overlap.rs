@@ -67,7 +67,7 @@ fn allow_has_a_bound_beyond_which_occurrences_are_skipped_on_record() {
         life.at(second).due();
     }
     assert_eq!(life.task.facts.running.len(), 1000);
-    let by_hand = Input::RunByHand { execution: life.new_id(), params: None };
+    let by_hand = Input::RunByHand { execution: life.new_id(), params: None, origin: Origin::default() };
     let refused = life.try_step(by_hand).expect_err("it is one too many");
     assert_eq!(refused.to_string(), "Task already has 1000 runs that run or wait");
     life.succeeds();
@@ -101,7 +101,7 @@ fn where_runs_may_overlap_catch_ups_run_one_after_the_other_beside_what_is_regul
 fn what_waits_is_bounded_in_number_and_in_bytes() {
     let by_hand = |life: &mut Life, params: Option<Map<String, Value>>| {
         let execution = life.new_id();
-        life.try_step(Input::RunByHand { execution, params })
+        life.try_step(Input::RunByHand { execution, params, origin: Origin::default() })
     };
     let refused = |result: Result<Step, Refused>| result.expect_err("it is one too many").to_string();
     // Each run fails, and its next attempt is far away.

@@ -234,7 +234,11 @@ impl World {
                         Overlap::Allow | Overlap::Replace => false,
                     };
                 let execution = self.life.new_id();
-                assert_eq!(self.happens(Input::RunByHand { execution, params: None }).is_err(), refused);
+                assert_eq!(
+                    self.happens(Input::RunByHand { execution, params: None, origin: Origin::default() })
+                        .is_err(),
+                    refused
+                );
             }
             Act::Reset => assert_eq!(self.happens(Input::ResetRetries).map(drop), Ok(())),
             Act::Update(fields) => {

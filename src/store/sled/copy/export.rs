@@ -18,11 +18,12 @@ use crate::{
         ids::{ExecutionId, TaskId},
     },
     store::{
-        Audit, Entry, FinishedStep, Output, Owner, StoreError,
-        copy::{Cursor, Left, Part, Quarantined, Record},
+        Audit, Entry, FinishedStep, Output, Owner, Runs, StoreError,
+        copy::{Cursor, KeptParams, KeptVersion, Left, Part, Quarantined, Record},
         sled::{
             engine::{
-                Bytes, chunks::chunks, figures as figure_keys, keys, overflow::Records, record, txn::backend,
+                Bytes, chunks::chunks, figures as figure_keys, keys, overflow::Records, record, rows,
+                txn::backend,
             },
             write::state::decode_account,
         },
@@ -31,7 +32,7 @@ use crate::{
 
 /// The copied kinds, in this order; rows, output, steps and entries come with their tasks, and the entries
 /// that all share come first.
-const KINDS: [u8; 8] = [
+const KINDS: [u8; 9] = [
     keys::TASK,
     keys::AUDIT,
     keys::VALUE,
@@ -39,10 +40,11 @@ const KINDS: [u8; 8] = [
     keys::ACTIVITY,
     keys::TOKEN,
     keys::OUTBOX,
+    keys::VERSION,
     keys::QUARANTINE,
 ];
 /// The kinds that come with their tasks.
-const WITH_TASKS: [u8; 2] = [keys::STEP, keys::ENTRY];
+const WITH_TASKS: [u8; 3] = [keys::STEP, keys::ENTRY, keys::PARAMS];
 /// Bytes and steps of a part: a few milliseconds in which the writer serves no other operation.
 const BYTES: usize = 128 * 1024;
 const STEPS: usize = 256;
@@ -101,6 +103,7 @@ impl Reader<'_> {
                     self.quarantine_history(task)?;
                 }
             }
+            keys::VERSION => self.version(&key, &bytes)?,
             _ => self.audit_or_value(&key, &bytes),
         }
         Ok(true)
@@ -149,7 +152,37 @@ impl Reader<'_> {
             let (key, bytes) = entry.map_err(backend("scan the store"))?;
             self.finished_step(&key, &bytes);
         }
+        for entry in self.tree.scan_prefix(&rows::task_params(id)) {
+            let (key, bytes) = entry.map_err(backend("scan the store"))?;
+            self.params(id, &key, &bytes);
+        }
         self.account(Owner::Task(id))
+    }
+
+    fn params(&mut self, task: TaskId, key: &[u8], bytes: &[u8]) {
+        self.bytes += bytes.len();
+        let time = key.get(17..).and_then(keys::read_millis);
+        match (time, rows::hash_of(key), record::decode(bytes)) {
+            (Some(time), Some(hash), Ok(params)) => {
+                let kept = KeptParams { task, time, hash: hash.to_owned(), params };
+                self.records.push(Record::Params(kept));
+            }
+            _ => self.quarantine(key, bytes),
+        }
+    }
+
+    /// Reads a version of a handler, with its source. A source that does not verify is left out.
+    fn version(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let (Some((handler, hash)), Ok(runs)) = (rows::version_of(key), record::decode::<Runs>(bytes)) else {
+            self.quarantine(key, bytes);
+            return Ok(());
+        };
+        let source = self.tree.get(&rows::source_of(&hash, handler)).map_err(backend("read the store"))?;
+        let text: Option<String> = source.as_ref().and_then(|bytes| record::decode(bytes).ok());
+        self.bytes += text.as_ref().map_or(0, String::len);
+        let version = KeptVersion { handler: handler.to_owned(), hash: hash.to_vec(), runs, text };
+        self.records.push(Record::Source(version));
+        Ok(())
     }
 
     fn finished_step(&mut self, key: &[u8], bytes: &[u8]) {

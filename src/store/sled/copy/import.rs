@@ -1,16 +1,17 @@
 //! Import of a copy into an empty store. A marker in the store says that the copy is not complete.
 
+use crate::domain::alerts::Delivery;
 use crate::store::{
-    StoreError,
-    copy::Record,
+    SourceHash, StoreError,
+    copy::{KeptParams, KeptVersion, Record},
     sled::{
-        engine::{figures as figure_keys, keys, outbox, txn::Txn},
+        engine::{figures as figure_keys, keys, outbox, rows, txn::Txn},
         write::{self, apply, state},
     },
 };
 
 /// Kinds of which an empty store has no entries.
-const KINDS: [u8; 12] = [
+const KINDS: [u8; 15] = [
     keys::TASK,
     keys::EXECUTION,
     keys::OUTPUT,
@@ -22,6 +23,9 @@ const KINDS: [u8; 12] = [
     keys::ACTIVITY,
     keys::TOKEN,
     keys::OUTBOX,
+    keys::PARAMS,
+    keys::SOURCE,
+    keys::VERSION,
     keys::QUARANTINE,
 ];
 /// Keys removed per commit when an import is abandoned.
@@ -93,10 +97,9 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
             ensure_absent(txn, &key, || token.id.to_string())?;
             txn.put_record(key, token)
         }
-        Record::Alert(delivery) => {
-            ensure_absent(txn, &outbox::delivery(delivery), || delivery.alert.id.to_string())?;
-            write::outbox::put(txn, delivery)
-        }
+        Record::Alert(delivery) => add_alert(txn, delivery),
+        Record::Params(kept) => add_params(txn, kept),
+        Record::Source(version) => add_version(txn, version),
         Record::Quarantine(found) => {
             let mut key = keys::quarantine(&found.key);
             // A key may have been quarantined more than once.
@@ -107,6 +110,29 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
             Ok(())
         }
     }
+}
+
+fn add_alert(txn: &mut Txn<'_>, delivery: &Delivery) -> Result<(), StoreError> {
+    ensure_absent(txn, &outbox::delivery(delivery), || delivery.alert.id.to_string())?;
+    write::outbox::put(txn, delivery)
+}
+
+fn add_params(txn: &mut Txn<'_>, kept: &KeptParams) -> Result<(), StoreError> {
+    let key = rows::params(kept.task, kept.time, &kept.hash);
+    ensure_absent(txn, &key, || format!("the parameters {}", kept.hash))?;
+    txn.put_record(key, &kept.params)
+}
+
+fn add_version(txn: &mut Txn<'_>, version: &KeptVersion) -> Result<(), StoreError> {
+    let KeptVersion { handler, hash, runs, text } = version;
+    let Ok(hash) = SourceHash::try_from(&hash[..]) else {
+        let why = format!("a version of {handler} has no SHA-256");
+        return Err(StoreError::Backend { doing: "import", why });
+    };
+    let key = rows::version(handler, &hash);
+    ensure_absent(txn, &key, || format!("a version of {handler}"))?;
+    txn.put_record(key, runs)?;
+    text.as_ref().map_or(Ok(()), |text| txn.put_record(rows::source_of(&hash, handler), text))
 }
 
 fn ensure_absent(txn: &Txn<'_>, key: &[u8], describe: impl Fn() -> String) -> Result<(), StoreError> {

@@ -56,6 +56,12 @@ pub(crate) const EXPIRY: u8 = b'y';
 pub(crate) const TOKEN: u8 = b'T';
 /// Sessions by the hash of their cookie.
 pub(crate) const SESSION: u8 = b'S';
+/// Long parameters of runs by task, time of the first run, and hash.
+pub(crate) const PARAMS: u8 = b'R';
+/// Sources that were run, by hash and handler.
+pub(crate) const SOURCE: u8 = b'F';
+/// Versions of handlers by handler and hash.
+pub(crate) const VERSION: u8 = b'V';
 /// Finished steps by task, planned time and name.
 pub(crate) const STEP: u8 = b'f';
 /// Activity by size of the bucket and its start.
@@ -303,8 +309,9 @@ pub(super) fn last_sixteen(key: &[u8]) -> Option<[u8; 16]> {
 }
 
 /// Kinds whose values may need overflow pieces.
-const LARGE_KINDS: [u8; 11] =
-    [TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP, ACTIVITY, TOKEN, OUTBOX];
+const LARGE_KINDS: [u8; 13] = [
+    TASK, EXECUTION, AUDIT, VALUE, BINDING, QUARANTINE, ENTRY, STEP, ACTIVITY, TOKEN, OUTBOX, PARAMS, SOURCE,
+];
 
 /// Whether the value under `key` may have overflow pieces, so that a write needs the old value.
 pub(crate) fn may_be_large(key: &[u8]) -> bool {

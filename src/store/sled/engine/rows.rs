@@ -1,4 +1,4 @@
-//! Keys of the indexes that follow from the rows of executions.
+//! Keys of the indexes that follow from the rows of executions, and of their long parameters.
 //!
 //! All but the index by id are ordered by creation. Their values are the words of a row that filters ask
 //! for, so that a list decides about most executions without reading them.
@@ -63,6 +63,45 @@ pub(crate) fn by_handler(handler: &str, status: ExecutionStatus) -> Vec<u8> {
 
 pub(crate) fn location(execution: ExecutionId) -> Vec<u8> {
     join(LOCATION, &[&execution.to_bytes()])
+}
+
+/// The prefix of the long parameters of a task's runs.
+pub(crate) fn task_params(task: TaskId) -> Vec<u8> {
+    join(keys::PARAMS, &[&task.to_bytes()])
+}
+
+pub(crate) fn params(task: TaskId, time: Millis, hash: &str) -> Vec<u8> {
+    join(keys::PARAMS, &[&task.to_bytes(), &millis(time), hash.as_bytes()])
+}
+
+/// The prefix of a source that was run, by its hash.
+pub(crate) fn source(hash: &[u8; 32]) -> Vec<u8> {
+    join(keys::SOURCE, &[hash])
+}
+
+pub(crate) fn source_of(hash: &[u8; 32], handler: &str) -> Vec<u8> {
+    join(keys::SOURCE, &[hash, handler.as_bytes()])
+}
+
+/// The prefix of the versions of a handler.
+pub(crate) fn versions(handler: &str) -> Vec<u8> {
+    join(keys::VERSION, &[handler.as_bytes(), &[0]])
+}
+
+pub(crate) fn version(handler: &str, hash: &[u8; 32]) -> Vec<u8> {
+    join(keys::VERSION, &[handler.as_bytes(), &[0], hash])
+}
+
+/// The handler and the hash in the key of a version.
+pub(crate) fn version_of(key: &[u8]) -> Option<(&str, [u8; 32])> {
+    let (rest, hash) = key.get(1..)?.split_last_chunk::<32>()?;
+    let handler = std::str::from_utf8(rest.strip_suffix(&[0])?).ok()?;
+    Some((handler, *hash))
+}
+
+/// The hash in the key of long parameters.
+pub(crate) fn hash_of(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(25..)?).ok()
 }
 
 /// The execution of a key of any of the indexes.

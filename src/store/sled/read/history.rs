@@ -4,7 +4,10 @@
 //! completed executions the index of outcomes; otherwise the index by age. The words of a key decide about
 //! an execution before its row is read, where they are known.
 
-use std::{collections::HashSet, iter::Peekable};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    iter::Peekable,
+};
 
 use ulid::Ulid;
 
@@ -12,6 +15,7 @@ use crate::{
     domain::{
         Millis,
         execution::{Execution, ExecutionStatus, Reason, Trigger},
+        facts::Task,
         ids::{ExecutionId, TaskId},
     },
     store::{
@@ -25,6 +29,9 @@ use crate::{
 
 /// The time in an id and the creation of its row differ by less than this many milliseconds.
 const ID_SLACK: Millis = 60_000;
+
+/// Handlers with history that are looked at for a token that sees some handlers only.
+const MOST_HANDLERS: usize = 1_000;
 
 /// An execution as its key shows it.
 struct Candidate {
@@ -48,25 +55,41 @@ pub(crate) fn page(tree: &View, query: &HistoryQuery) -> Result<HistoryPage, Sto
         }
     };
     let (mut looked_at, mut read, mut last) = (0, 0, None);
+    let mut tagged = HashMap::new();
     for candidate in candidates {
         let Candidate { place, status, reason, trigger } = candidate?;
         if page.rows.len() == query.limit {
             page.next = last;
             break;
         }
-        if looked_at == MOST_KEYS || read == MOST_READ + query.limit {
+        if looked_at == MOST_KEYS || read >= MOST_READ + query.limit {
             (page.next, page.complete) = (last, false);
             break;
         }
         looked_at += 1;
         last = Some(place);
-        if query.admits_words(status, reason, trigger) {
+        let is_tagged = match &query.tag {
+            Some(tag) => match tagged.entry(place.task) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => {
+                    read += 1;
+                    *unknown.insert(has_tag(tree, place.task, tag)?)
+                }
+            },
+            None => true,
+        };
+        if is_tagged && query.admits_words(status, reason, trigger) {
             read += 1;
             let row: Option<Execution> = records::get(tree, &keys::execution(place.task, place.execution))?;
             page.rows.extend(row.filter(|row| query.admits(row)));
         }
     }
     Ok(page)
+}
+
+fn has_tag(tree: &View, task: TaskId, tag: &String) -> Result<bool, StoreError> {
+    let task: Option<Task> = records::get(tree, &keys::task(task))?;
+    Ok(task.is_some_and(|task| task.definition.tags.contains(tag)))
 }
 
 /// The task of an execution.
@@ -113,8 +136,8 @@ fn of_all<'a>(tree: &'a View, query: &HistoryQuery) -> Result<(Candidates<'a>, b
     let wanted = query.wanted();
     let ended = || wanted.iter().copied().filter(|status| *status != ExecutionStatus::Running);
     let mut streams: Vec<Candidates<'a>> = Vec::new();
-    if let Some(handlers) = &query.handlers {
-        for handler in handlers {
+    if let Some(handlers) = handlers(tree, query)? {
+        for handler in &handlers {
             streams.extend(
                 ended().map(|status| ended_with(tree, query, &rows::by_handler(handler, status), status)),
             );
@@ -139,6 +162,31 @@ fn of_all<'a>(tree: &'a View, query: &HistoryQuery) -> Result<(Candidates<'a>, b
         streams.push(running(tree, query)?);
     }
     Ok((merge(streams, query.direction), true))
+}
+
+/// The handlers that a query is for; `None` if it is for all of them.
+fn handlers(tree: &View, query: &HistoryQuery) -> Result<Option<Vec<String>>, StoreError> {
+    if let Some(handlers) = &query.handlers {
+        return Ok(Some(handlers.iter().filter(|handler| query.covers(handler)).cloned().collect()));
+    }
+    if query.scope.is_none() {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    let mut from = vec![rows::BY_HANDLER];
+    for _ in 0..MOST_HANDLERS {
+        let range = from..keys::after_prefix(&[rows::BY_HANDLER]);
+        let Some(key) = tree.range_keys(range).next() else { break };
+        let key = key.map_err(backend("scan the store"))?;
+        let name = key[1..].split(|byte| *byte == 0).next().unwrap_or_default();
+        let handler = String::from_utf8_lossy(name).into_owned();
+        // The smallest key after those of this handler.
+        from = [&[rows::BY_HANDLER], name, &[1]].concat();
+        if query.covers(&handler) {
+            found.push(handler);
+        }
+    }
+    Ok(Some(found))
 }
 
 /// The executions in progress. Their number is bounded by that of the runners, and their rows are read: no

@@ -12,7 +12,7 @@ use crate::{
         ids::TaskId,
     },
     store::{
-        Direction, Page, StoreError, TaskQuery, TaskSort, TaskView,
+        Direction, MOST_NAMES, MOST_READ, NameSearch, Page, StoreError, TaskQuery, TaskSort, TaskView,
         sled::{
             engine::{Bytes, EngineResult, keys, txn::backend},
             read::{records, view::View},
@@ -148,6 +148,32 @@ fn named(tree: &View, part: &str) -> Result<Vec<TaskId>, StoreError> {
         }
     }
     Ok(found)
+}
+
+/// Finds tasks by a part of their name, those first whose name begins with it; whether all names were looked
+/// at that it took.
+pub(crate) fn find_by_name(tree: &View, search: &NameSearch) -> Result<(Vec<Task>, bool), StoreError> {
+    let beginning = [&[keys::NAME], search.text.as_bytes()].concat();
+    let part = search.text.to_lowercase();
+    let (mut found, mut looked_at, mut read) = (Vec::new(), 0, 0);
+    for (is_beginning, prefix) in [(true, &beginning[..]), (false, &[keys::NAME])] {
+        for entry in tree.scan_prefix(prefix) {
+            if found.len() == search.limit {
+                return Ok((found, true));
+            }
+            if looked_at == MOST_NAMES || read == MOST_READ {
+                return Ok((found, false));
+            }
+            looked_at += 1;
+            let (key, id) = entry.map_err(backend("scan the store"))?;
+            let is_found = is_beginning || !key.starts_with(&beginning) && contains(&key[1..], &part);
+            let Some(id) = keys::last_task(&id).filter(|_| is_found) else { continue };
+            read += 1;
+            let task: Option<Task> = records::get(tree, &keys::task(id))?;
+            found.extend(task.filter(|task| search.covers(&task.definition.handler)));
+        }
+    }
+    Ok((found, true))
 }
 
 /// Whether a name contains `part`, given in lower case.

@@ -2,6 +2,7 @@
 
 pub(crate) mod figures;
 pub(crate) mod history;
+pub(crate) mod kept;
 pub(crate) mod list;
 pub(crate) mod outbox;
 pub(crate) mod records;

@@ -235,7 +235,7 @@ pub(crate) fn statistics(
     bytes_on_disk: u64,
     detailed: bool,
 ) -> Result<Map<String, Value>, StoreError> {
-    const KINDS: [(u8, &str); 11] = [
+    const KINDS: [(u8, &str); 14] = [
         (keys::TASK, "tasks"),
         (keys::EXECUTION, "executions"),
         (keys::OUTPUT, "output"),
@@ -246,6 +246,9 @@ pub(crate) fn statistics(
         (keys::BINDING, "bindings"),
         (keys::TOKEN, "tokens"),
         (keys::OUTBOX, "alerts"),
+        (keys::PARAMS, "params"),
+        (keys::SOURCE, "sources"),
+        (keys::VERSION, "versions"),
         (keys::QUARANTINE, "setAside"),
     ];
     let mut collections = Map::new();

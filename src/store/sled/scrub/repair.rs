@@ -12,7 +12,7 @@ use crate::{
         facts::Task,
     },
     store::{
-        Entry, FinishedStep, StoreError,
+        Entry, FinishedStep, Runs, StoreError,
         sled::{
             engine::{
                 keys, record, rows,
@@ -73,6 +73,8 @@ pub(crate) fn problem(txn: &Txn<'_>, key: &[u8]) -> Result<Option<String>, Store
         keys::TOKEN => record::decode::<TokenRecord>(&bytes).map(drop),
         keys::SESSION => record::decode::<Session>(&bytes).map(drop),
         keys::OUTBOX => record::decode::<Delivery>(&bytes).map(drop),
+        keys::PARAMS | keys::SOURCE => record::decode::<Value>(&bytes).map(drop),
+        keys::VERSION => record::decode::<Runs>(&bytes).map(drop),
         _ => Ok(()),
     };
     Ok(verified.err().map(|error| error.to_string()))

@@ -6,7 +6,7 @@ use crate::{
     domain::lock::lock,
     store::{
         Owner, Report, ScrubState, StoreError,
-        sled::engine::{keys, outbox},
+        sled::engine::{keys, outbox, rows},
     },
 };
 
@@ -106,6 +106,17 @@ pub(crate) fn describe(key: &[u8]) -> String {
         (keys::TOKEN, ..) => "a token".to_owned(),
         (keys::SESSION, ..) => "a session".to_owned(),
         (keys::BINDING, ..) => format!("secret or variable {text}"),
+        (keys::PARAMS, Some(task), _) => format!("long parameters of a run of {task}"),
+        (keys::SOURCE, ..) => {
+            format!(
+                "the source of the handler {}",
+                String::from_utf8_lossy(key.get(33..).unwrap_or_default())
+            )
+        }
+        (keys::VERSION, ..) => match rows::version_of(key) {
+            Some((handler, _)) => format!("a version of the handler {handler}"),
+            None => format!("{key:02x?}"),
+        },
         (keys::ACTIVITY, ..) => match key.get(2..).and_then(keys::read_millis) {
             Some(start) => format!("figures of activity from {start} on"),
             None => "figures of activity of the present minute".to_owned(),

@@ -50,6 +50,9 @@ const WALK: &[u8] = &[
     keys::TOKEN,
     keys::SESSION,
     keys::OUTBOX,
+    keys::PARAMS,
+    keys::SOURCE,
+    keys::VERSION,
     keys::PIECE,
 ];
 /// The last index in [`WALK`]: after it indexes and counters can be compared with the tasks.

@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use serde_json::Value;
+
 use crate::{
     domain::{
         Millis,
@@ -19,7 +21,7 @@ use crate::{
         ids::{ExecutionId, TaskId},
     },
     store::{
-        Audit, FinishedStep, Owner, StoreError,
+        Audit, FinishedStep, Owner, Runs, StoreError,
         copy::{Counts, Record},
         sled::{
             copy::import,
@@ -115,6 +117,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     activity(tree, &mut verified)?;
     access(tree, &mut verified)?;
     alerts(tree, &mut verified)?;
+    kept(tree, &mut verified)?;
     for entry in tree.scan_prefix(&[keys::QUARANTINE]) {
         let (key, bytes) = entry.map_err(backend("scan the store"))?;
         verified.counts.quarantined += 1;
@@ -171,6 +174,29 @@ fn bindings(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
                     .push(format!("{}: the record is stored under another name", describe(&key)));
             }
             verified.counts.add(&Record::Binding(binding));
+        }
+    }
+    Ok(())
+}
+
+/// Counts and decodes long parameters, sources and versions of handlers.
+fn kept(tree: &Records, verified: &mut Verified) -> Result<(), StoreError> {
+    for kind in [keys::PARAMS, keys::VERSION, keys::SOURCE] {
+        for entry in tree.scan_prefix(&[kind]) {
+            let (key, bytes) = entry.map_err(backend("scan the store"))?;
+            match kind {
+                keys::PARAMS => verified.counts.params += 1,
+                keys::VERSION => verified.counts.sources += 1,
+                _ => {}
+            }
+            if record::payload(&bytes).is_err() {
+                continue;
+            }
+            if kind == keys::VERSION {
+                verified.decode::<Runs>(&key, &bytes);
+            } else {
+                verified.decode::<Value>(&key, &bytes);
+            }
         }
     }
     Ok(())

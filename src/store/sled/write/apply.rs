@@ -12,7 +12,7 @@ use crate::{
         Audit, Output, Removal, StoreError,
         sled::{
             engine::{due, figures as figure_keys, keys, record, rows, txn::Txn},
-            write::{outbox, state},
+            write::{kept, outbox, state},
         },
     },
 };
@@ -51,6 +51,7 @@ pub(crate) fn step(txn: &mut Txn<'_>, old: &Task, step: &Step) -> Result<(), Sto
         write_row(txn, row)?;
     }
     outbox::add(txn, &step.alerts)?;
+    kept::params(txn, step)?;
     if !step.rows.is_empty() {
         prune(txn, &step.task)?;
     }
@@ -199,6 +200,7 @@ pub(crate) fn sweep(txn: &mut Txn<'_>) -> Result<bool, StoreError> {
         txn.remove(key.clone());
     }
     if rows.is_empty() && !state::remove_part(txn, id)? {
+        kept::remove_params(txn, id)?;
         txn.remove(keys::history_count(id));
         txn.remove(garbage);
     }

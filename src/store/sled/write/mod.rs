@@ -6,6 +6,7 @@ mod activity;
 pub(crate) mod apply;
 mod bindings;
 pub(crate) mod commit;
+mod kept;
 mod operations;
 pub(crate) mod outbox;
 pub(crate) mod state;

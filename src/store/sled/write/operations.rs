@@ -13,13 +13,13 @@ use crate::{
     },
     store::{
         Audit, Change, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Output, Removal, RunNote,
-        StoreError,
+        StoreError, VersionNote,
         copy::{Cursor, Import, Part},
         sled::{
             copy::{export, import},
             engine::{due, keys, txn::Txn},
             scrub::repair,
-            write::{apply, state, writer::Writer},
+            write::{apply, kept, state, writer::Writer},
         },
     },
 };
@@ -137,6 +137,11 @@ impl Writer {
         removed.executions += part.executions;
         removed.audit += part.audit;
         Ok(None)
+    }
+
+    pub(crate) fn note_version(&mut self, note: &VersionNote) -> Result<(), StoreError> {
+        self.ensure_space()?;
+        self.in_txn(|txn| kept::version(txn, note))
     }
 
     pub(crate) fn put(&mut self, key: &str, value: &Value) -> Result<(), StoreError> {

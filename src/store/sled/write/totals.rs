@@ -9,7 +9,7 @@ use crate::store::sled::engine::{keys, record};
 /// The counted kinds: their records cannot be rebuilt from others.
 ///
 /// New kinds go to the end: the totals of an older release have fewer kinds.
-pub(crate) const KINDS: [(u8, &str); 12] = [
+pub(crate) const KINDS: [(u8, &str); 15] = [
     (keys::TASK, "tasks"),
     (keys::EXECUTION, "executions"),
     (keys::OUTPUT, "pieces of output"),
@@ -22,6 +22,9 @@ pub(crate) const KINDS: [(u8, &str); 12] = [
     (keys::TOKEN, "tokens"),
     (keys::SESSION, "sessions"),
     (keys::OUTBOX, "alerts"),
+    (keys::PARAMS, "long parameters"),
+    (keys::SOURCE, "sources"),
+    (keys::VERSION, "versions of handlers"),
 ];
 
 /// The number of entries and a checksum over them, independent of their order.

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 
+pub(crate) mod queries;
+
 pub(crate) fn rows_are_listed_newest_first_and_replaced_by_their_id(bench: &mut Bench) {
     let (task, other) = (bench.hourly("task"), bench.hourly("other"));
     let first = bench.run_by_hand(task.id, START + 1);

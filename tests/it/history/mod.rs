@@ -1,0 +1,3 @@
+//! The history of all tasks, and the sources that ran.
+
+mod executions;
