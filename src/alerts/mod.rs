@@ -88,8 +88,6 @@ struct ChannelState {
     limited: bool,
     last_delivered: Option<Millis>,
     last_failed: Option<(Millis, String)>,
-    /// Messages by outcome, since the start.
-    outcomes: BTreeMap<&'static str, u64>,
 }
 
 /// Delivers alerts.
@@ -122,16 +120,6 @@ impl Alerts {
     /// The names of the channels.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.channels.keys().map(String::as_str)
-    }
-
-    /// The numbers of messages by channel and outcome, since the start.
-    #[must_use]
-    pub fn outcomes(&self) -> Vec<(String, &'static str, u64)> {
-        let all = self.channels.iter().map(|(name, ready)| {
-            let outcomes = lock(&ready.state).outcomes.clone();
-            outcomes.into_iter().map(|(outcome, count)| (name.clone(), outcome, count)).collect::<Vec<_>>()
-        });
-        all.flatten().collect()
     }
 
     /// Describes every channel for people, without secrets.

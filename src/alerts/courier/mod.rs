@@ -245,7 +245,11 @@ impl Alerts {
             tracing::warn!(channel = name, id = %new.alert.id, state = new.state.name(), answer = attempt.answer,
                 "an alert was not delivered");
         }
-        self.publish(&new.alert, if attempt.ok { "delivered" } else { new.state.name() });
+        let outcome = match new.state {
+            State::Pending { .. } => "retried",
+            state => state.name(),
+        };
+        self.publish(&new.alert, outcome);
         // A beat that has arrived says nothing any more.
         let kept = if attempt.ok && new.alert.kind.is_beat() { Vec::new() } else { vec![new] };
         if let Err(error) = self.parts.store.settle(vec![delivery], kept).await {
@@ -322,11 +326,6 @@ impl Ready {
         } else {
             state.last_failed = Some((now, attempt.answer.clone()));
         }
-        let outcome = match delivery.state {
-            State::Pending { .. } => "retried",
-            state => state.name(),
-        };
-        *state.outcomes.entry(outcome).or_default() += 1;
     }
 }
 

@@ -91,24 +91,13 @@ pub enum Kind {
     DiskLow,
     /// A backup has failed.
     BackupFailed,
-    /// A token ends soon.
-    TokenExpiring,
-    /// A handler that tasks use does not load.
-    HandlerBroken,
     /// The clock was set.
     ClockJump,
 }
 
 impl Kind {
     /// The kinds about the server itself.
-    pub const OF_SERVER: [Self; 6] = [
-        Self::StoreSlow,
-        Self::DiskLow,
-        Self::BackupFailed,
-        Self::TokenExpiring,
-        Self::HandlerBroken,
-        Self::ClockJump,
-    ];
+    pub const OF_SERVER: [Self; 4] = [Self::StoreSlow, Self::DiskLow, Self::BackupFailed, Self::ClockJump];
 
     /// The name in the API.
     #[must_use]
@@ -129,8 +118,6 @@ impl Kind {
             Self::StoreSlow => "store-slow",
             Self::DiskLow => "disk-low",
             Self::BackupFailed => "backup-failed",
-            Self::TokenExpiring => "token-expiring",
-            Self::HandlerBroken => "handler-broken",
             Self::ClockJump => "clock-jump",
         }
     }
