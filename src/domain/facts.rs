@@ -411,7 +411,7 @@ impl Task {
 
     /// When the next time of the backfill may start, as far as the facts are as they are: a backfill runs
     /// one time after the other, and lets everything else go first.
-    fn backfill_since(&self) -> Option<Millis> {
+    pub(super) fn backfill_since(&self) -> Option<Millis> {
         let facts = &self.facts;
         let backfill = facts.backfill.as_ref()?;
         let goes_on = facts.running.iter().any(|running| running.occurrence.is_backfill);

@@ -29,6 +29,10 @@ impl Stepper<'_, '_> {
             } else {
                 self.decide_on_time(next);
             }
+            // A task that stays due although nothing has started would be taken for one that cannot go on.
+            if self.step.start.is_empty() && self.step.task.due().is_some_and(|due| due <= now) {
+                self.go_on_with_backfill();
+            }
         } else {
             self.go_on_with_backfill();
         }

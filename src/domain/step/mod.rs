@@ -128,29 +128,6 @@ pub struct Step {
     pub events: Vec<Event>,
 }
 
-impl Start {
-    /// The parameters of the attempt.
-    #[must_use]
-    pub fn params(&self) -> &Map<String, Value> {
-        self.occurrence.params.as_ref().unwrap_or(&self.definition.params)
-    }
-}
-
-impl Step {
-    /// A step to `task` without further consequences.
-    #[must_use]
-    pub fn to(task: Task) -> Self {
-        Self {
-            task,
-            rows: Vec::new(),
-            start: Vec::new(),
-            cancel: Vec::new(),
-            alerts: Vec::new(),
-            events: Vec::new(),
-        }
-    }
-}
-
 /// An attempt to start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {

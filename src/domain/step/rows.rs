@@ -1,5 +1,8 @@
 //! Rows: executions as they are when they are written first.
 
+use serde_json::{Map, Value};
+
+use super::{Start, Step};
 use crate::domain::{
     Millis,
     draft::RowParams,
@@ -7,6 +10,29 @@ use crate::domain::{
     facts::{Running, Task},
     ids::ExecutionId,
 };
+
+impl Start {
+    /// The parameters of the attempt.
+    #[must_use]
+    pub fn params(&self) -> &Map<String, Value> {
+        self.occurrence.params.as_ref().unwrap_or(&self.definition.params)
+    }
+}
+
+impl Step {
+    /// A step to `task` without further consequences.
+    #[must_use]
+    pub fn to(task: Task) -> Self {
+        Self {
+            task,
+            rows: Vec::new(),
+            start: Vec::new(),
+            cancel: Vec::new(),
+            alerts: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+}
 
 impl Execution {
     /// The row of an attempt that is in progress.

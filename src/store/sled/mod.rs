@@ -36,7 +36,7 @@ use self::{
     },
     read::{
         figures, history, kept, list, outbox, records,
-        view::{Bounds, Pending, Quarantine, View},
+        view::{Bounds, Pending, View},
     },
     scrub::{report::SharedReport, thread as scrub_thread, verify},
     write::writer::{self, Op, Reply, Writer},
@@ -121,7 +121,8 @@ impl SledStore {
         let (ops, received) = mpsc::channel(QUEUE);
         let pending = Arc::new(Pending::default());
         let tree = Records::new(&db);
-        let view = View::new(tree.clone(), pending.clone(), quarantine_through(ops.downgrade()), bounds);
+        let view =
+            View::new(tree.clone(), pending.clone(), writer::quarantine_through(ops.downgrade()), bounds);
         let writer =
             Writer::new(tree, pending, directory, committer, report.clone(), now.clone()).map_err(failed)?;
         let commits = writer.commit_clock();
@@ -184,17 +185,6 @@ impl SledStore {
             })
         })
     }
-}
-
-/// Asks the writer to put a record into quarantine. A busy writer drops the request; the next reader
-/// of the record makes it again.
-fn quarantine_through(ops: mpsc::WeakSender<Op>) -> Quarantine {
-    Arc::new(move |key| {
-        if let Some(ops) = ops.upgrade() {
-            let (reply, key) = (oneshot::channel().0, key.to_vec());
-            let _ = ops.try_send(writer::operation(reply, move |writer| writer.quarantine(&key).map(Some)));
-        }
-    })
 }
 
 impl Tasks for SledStore {

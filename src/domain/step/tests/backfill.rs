@@ -136,3 +136,14 @@ fn runs_of_a_backfill_do_not_count_for_max_runs() {
     }
     assert_eq!((life.task.runs_left(), life.next_run()), (Some(1), Some(11 * 3600)));
 }
+
+#[test]
+fn times_that_were_missed_and_skipped_do_not_hold_a_backfill_up() {
+    let mut life = life(|task| task.misfire = Misfire::Skip);
+    backfill(&mut life, 2, 2, 9).expect("it begins");
+    // The server was down for two planned times: they are skipped, and the backfill goes on in the same step.
+    life.at(12 * 3600 + 1800);
+    assert_eq!(life.due().len(), 1);
+    life.succeeds();
+    assert!(life.history().iter().any(|row| row.starts_with("7200s backfill")), "{:?}", life.history());
+}

@@ -25,7 +25,7 @@ use crate::{
                 txn::{Txn, Writes},
             },
             open::files::Files,
-            read::view::Pending,
+            read::view::{Pending, Quarantine},
             scrub::report::SharedReport,
             write::{apply, commit::Committer, state},
         },
@@ -297,4 +297,15 @@ pub(crate) fn run_or_stop(writer: Writer, ops: mpsc::Receiver<Op>) {
         );
         std::process::exit(1);
     }
+}
+
+/// Asks the writer to put a record into quarantine. A busy writer drops the request; the next reader
+/// of the record makes it again.
+pub(crate) fn quarantine_through(ops: mpsc::WeakSender<Op>) -> Quarantine {
+    Arc::new(move |key| {
+        if let Some(ops) = ops.upgrade() {
+            let (reply, key) = (oneshot::channel().0, key.to_vec());
+            let _ = ops.try_send(operation(reply, move |writer| writer.quarantine(&key).map(Some)));
+        }
+    })
 }
