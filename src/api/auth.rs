@@ -75,6 +75,22 @@ impl Caller {
         if self.grant.handlers.is_none() { Ok(()) } else { Err(ApiError::beyond_handlers()) }
     }
 
+    /// Whether nothing in params and results is masked for the caller.
+    pub(super) fn sees_all_values(&self) -> bool {
+        self.grant.allows(Role::Editor)
+    }
+
+    /// Refuses a handler that the token is not for.
+    ///
+    /// # Errors
+    /// 403 that names the handler.
+    pub(super) fn ensure_handler(&self, handler: &str) -> Result<(), ApiError> {
+        if self.grant.covers(handler) {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(format!("The token is not for the handler \"{handler}\"")))
+    }
+
     /// Refuses a task of another handler than those of the token, as if there were no such task.
     /// A token without handlers costs no read.
     ///
@@ -153,16 +169,45 @@ async fn identify(api: &Shared, headers: &HeaderMap, address: Option<IpAddr>) ->
     found.map_err(|denied| ApiError::unauthorized(&denied.to_string()))
 }
 
-/// Refuses requests without a known token, and those whose token has a lower role.
-pub(super) async fn require_role(
-    State(needed): State<Role>,
-    caller: Caller,
-    request: Request,
-    next: Next,
-) -> Response {
-    if caller.grant.allows(needed) {
-        next.run(request).await
-    } else {
-        ApiError::role_too_low(needed, caller.grant.role).into_response()
+/// The rule of a route.
+#[derive(Clone)]
+pub(super) struct Rule {
+    pub(super) api: Shared,
+    /// The least role.
+    pub(super) role: Role,
+    /// Whether a token that is bound to handlers may pass.
+    pub(super) is_bounded: bool,
+}
+
+/// Holds the rule of a route: refuses callers without the role, and masks the answer for those who must
+/// not see all of it.
+pub(super) async fn hold(State(rule): State<Rule>, caller: Caller, request: Request, next: Next) -> Response {
+    let Grant { role, handlers } = &caller.grant;
+    if !caller.grant.allows(rule.role) {
+        return ApiError::role_too_low(rule.role, *role).into_response();
     }
+    if handlers.is_some() && !rule.is_bounded {
+        return ApiError::forbidden("The token is bound to handlers: this is about the tasks of all of them")
+            .into_response();
+    }
+    let response = next.run(request).await;
+    if caller.sees_all_values() { response } else { mask(&rule.api, response).await }
+}
+
+/// Masks values in the params and results of a JSON answer.
+async fn mask(api: &Shared, response: Response) -> Response {
+    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !json {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return ApiError::internal("an answer without an end").into_response();
+    };
+    let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(&bytes) else {
+        return ApiError::internal("an answer that is no JSON").into_response();
+    };
+    api.redaction.mask_document(&mut document);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, document.to_string().into())
 }

@@ -72,9 +72,9 @@ fn every_route() -> Vec<Route> {
 #[rustfmt::skip]
 fn routes_of_tasks() -> Vec<Route> {
     vec![
-        row(GET, "/admin/scheduler", Viewer, tasks::list, "list tasks"),
-        row(POST, "/admin/scheduler", Editor, tasks::create, "create a task; 201 with `Location`"),
-        row(POST, "/admin/scheduler/bulk", Operator, bulk::bulk, "one action on many tasks; to delete needs an editor"),
+        bounded(row(GET, "/admin/scheduler", Viewer, tasks::list, "list tasks")),
+        bounded(row(POST, "/admin/scheduler", Editor, tasks::create, "create a task; 201 with `Location`")),
+        bounded(row(POST, "/admin/scheduler/bulk", Operator, bulk::bulk, "one action on many tasks; to delete needs an editor")),
         row(GET, "/admin/scheduler/{id}", Viewer, tasks::read, "a task and its newest 5 executions"),
         row(PUT, "/admin/scheduler/{id}", Editor, tasks::update, "change the fields that the body has"),
         row(PATCH, "/admin/scheduler/{id}", Editor, tasks::update, "the same as `PUT`"),
@@ -101,18 +101,18 @@ fn routes_of_the_rest() -> Vec<Route> {
         row(GET, "/admin/kv/{*key}", Editor, kv::read, "one of them"),
         row(PUT, "/admin/kv/{*key}", Editor, kv::write, "set one"),
         row(DELETE, "/admin/kv/{*key}", Editor, kv::delete, "delete one"),
-        row(GET, "/admin/executions", Viewer, history::list::list, "the executions of all tasks, newest first"),
-        row(GET, "/admin/executions/{id}", Viewer, history::execution::read, "one execution with its whole output, and its neighbours"),
-        row(GET, "/admin/executions/{id}/output", Viewer, history::execution::output, "its output as JSON, text or lines of JSON"),
-        row(POST, "/admin/executions/{id}/actions/rerun", Operator, history::execution::rerun, "run its task now with its parameters"),
-        row(POST, "/admin/executions/{id}/actions/cancel", Operator, history::execution::cancel, "end it; answers when it has ended"),
-        row(GET, "/admin/executions/{id}/stream", Viewer, execution::stream, "the output of a run as it comes, then its end"),
-        row(GET, "/admin/events", Viewer, events::stream, "the news of tasks and runs as they come"),
-        row(GET, "/admin/handlers", Viewer, handlers::list, "the handlers, each with the reason if it does not load; `ignored`: files that look like handlers and are none, `{file, reason}`"),
-        row(GET, "/admin/handlers/{*name}", Viewer, history::sources::read_handler, "a handler, the tasks that use it, and its versions"),
-        row(GET, "/admin/sources/{hash}", Editor, history::sources::read_source, "the source of a version that has run"),
-        row(GET, "/admin/sources/{hash}/diff/{other}", Editor, history::sources::compare, "the changes from one source to another"),
-        row(GET, "/admin/search", Viewer, history::search::search, "tasks, handlers and executions that a text may mean"),
+        bounded(row(GET, "/admin/executions", Viewer, history::list::list, "the executions of all tasks, newest first")),
+        bounded(row(GET, "/admin/executions/{id}", Viewer, history::execution::read, "one execution with its whole output, and its neighbours")),
+        bounded(row(GET, "/admin/executions/{id}/output", Viewer, history::execution::output, "its output as JSON, text or lines of JSON")),
+        bounded(row(POST, "/admin/executions/{id}/actions/rerun", Operator, history::execution::rerun, "run its task now with its parameters")),
+        bounded(row(POST, "/admin/executions/{id}/actions/cancel", Operator, history::execution::cancel, "end it; answers when it has ended")),
+        bounded(row(GET, "/admin/executions/{id}/stream", Viewer, execution::stream, "the output of a run as it comes, then its end")),
+        bounded(row(GET, "/admin/events", Viewer, events::stream, "the news of tasks and runs as they come")),
+        bounded(row(GET, "/admin/handlers", Viewer, handlers::list, "the handlers, each with the reason if it does not load; `ignored`: files that look like handlers and are none, `{file, reason}`")),
+        bounded(row(GET, "/admin/handlers/{*name}", Viewer, history::sources::read_handler, "a handler, the tasks that use it, and its versions")),
+        bounded(row(GET, "/admin/sources/{hash}", Editor, history::sources::read_source, "the source of a version that has run")),
+        bounded(row(GET, "/admin/sources/{hash}/diff/{other}", Editor, history::sources::compare, "the changes from one source to another")),
+        bounded(row(GET, "/admin/search", Viewer, history::search::search, "tasks, handlers and executions that a text may mean")),
         row(GET, "/admin/secrets", Admin, secrets::list_secrets, "the secrets, without their values"),
         row(GET, "/admin/secrets/{name}", Admin, secrets::read_secret, "one secret, without its value"),
         row(PUT, "/admin/secrets/{name}", Admin, secrets::set_secret, "set a secret; 201 if it is new"),
@@ -125,24 +125,24 @@ fn routes_of_the_rest() -> Vec<Route> {
         row(GET, "/admin/alerts/deliveries", Viewer, alerts::deliveries, "the messages and what has become of them, newest first"),
         row(PUT, "/admin/alerts/mute", Operator, alerts::mute, "hold messages back until a time; `until: null` ends it"),
         row(POST, "/admin/alerts/test", Admin, alerts::test, "send a test to a channel and see its answer"),
-        row(GET, "/admin/schedule/preview", Viewer, schedule::preview, "the next times of a schedule"),
+        bounded(row(GET, "/admin/schedule/preview", Viewer, schedule::preview, "the next times of a schedule")),
         row(GET, "/admin/overview", Viewer, overview::overview, "the present on one page: tasks, runs, failures, the next runs, the server"),
-        row(GET, "/admin/activity", Viewer, activity::activity, "the ends of runs per `minute`, `hour` or `day` (`bucket`)"),
-        row(GET, "/admin/upcoming", Viewer, upcoming::upcoming, "the planned runs of all active tasks, in the order of time"),
+        bounded(row(GET, "/admin/activity", Viewer, activity::activity, "the ends of runs per `minute`, `hour` or `day` (`bucket`)")),
+        bounded(row(GET, "/admin/upcoming", Viewer, upcoming::upcoming, "the planned runs of all active tasks, in the order of time")),
         row(GET, "/admin/forecast", Viewer, forecast::forecast, "the number of planned runs per hour or day"),
         row(GET, "/admin/simulate", Viewer, simulate::simulate, "where more is due than runs at once, with the usual durations"),
         row(GET, "/admin/scheduler/conflicts", Viewer, conflicts::conflicts, "what else runs at the times of a schedule, and quieter minutes"),
-        row(GET, "/admin/me", Viewer, sessions::me, "the holder of the token that the request brings"),
-        row(GET, "/admin/sessions", Viewer, sessions::list, "the own sessions; an admin sees all"),
-        row(POST, "/admin/sessions", Viewer, sessions::open, "open a session with the token of the request; 201 with `Set-Cookie`"),
-        row(DELETE, "/admin/sessions", Viewer, sessions::end_all, "end all own sessions"),
-        row(DELETE, "/admin/sessions/{id}", Viewer, sessions::end_one, "end a session; `current` is the one of the request"),
+        bounded(row(GET, "/admin/me", Viewer, sessions::me, "the holder of the token that the request brings")),
+        bounded(row(GET, "/admin/sessions", Viewer, sessions::list, "the own sessions; an admin sees all")),
+        bounded(row(POST, "/admin/sessions", Viewer, sessions::open, "open a session with the token of the request; 201 with `Set-Cookie`")),
+        bounded(row(DELETE, "/admin/sessions", Viewer, sessions::end_all, "end all own sessions")),
+        bounded(row(DELETE, "/admin/sessions/{id}", Viewer, sessions::end_one, "end a session; `current` is the one of the request")),
         row(GET, "/admin/tokens", Admin, tokens::list, "the tokens, without their texts"),
         row(POST, "/admin/tokens", Admin, tokens::create, "make a token; 201 with its text, which is shown once"),
         row(DELETE, "/admin/tokens/{id}", Admin, tokens::delete, "take a token back; its sessions end"),
         row(POST, "/admin/tokens/{id}/actions/rotate", Admin, tokens::rotate, "give a token a new text, which is shown once"),
         row(GET, "/admin/scheduler/{id}/explain", Viewer, explain::explain, "why the task did, or did not, run at its planned times"),
-        row(GET, "/admin/timeline", Viewer, timeline::timeline, "past and planned runs side by side, a lane per task"),
+        bounded(row(GET, "/admin/timeline", Viewer, timeline::timeline, "past and planned runs side by side, a lane per task")),
         row(GET, METRICS, Viewer, metrics::metrics, "the figures of the server for Prometheus; for anyone if `metrics.public` is set"),
         row(GET, "/health", Anyone, health::health, "200 while the process is up"),
         row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),
@@ -153,6 +153,8 @@ struct Route {
     method: MethodFilter,
     path: &'static str,
     need: Need,
+    /// Whether the handler itself keeps a token that is bound to handlers from the tasks of others.
+    is_bounded: bool,
     handler: MethodRouter<Shared, Infallible>,
     doc: &'static str,
 }
@@ -164,25 +166,35 @@ fn row<H: Handler<T, Shared>, T: 'static>(
     handler: H,
     doc: &'static str,
 ) -> Route {
-    Route { method, path, need: need.into(), handler: on(method, handler), doc }
+    // The path of a task is checked where it is read.
+    let is_bounded = path.starts_with("/admin/scheduler/{id}");
+    Route { method, path, need: need.into(), is_bounded, handler: on(method, handler), doc }
+}
+
+/// A route that a token bound to handlers may use, because its handler looks at them.
+fn bounded(route: Route) -> Route {
+    Route { is_bounded: true, ..route }
 }
 
 /// The API.
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
-    let routes =
-        every_route().into_iter().fold(Router::new(), |router, Route { path, need, handler, .. }| {
+    let routes = every_route().into_iter().fold(
+        Router::new(),
+        |router, Route { path, need, is_bounded, handler, .. }| {
             router.route(
                 path,
                 match need {
                     Anyone => handler,
                     Need::Role(_) if path == METRICS && api.metrics_settings.public => handler,
                     Need::Role(role) => {
-                        handler.route_layer(middleware::from_fn_with_state(role, auth::require_role))
+                        let rule = auth::Rule { api: api.clone(), role, is_bounded };
+                        handler.route_layer(middleware::from_fn_with_state(rule, auth::hold))
                     }
                 },
             )
-        });
+        },
+    );
     let routes = routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -12,7 +12,10 @@ use crate::{
     alerts::Alerts,
     backup::BackupState,
     clock::Clock,
-    domain::{access::public_url::PublicUrl, draft::Defaults},
+    domain::{
+        access::{public_url::PublicUrl, redact::Redaction},
+        draft::Defaults,
+    },
     events::Events,
     handlers::catalog::Catalog,
     metrics::Metrics,
@@ -44,6 +47,8 @@ pub struct Api {
     pub public_url: Option<PublicUrl>,
     /// The proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// Hides values from viewers and operators.
+    pub redaction: Redaction,
     /// The most entries and bytes of the entries of a task, and of the shared ones.
     pub quota: Quota,
     /// Delivers alerts.

@@ -24,7 +24,7 @@ use crate::{
     dashboard,
     domain::{
         Millis,
-        access::{public_url::PublicUrl, record::TokenHash},
+        access::{public_url::PublicUrl, record::TokenHash, redact::Redaction},
         alerts::Kind,
         draft::Defaults,
         lock::lock,
@@ -148,6 +148,7 @@ impl Server {
             access: Arc::new(open_access(config, &store, &clock, token).await?),
             public_url: config.access.public_url.clone(),
             trusted_proxies: config.access.trusted_proxies.clone(),
+            redaction: Redaction::new(&config.access.redact),
             quota: kv_quota(config),
             defaults,
             metrics,
@@ -156,7 +157,6 @@ impl Server {
             forecasts: api::Forecasts::default(),
             readiness: readiness.clone(),
         });
-        let router = add_pages(config, router, clock);
         Ok(Self {
             store,
             pool,
@@ -165,7 +165,7 @@ impl Server {
             alerts,
             task_file,
             readiness,
-            router,
+            router: add_pages(config, router, clock),
             streams,
             token_source,
         })

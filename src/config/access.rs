@@ -11,6 +11,8 @@ pub struct AccessConfig {
     pub public_url: Option<PublicUrl>,
     /// The proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// The names whose values in params and results viewers and operators do not see.
+    pub redact: Vec<String>,
     /// The longest life of a new token in milliseconds.
     pub longest_token: Option<u64>,
 }

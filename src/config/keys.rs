@@ -251,6 +251,15 @@ pub(super) static KEYS: &[Key] = &[
         },
         "proxies whose `X-Forwarded-For` names the client",
     ),
+    key(
+        "redact",
+        "password, passwd, secret, token, apikey, authorization, cookie, privatekey",
+        Accept::List {
+            allowed: "a list of names; case, `-` and `_` do not count",
+            put: |c, names| set(&mut c.access.redact, names),
+        },
+        "keys in params and results whose values viewers and operators do not see; a longer key that ends so counts",
+    ),
     open(
         "tokens.maxAge",
         "none",

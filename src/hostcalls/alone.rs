@@ -119,6 +119,7 @@ async fn find(store: &dyn Store, name: &str) -> Result<Option<Task>, String> {
         handler: None,
         tag: None,
         after: None,
+        bound: None,
         name: Some(name.to_owned()),
         sort: TaskSort::CreatedAt,
         direction: Direction::Ascending,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::state::StateError;
 use crate::domain::{
     Millis,
+    access::pattern::Pattern,
     binding::Rejected,
     execution::{Execution, ExecutionStatus, Line, Trigger},
     facts::{Task, TaskStatus},
@@ -147,6 +148,8 @@ pub struct TaskQuery {
     pub handler: Option<String>,
     /// Filter: a tag of the task.
     pub tag: Option<String>,
+    /// Filter: the patterns of handlers of which one must match the task's.
+    pub bound: Option<Vec<Pattern>>,
     /// Filter: a part of the task's name, in any case.
     pub name: Option<String>,
     /// Filter: created after this task. The order is then that of creation, and the total counts these.

@@ -97,6 +97,7 @@ async fn all_tasks(parts: &Parts) -> Result<Vec<Task>, StoreError> {
         handler: None,
         tag: None,
         after: None,
+        bound: None,
         name: None,
         sort: TaskSort::CreatedAt,
         direction: Direction::Ascending,

@@ -102,6 +102,7 @@ impl Scene {
             handler: None,
             tag: None,
             after: None,
+            bound: None,
             name: None,
             sort: TaskSort::Name,
             direction: Direction::Ascending,

@@ -88,6 +88,7 @@ pub(in crate::api) async fn bulk(
             (find_all(&api, ids).await?, matched, None)
         }
         Chosen::Filter { query, confirm } => {
+            let query = TaskQuery { bound: caller.grant.handlers.clone(), ..query };
             let page = api.store.tasks(query).await?;
             if let Some(confirm) = confirm.filter(|confirm| !dry_run && *confirm != page.total) {
                 let total = page.total;
@@ -294,6 +295,7 @@ fn read_filter(filter: &Value, body: &Map<String, Value>, problems: &mut Problem
         problems.report("cursor", "must be the cursor of an answer");
     }
     let query = TaskQuery {
+        bound: None,
         status,
         handler,
         tag,

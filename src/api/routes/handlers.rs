@@ -4,7 +4,9 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 
 use crate::{
-    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    api::{
+        auth::Caller, documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared,
+    },
     domain::Millis,
     handlers::{catalog::HandlerState, files::Ignored},
 };
@@ -61,12 +63,14 @@ impl From<HandlerState> for HandlerDocument {
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     fields: Fields,
 ) -> Result<Json<List>, ApiError> {
     fields.finish()?;
-    let found = api.catalog.list().await.into_iter();
+    let found = api.catalog.list().await.into_iter().filter(|found| caller.grant.covers(&found.file.name));
     let handlers = found.map(HandlerDocument::from);
-    let ignored = api.catalog.ignored().await.into_iter();
+    // A file that is no handler is no bound token's.
+    let ignored = api.catalog.ignored().await.into_iter().filter(|_| caller.grant.handlers.is_none());
     let ignored = ignored.map(|Ignored { file, reason }| IgnoredDocument { file, reason }).collect();
     Ok(Json(List { handlers: handlers.collect(), ignored, meta: info.meta() }))
 }

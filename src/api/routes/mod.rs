@@ -94,8 +94,15 @@ pub(super) async fn find_execution(
 }
 
 /// The JSON of an execution without its output.
-pub(super) fn show_row(api: &Shared, _caller: &Caller, row: Execution) -> Result<String, ApiError> {
-    serde_json::to_string(&add_live(api, row, false)).map_err(|error| ApiError::internal(error.to_string()))
+pub(super) fn show_row(api: &Shared, caller: &Caller, row: Execution) -> Result<String, ApiError> {
+    let broken = |error: serde_json::Error| ApiError::internal(error.to_string());
+    let row = add_live(api, row, false);
+    if caller.sees_all_values() {
+        return serde_json::to_string(&row).map_err(broken);
+    }
+    let mut document = serde_json::to_value(&row).map_err(broken)?;
+    api.redaction.mask_document(&mut document);
+    Ok(document.to_string())
 }
 
 /// The document of an execution with its whole output.

@@ -66,6 +66,7 @@ pub(in crate::api) struct Deleted {
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<List>, ApiError> {
     let statuses = TaskStatus::ALL.map(|status| (status.name(), status));
@@ -77,6 +78,7 @@ pub(in crate::api) async fn list(
         handler: fields.text("handler"),
         tag: fields.text("tag"),
         after: None,
+        bound: caller.grant.handlers,
         name: fields.text("name"),
         sort: fields
             .choice(
@@ -108,7 +110,7 @@ pub(in crate::api) async fn list(
 pub(in crate::api) async fn create(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller { actor, .. }: Caller,
+    caller: Caller,
     fields: Fields,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
@@ -116,9 +118,10 @@ pub(in crate::api) async fn create(
     let now = api.clock.now();
     let draft = Draft::read_new(&body).map_err(ApiError::invalid)?;
     let definition = draft.create(&api.defaults, now).map_err(ApiError::invalid)?;
+    caller.ensure_handler(&definition.handler)?;
     check_handler(&api, &definition.handler).await?;
     check_channels(&api, &draft)?;
-    let task = api.scheduler.create(definition, &actor).await?;
+    let task = api.scheduler.create(definition, &caller.actor).await?;
     let location = format!("{}/admin/scheduler/{}", api.base(), task.id);
     let task = show_changed(&api, task).await?;
     let body = Changed { task, meta: info.meta_saying("Task created successfully") };
@@ -146,7 +149,7 @@ pub(in crate::api) async fn read(
 pub(in crate::api) async fn update(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller { actor, .. }: Caller,
+    caller: Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
     Body(body): Body,
@@ -164,10 +167,11 @@ pub(in crate::api) async fn update(
         }
     };
     if let Some(handler) = draft.handler() {
+        caller.ensure_handler(handler)?;
         check_handler(&api, handler).await?;
     }
     check_channels(&api, &draft)?;
-    let task = api.scheduler.update(id, draft, &actor).await?;
+    let task = api.scheduler.update(id, draft, &caller.actor).await?;
     let task = show_changed(&api, task).await?;
     Ok(Json(Changed { task, meta: info.meta_saying("Task updated successfully") }))
 }

@@ -8,6 +8,7 @@ pub mod limiter;
 pub mod pattern;
 pub mod public_url;
 pub mod record;
+pub mod redact;
 pub mod secret;
 pub mod session;
 

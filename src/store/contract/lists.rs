@@ -35,6 +35,10 @@ fn naive(tasks: &[Task], query: &TaskQuery) -> Page<Task> {
         .filter(|task| query.handler.as_ref().is_none_or(|handler| *handler == task.definition.handler))
         .filter(|task| query.tag.as_ref().is_none_or(|tag| task.definition.tags.contains(tag)))
         .filter(|task| {
+            let handler = &task.definition.handler;
+            query.bound.as_ref().is_none_or(|bound| bound.iter().any(|pattern| pattern.matches(handler)))
+        })
+        .filter(|task| {
             let part = query.name.as_ref().map(|part| part.to_lowercase());
             part.is_none_or(|part| task.definition.name.to_lowercase().contains(&part))
         })
@@ -89,6 +93,9 @@ fn agree(bench: &Bench, tasks: &[Task], chance: &Chance) {
                         .among(&[None, None, Some("a"), Some("a/b"), Some("none")])
                         .map(str::to_owned),
                     tag: chance.among(&[None, None, Some("x"), Some("xy"), Some("none")]).map(str::to_owned),
+                    bound: chance
+                        .among(&[None, None, None, Some("a/*"), Some("a"), Some("*")])
+                        .map(|pattern| vec!["x".parse().expect("one"), pattern.parse().expect("one")]),
                     name: chance
                         .among(&[None, None, Some("REPORT"), Some("är"), Some("1")])
                         .map(str::to_owned),

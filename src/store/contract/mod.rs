@@ -305,6 +305,7 @@ fn everything() -> TaskQuery {
     TaskQuery {
         status: None,
         handler: None,
+        bound: None,
         tag: None,
         after: None,
         name: None,

@@ -4,6 +4,7 @@ use super::disk::Data;
 use crate::{
     domain::{
         Millis,
+        access::pattern::Pattern,
         execution::{Execution, Line},
         facts::Task,
         ids::{ExecutionId, TaskId},
@@ -27,6 +28,10 @@ pub(super) fn tasks(data: &Data, query: &TaskQuery) -> Page<TaskView> {
         .filter(|task| query.status.is_none_or(|status| status == task.status()))
         .filter(|task| query.handler.as_ref().is_none_or(|handler| *handler == task.definition.handler))
         .filter(|task| query.tag.as_ref().is_none_or(|tag| task.definition.tags.contains(tag)))
+        .filter(|task| {
+            let matches = |pattern: &Pattern| pattern.matches(&task.definition.handler);
+            query.bound.as_ref().is_none_or(|bound| bound.iter().any(matches))
+        })
         .filter(|task| part.as_ref().is_none_or(|part| task.definition.name.to_lowercase().contains(part)))
         .collect();
     if let Some(after) = query.after {

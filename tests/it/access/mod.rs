@@ -1,5 +1,7 @@
 //! Who gets in, and how far: tokens, sessions of browsers, roles.
 
+mod bounds;
+mod roles;
 mod sessions;
 mod tokens;
 

@@ -66,7 +66,7 @@ fn a_wrong_field_of_a_new_token_is_named() {
         (json!({ "name": "a", "role": "root" }), "role must be"),
         (json!({ "name": "a", "role": "viewer", "expiresAt": 5 }), "expiresAt must be a time to come"),
         (json!({ "name": "a", "role": "viewer", "expiresAt": FAR }), "tokens.maxAge is set"),
-        (json!({ "name": "a", "role": "viewer", "handlers": ["/x"] }), "handlers a pattern is"),
+        (json!({ "name": "a", "role": "viewer", "handlers": ["/x"] }), "is no pattern: a pattern is"),
         (json!({ "name": "config", "role": "viewer" }), "name must not be \"config\""),
         (json!({ "name": "a", "role": "viewer", "scope": [] }), "scope"),
     ] {

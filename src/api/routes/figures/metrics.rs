@@ -82,6 +82,7 @@ async fn tasks(
     limit: usize,
 ) -> Result<Vec<Task>, ApiError> {
     let query = TaskQuery {
+        bound: None,
         status,
         handler: None,
         name: None,

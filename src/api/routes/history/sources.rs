@@ -81,6 +81,7 @@ pub(in crate::api) async fn read_handler(
     let query = TaskQuery {
         status: None,
         handler: Some(name.clone()),
+        bound: None,
         tag: None,
         name: None,
         after: None,

@@ -100,6 +100,7 @@ pub(in crate::api) async fn timeline(
     }
     let skip = fields.number("cursor", 0, LARGEST_SKIP, 0);
     let query = TaskQuery {
+        bound: caller.grant.handlers.clone(),
         status: None,
         handler: fields.text("handler"),
         name: fields.text("name"),

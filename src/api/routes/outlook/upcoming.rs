@@ -182,6 +182,7 @@ impl<'a> Source<'a> {
 
     async fn read_tagged(&mut self, tag: String) -> Result<(), ApiError> {
         let query = TaskQuery {
+            bound: None,
             status: None,
             handler: self.query.handler.clone(),
             name: None,

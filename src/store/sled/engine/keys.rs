@@ -193,6 +193,11 @@ pub(crate) fn handler_count(handler: &str, status: TaskStatus) -> Vec<u8> {
     join(COUNTER, &[b"h", handler.as_bytes(), &[0, status as u8]])
 }
 
+/// The handler in the key of a counter of its tasks.
+pub(crate) fn handler_of_counter(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(2..key.len().checked_sub(2)?)?).ok()
+}
+
 /// The counters of a handler's tasks, one per status.
 pub(crate) fn handler_counts(handler: &str, statuses: &[TaskStatus]) -> Vec<Vec<u8>> {
     statuses.iter().map(|status| handler_count(handler, *status)).collect()

@@ -4,7 +4,7 @@
 //! or not. A filtered list in another order reads the keys of its filter. A filter by a part of the name
 //! scans the index of names. Filtered by tag and by something else, a list reads the keys of both.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Deref};
 
 use crate::{
     domain::{
@@ -14,7 +14,7 @@ use crate::{
     store::{
         Direction, MOST_NAMES, MOST_READ, NameSearch, Page, StoreError, TaskQuery, TaskSort, TaskView,
         sled::{
-            engine::{Bytes, EngineResult, keys, txn::backend},
+            engine::{Bytes, EngineResult, figures, keys, txn::backend},
             read::{records, view::View},
         },
     },
@@ -22,14 +22,66 @@ use crate::{
 
 type Ids<'a> = Box<dyn Iterator<Item = Result<TaskId, StoreError>> + 'a>;
 
+/// Handlers of a list at most: as many names as a bound is expanded to.
+const MOST_HANDLERS: usize = 1000;
+
+/// A query, and the handlers whose tasks it lets through (`None`: all).
+struct Filter {
+    query: TaskQuery,
+    handlers: Option<Vec<String>>,
+}
+
+impl Deref for Filter {
+    type Target = TaskQuery;
+
+    fn deref(&self) -> &TaskQuery {
+        &self.query
+    }
+}
+
+impl Filter {
+    fn new(tree: &View, query: &TaskQuery) -> Result<Self, StoreError> {
+        let is_bound = |name: &str| {
+            query.bound.as_ref().is_none_or(|bound| bound.iter().any(|pattern| pattern.matches(name)))
+        };
+        let handlers = match &query.handler {
+            Some(handler) => Some(Vec::from_iter(Some(handler.clone()).filter(|handler| is_bound(handler)))),
+            None if query.bound.is_none() => None,
+            None => Some(handlers(tree, is_bound)?),
+        };
+        Ok(Self { query: query.clone(), handlers })
+    }
+
+    fn lets_through(&self, handler: &str) -> bool {
+        self.handlers.as_ref().is_none_or(|handlers| handlers.iter().any(|name| name == handler))
+    }
+}
+
+/// The handlers that have had tasks, as far as `chosen` lets them through.
+fn handlers(tree: &View, chosen: impl Fn(&str) -> bool) -> Result<Vec<String>, StoreError> {
+    let mut found: Vec<String> = Vec::new();
+    for key in tree.prefix_keys(&figures::TASK_COUNTERS[1]) {
+        let key = key.map_err(backend("scan the store"))?;
+        let Some(name) = keys::handler_of_counter(&key) else { continue };
+        if found.last().is_none_or(|last| last != name) && chosen(name) {
+            found.push(name.to_owned());
+        }
+        if found.len() == MOST_HANDLERS {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// A page of tasks with their newest executions.
 pub(crate) fn tasks(tree: &View, query: &TaskQuery) -> Result<Page<TaskView>, StoreError> {
+    let query = &Filter::new(tree, query)?;
     let Page { items, total } = page(tree, query)?;
     let items = items.into_iter().map(|task| records::view(tree, task, query.newest));
     Ok(Page { items: items.collect::<Result<_, _>>()?, total })
 }
 
-fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
+fn page(tree: &View, query: &Filter) -> Result<Page<Task>, StoreError> {
     if let Some(after) = query.after {
         let mut ids: Vec<_> = matching(tree, query)?.into_iter().filter(|id| *id > after).collect();
         ids.sort_unstable();
@@ -37,7 +89,7 @@ fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
         let page = ids.into_iter().skip(query.skip).take(query.limit).map(Ok);
         return Ok(Page { items: load(tree, page)?, total });
     }
-    let filtered = query.status.is_some() || query.handler.is_some() || query.tag.is_some();
+    let filtered = query.status.is_some() || query.handlers.is_some() || query.tag.is_some();
     if query.name.is_none() && !is_of_two_indexes(query) {
         let total = count(tree, query)?;
         if query.sort == TaskSort::NextRun || !filtered {
@@ -63,18 +115,18 @@ fn page(tree: &View, query: &TaskQuery) -> Result<Page<Task>, StoreError> {
 }
 
 /// Whether the tasks of the tag are filtered further.
-fn is_of_two_indexes(query: &TaskQuery) -> bool {
-    query.tag.is_some() && (query.status.is_some() || query.handler.is_some())
+fn is_of_two_indexes(query: &Filter) -> bool {
+    query.tag.is_some() && (query.status.is_some() || query.handlers.is_some())
 }
 
 /// The number of tasks that the filters of one index let through.
-fn count(tree: &View, query: &TaskQuery) -> Result<u64, StoreError> {
+fn count(tree: &View, query: &Filter) -> Result<u64, StoreError> {
     if let Some(tag) = &query.tag {
         return records::counter(tree, &keys::tag_count(tag));
     }
     let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
-    let counters = match &query.handler {
-        Some(handler) => keys::handler_counts(handler, &statuses),
+    let counters: Vec<_> = match &query.handlers {
+        Some(handlers) => handlers.iter().flat_map(|name| keys::handler_counts(name, &statuses)).collect(),
         None => statuses.into_iter().map(keys::status_count).collect(),
     };
     counters.iter().map(|counter| records::counter(tree, counter)).sum()
@@ -82,7 +134,7 @@ fn count(tree: &View, query: &TaskQuery) -> Result<u64, StoreError> {
 
 /// Reads the tasks in the query's order until the page is full, and gives up after `bounds.scanned`: where the
 /// filters let many tasks through, the first page is near.
-fn scan_in_order(tree: &View, query: &TaskQuery) -> Result<Option<Vec<Task>>, StoreError> {
+fn scan_in_order(tree: &View, query: &Filter) -> Result<Option<Vec<Task>>, StoreError> {
     let (mut passed, mut items) = (0, Vec::new());
     for (scanned, id) in in_order(tree, query).enumerate() {
         if scanned == tree.bounds.scanned {
@@ -90,7 +142,7 @@ fn scan_in_order(tree: &View, query: &TaskQuery) -> Result<Option<Vec<Task>>, St
         }
         let Some(task) = records::get::<Task>(tree, &keys::task(id?))? else { continue };
         if query.status.is_some_and(|status| status != task.status())
-            || query.handler.as_ref().is_some_and(|handler| *handler != task.definition.handler)
+            || !query.lets_through(&task.definition.handler)
             || query.tag.as_ref().is_some_and(|tag| !task.definition.tags.contains(tag))
         {
             continue;
@@ -116,17 +168,19 @@ fn load(tree: &View, ids: impl Iterator<Item = Result<TaskId, StoreError>>) -> R
 }
 
 /// The tasks that all filters let through, in no particular order.
-fn matching(tree: &View, query: &TaskQuery) -> Result<Vec<TaskId>, StoreError> {
+fn matching(tree: &View, query: &Filter) -> Result<Vec<TaskId>, StoreError> {
     let found = match &query.name {
         Some(part) => named(tree, &part.to_lowercase())?,
         None => by_next_run(tree, query).collect::<Result<_, _>>()?,
     };
     let mut filters = Vec::new();
     if query.tag.is_some() && query.name.is_some() {
-        filters.push(TaskQuery { status: None, handler: None, ..query.clone() });
+        let of_tag = TaskQuery { status: None, handler: None, ..query.query.clone() };
+        filters.push(Filter { query: of_tag, handlers: None });
     }
-    if query.status.is_some() || query.handler.is_some() {
-        filters.push(TaskQuery { tag: None, ..query.clone() });
+    if query.status.is_some() || query.handlers.is_some() {
+        let of_others = TaskQuery { tag: None, ..query.query.clone() };
+        filters.push(Filter { query: of_others, handlers: query.handlers.clone() });
     }
     if query.name.is_none() && !is_of_two_indexes(query) {
         filters.clear();
@@ -187,7 +241,7 @@ fn contains(name: &[u8], part: &str) -> bool {
 
 /// All tasks in the query's order; by next run only those that the tag or else status and handler let
 /// through.
-fn in_order<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
+fn in_order<'a>(tree: &'a View, query: &'a Filter) -> Ids<'a> {
     let prefix = match query.sort {
         TaskSort::NextRun => return by_next_run(tree, query),
         TaskSort::Name => {
@@ -215,17 +269,23 @@ fn task_id(key: EngineResult<Bytes>) -> Option<Result<TaskId, StoreError>> {
     }
 }
 
-fn by_next_run<'a>(tree: &'a View, query: &'a TaskQuery) -> Ids<'a> {
+fn by_next_run<'a>(tree: &'a View, query: &'a Filter) -> Ids<'a> {
     let part = move |planned: bool| {
         if let Some(tag) = &query.tag {
             return Merge::new(tree, std::iter::once(keys::tag_prefix(tag, planned)), query.direction);
         }
         let statuses = query.status.map_or_else(|| TaskStatus::ALL.to_vec(), |status| vec![status]);
-        let ranges = statuses.into_iter().map(|status| match &query.handler {
-            Some(handler) => keys::handler_prefix(handler, status, planned),
-            None => keys::status_prefix(status, planned),
-        });
-        Merge::new(tree, ranges, query.direction)
+        let ranges: Vec<_> = match &query.handlers {
+            Some(handlers) => {
+                let of = |name: &String| {
+                    let prefix = |status: &TaskStatus| keys::handler_prefix(name, *status, planned);
+                    statuses.iter().map(prefix).collect::<Vec<_>>()
+                };
+                handlers.iter().flat_map(of).collect()
+            }
+            None => statuses.iter().map(|status| keys::status_prefix(*status, planned)).collect(),
+        };
+        Merge::new(tree, ranges.into_iter(), query.direction)
     };
     Box::new(part(true).chain(part(false)))
 }
@@ -277,7 +337,7 @@ impl Iterator for Merge<'_> {
     }
 }
 
-fn sort(tasks: &mut [Task], query: &TaskQuery) {
+fn sort(tasks: &mut [Task], query: &Filter) {
     tasks.sort_by(|a, b| {
         let order = match query.sort {
             TaskSort::Name => a.definition.name.cmp(&b.definition.name),

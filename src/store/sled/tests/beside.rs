@@ -97,6 +97,7 @@ fn damage_that_it_finds_is_mended_beside_the_work() {
         handler: Some(tasks[0].definition.handler.clone()),
         tag: None,
         after: None,
+        bound: None,
         name: None,
         sort: TaskSort::NextRun,
         direction: Direction::Ascending,

@@ -83,6 +83,7 @@ fn names(store: &Arc<dyn Store>) -> Vec<String> {
         handler: None,
         tag: None,
         after: None,
+        bound: None,
         name: None,
         sort,
         direction,
