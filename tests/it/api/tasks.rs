@@ -3,7 +3,7 @@
 use insta::assert_json_snapshot;
 use serde_json::json;
 
-use crate::harness::{Server, id_of, redact};
+use crate::harness::{Home, Options, Server, id_of, redact};
 
 const HANDLER: &str = "module.exports = () => ({ success: true })";
 
@@ -81,7 +81,11 @@ fn a_task_created_with_the_least_gets_every_default_and_a_location() {
 #[test]
 fn every_field_of_a_task_can_be_given_and_comes_back() {
     let _guard = redact();
-    let server = Server::start();
+    let home = Home::new();
+    let channel = "[alerts.ops]\nkind = \"webhook\"\nurl = \"https://hooks.example/\"\n";
+    std::fs::write(home.path().join("isochron.toml"), channel).expect("the settings written");
+    let server =
+        Options::default().start_in(home).unwrap_or_else(|said| panic!("the server did not start: {said}"));
     server.home.write("reports/sales", HANDLER);
     let given = json!({
         "name": "sales report", "description": "Every quarter of an hour", "type": "script",

@@ -139,6 +139,11 @@ impl Browser {
 
     /// Presses keys, one after the other, wherever the focus is.
     pub(super) fn press(&self, keys: impl Into<TypingData>) {
+        // A dialog that has just closed has the focus for a moment more.
+        until("something that is shown has the focus", || {
+            let shown = async { self.driver.web().active_element().await?.is_displayed().await };
+            self.driver.wait(shown).is_ok_and(|shown| shown).then_some(())
+        });
         let pressed =
             self.driver.wait(async { self.driver.web().active_element().await?.send_keys(keys).await });
         pressed.expect("keys are pressed");
