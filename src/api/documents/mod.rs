@@ -136,6 +136,7 @@ pub(super) struct ExecutionRow {
     start_time: Option<Millis>,
     duration: Option<Millis>,
     error: Option<String>,
+    output_truncated: bool,
     params: Option<Map<String, Value>>,
     params_hash: Option<String>,
     progress: Option<Progress>,
@@ -143,6 +144,7 @@ pub(super) struct ExecutionRow {
     by: Option<String>,
     rerun_of: Option<ExecutionId>,
     created_at: Millis,
+    updated_at: Millis,
 }
 
 impl From<Execution> for ExecutionRow {
@@ -162,6 +164,7 @@ impl From<Execution> for ExecutionRow {
             start_time: row.start_time,
             duration: row.duration,
             error: row.error,
+            output_truncated: row.output_truncated,
             params: row.params,
             params_hash: row.params_hash,
             progress: row.progress,
@@ -169,6 +172,7 @@ impl From<Execution> for ExecutionRow {
             by: row.by,
             rerun_of: row.rerun_of,
             created_at: row.created_at,
+            updated_at: row.updated_at,
         }
     }
 }

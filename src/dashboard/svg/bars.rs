@@ -59,7 +59,7 @@ pub(in crate::dashboard) fn draw(
         let moment = from + (to - from) * quarter / 4;
         let anchor = ["start", "middle", "middle", "middle", "end"][usize::try_from(quarter).unwrap_or(0)];
         let text = Tag::open("text")
-            .with("class", "label")
+            .with("class", if quarter % 2 == 1 { "label minor" } else { "label" })
             .with("x", percent(moment, from, to))
             .with("y", late_top + LATE + TIMES - 6.0)
             .with("text-anchor", anchor);

@@ -132,8 +132,10 @@ fn rule(class: &str, x: &str) -> Markup {
 /// Draws the starts of all tasks over the span, in columns.
 #[expect(clippy::cast_precision_loss, reason = "a height needs no more than six figures")]
 pub(in crate::dashboard) fn draw_load(load: &[Load], span: Span, at: Viewpoint) -> Markup {
-    // A minute is less than a pixel of a day: columns are as wide as the eye can tell apart.
-    let width = ((span.to - span.from) / 144).max(60_000);
+    // The figures of a long span are per hour; those of a short one, per minute, are joined to columns that
+    // the eye can tell apart.
+    let length = span.to - span.from;
+    let width = if length > 300 * 60_000 { 3_600_000 } else { (length / 144).max(60_000) };
     let mut columns: Vec<(Millis, u64, bool)> = Vec::new();
     for part in load {
         let start = span.from + (part.time - span.from).div_euclid(width) * width;
