@@ -49,6 +49,7 @@ fn executions_of_all_tasks_are_one_list_with_filters_and_pages() {
       "startTime": "[time]",
       "duration": "[ms]",
       "error": null,
+      "outputTruncated": false,
       "params": {
         "ok": true
       },
@@ -57,7 +58,8 @@ fn executions_of_all_tasks_are_one_list_with_filters_and_pages() {
       "skippedCount": null,
       "by": "config",
       "rerunOf": null,
-      "createdAt": "[time]"
+      "createdAt": "[time]",
+      "updatedAt": "[time]"
     }
     "#);
     assert_eq!(list(&server, "?order=asc").0, runs);
