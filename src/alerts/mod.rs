@@ -7,7 +7,7 @@
 //! the outbox. A message stays there until its channel has taken it or an hour has passed, over restarts
 //! too, so a channel may get one twice, with the same id.
 //!
-//! Misuse to avoid: showing the address of a channel, which is often a secret; [`place`] has the part
+//! Misuse to avoid: showing the address of a channel, which is often a secret; `place` has the part
 //! that may be shown.
 
 mod courier;
