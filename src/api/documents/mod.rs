@@ -12,9 +12,9 @@ use crate::{
         alerts::PausedBy,
         definition::Definition,
         draft::fields::FIELDS,
-        execution::{Execution, Line},
-        facts::{Backfill, LastExecution, Task, TaskStatus},
-        ids::TaskId,
+        execution::{Execution, Line, Trigger},
+        facts::{Backfill, LastExecution, Task, TaskStatus, Waiting},
+        ids::{ExecutionId, TaskId},
         recent::{Ended, Stats},
         schedule::ScheduleType,
     },
@@ -23,6 +23,33 @@ use crate::{
 
 /// The number of newest executions inside a task's document.
 pub(super) const NEWEST: usize = 10;
+
+/// The number of waiting runs inside a task's document.
+const WAITING: usize = 10;
+
+/// A run that waits, as a task's document shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WaitingRun {
+    /// The id that its execution will have.
+    execution_id: ExecutionId,
+    trigger: Trigger,
+    scheduled_for: Millis,
+    /// Epoch milliseconds at which the wait began.
+    since: Millis,
+}
+
+impl WaitingRun {
+    fn of(waiting: &Waiting) -> Self {
+        let Waiting { execution, trigger, since, occurrence, .. } = waiting;
+        Self {
+            execution_id: *execution,
+            trigger: *trigger,
+            scheduled_for: occurrence.scheduled_for,
+            since: *since,
+        }
+    }
+}
 
 /// The part of every answer that is about the request.
 #[derive(Debug, Serialize)]
@@ -54,6 +81,8 @@ pub(super) struct TaskDocument {
     runs_left: Option<u64>,
     /// The backfill under way.
     backfill: Option<Backfill>,
+    /// The first [`WAITING`] runs that wait for the task or for a slot of its key, in order.
+    waiting: Vec<WaitingRun>,
     /// The file that has the task.
     managed_by: Option<String>,
     /// The cause of a pause that no user asked for.
@@ -98,6 +127,7 @@ impl TaskDocument {
             status,
             runs_left,
             backfill: task.facts.backfill.clone(),
+            waiting: task.facts.waiting.iter().take(WAITING).map(WaitingRun::of).collect(),
             managed_by,
             paused_by: task.facts.paused_by.clone(),
             created_at: task.created_at,

@@ -69,6 +69,7 @@ pub(in crate::api) async fn list(
                 ("catch-up", Trigger::CatchUp),
                 ("backfill", Trigger::Backfill),
                 ("alert", Trigger::Alert),
+                ("after", Trigger::After),
             ],
         ),
     };

@@ -39,16 +39,19 @@ impl Stepper<'_, '_> {
         Ok(())
     }
 
-    /// Starts the next time of the backfill. A time of which an occurrence is open runs already.
+    /// Starts the next time of the backfill, if its turn has come. A time of which an occurrence is open runs
+    /// already.
     pub(super) fn go_on_with_backfill(&mut self) {
-        let Some(backfill) = self.facts().backfill.take() else { return };
-        let (planned, left) = (backfill.next, backfill.left.saturating_sub(1));
-        let next = self.plan().next_after(planned).filter(|next| *next <= backfill.to && left > 0);
-        self.facts().backfill = next.map(|next| Backfill { next, left, ..backfill });
-        if self.step.task.facts.open_times().all(|open| open != planned) {
-            let id = (self.circumstances.new_id)();
-            let occurrence = Occurrence { is_backfill: true, ..Occurrence::planned(planned) };
-            self.start(id, Trigger::Backfill, 1, occurrence);
+        let now = self.circumstances.now;
+        while self.step.task.backfill_since().is_some_and(|since| since <= now) {
+            let Some(backfill) = self.facts().backfill.take() else { return };
+            let (planned, left) = (backfill.next, backfill.left.saturating_sub(1));
+            let next = self.plan().next_after(planned).filter(|next| *next <= backfill.to && left > 0);
+            self.facts().backfill = next.map(|next| Backfill { next, left, ..backfill });
+            if self.step.task.facts.open_times().all(|open| open != planned) {
+                let occurrence = Occurrence { is_backfill: true, ..Occurrence::planned(planned) };
+                return self.start_or_wait(Trigger::Backfill, occurrence);
+            }
         }
     }
 }

@@ -72,6 +72,12 @@ impl World {
         }
     }
 
+    /// Whether an execution of a task is in progress.
+    pub(crate) fn runs(&self, task: TaskId, execution: ExecutionId) -> bool {
+        let task = self.tasks.get(&task);
+        task.is_some_and(|task| task.facts.running.iter().any(|running| running.execution == execution))
+    }
+
     /// Whether a step of an occurrence is finished.
     pub(crate) fn is_finished(&self, task: TaskId, time: Millis, name: &str) -> bool {
         self.steps.contains_key(&(task, time, name.to_owned()))

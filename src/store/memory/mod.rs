@@ -32,7 +32,8 @@ use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
     History, HistoryPage, HistoryQuery, Now, Outbox, OutboxQuery, Output, Owner, Page, Removal, Report,
-    Rewriting, RunNote, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values, WaitingAlerts,
+    Rewriting, RunNote, Steps, StoreError, TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values,
+    WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -133,6 +134,10 @@ impl Tasks for MemoryStore {
         self.perform(prepare::claim(self.now.clone(), ahead, most, decide))
     }
 
+    fn tell(&self, most: usize, decide: Telling) -> Answer<Told> {
+        self.perform(prepare::tell(self.now.clone(), most, decide))
+    }
+
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
         self.perform(prepare::delete(task, audit))
     }
@@ -153,6 +158,12 @@ impl Tasks for MemoryStore {
 
     fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
         ready(Ok(list::tasks(&self.disk.data(), &query)))
+    }
+
+    fn keyed(&self) -> Answer<Vec<TaskId>> {
+        let data = self.disk.data();
+        let waiting = data.tasks.values().filter(|task| task.waits_since().is_some());
+        ready(Ok(waiting.map(|task| task.id).collect()))
     }
 
     fn next_due(&self) -> Answer<Option<Millis>> {

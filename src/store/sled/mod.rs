@@ -45,7 +45,8 @@ use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
     History, HistoryPage, HistoryQuery, Now, Outbox, OutboxQuery, Output, Owner, Page, Removal, Report,
-    Rewriting, RunNote, Steps, StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values, WaitingAlerts,
+    Rewriting, RunNote, Steps, StoreError, TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values,
+    WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
     timing::CommitClock,
@@ -216,6 +217,10 @@ impl Tasks for SledStore {
         self.ask(move |writer| writer.claim(ahead, most, &mut decide).map(Some))
     }
 
+    fn tell(&self, most: usize, mut decide: Telling) -> Answer<Told> {
+        self.ask(move |writer| writer.tell(most, &mut decide).map(Some))
+    }
+
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
         self.ask(move |writer| writer.delete(task, audit.as_ref()).map(Some))
     }
@@ -239,6 +244,10 @@ impl Tasks for SledStore {
     fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
         // Some lists read every name.
         self.read_blocking(move |view| list::tasks(view, &query))
+    }
+
+    fn keyed(&self) -> Answer<Vec<TaskId>> {
+        self.read_blocking(records::keyed)
     }
 
     fn next_due(&self) -> Answer<Option<Millis>> {
