@@ -80,7 +80,7 @@ const WORTH_PACKING: u64 = 1024;
 pub fn router(api: Router, base: &str, clock: Arc<dyn Clock>) -> Router {
     let assets = Assets::load();
     let links = Links::new(base, assets.version());
-    let dashboard = Arc::new(Dashboard { api, links, assets, clock });
+    let dashboard = Arc::new(Dashboard { api: api.clone(), links, assets, clock });
     let packed = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(DefaultPredicate::new().and(SizeAbove::new(WORTH_PACKING)));
@@ -91,7 +91,25 @@ pub fn router(api: Router, base: &str, clock: Arc<dyn Clock>) -> Router {
         .layer(middleware::map_response(protect))
         .fallback(elsewhere)
         .with_state(dashboard);
-    Router::new().fallback_service(NormalizePath::trim_trailing_slash(pages))
+    let pages = NormalizePath::trim_trailing_slash(pages);
+    // Requests for the API pass no route, and no layer, of the pages.
+    Router::new().fallback(move |request: Request| {
+        let (mut api, mut pages) = (api.clone(), pages.clone());
+        async move {
+            let Ok(response) = if is_of_api(request.uri().path()) {
+                api.call(request).await
+            } else {
+                pages.call(request).await
+            };
+            response
+        }
+    })
+}
+
+/// Whether a path belongs to the API alone.
+fn is_of_api(path: &str) -> bool {
+    const STARTS: [&str; 5] = ["/admin", "/health", "/ready", "/metrics", "/openapi.json"];
+    STARTS.iter().any(|start| path.starts_with(start))
 }
 
 /// Every page: its path and its handlers.
@@ -126,12 +144,9 @@ fn every_page() -> Router<Shared> {
 /// Requests for no page: a browser that has followed a wrong link sees a page, every other client
 /// the answer of the API.
 async fn elsewhere(State(dashboard): State<Shared>, request: Request) -> Response {
-    const NO_PAGES: [&str; 5] = ["/admin", "/health", "/ready", "/metrics", "/openapi.json"];
     let path = request.uri().path();
-    let of_api = NO_PAGES.iter().any(|start| path.starts_with(start));
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if of_api || request.method() != Method::GET || !accepts.is_some_and(|kinds| kinds.contains("text/html"))
-    {
+    if request.method() != Method::GET || !accepts.is_some_and(|kinds| kinds.contains("text/html")) {
         let Ok(response) = dashboard.api.clone().call(request).await;
         return response;
     }
