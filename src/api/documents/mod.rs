@@ -25,6 +25,20 @@ use crate::{
 /// The number of newest executions inside a task's document.
 pub(super) const NEWEST: usize = 10;
 
+/// The answer to a deletion.
+#[derive(Debug, Serialize)]
+pub(super) struct Deleted {
+    success: bool,
+    meta: Meta,
+}
+
+impl Deleted {
+    /// A deletion that has happened.
+    pub(super) fn with(meta: Meta) -> Self {
+        Self { success: true, meta }
+    }
+}
+
 /// The part of every answer that is about the request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

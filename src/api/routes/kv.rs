@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     api::{
         auth::Caller,
-        documents::Meta,
+        documents::{Deleted, Meta},
         error::ApiError,
         input::{Body, EntryPath, Fields, OwnerPath},
         request::RequestInfo,
@@ -56,13 +56,6 @@ pub(in crate::api) struct List {
 #[derive(Serialize)]
 pub(in crate::api) struct Found {
     entry: EntryDocument,
-    meta: Meta,
-}
-
-/// The answer to a delete.
-#[derive(Serialize)]
-pub(in crate::api) struct Deleted {
-    success: bool,
     meta: Meta,
 }
 
@@ -140,7 +133,7 @@ pub(in crate::api) async fn delete(
         Edited::Unchanged(None) if expected == Expected::Any => Err(no_entry()),
         Edited::Unchanged(version) => Err(other_version(version)),
         Edited::Removed | Edited::Set(_) => {
-            Ok(Json(Deleted { success: true, meta: info.meta_saying("Entry deleted successfully") }))
+            Ok(Json(Deleted::with(info.meta_saying("Entry deleted successfully"))))
         }
     }
 }

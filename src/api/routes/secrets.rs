@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     api::{
         auth::Caller,
-        documents::Meta,
+        documents::{Deleted, Meta},
         error::ApiError,
         input::{Body, Fields, NamePath, read_patterns},
         request::RequestInfo,
@@ -84,13 +84,6 @@ impl One {
     }
 }
 
-/// The answer to a deletion.
-#[derive(Serialize)]
-struct Deleted {
-    success: bool,
-    meta: Meta,
-}
-
 /// The four functions of a kind.
 macro_rules! functions {
     ($kind:expr, $list:ident, $read:ident, $set:ident, $delete:ident) => {
@@ -137,7 +130,7 @@ macro_rules! functions {
             api.vault.delete($kind, &name).await?;
             tracing::info!(name, "a {} is deleted", $kind.word());
             let meta = info.meta_saying(format!("{} \"{name}\" deleted successfully", $kind.title()));
-            Ok(Json(Deleted { success: true, meta }).into_response())
+            Ok(Json(Deleted::with(meta)).into_response())
         }
     };
 }

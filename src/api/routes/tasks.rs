@@ -13,7 +13,7 @@ use super::{TAIL, alerts::unknown_channel, show_changed, show_executions};
 use crate::{
     api::{
         auth::Caller,
-        documents::{ExecutionDocument, Meta, NEWEST, TaskDocument, read_only},
+        documents::{Deleted, ExecutionDocument, Meta, NEWEST, TaskDocument, read_only},
         error::ApiError,
         input::{Body, Fields, LARGEST_SKIP, TaskPath},
         request::RequestInfo,
@@ -53,13 +53,6 @@ pub(in crate::api) struct Found {
 #[derive(Serialize)]
 pub(in crate::api) struct Changed {
     task: TaskDocument,
-    meta: Meta,
-}
-
-/// The answer to a delete.
-#[derive(Serialize)]
-pub(in crate::api) struct Deleted {
-    success: bool,
     meta: Meta,
 }
 
@@ -186,7 +179,7 @@ pub(in crate::api) async fn delete(
     fields.finish()?;
     let task = api.scheduler.delete(id, &actor).await?;
     let meta = info.meta_saying(format!("Task \"{}\" deleted successfully", task.definition.name));
-    Ok(Json(Deleted { success: true, meta }))
+    Ok(Json(Deleted::with(meta)))
 }
 
 /// Refuses alerts to channels that the settings have not.

@@ -13,7 +13,7 @@ use crate::{
     access::NewToken,
     api::{
         auth::Caller,
-        documents::Meta,
+        documents::{Deleted, Meta},
         error::ApiError,
         input::{Body, Fields, OptionalBody, read_patterns},
         request::RequestInfo,
@@ -91,12 +91,6 @@ struct Given {
     meta: Meta,
 }
 
-#[derive(Serialize)]
-pub(in crate::api) struct Deleted {
-    success: bool,
-    meta: Meta,
-}
-
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
@@ -143,7 +137,7 @@ pub(in crate::api) async fn delete(
     let token = api.access.remove_token(read_id(&id)?, |_| None).await?;
     tracing::info!(token = token.name, by = caller.identity.name, "a token is taken back");
     let meta = info.meta_saying(format!("Token \"{}\" deleted successfully", token.name));
-    Ok(Json(Deleted { success: true, meta }))
+    Ok(Json(Deleted::with(meta)))
 }
 
 pub(in crate::api) async fn rotate(

@@ -1,6 +1,6 @@
 //! Bars: the ends of runs over time by outcome, stacked, with the lateness of starts below them.
 
-use super::percent;
+use super::{line, percent};
 use crate::{
     dashboard::{
         documents::Ended,
@@ -35,10 +35,14 @@ pub(in crate::dashboard) fn draw(
     for share in [0.0, 0.5, 1.0] {
         let y = ABOVE + (HEIGHT - ABOVE) * (1.0 - share);
         let label = if share > 0.0 { count(most, share) } else { String::new() };
-        inside.push(&rule(y, &label));
+        inside.push(&line("grid", y, &label));
     }
     let late_top = HEIGHT + BETWEEN;
-    inside.push(&rule(late_top + LATE, &format!("started late, 95 % within (most {})", duration(latest))));
+    inside.push(&line(
+        "grid",
+        late_top + LATE,
+        &format!("started late, 95 % within (most {})", duration(latest)),
+    ));
     for bucket in buckets {
         let stack = stack(bucket, most, (from, to), length);
         let late = late(bucket, latest, (from, to), length);
@@ -138,18 +142,6 @@ fn bar(
         .with("y", format_args!("{y:.1}"))
         .with("height", format_args!("{height:.1}"))
         .empty()
-}
-
-fn rule(y: f64, label: &str) -> Markup {
-    let line = Tag::open("line")
-        .with("class", "grid")
-        .with("x2", "100%")
-        .with("y1", format_args!("{y:.1}"))
-        .with("y2", format_args!("{y:.1}"))
-        .empty();
-    let text =
-        Tag::open("text").with("class", "label").with("x", "0").with("y", format_args!("{:.1}", y - 4.0));
-    if label.is_empty() { line } else { [line, text.around(&Markup::text(label))].into_iter().collect() }
 }
 
 fn describe(bucket: &Ended, at: Viewpoint) -> String {

@@ -10,4 +10,4 @@ mod scale;
 pub(super) mod scatter;
 pub(super) mod strip;
 
-pub(super) use self::scale::{LogScale, percent};
+pub(super) use self::scale::{LogScale, line, percent};

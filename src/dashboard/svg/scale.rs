@@ -1,12 +1,35 @@
 //! Scales: from values to positions.
 
-use crate::{dashboard::times::duration, domain::Millis};
+use crate::{
+    dashboard::{
+        markup::{Markup, Tag},
+        times::duration,
+    },
+    domain::Millis,
+};
 
 /// The position of a value between two others, as a percentage with two places.
 #[expect(clippy::cast_precision_loss, reason = "a position needs no more than six figures")]
 pub(in crate::dashboard) fn percent(value: Millis, from: Millis, to: Millis) -> String {
     let span = (to - from).max(1) as f64;
     format!("{:.2}%", ((value - from) as f64 / span * 100.0).clamp(0.0, 100.0))
+}
+
+/// A line across a plot at `y`, with its label above it if it has one.
+pub(in crate::dashboard) fn line(kind: &str, y: f64, label: &str) -> Markup {
+    let line = Tag::open("line")
+        .with("class", kind)
+        .with("x1", "0")
+        .with("x2", "100%")
+        .with("y1", format_args!("{y:.1}"))
+        .with("y2", format_args!("{y:.1}"))
+        .empty();
+    if label.is_empty() {
+        return line;
+    }
+    let text =
+        Tag::open("text").with("class", "label").with("x", "0").with("y", format_args!("{:.1}", y - 4.0));
+    [line, text.around(&Markup::text(label))].into_iter().collect()
 }
 
 /// Durations on a logarithmic scale: a tenth is as far from one as one from ten.

@@ -1,6 +1,6 @@
 //! The scatter: durations over time, one mark for each run; the mark's shape and colour tell the outcome.
 
-use super::{LogScale, percent};
+use super::{LogScale, line, percent};
 use crate::{
     dashboard::{
         markup::{Markup, Tag},
@@ -63,19 +63,6 @@ pub(in crate::dashboard) fn draw(points: &[Point], timeout: Millis, at: Viewpoin
         .with("role", "group")
         .with("aria-label", format_args!("Durations of the newest {} runs", points.len()))
         .around(&inside)
-}
-
-fn line(kind: &str, y: f64, label: &str) -> Markup {
-    let line = Tag::open("line")
-        .with("class", kind)
-        .with("x1", "0")
-        .with("x2", "100%")
-        .with("y1", format_args!("{y:.1}"))
-        .with("y2", format_args!("{y:.1}"))
-        .empty();
-    let text =
-        Tag::open("text").with("class", "label").with("x", "0").with("y", format_args!("{:.1}", y - 4.0));
-    [line, text.around(&Markup::text(label))].into_iter().collect()
 }
 
 fn changed(x: &str) -> Markup {

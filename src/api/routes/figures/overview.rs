@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     api::{
         auth::Caller,
-        documents::Meta,
+        documents::{ExecutionRow, Meta},
         error::ApiError,
         input::Fields,
         request::RequestInfo,
@@ -20,7 +20,7 @@ use crate::{
     domain::{
         Millis,
         activity::{Size, Tally},
-        execution::{Execution, ExecutionStatus, Progress, Reason, Trigger},
+        execution::{ExecutionStatus, Progress},
         ids::{ExecutionId, TaskId},
     },
     store::HistoryQuery,
@@ -43,7 +43,7 @@ pub(in crate::api) struct Overview {
     /// Runs that wait for a runner.
     waiting: usize,
     /// Newest first.
-    failures: Vec<Failure>,
+    failures: Vec<ExecutionRow>,
     /// The next planned runs.
     next: Vec<Occurrence>,
     /// Since midnight UTC.
@@ -66,41 +66,6 @@ struct Running {
     /// The usual duration, in milliseconds.
     usual: Option<Millis>,
     progress: Option<Progress>,
-}
-
-/// An attempt that failed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Failure {
-    id: ExecutionId,
-    task_id: TaskId,
-    task_name: String,
-    handler: String,
-    reason: Option<Reason>,
-    error: Option<String>,
-    trigger: Trigger,
-    attempt: u32,
-    scheduled_for: Millis,
-    start_time: Option<Millis>,
-    duration: Option<Millis>,
-}
-
-impl From<Execution> for Failure {
-    fn from(row: Execution) -> Self {
-        Self {
-            id: row.id,
-            task_id: row.task_id,
-            task_name: row.task_name,
-            handler: row.handler,
-            reason: row.reason,
-            error: row.error,
-            trigger: row.trigger,
-            attempt: row.attempt,
-            scheduled_for: row.scheduled_for,
-            start_time: row.start_time,
-            duration: row.duration,
-        }
-    }
 }
 
 /// The ends of runs of a day.
@@ -179,8 +144,8 @@ async fn running(api: &Shared, mut ids: Vec<(TaskId, ExecutionId)>) -> Result<Ve
     Ok(shown)
 }
 
-async fn failures(api: &Shared) -> Result<Vec<Failure>, ApiError> {
+async fn failures(api: &Shared) -> Result<Vec<ExecutionRow>, ApiError> {
     let statuses = vec![ExecutionStatus::Failed];
     let page = api.store.history(HistoryQuery { statuses, limit: SHOWN, ..HistoryQuery::default() }).await?;
-    Ok(page.rows.into_iter().map(Failure::from).collect())
+    Ok(page.rows.into_iter().map(ExecutionRow::from).collect())
 }
