@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -75,6 +75,31 @@ impl Caller {
         if self.grant.handlers.is_none() { Ok(()) } else { Err(ApiError::beyond_handlers()) }
     }
 
+    /// Refuses a caller whose role is below that of a route, or whose token is for some handlers where the
+    /// route does not look at them.
+    ///
+    /// # Errors
+    /// 403.
+    fn ensure_may(&self, role: Role, is_bounded: bool) -> Result<(), ApiError> {
+        if !self.grant.allows(role) {
+            return Err(ApiError::role_too_low(role, self.grant.role));
+        }
+        if self.grant.handlers.is_some() && !is_bounded {
+            let problem = "The token is bound to handlers: this is about the tasks of all of them";
+            return Err(ApiError::forbidden(problem));
+        }
+        Ok(())
+    }
+
+    /// The caller of a request.
+    ///
+    /// # Errors
+    /// 401 that says why there is none.
+    fn of(extensions: &Extensions) -> Result<&Self, ApiError> {
+        let refused = || extensions.get::<Refused>().map(|refused| refused.0.clone());
+        extensions.get::<Self>().ok_or_else(|| refused().unwrap_or_else(ApiError::no_token))
+    }
+
     /// Whether nothing in params and results is masked for the caller.
     pub(super) fn sees_all_values(&self) -> bool {
         self.grant.allows(Role::Editor)
@@ -113,30 +138,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let refused = || parts.extensions.get::<Refused>().map(|refused| refused.0.clone());
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| refused().unwrap_or_else(ApiError::no_token))
+        Self::of(&parts.extensions).cloned()
     }
 }
 
 /// Finds the caller of a request by its token or its session. Below `/admin` only requests with a caller
 /// pass.
-pub(super) async fn guard(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    api: &Shared,
+    info: &RequestInfo,
+    mut request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let path = request.uri().path();
     let is_admin = path == "/admin" || path.starts_with("/admin/");
-    let address = request.extensions().get::<RequestInfo>().and_then(RequestInfo::address);
-    let found = identify(&api, request.headers(), address).await;
+    let found = identify(api, request.headers(), info.address()).await;
     let end = found.as_ref().ok().and_then(|identity| identity.expires_at);
-    match (found, request.extensions().get::<RequestInfo>()) {
-        (Ok(identity), Some(info)) => {
+    match found {
+        Ok(identity) => {
             let caller =
                 Caller { actor: info.actor(&identity.name), grant: identity.grant.clone(), identity };
             request.extensions_mut().insert(caller);
         }
-        (Err(error), _) if is_admin => return error.into_response(),
-        (Err(error), _) => drop(request.extensions_mut().insert(Refused(error))),
-        (Ok(_), None) => return ApiError::internal("a request without envelope").into_response(),
+        Err(error) if is_admin => return error.into_response(),
+        Err(error) => drop(request.extensions_mut().insert(Refused(error))),
     }
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     // So that a program that uses the token can warn in time.
     if let Some(end) = end.filter(|end| end - api.clock.now() <= ENDS_SOON) {
         response.headers_mut().insert(EXPIRES_AT, HeaderValue::from(end));
@@ -173,25 +200,29 @@ async fn identify(api: &Shared, headers: &HeaderMap, address: Option<IpAddr>) ->
 #[derive(Clone)]
 pub(super) struct Rule {
     pub(super) api: Shared,
-    /// The least role.
-    pub(super) role: Role,
+    /// The path in the table.
+    pub(super) path: &'static str,
+    pub(super) need: Need,
     /// Whether a token that is bound to handlers may pass.
     pub(super) is_bounded: bool,
 }
 
 /// Holds the rule of a route: refuses callers without the role, and masks the answer for those who must
 /// not see all of it.
-pub(super) async fn hold(State(rule): State<Rule>, caller: Caller, request: Request, next: Next) -> Response {
-    let Grant { role, handlers } = &caller.grant;
-    if !caller.grant.allows(rule.role) {
-        return ApiError::role_too_low(rule.role, *role).into_response();
+pub(super) async fn hold(State(rule): State<Rule>, request: Request, next: Next) -> Response {
+    if let Some(info) = request.extensions().get::<RequestInfo>() {
+        info.found(rule.path);
     }
-    if handlers.is_some() && !rule.is_bounded {
-        return ApiError::forbidden("The token is bound to handlers: this is about the tasks of all of them")
-            .into_response();
-    }
+    let Need::Role(role) = rule.need else { return next.run(request).await };
+    let sees_all = match Caller::of(request.extensions()) {
+        Ok(caller) => match caller.ensure_may(role, rule.is_bounded) {
+            Ok(()) => caller.sees_all_values(),
+            Err(error) => return error.into_response(),
+        },
+        Err(error) => return error.into_response(),
+    };
     let response = next.run(request).await;
-    if caller.sees_all_values() { response } else { mask(&rule.api, response).await }
+    if sees_all { response } else { mask(&rule.api, response).await }
 }
 
 /// Masks values in the params and results of a JSON answer.

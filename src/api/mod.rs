@@ -1,35 +1,33 @@
 //! API: the admin interface over HTTP.
 //!
-//! A request passes [`request::envelope`] (an id, the time it takes, the one shape of errors),
-//! then, below `/admin`, [`auth::guard`]; then its route of [`routes`] reads the body or query
+//! A request passes the [`front`]: [`request::envelope`] (an id, the time it takes, the one shape of errors),
+//! then [`auth::guard`]; then its route of [`routes`] reads the body or query
 //! strictly ([`input`]), asks the scheduler for changes or the store for reads, and answers with
 //! one of the [`documents`].
 
 mod auth;
 mod documents;
 mod error;
+mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod input;
 mod json;
-mod measure;
 mod origin;
 mod request;
 mod routes;
 mod state;
 mod streams;
 
-use std::{any::Any, convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
     handler::Handler,
     http::{Method, Uri},
     middleware,
-    response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
-use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 
 use self::{
     auth::Need::{self, Anyone},
@@ -45,14 +43,12 @@ use self::{
     streams::{events, execution},
 };
 pub use self::{
+    front::Front,
     origin::protect,
     state::{Api, Forecasts, MeasuredTasks, MetricsSettings, Readiness, RunnersReady},
     streams::Streams,
 };
-use crate::domain::{
-    access::Role::{Admin, Editor, Operator, Viewer},
-    panic::text_of,
-};
+use crate::domain::access::Role::{Admin, Editor, Operator, Viewer};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -177,34 +173,18 @@ fn bounded(route: Route) -> Route {
 }
 
 /// The API.
-pub fn router(api: Api) -> Router {
+pub fn front(api: Api) -> Front {
     let api = Arc::new(api);
     let routes = every_route().into_iter().fold(
         Router::new(),
         |router, Route { path, need, is_bounded, handler, .. }| {
-            router.route(
-                path,
-                match need {
-                    Anyone => handler,
-                    Need::Role(_) if path == METRICS && api.metrics_settings.public => handler,
-                    Need::Role(role) => {
-                        let rule = auth::Rule { api: api.clone(), role, is_bounded };
-                        handler.route_layer(middleware::from_fn_with_state(rule, auth::hold))
-                    }
-                },
-            )
+            let need = if path == METRICS && api.metrics_settings.public { Anyone } else { need };
+            let rule = auth::Rule { api: api.clone(), path, need, is_bounded };
+            router.route(path, handler.route_layer(middleware::from_fn_with_state(rule, auth::hold)))
         },
     );
-    let routes = routes
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(api.clone(), auth::guard))
-        .layer(middleware::from_fn_with_state(api.clone(), request::envelope))
-        .layer(middleware::from_fn_with_state(api.clone(), measure::measure))
-        .with_state(api);
-    // A slash at a path's end is dropped before the routes, and so the guard, see the path.
-    Router::new().fallback_service(NormalizePath::trim_trailing_slash(routes))
+    let routes = routes.fallback(no_route).method_not_allowed_fallback(no_method);
+    Front::new(api.clone(), routes.with_state(api))
 }
 
 /// The table of routes of `docs/api.md`, in Markdown, with a line break at its end.
@@ -228,11 +208,6 @@ async fn no_route(uri: Uri) -> ApiError {
 
 async fn no_method(method: Method, uri: Uri) -> ApiError {
     ApiError::method_not_allowed(format!("{method} is not allowed at {}", uri.path()))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    ApiError::internal(format!("a handler of the API panicked: {}", text_of(&*panic))).into_response()
 }
 
 #[cfg(test)]

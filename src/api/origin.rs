@@ -9,10 +9,15 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::Request,
+    handler::HandlerWithoutStateExt,
     http::{HeaderValue, Uri, header, uri::PathAndQuery},
     response::Response,
 };
-use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tower_http::{
+    csrf::{CsrfLayer, ProtectionError},
+    normalize_path::NormalizePath,
+};
+use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
@@ -21,32 +26,38 @@ use super::{
 };
 use crate::domain::access::public_url::PublicUrl;
 
-/// Puts the check of origins around `routes`, and takes the base of `public` off paths. A proxy may have
-/// taken it off before.
-pub fn protect(routes: Router, public: Option<&PublicUrl>) -> Router {
+/// Serves `site`, with a check of the origins of requests and without the base of `public` in their paths. A
+/// proxy may have taken the base off before. A slash at a path's end is dropped.
+pub fn protect<A: Future<Output = Response> + Send + 'static>(
+    site: impl Fn(Request) -> A + Clone + Send + Sync + 'static,
+    public: Option<&PublicUrl>,
+) -> Router {
     let mut own_site = CsrfLayer::new();
     if let Some(public) = public {
         // An origin that cannot be trusted by name is still compared with `Host`.
         own_site = own_site.clone().add_trusted_origin(public.origin()).unwrap_or(own_site);
     }
-    let guarded =
-        Router::new().fallback_service(routes.clone()).layer(own_site.with_rejection_response(refuse));
+    let asked = site.clone();
+    let guarded = own_site
+        .with_rejection_response(refuse)
+        .layer((move |request: Request| asked(request)).into_service());
     let base: Arc<str> = public.map_or("", PublicUrl::base).into();
-    // Programs ask by far the most: a service in front costs them less than a layer around every route.
-    Router::new().fallback(move |mut request: Request| {
-        let (mut routes, mut guarded) = (routes.clone(), guarded.clone());
+    let all = move |mut request: Request| {
+        let (site, mut guarded) = (site.clone(), guarded.clone());
         if let Some(uri) = below(&base, request.uri()) {
             *request.uri_mut() = uri;
         }
         async move {
-            let Ok(response) = if request.headers().contains_key(header::AUTHORIZATION) {
-                routes.call(request).await
-            } else {
-                guarded.call(request).await
-            };
-            response
+            if request.headers().contains_key(header::AUTHORIZATION) {
+                return site(request).await;
+            }
+            match guarded.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
         }
-    })
+    };
+    Router::new().fallback_service(NormalizePath::trim_trailing_slash(all.into_service()))
 }
 
 fn refuse(_: ProtectionError) -> Response {

@@ -1,15 +1,17 @@
 //! The envelope of every request: its id, its time, the shape of its errors.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request},
     http::{HeaderName, HeaderValue, Method, header, request::Parts},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{documents::Meta, error::ApiError, input::with_whole_body, state::Shared};
+use super::{documents::Meta, error::ApiError, input::with_whole_body, state::Api};
 use crate::{access::address::client_address, clock::Stopwatch, scheduler::Actor};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -19,25 +21,48 @@ pub(super) fn new_id() -> String {
     crate::clock::random_token()[..16].to_owned()
 }
 
-/// The address of the client behind a request.
-fn address_of(api: &Shared, request: &Request) -> Option<IpAddr> {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let forwarded = request.headers().get_all("x-forwarded-for").iter();
-    client_address(peer, forwarded.filter_map(|value| value.to_str().ok()), &api.trusted_proxies)
-}
-
-/// The id of a request, and the time since it came.
+/// The id of a request, the time since it came, and its route.
 #[derive(Debug, Clone)]
-pub(super) struct RequestInfo {
+pub(super) struct RequestInfo(Arc<Inside>);
+
+#[derive(Debug)]
+struct Inside {
     id: String,
     address: Option<IpAddr>,
     stopwatch: Stopwatch,
+    /// The path of the route in the table, once it is found.
+    route: OnceLock<&'static str>,
 }
 
 impl RequestInfo {
+    /// Begins with a request.
+    pub(super) fn of(api: &Api, request: &Request) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let forwarded = request.headers().get_all("x-forwarded-for").iter();
+        let forwarded = forwarded.filter_map(|value| value.to_str().ok());
+        let address = client_address(peer, forwarded, &api.trusted_proxies);
+        let (id, stopwatch) = (new_id(), Stopwatch::start());
+        Self(Arc::new(Inside { id, address, stopwatch, route: OnceLock::new() }))
+    }
+
+    /// The seconds since the request came.
+    pub(super) fn seconds(&self) -> f64 {
+        self.0.stopwatch.seconds()
+    }
+
+    /// The path of the request's route in the table; `None`: there is none.
+    pub(super) fn route(&self) -> Option<&'static str> {
+        self.0.route.get().copied()
+    }
+
+    /// Notes the route.
+    pub(super) fn found(&self, route: &'static str) {
+        let _ = self.0.route.set(route);
+    }
+
     /// `meta` with the seconds spent so far.
     pub(super) fn meta(&self) -> Meta {
-        Meta { message: None, exec_time: self.stopwatch.seconds() }
+        Meta { message: None, exec_time: self.seconds() }
     }
 
     /// `meta` with a message.
@@ -47,12 +72,12 @@ impl RequestInfo {
 
     /// The address of the client.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        self.address
+        self.0.address
     }
 
     /// The actor of a request whose token has a name.
     pub(super) fn actor(&self, name: &str) -> Actor {
-        Actor { request_id: self.id.clone(), name: Some(name.to_owned()) }
+        Actor { request_id: self.0.id.clone(), name: Some(name.to_owned()) }
     }
 }
 
@@ -69,34 +94,37 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestInfo {
 }
 
 /// Gives a request its id, refuses changes while the server stops, and puts errors into shape.
-pub(super) async fn envelope(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
-    let address = address_of(&api, &request);
-    let info = RequestInfo { id: new_id(), address, stopwatch: Stopwatch::start() };
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    request.extensions_mut().insert(info.clone());
-    let request = with_whole_body(request).await;
+pub(super) async fn envelope(
+    api: &Api,
+    info: &RequestInfo,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    let id = &*info.0.id;
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&method);
+    let request = with_whole_body(request).await;
     let mut response = if !reads && api.scheduler.is_stopping() {
         ApiError::unavailable("The server is shutting down").into_response()
     } else {
-        next.run(request).await
+        next(request).await
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         if let Some(inside) = error.inside.as_deref().filter(|_| error.is_server_side()) {
-            tracing::error!(request = info.id, %method, path, error = inside, "a request failed");
+            tracing::error!(request = id, %method, path = uri.path(), error = inside, "a request failed");
         }
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = error.body(&info.id);
+        response = error.body(id);
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
     }
     tracing::debug!(
-        request = info.id, %method, path, status = response.status().as_u16(),
-        seconds = info.stopwatch.seconds(), "request"
+        request = id, %method, path = uri.path(), status = response.status().as_u16(),
+        seconds = info.seconds(), "request"
     );
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&info.id) {
+    if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

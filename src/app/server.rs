@@ -21,7 +21,7 @@ use crate::{
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock},
     config::Config,
-    dashboard,
+    dashboard::Site,
     domain::{
         Millis,
         access::{public_url::PublicUrl, record::TokenHash, redact::Redaction},
@@ -137,7 +137,7 @@ impl Server {
         let alerts = open_alerts(config, &store, &scheduler, &clock, &events)?;
         let readiness = Parts::new(config, &pool, &backups, &task_file);
         let streams = Streams::default();
-        let router = api::router(Api {
+        let api = api::front(Api {
             scheduler: scheduler.clone(),
             store: store.clone(),
             catalog,
@@ -165,7 +165,7 @@ impl Server {
             alerts,
             task_file,
             readiness,
-            router: add_pages(config, router, clock),
+            router: add_pages(config, api, clock),
             streams,
             token_source,
         })
@@ -200,9 +200,10 @@ async fn open_access(
 }
 
 /// Puts the dashboard before the API, and both behind the guard against other sites.
-fn add_pages(config: &Config, api: Router, clock: Arc<dyn Clock>) -> Router {
+fn add_pages(config: &Config, api: api::Front, clock: Arc<dyn Clock>) -> Router {
     let public = config.access.public_url.as_ref();
-    api::protect(dashboard::router(api, public.map_or("", PublicUrl::base), clock), public)
+    let site = Site::new(api, public.map_or("", PublicUrl::base), clock);
+    api::protect(move |request| site.clone().answer(request), public)
 }
 
 /// Starts the runners, with the server's answers to their handlers.

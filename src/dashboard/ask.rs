@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use axum::{
-    Router,
     body::Body,
     extract::{ConnectInfo, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
@@ -12,7 +11,8 @@ use axum::{
 use http_body_util::BodyExt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use tower_service::Service;
+
+use crate::api::Front;
 
 /// The headers by which the API knows a visitor, and tells the own pages' requests from others.
 const KEPT: [HeaderName; 9] = [
@@ -30,7 +30,7 @@ const KEPT: [HeaderName; 9] = [
 /// Asks the API on behalf of one visitor.
 #[derive(Clone)]
 pub(super) struct Ask {
-    api: Router,
+    api: Front,
     headers: HeaderMap,
     peer: Option<ConnectInfo<SocketAddr>>,
 }
@@ -67,7 +67,7 @@ pub(super) struct Problem {
 
 impl Ask {
     /// Asks with the credentials of a request.
-    pub(super) fn like(api: Router, parts: &Parts) -> Self {
+    pub(super) fn like(api: Front, parts: &Parts) -> Self {
         let kept = parts.headers.iter().filter(|(name, _)| KEPT.contains(name));
         let headers: HeaderMap = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
         Self { api, headers, peer: parts.extensions.get().copied() }
@@ -135,7 +135,7 @@ impl Ask {
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }
-        let Ok(response) = self.api.clone().call(request).await;
+        let response = self.api.answer(request).await;
         let status = response.status();
         let (parts, body) = response.into_parts();
         let body = body.collect().await;

@@ -36,12 +36,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use tower_http::{
-    compression::{
-        CompressionLayer, CompressionLevel,
-        predicate::{DefaultPredicate, Predicate, SizeAbove},
-    },
-    normalize_path::NormalizePath,
+use tower_http::compression::{
+    CompressionLayer, CompressionLevel,
+    predicate::{DefaultPredicate, Predicate, SizeAbove},
 };
 use tower_service::Service;
 
@@ -59,12 +56,12 @@ use self::{
         settings, task, task_actions, tasks,
     },
 };
-use crate::clock::Clock;
+use crate::{api::Front, clock::Clock};
 
 /// All that the pages share.
 pub(crate) struct Dashboard {
     /// The API, called without a connection.
-    api: Router,
+    api: Front,
     links: Links,
     assets: Assets,
     clock: Arc<dyn Clock>,
@@ -75,35 +72,41 @@ type Shared = Arc<Dashboard>;
 /// Pages smaller than this are sent as they are, in bytes.
 const WORTH_PACKING: u64 = 1024;
 
-/// The dashboard in front of the API: requests for no page go to `api`. Every address in a page begins with
-/// `base`, the path of the public URL; the paths of requests come without it.
-pub fn router(api: Router, base: &str, clock: Arc<dyn Clock>) -> Router {
-    let assets = Assets::load();
-    let links = Links::new(base, assets.version());
-    let dashboard = Arc::new(Dashboard { api: api.clone(), links, assets, clock });
-    let packed = CompressionLayer::new()
-        .quality(CompressionLevel::Fastest)
-        .compress_when(DefaultPredicate::new().and(SizeAbove::new(WORTH_PACKING)));
-    let pages = every_page()
-        .layer(middleware::from_fn_with_state(dashboard.clone(), dress))
-        .layer(packed)
-        .route("/assets/{version}/{*name}", get(assets::serve))
-        .layer(middleware::map_response(protect))
-        .fallback(elsewhere)
-        .with_state(dashboard);
-    let pages = NormalizePath::trim_trailing_slash(pages);
-    // Requests for the API pass no route, and no layer, of the pages.
-    Router::new().fallback(move |request: Request| {
-        let (mut api, mut pages) = (api.clone(), pages.clone());
-        async move {
-            let Ok(response) = if is_of_api(request.uri().path()) {
-                api.call(request).await
-            } else {
-                pages.call(request).await
-            };
-            response
+/// The dashboard in front of the API.
+#[derive(Clone)]
+pub struct Site {
+    api: Front,
+    pages: Router,
+}
+
+impl Site {
+    /// Every address in a page begins with `base`, the path of the public URL; the paths of requests come
+    /// without it.
+    pub fn new(api: Front, base: &str, clock: Arc<dyn Clock>) -> Self {
+        let assets = Assets::load();
+        let links = Links::new(base, assets.version());
+        let dashboard = Arc::new(Dashboard { api: api.clone(), links, assets, clock });
+        let packed = CompressionLayer::new()
+            .quality(CompressionLevel::Fastest)
+            .compress_when(DefaultPredicate::new().and(SizeAbove::new(WORTH_PACKING)));
+        let pages = every_page()
+            .layer(middleware::from_fn_with_state(dashboard.clone(), dress))
+            .layer(packed)
+            .route("/assets/{version}/{*name}", get(assets::serve))
+            .layer(middleware::map_response(protect))
+            .fallback(elsewhere)
+            .with_state(dashboard);
+        Self { api, pages }
+    }
+
+    /// Answers a request. Requests for the API pass no route, and no layer, of the pages.
+    pub async fn answer(mut self, request: Request) -> Response {
+        if is_of_api(request.uri().path()) {
+            return self.api.answer(request).await;
         }
-    })
+        let Ok(response) = self.pages.call(request).await;
+        response
+    }
 }
 
 /// Whether a path belongs to the API alone.
@@ -147,8 +150,7 @@ async fn elsewhere(State(dashboard): State<Shared>, request: Request) -> Respons
     let path = request.uri().path();
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if request.method() != Method::GET || !accepts.is_some_and(|kinds| kinds.contains("text/html")) {
-        let Ok(response) = dashboard.api.clone().call(request).await;
-        return response;
+        return dashboard.api.answer(request).await;
     }
     let fault = Fault::not_found(&format!("There is no page at {path}"));
     let asked = visit::Asked::of(&request);
