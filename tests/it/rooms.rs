@@ -99,7 +99,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // Pages ask the router of `api` that `app` gives them, and nothing else.
-    ("dashboard", &["domain", "clock"]),
+    // Of the API only its front: a page asks it as any client does.
+    ("dashboard", &["domain", "clock", "api"]),
     ("secrets", &["domain", "store", "clock"]),
     ("network", &["domain"]),
     (
