@@ -34,6 +34,8 @@ const FILES: &[(&str, &str, &[u8])] = &[
     file!("js/json.js", JAVASCRIPT),
     file!("js/keys.js", JAVASCRIPT),
     file!("js/live.js", JAVASCRIPT),
+    file!("js/marks.js", JAVASCRIPT),
+    file!("js/palette.js", JAVASCRIPT),
     file!("js/timeline.js", JAVASCRIPT),
     file!("js/log.js", JAVASCRIPT),
     file!("vendor/htmx-4.0.1.min.js", JAVASCRIPT),

@@ -81,7 +81,11 @@ pub(super) enum Kind {
 ///
 /// # Errors
 /// The problems of texts that have no JSON form.
-pub(super) fn read(form: &Form, fields: &[(&str, Kind)], at: Viewpoint) -> Result<String, Vec<Problem>> {
+pub(super) fn read(
+    form: &Form,
+    fields: &[(&str, Kind)],
+    at: Viewpoint,
+) -> Result<Map<String, Value>, Vec<Problem>> {
     let mut body = Map::new();
     let mut problems = Vec::new();
     for &(name, kind) in fields {
@@ -91,7 +95,7 @@ pub(super) fn read(form: &Form, fields: &[(&str, Kind)], at: Viewpoint) -> Resul
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(Value::Object(body).to_string()) } else { Err(problems) }
+    if problems.is_empty() { Ok(body) } else { Err(problems) }
 }
 
 fn read_field(form: &Form, name: &str, kind: Kind, at: Viewpoint) -> Result<Option<Value>, Problem> {
@@ -173,7 +177,8 @@ mod tests {
         let read = |form: &Form| read(form, FIELDS, at);
         let form = Form::parse(b"name=+a+b+&recurring=true&maxRetries=3&timeout=1+h+30+min&params=%7B%7D&tags=a,+b,&maxRuns=&startAt=2027-01-31T09:00");
         let body = r#"{"name":"a b","recurring":true,"maxRetries":3,"timeout":5400000,"params":{},"tags":["a","b"],"maxRuns":null,"startAt":1801382400000}"#;
-        assert_eq!(read(&form).map_err(|_| ()), Ok(body.to_owned()));
+        let found = read(&form).map(|found| Value::Object(found).to_string());
+        assert_eq!(found.map_err(drop), Ok(body.to_owned()));
         let form = Form::parse(b"name=&maxRetries=many&timeout=5&params=[");
         let problems = read(&form).expect_err("three problems");
         let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();

@@ -69,6 +69,11 @@ impl Links {
         self.to(&format!("/admin/executions/{execution}/stream"))
     }
 
+    /// The output of an execution as a file.
+    pub(super) fn output(&self, execution: &str) -> String {
+        self.to(&format!("/admin/executions/{execution}/output?format=text"))
+    }
+
     pub(super) fn handler(&self, handler: &str) -> String {
         self.to(&format!("/handlers/{handler}"))
     }

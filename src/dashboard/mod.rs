@@ -48,12 +48,12 @@ use self::{
     links::Links,
     pages::{
         admin::{bindings, tokens},
-        bulk,
+        alerts, bulk,
         code::{difference, handler, handlers},
         edit, login, overview,
         plan::{calendar, timeline},
         run::{execution, executions, rerun},
-        settings, task, task_actions, tasks,
+        search, settings, task, task_actions, tasks,
     },
 };
 use crate::{api::Front, clock::Clock};
@@ -128,6 +128,10 @@ fn every_page() -> Router<Shared> {
         .route("/handlers", get(handlers::show))
         .route("/handlers/{*name}", get(handler::show))
         .route("/sources/{old}/{new}", get(difference::show))
+        .route("/search", get(search::show))
+        .route("/alerts", get(alerts::show))
+        .route("/alerts/mute", get(alerts::ask_mute).post(alerts::mute))
+        .route("/alerts/test", post(alerts::test))
         .route("/tokens", get(tokens::show).post(tokens::create))
         .route("/tokens/{id}/{action}", post(tokens::act))
         .route("/secrets", get(bindings::show).post(bindings::set))

@@ -1,13 +1,14 @@
 //! Pieces that many pages show: statuses, icons, reasons in words.
 
 use super::{
-    documents::{Recent, Run, Task},
+    documents::{Delivery, Recent, Run, Task},
     markup::{Markup, Tag},
     svg::strip,
     times::{self, duration},
 };
 use crate::domain::{
     Millis,
+    alerts::{Attempt, Occasion},
     execution::{Execution, ExecutionStatus, Reason, StepNote, StepStatus, Trigger},
     facts::TaskStatus,
 };
@@ -223,6 +224,45 @@ pub(super) fn step_status(step: &StepNote) -> Markup {
         StepStatus::Completed => status("completed", "Completed"),
         StepStatus::Failed => status("failed", "Failed"),
     }
+}
+
+/// The occasion of a message in words.
+pub(super) fn occasion(occasion: &Occasion) -> &'static str {
+    match occasion {
+        Occasion::Failure => "fails",
+        Occasion::Recovery => "has recovered",
+        Occasion::Exhausted => "has stopped",
+        Occasion::Skipped => "is skipped",
+        Occasion::Late => "starts late",
+        Occasion::Slow => "runs for unusually long",
+        Occasion::Missed => "has not succeeded in time",
+    }
+}
+
+/// The state of a message.
+pub(super) fn delivery(delivery: &Delivery) -> Markup {
+    match delivery.status.as_str() {
+        "delivered" => status("completed", "Delivered"),
+        "given-up" => status("failed", "Given up"),
+        "dropped" => status("skipped", "Dropped"),
+        "held" => status("paused", "Held back"),
+        _ => status("retry", "Waiting"),
+    }
+}
+
+/// The class of a message's row.
+pub(super) fn delivery_row(delivery: &Delivery) -> &'static str {
+    match delivery.status.as_str() {
+        "given-up" => "r-failed",
+        "pending" => "r-retry",
+        _ => "",
+    }
+}
+
+/// The result of an attempt to deliver, in short.
+pub(super) fn attempt(attempt: &Attempt) -> String {
+    let code = attempt.status.map_or_else(String::new, |code| format!("status {code}, "));
+    format!("{code}{}", duration(attempt.took))
 }
 
 /// A duration, for templates.

@@ -1,6 +1,7 @@
 //! Documents of the API, with the fields that pages read. The API's own types are in
 //! `crate::api`; a page reads the JSON that everybody gets.
 
+mod alerts;
 mod server;
 
 use serde::Deserialize;
@@ -8,12 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::domain::{
     Millis,
+    alerts::{PausedBy, Rule},
     execution::{Execution, ExecutionStatus, Line},
     facts::{LastExecution, TaskStatus},
     schedule::Schedule,
 };
 
-pub(in crate::dashboard) use self::server::*;
+pub(in crate::dashboard) use self::{alerts::*, server::*};
 
 /// A page of the list of tasks.
 #[derive(Deserialize)]
@@ -59,6 +61,12 @@ pub(in crate::dashboard) struct Task {
     pub(in crate::dashboard) stats: Stats,
     #[serde(default)]
     pub(in crate::dashboard) tags: Vec<String>,
+    /// The own rules of alerts; `None` for those of the settings.
+    #[serde(default)]
+    pub(in crate::dashboard) alerts: Option<Vec<Rule>>,
+    /// The cause of a pause that no user asked for.
+    #[serde(default)]
+    pub(in crate::dashboard) paused_by: Option<PausedBy>,
     /// The newest executions.
     #[serde(default)]
     pub(in crate::dashboard) executions: Vec<Execution>,

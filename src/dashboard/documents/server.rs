@@ -314,3 +314,33 @@ pub(in crate::dashboard) struct Binding {
     pub(in crate::dashboard) env: bool,
     pub(in crate::dashboard) updated_at: Millis,
 }
+
+/// The results of a search.
+#[derive(Deserialize)]
+pub(in crate::dashboard) struct Found {
+    pub(in crate::dashboard) tasks: Vec<TaskHit>,
+    pub(in crate::dashboard) handlers: Vec<HandlerHit>,
+    pub(in crate::dashboard) executions: Vec<RunHit>,
+    /// Whether all names were looked at.
+    pub(in crate::dashboard) complete: bool,
+}
+
+/// A task that is found.
+#[derive(Deserialize)]
+pub(in crate::dashboard) struct TaskHit {
+    pub(in crate::dashboard) id: String,
+    pub(in crate::dashboard) name: String,
+    pub(in crate::dashboard) handler: String,
+}
+
+/// The name of a handler that is found.
+pub(in crate::dashboard) type HandlerHit = String;
+
+/// A run that is found.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::dashboard) struct RunHit {
+    pub(in crate::dashboard) id: String,
+    pub(in crate::dashboard) task_name: String,
+    pub(in crate::dashboard) status: ExecutionStatus,
+}

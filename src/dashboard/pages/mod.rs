@@ -1,14 +1,15 @@
 //! Pages: each reads documents of the API and fills a template.
 
 pub(super) mod admin;
+pub(super) mod alerts;
 pub(super) mod bulk;
 pub(super) mod code;
 pub(super) mod edit;
 pub(super) mod login;
-mod outlook;
 pub(super) mod overview;
 pub(super) mod plan;
 pub(super) mod run;
+pub(super) mod search;
 pub(super) mod settings;
 pub(super) mod task;
 pub(super) mod task_actions;

@@ -3,17 +3,18 @@
 use askama::Template;
 use axum::{extract::Path, response::Response};
 
+use super::alerts;
 use crate::{
     dashboard::{
         ask::Fault,
-        documents::{History, Run, Task, TaskFound},
+        documents::{Delivery, History, Run, Task, TaskFound},
         markup::Markup,
         shown,
         svg::scatter::{self, Point},
         times::duration,
         visit::Visit,
     },
-    domain::execution::ExecutionStatus,
+    domain::{alerts::Rule, execution::ExecutionStatus},
 };
 
 /// Rows of the history.
@@ -28,6 +29,8 @@ struct TaskPage {
     task: Task,
     history: History,
     plotted: Vec<Run>,
+    /// The newest messages about the task.
+    messages: Vec<Delivery>,
 }
 
 impl TaskPage {
@@ -70,6 +73,20 @@ impl TaskPage {
         self.visit.links.execution(&run.execution.id.to_string())
     }
 
+    /// A rule of alerts in words.
+    fn rule(&self, rule: &Rule) -> String {
+        let mut text = format!("{} hears when it ", rule.channel);
+        let told: Vec<_> = rule.on.iter().map(shown::occasion).collect();
+        text += &told.join(", ");
+        if rule.after > 1 {
+            text += &format!(" ({} times in a row)", rule.after);
+        }
+        if rule.auto_pause {
+            text += "; a failure pauses it";
+        }
+        text
+    }
+
     /// The fate of an occurrence that is due while the task runs.
     fn overlap(&self) -> &'static str {
         match self.task.overlap.as_str() {
@@ -107,12 +124,12 @@ pub(in crate::dashboard) async fn show(visit: Visit, Path(id): Path<String>) -> 
     let history = format!("{address}/executions");
     let query = visit.query.only(&["status", "trigger", "skip"]).with("limit", LIMIT);
     let shown = visit.api.get(&query.after(&history)).await?;
-    let plotted = if visit.part().is_empty() {
-        visit.api.get::<History>(&format!("{history}?limit={PLOTTED}")).await?.executions
-    } else {
-        Vec::new()
-    };
-    let page = TaskPage { visit, task: found.task, history: shown, plotted };
+    let (mut plotted, mut messages) = (Vec::new(), Vec::new());
+    if visit.part().is_empty() {
+        plotted = visit.api.get::<History>(&format!("{history}?limit={PLOTTED}")).await?.executions;
+        messages = alerts::newest_of(&visit, &found.task.id).await;
+    }
+    let page = TaskPage { visit, task: found.task, history: shown, plotted, messages };
     match page.visit.part() {
         "head" => page.visit.show(&page.as_head()),
         "history" => page.visit.show(&page.as_history()),

@@ -25,6 +25,7 @@ pub(in crate::dashboard) const PLACES: &[Place] = &[
     place("timeline", "/timeline", "Timeline", Role::Viewer),
     place("calendar", "/calendar", "Calendar", Role::Viewer),
     place("handlers", "/handlers", "Handlers", Role::Viewer),
+    place("alerts", "/alerts", "Alerts", Role::Viewer),
     place("secrets", "/secrets", "Secrets", Role::Editor),
     place("tokens", "/tokens", "Tokens", Role::Admin),
 ];

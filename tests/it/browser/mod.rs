@@ -9,12 +9,15 @@
 //! (the default) and `skip` they are left out.
 
 mod account;
+mod alerts;
 mod driver;
 mod forms;
 mod hostile;
 mod lists;
 mod live;
 mod page;
+mod palette;
+mod views;
 
 use self::page::Browser;
 use crate::harness::{Home, Server};

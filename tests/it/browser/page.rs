@@ -109,8 +109,13 @@ impl Browser {
     /// Clicks on the first element of a selector.
     #[track_caller]
     pub(super) fn click_css(&self, selector: &str) {
-        let clicked =
-            self.driver.wait(async { self.driver.web().find(By::Css(selector)).await?.click().await });
+        let clicked = self.driver.wait(async {
+            let element = self.driver.web().find(By::Css(selector)).await?;
+            // What sticks to an edge of the page does not cover it there.
+            let scroll = "arguments[0].scrollIntoView({ block: 'center' })";
+            self.driver.web().execute(scroll, vec![element.to_json()?]).await?;
+            element.click().await
+        });
         clicked.unwrap_or_else(|error| panic!("click on {selector}: {error}"));
     }
 

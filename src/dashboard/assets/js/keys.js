@@ -1,6 +1,8 @@
 // @ts-check
 // Single keys, for those who want them: they act only outside fields, and can be switched off.
 
+import { open as openPalette } from "./palette.js";
+
 const root = document.body.dataset.root ?? "/";
 const off = document.body.dataset.keys === "off";
 
@@ -8,7 +10,8 @@ const off = document.body.dataset.keys === "off";
 const PLACES = { o: "", t: "tasks", r: "executions", l: "timeline", c: "calendar", h: "handlers", a: "alerts" };
 
 const HELP = [
-  ["/", "search"], ["g t", "tasks"], ["g o", "overview"], ["g r", "runs"], ["g l", "timeline"], ["g h", "handlers"],
+  ["/", "search everything"], ["Ctrl-K", "the same, also in a field"],
+  ["g o", "overview"], ["g t", "tasks"], ["g r", "runs"], ["g l", "timeline"], ["g c", "calendar"], ["g h", "handlers"], ["g a", "alerts"],
   ["j  k", "next and previous row"], ["Enter", "open the row"], ["x", "select the row"],
   ["r", "run"], ["p", "pause or resume"], ["e", "edit"], ["n", "new task"], ["f", "follow the output"], ["?", "this list"],
 ];
@@ -76,11 +79,8 @@ document.addEventListener("keydown", (event) => {
   else if (key === "k") move(-1);
   else if (key === "?") help();
   else if (key === "/") {
-    const search = document.querySelector("[data-search]");
-    if (!(search instanceof HTMLInputElement)) return;
     event.preventDefault();
-    search.focus();
-    search.select();
+    openPalette();
   } else if (key === "x") {
     const box = document.activeElement?.closest("[data-row]")?.querySelector('input[type="checkbox"]');
     if (box instanceof HTMLInputElement) box.click();

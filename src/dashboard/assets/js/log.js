@@ -2,6 +2,7 @@
 // The output of a run: lines as they come, levels, search, links to lines.
 
 import { make, paint } from "./ansi.js";
+import { linkLines, searchIn } from "./marks.js";
 
 /** Lines of one block; the server makes blocks of as many. */
 const BLOCK = 200;
@@ -56,13 +57,6 @@ function start(log) {
 
   // Tools above the log.
   const tools = make("div", "tools");
-  const search = /** @type {HTMLInputElement} */ (make("input", ""));
-  search.type = "search";
-  search.placeholder = "Search the output";
-  search.setAttribute("aria-label", "Search the output");
-  search.dataset.search = "";
-  const found = make("span", "quiet");
-  found.setAttribute("role", "status");
   const levels = /** @type {HTMLSelectElement} */ (make("select", ""));
   levels.setAttribute("aria-label", "Levels");
   for (const [value, text] of [["", "all levels"], ["info", "info and above"], ["warn", "warnings and errors"], ["error", "errors"]]) {
@@ -89,7 +83,8 @@ function start(log) {
   times.setAttribute("aria-pressed", "false");
   const follow = button("Follow", () => { following = true; toEnd(); show(); });
   follow.dataset.key = "f";
-  tools.append(search, found, levels, times, wrap, follow);
+  const stop = () => { following = false; show(); };
+  tools.append(...searchIn(log, stop), levels, times, wrap, follow);
   document.querySelector("#log .toolbar")?.prepend(tools);
 
   function show() {
@@ -114,72 +109,8 @@ function start(log) {
     show();
   }, { passive: true });
 
-  // Search marks ranges and leaves the text as it is.
-  /** @type {Range[]} */
-  let hits = [];
-  let hit = -1;
-  function find() {
-    hits = [];
-    hit = -1;
-    const wanted = search.value.toLowerCase();
-    const walker = document.createTreeWalker(log, NodeFilter.SHOW_TEXT);
-    while (wanted && walker.nextNode() && hits.length < 5000) {
-      const node = walker.currentNode;
-      if (!node.parentElement?.closest(".text")) continue;
-      const text = (node.nodeValue ?? "").toLowerCase();
-      for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
-        const range = new Range();
-        range.setStart(node, at);
-        range.setEnd(node, at + wanted.length);
-        hits.push(range);
-      }
-    }
-    CSS.highlights?.set("found", new Highlight(...hits));
-    CSS.highlights?.delete("here");
-    found.textContent = wanted ? (hits.length ? `${hits.length} found` : "not found") : "";
-  }
-  /** @param {number} step */
-  function go(step) {
-    if (!hits.length) return;
-    hit = (hit + step + hits.length) % hits.length;
-    following = false;
-    CSS.highlights?.set("here", new Highlight(hits[hit]));
-    hits[hit].startContainer.parentElement?.scrollIntoView({ block: "center" });
-    found.textContent = `${hit + 1} of ${hits.length}`;
-  }
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let soon;
-  search.addEventListener("input", () => { clearTimeout(soon); soon = setTimeout(find, 120); });
-  search.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") { event.preventDefault(); go(event.shiftKey ? -1 : 1); }
-  });
-
-  // A link to a line, or with Shift to several.
-  function mark() {
-    log.querySelectorAll(".marked").forEach((row) => row.classList.remove("marked"));
-    const [, from, to] = location.hash.match(/^#L(\d+)(?:-L(\d+))?$/) ?? [];
-    if (!from) return;
-    for (let n = Number(from); n <= Number(to ?? from); n += 1) document.getElementById(`L${n}`)?.classList.add("marked");
-    document.getElementById(`L${from}`)?.scrollIntoView({ block: "center" });
-  }
-  log.addEventListener("click", (event) => {
-    const number = /** @type {Element} */ (event.target).closest(".no");
-    if (!number) return;
-    following = false;
-    const here = Number(number.textContent);
-    const [, from] = location.hash.match(/^#L(\d+)/) ?? [];
-    const first = event.shiftKey && from ? Number(from) : here;
-    const [low, high] = [Math.min(first, here), Math.max(first, here)];
-    history.replaceState(null, "", low === high ? `#L${low}` : `#L${low}-L${high}`);
-    log.querySelectorAll(".marked").forEach((row) => row.classList.remove("marked"));
-    for (let n = low; n <= high; n += 1) document.getElementById(`L${n}`)?.classList.add("marked");
-    show();
-  });
-  addEventListener("hashchange", mark);
-
   if ("stream" in log.dataset) listen();
-  if (location.hash) mark();
-  else if (following) toEnd();
+  if (!linkLines(log, stop) && following) toEnd();
   show();
 
   function listen() {

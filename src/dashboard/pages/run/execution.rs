@@ -1,11 +1,7 @@
 //! An execution: its outcome, its error, its output.
 
 use askama::Template;
-use axum::{
-    extract::Path,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::Path, response::Response};
 use serde_json::Value;
 
 use super::super::segment;
@@ -112,12 +108,6 @@ impl ExecutionPage {
         ansi::show(&line.message)
     }
 
-    /// The output as a text, for a download.
-    fn plain(&self) -> String {
-        let line = |line: &Line| format!("{} {:5} {}\n", self.moment(line), self.level(line), line.message);
-        self.output().iter().map(line).collect()
-    }
-
     /// The progress in percent.
     fn percent(&self) -> Option<String> {
         let progress = self.run().progress.as_ref()?;
@@ -137,7 +127,6 @@ pub(in crate::dashboard) async fn show(visit: Visit, Path(id): Path<String>) -> 
     }
     match page.visit.part() {
         "head" => page.visit.show(&page.as_head()),
-        "text" => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], page.plain()).into_response()),
         _ => page.visit.show(&page),
     }
 }

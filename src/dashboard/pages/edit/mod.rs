@@ -1,19 +1,25 @@
 //! The form of a task, for a new one and for changes, and the preview of its schedule.
 
+mod outlook;
+mod rules;
+
 use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::{extract::Path, http::Method, response::Response};
 use serde_json::{Map, Value};
 
-use super::outlook::Outlook;
+use self::outlook::Outlook;
 use super::segment;
-use crate::dashboard::{
-    ask::{Fault, Problem, Refusal},
-    documents::{HandlerList, shown_json},
-    forms::{Form, Kind, read},
-    shown,
-    visit::Visit,
+use crate::{
+    dashboard::{
+        ask::{Fault, Problem, Refusal},
+        documents::{Alerts, HandlerList, shown_json},
+        forms::{Form, Kind, read},
+        shown,
+        visit::Visit,
+    },
+    domain::alerts::{Occasion, Rule},
 };
 
 /// Every field of the form, and how its text is read.
@@ -53,6 +59,10 @@ struct EditPage {
     /// A refusal that concerns no field.
     message: Option<String>,
     handlers: HandlerList,
+    /// The names of the channels of alerts.
+    channels: Vec<String>,
+    /// The rules of alerts.
+    rules: Vec<rules::Fields>,
     preview: Outlook,
 }
 
@@ -76,7 +86,30 @@ impl EditPage {
 
     /// Whether the page opens at this field: the first one with a problem.
     fn is_first_problem(&self, field: &str) -> bool {
-        FIELDS.iter().find(|(name, _)| self.problem(name).is_some()).is_some_and(|(name, _)| *name == field)
+        let first = FIELDS.iter().map(|(name, _)| *name).find(|name| self.problem(name).is_some());
+        first.or(self.problems.first().map(|problem| problem.field.as_str())) == Some(field)
+    }
+
+    /// The texts of a rule of alerts.
+    fn of(&self, rule: &rules::Fields, field: &str) -> &str {
+        self.text(&rule.name(field))
+    }
+
+    /// Whether a rule tells of an occasion; a new one tells of failures and recoveries.
+    fn tells(&self, rule: &rules::Fields, occasion: Occasion) -> bool {
+        let usual = matches!(occasion, Occasion::Failure | Occasion::Recovery);
+        (rule.spare && usual) || self.is(&rule.on(occasion), "true")
+    }
+
+    fn occasions(&self) -> [(Occasion, &'static str); 7] {
+        rules::occasions()
+    }
+
+    /// The channels to choose from, and the chosen one although it has gone.
+    fn channels(&self, rule: &rules::Fields) -> Vec<&str> {
+        let chosen = Some(self.of(rule, "channel")).filter(|chosen| !chosen.is_empty());
+        let gone = chosen.filter(|chosen| !self.channels.iter().any(|name| name == chosen));
+        self.channels.iter().map(String::as_str).chain(gone).collect()
     }
 
     /// Whether a field among the rarer ones of the schedule is set or wrong.
@@ -89,7 +122,7 @@ impl EditPage {
     fn others(&self) -> impl Iterator<Item = String> {
         let known = |problem: &&Problem| {
             let name = problem.field.split(['.', '[']).next().unwrap_or_default();
-            !FIELDS.iter().any(|(field, _)| *field == name)
+            name != "alerts" && !FIELDS.iter().any(|(field, _)| *field == name)
         };
         self.problems
             .iter()
@@ -156,9 +189,20 @@ pub(in crate::dashboard) async fn update(
 }
 
 async fn save(visit: Visit, id: Option<String>, form: &Form) -> Result<Response, Fault> {
-    let body = match read(form, FIELDS, visit.at) {
-        Ok(body) => body,
-        Err(problems) => return show(visit, id, form.texts(), problems, None).await,
+    let mut texts = form.texts();
+    rules::close_ranks(&mut texts);
+    if form.has("another") {
+        return show(visit, id, texts, Vec::new(), None).await;
+    }
+    let body = match (read(form, FIELDS, visit.at), rules::read(&texts)) {
+        (Ok(mut body), Ok(rules)) => {
+            body.insert("alerts".to_owned(), rules);
+            Value::Object(body).to_string()
+        }
+        (fields, rules) => {
+            let problems = fields.err().into_iter().chain(rules.err()).flatten().collect();
+            return show(visit, id, texts, problems, None).await;
+        }
     };
     let (method, address) = match &id {
         Some(id) => (Method::PUT, format!("/admin/scheduler/{}", segment(id))),
@@ -172,7 +216,7 @@ async fn save(visit: Visit, id: Option<String>, form: &Form) -> Result<Response,
         }
         Err(Fault::Refused(Refusal { code: 400 | 409, message, details })) => {
             let message = details.is_empty().then_some(message);
-            show(visit, id, form.texts(), details, message).await
+            show(visit, id, texts, details, message).await
         }
         Err(fault) => Err(fault),
     }
@@ -186,10 +230,13 @@ async fn show(
     message: Option<String>,
 ) -> Result<Response, Fault> {
     let handlers = visit.api.get("/admin/handlers").await?;
+    let alerts: Alerts = visit.api.get("/admin/alerts?limit=1").await?;
+    let channels = alerts.channels.into_iter().map(|channel| channel.name).collect();
+    let rules = rules::shown(&texts, &problems);
     let of = |name: &str| texts.get(name).cloned().unwrap_or_default();
     let preview =
         Outlook::of(&visit, &of("schedule"), &of("timezone"), id.as_deref().unwrap_or_default()).await?;
-    let page = EditPage { visit, id, texts, problems, message, handlers, preview };
+    let page = EditPage { visit, id, texts, problems, message, handlers, channels, rules, preview };
     page.visit.show(&page)
 }
 
@@ -215,12 +262,17 @@ async fn read_texts(visit: &Visit, id: &str) -> Result<BTreeMap<String, String>,
         };
         Some(((*name).to_owned(), text))
     };
-    Ok(FIELDS.iter().filter_map(text).collect())
+    let mut texts = FIELDS.iter().filter_map(text).collect();
+    let own: Option<Vec<Rule>> =
+        task.get("alerts").and_then(|rules| serde_json::from_value(rules.clone()).ok());
+    rules::write(&mut texts, own.as_deref());
+    Ok(texts)
 }
 
 /// The texts of an empty form: the API's own defaults.
 fn defaults() -> BTreeMap<String, String> {
-    const DEFAULTS: [(&str, &str); 11] = [
+    const DEFAULTS: [(&str, &str); 12] = [
+        (rules::MODE, "settings"),
         ("jitter", "0 s"),
         ("priority", "0"),
         ("recurring", "true"),
