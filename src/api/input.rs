@@ -226,7 +226,9 @@ impl Fields {
         least: T,
         most: T,
     ) -> Option<T> {
-        self.has(name).then(|| self.number(name, least, most, least))
+        let is_given = self.has(name);
+        let number = self.number(name, least, most, least);
+        is_given.then_some(number)
     }
 
     /// Words of a list, separated by commas; none if the name is not given.

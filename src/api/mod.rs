@@ -13,6 +13,7 @@ mod front;
 pub(crate) mod fuzzing;
 mod input;
 mod json;
+mod openapi;
 mod origin;
 mod request;
 mod routes;
@@ -140,6 +141,7 @@ fn routes_of_the_rest() -> Vec<Route> {
         row(GET, "/admin/scheduler/{id}/explain", Viewer, explain::explain, "why the task did, or did not, run at its planned times"),
         bounded(row(GET, "/admin/timeline", Viewer, timeline::timeline, "past and planned runs side by side, a lane per task")),
         row(GET, METRICS, Viewer, metrics::metrics, "the figures of the server for Prometheus; for anyone if `metrics.public` is set"),
+        row(GET, "/openapi.json", Anyone, openapi::read, "this table for programs: OpenAPI 3.1 with every field"),
         row(GET, "/health", Anyone, health::health, "200 while the process is up"),
         row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),
     ]
@@ -187,12 +189,16 @@ pub fn front(api: Api) -> Front {
     Front::new(api.clone(), routes.with_state(api))
 }
 
+fn method_name(method: MethodFilter) -> &'static str {
+    let methods = [(GET, "GET"), (POST, "POST"), (PUT, "PUT"), (PATCH, "PATCH"), (DELETE, "DELETE")];
+    methods.into_iter().find(|(known, _)| *known == method).map_or("", |(_, name)| name)
+}
+
 /// The table of routes of `docs/api.md`, in Markdown, with a line break at its end.
 #[must_use]
 pub fn reference() -> String {
-    let methods = [(GET, "GET"), (POST, "POST"), (PUT, "PUT"), (PATCH, "PATCH"), (DELETE, "DELETE")];
     let rows = every_route().into_iter().map(|Route { method, path, need, doc, .. }| {
-        let name = methods.iter().find(|(known, _)| *known == method).map_or("", |(_, name)| name);
+        let name = method_name(method);
         let role = match need {
             Anyone => "–",
             Need::Role(role) => role.name(),

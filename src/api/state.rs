@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use super::routes::outlook::forecast::Forecasts;
 use super::streams::Streams;
@@ -75,7 +76,7 @@ impl Api {
 }
 
 /// The numbers of runners, and of runs that wait for one.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RunnersReady {
     /// Runners that are ready or run something.
     pub alive: usize,

@@ -14,6 +14,7 @@
 //! - [`secrets`]: does a value reach the handlers that it is granted to, and nobody else?
 //! - [`scheduling`]: does a task run when it should?
 //! - [`durability`]: is a change kept when a process or the power fails?
+//! - [`described`]: does the server do what its description for programs says?
 //! - [`examples`]: do the examples that come with isochron do their work?
 //! - [`metrics`]: do the metrics have the form and the meaning that Prometheus and its users expect?
 //! - [`outlook`]: do the figures tell what has run, and the outlook what will?
@@ -27,6 +28,7 @@ mod alerts;
 mod api;
 mod browser;
 mod client;
+mod described;
 mod documents;
 mod durability;
 mod examples;

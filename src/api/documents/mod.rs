@@ -6,7 +6,9 @@ pub(super) mod read_only;
 
 use serde::{Serialize, Serializer, ser};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
+use super::openapi::TaskFields;
 use crate::{
     domain::{
         Millis,
@@ -26,7 +28,7 @@ use crate::{
 pub(super) const NEWEST: usize = 10;
 
 /// The answer to a deletion.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Deleted {
     success: bool,
     meta: Meta,
@@ -40,7 +42,7 @@ impl Deleted {
 }
 
 /// The part of every answer that is about the request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
     /// A sentence for people.
@@ -51,12 +53,14 @@ pub(super) struct Meta {
 }
 
 /// A task as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Task)]
 pub(super) struct TaskDocument {
     #[serde(rename = "_key")]
     key: TaskId,
     #[serde(flatten, serialize_with = "serialize_fields")]
+    #[schema(value_type = TaskFields)]
     definition: Definition,
     schedule_type: ScheduleType,
     next_run: Option<Millis>,
@@ -77,7 +81,7 @@ pub(super) struct TaskDocument {
     created_at: Millis,
     updated_at: Millis,
     last_execution: Option<LastExecution>,
-    /// The newest [`NEWEST`], newest first, without output and steps; left out of rows of a list.
+    /// The newest 10, newest first, without output and steps; left out of rows of a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     executions: Option<Vec<Execution>>,
     stats: Stats,
@@ -133,7 +137,7 @@ fn serialize_fields<S: Serializer>(definition: &Definition, serializer: S) -> Re
 }
 
 /// An execution as a row of a list of all tasks: the fields that tell executions apart.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExecutionRow {
     id: ExecutionId,
@@ -192,7 +196,8 @@ impl From<Execution> for ExecutionRow {
 }
 
 /// An execution as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExecutionWithOutput)]
 pub(super) struct ExecutionDocument {
     #[serde(flatten)]
     pub(super) execution: Execution,

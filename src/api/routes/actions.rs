@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{show_changed, show_execution};
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// The answer to a run.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Started {
     success: bool,
@@ -31,12 +32,13 @@ pub(in crate::api) struct Started {
     execution_id: ExecutionId,
     /// With `?wait=true`: the execution at its end, or null if it has been removed by then.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ExecutionDocument>)]
     execution: Option<Option<ExecutionDocument>>,
     meta: Meta,
 }
 
 /// The answer to an action that changes a task.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Acted {
     success: bool,
     task: TaskDocument,
@@ -44,7 +46,7 @@ pub(in crate::api) struct Acted {
 }
 
 /// The answer to a cancel.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Cancelled {
     success: bool,
     cancelled: Vec<ExecutionId>,
@@ -79,7 +81,7 @@ pub(in crate::api) async fn run(
 }
 
 /// The answer to a backfill.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Backfilled {
     success: bool,

@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -15,7 +16,7 @@ use crate::{
     },
     domain::{
         access::Role,
-        draft::{Problem, Problems, read_run},
+        draft::{Problem, Problems, fields::whole_number, read_run},
         facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId},
     },
@@ -28,7 +29,7 @@ const MOST: usize = 1000;
 const FIELDS: [&str; 7] = ["action", "ids", "filter", "dryRun", "params", "confirm", "cursor"];
 
 /// The answer to a bulk action.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Done {
     /// In the order of the ids, or of creation.
@@ -42,8 +43,9 @@ pub(in crate::api) struct Done {
 }
 
 /// The outcome for one task.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = BulkOutcome)]
 struct Outcome {
     id: String,
     name: Option<String>,
@@ -285,7 +287,7 @@ fn read_filter(filter: &Value, body: &Map<String, Value>, problems: &mut Problem
     let (status, handler, tag, name) = (text("status"), text("handler"), text("tag"), text("name"));
     let statuses = TaskStatus::ALL.map(|status| (status.name(), status));
     let status = status.and_then(|word| problems.choose("filter.status", &word, &statuses));
-    let confirm = body.get("confirm").and_then(Value::as_u64);
+    let confirm = body.get("confirm").and_then(whole_number);
     if body.contains_key("confirm") && confirm.is_none() {
         problems.report("confirm", "must be a whole number");
     }

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{TAIL, show_execution, show_executions};
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// A page of a task's history.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct History {
     task_id: TaskId,
@@ -34,7 +35,7 @@ pub(in crate::api) struct History {
 }
 
 /// One execution.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Found {
     execution: ExecutionDocument,
     meta: Meta,
@@ -49,28 +50,8 @@ pub(in crate::api) async fn list(
     let query = ExecutionQuery {
         skip: fields.number("skip", 0, LARGEST_SKIP, 0),
         limit: fields.number("limit", 1, 50, 10),
-        status: fields.choice(
-            "status",
-            &[
-                ("running", ExecutionStatus::Running),
-                ("completed", ExecutionStatus::Completed),
-                ("failed", ExecutionStatus::Failed),
-                ("cancelled", ExecutionStatus::Cancelled),
-                ("skipped", ExecutionStatus::Skipped),
-            ],
-        ),
-        trigger: fields.choice(
-            "trigger",
-            &[
-                ("schedule", Trigger::Schedule),
-                ("immediate", Trigger::Immediate),
-                ("retry", Trigger::Retry),
-                ("manual", Trigger::Manual),
-                ("catch-up", Trigger::CatchUp),
-                ("backfill", Trigger::Backfill),
-                ("alert", Trigger::Alert),
-            ],
-        ),
+        status: fields.choice("status", &ExecutionStatus::ALL.map(|status| (status.name(), status))),
+        trigger: fields.choice("trigger", &Trigger::ALL.map(|trigger| (trigger.name(), trigger))),
     };
     fields.finish()?;
     let task = api.store.task(id).await?.ok_or(StoreError::NotFound)?;

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Every handler, by name.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct List {
     handlers: Vec<HandlerDocument>,
     /// Files that look like handlers' and are none.
@@ -21,14 +22,14 @@ pub(in crate::api) struct List {
 }
 
 /// A file that is no handler as the API shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct IgnoredDocument {
     file: String,
     reason: String,
 }
 
 /// A handler as the API shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HandlerDocument {
     name: String,

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -20,15 +21,15 @@ use crate::{
     taskfile::TaskFileState,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Health {
     status: &'static str,
 }
 
 /// How the parts of the server stand.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Ready {
+pub(in crate::api) struct Ready {
     /// Whether due tasks run.
     ready: bool,
     store: StoreReady,
@@ -42,7 +43,7 @@ struct Ready {
     secrets: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StoreReady {
     /// Whether it can be read.
     open: bool,
@@ -54,7 +55,7 @@ struct StoreReady {
 }
 
 /// The free space on the store's disk.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Space {
     /// Whether there is so little that changes and backups are refused. Due tasks still run.
@@ -69,7 +70,7 @@ impl Space {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SchedulerReady {
     running: bool,
     stopping: bool,

@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -15,7 +16,7 @@ use crate::{
     },
     domain::{
         Millis,
-        draft::{Problem, Problems},
+        draft::{Problem, Problems, fields::whole_number},
         text::json,
     },
     store::{
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// An entry with its key.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct EntryDocument {
     key: String,
@@ -42,7 +43,7 @@ impl EntryDocument {
 }
 
 /// A page of entries.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct List {
     /// In the order of their keys' bytes.
     entries: Vec<EntryDocument>,
@@ -53,7 +54,7 @@ pub(in crate::api) struct List {
 }
 
 /// One entry.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Found {
     entry: EntryDocument,
     meta: Meta,
@@ -175,7 +176,7 @@ fn read_change(mut body: Map<String, Value>) -> Result<Change, Vec<Problem>> {
     let ttl = match body.get("ttl") {
         None | Some(Value::Null) => None,
         Some(ttl) => {
-            let ttl = ttl.as_u64().filter(|ttl| (1..=LONGEST_TTL).contains(ttl));
+            let ttl = whole_number(ttl).filter(|ttl| (1..=LONGEST_TTL).contains(ttl));
             if ttl.is_none() {
                 problems
                     .report("ttl", format!("must be a whole number of milliseconds from 1 to {LONGEST_TTL}"));
@@ -186,7 +187,7 @@ fn read_change(mut body: Map<String, Value>) -> Result<Change, Vec<Problem>> {
     let expected = match body.get("version") {
         None => Expected::Any,
         Some(Value::Null) => Expected::Absent,
-        Some(version) => match version.as_u64() {
+        Some(version) => match whole_number(version) {
             Some(version) => Expected::Version(version),
             None => {
                 problems.report("version", "must be the entry's version, or null: there must be no entry");

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The meaning and the next times of a schedule.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct PreviewDocument {
     schedule: String,

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -28,8 +29,9 @@ use crate::{
 };
 
 /// A secret or a variable as the API shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Binding)]
 struct Document {
     name: String,
     /// Of a variable only.
@@ -53,8 +55,8 @@ impl Document {
 }
 
 /// All of a kind, by name.
-#[derive(Serialize)]
-struct List {
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct List {
     #[serde(skip_serializing_if = "Option::is_none")]
     secrets: Option<Vec<Document>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,8 +66,8 @@ struct List {
 }
 
 /// One of a kind.
-#[derive(Serialize)]
-struct One {
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct One {
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<Document>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     access::{Identity, cookie},
@@ -29,7 +30,7 @@ use crate::{
 const CURRENT: &str = "current";
 
 /// The holder of the token that a request brings.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Me {
     /// Null for the token of the configuration.
@@ -46,8 +47,9 @@ pub(in crate::api) struct Me {
 }
 
 /// A session of a browser.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Session)]
 struct Document {
     id: String,
     /// The name of the token that opened it.
@@ -79,7 +81,7 @@ impl Document {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct List {
     /// The newest login first.
     sessions: Vec<Document>,
@@ -87,14 +89,14 @@ pub(in crate::api) struct List {
     meta: Meta,
 }
 
-#[derive(Serialize)]
-struct Opened {
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct Opened {
     session: Document,
     meta: Meta,
 }
 
-#[derive(Serialize)]
-struct Ended {
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct Ended {
     success: bool,
     /// The number of sessions that have ended.
     ended: usize,

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{TAIL, alerts::unknown_channel, show_changed, show_executions};
 use crate::{
@@ -31,7 +32,7 @@ use crate::{
 const BESIDE: usize = 5;
 
 /// A page of tasks.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct List {
     tasks: Vec<TaskDocument>,
     total: u64,
@@ -41,16 +42,16 @@ pub(in crate::api) struct List {
 }
 
 /// One task.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Found {
     task: TaskDocument,
-    /// The newest [`BESIDE`], newest first.
+    /// The newest 5, newest first.
     executions: Vec<ExecutionDocument>,
     meta: Meta,
 }
 
 /// A task after a change.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Changed {
     task: TaskDocument,
     meta: Meta,

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     access::NewToken,
@@ -26,17 +27,18 @@ use crate::{
             pattern::Pattern,
             record::{Previous, TokenRecord},
         },
-        draft::Problems,
+        draft::{Problems, fields::whole_number},
         ids::TokenId,
     },
 };
 
 /// The longest time for which a rotated token's old text works, in milliseconds: a week.
-const LONGEST_OVERLAP: Millis = 604_800_000;
+pub(in crate::api) const LONGEST_OVERLAP: Millis = 604_800_000;
 
 /// A token as the API shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Token)]
 struct Document {
     id: TokenId,
     name: String,
@@ -74,7 +76,7 @@ impl Document {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct List {
     /// In the order in which they were made.
     tokens: Vec<Document>,
@@ -83,8 +85,8 @@ pub(in crate::api) struct List {
 }
 
 /// A token with its text.
-#[derive(Serialize)]
-struct Given {
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct Given {
     #[serde(rename = "token")]
     text: String,
     record: Document,
@@ -192,7 +194,7 @@ fn read_new(body: &Map<String, Value>) -> Result<NewToken, ApiError> {
     let expires_at = match body.get("expiresAt") {
         None | Some(Value::Null) => None,
         Some(end) => {
-            let end = end.as_i64();
+            let end = whole_number(end).and_then(|end| Millis::try_from(end).ok());
             if end.is_none() {
                 problems.report("expiresAt", "must be a time in epoch milliseconds, or null");
             }
@@ -222,7 +224,8 @@ fn read_overlap(body: &Map<String, Value>) -> Result<Millis, ApiError> {
     let overlap = match body.get("overlap") {
         None => 0,
         Some(value) => {
-            let overlap = value.as_i64().filter(|overlap| (0..=LONGEST_OVERLAP).contains(overlap));
+            let overlap = whole_number(value).and_then(|overlap| Millis::try_from(overlap).ok());
+            let overlap = overlap.filter(|overlap| (0..=LONGEST_OVERLAP).contains(overlap));
             if overlap.is_none() {
                 let problem = format!("must be a whole number of milliseconds from 0 to {LONGEST_OVERLAP}");
                 problems.report("overlap", problem);

@@ -20,7 +20,10 @@ pub use self::{
     channel::{AlertConfig, BATCH, Channel, Given, MOST_PER_HOUR, Target},
     delivery::{Attempt, Delivery, State},
     quiet::{DAYS, Quiet},
-    rule::{LATE, LONGEST_CHANNEL, MOST_RULES, Occasion, Rule, SLOW, Slow, is_channel_name, read_rules},
+    rule::{
+        HOUR, LATE, LONGEST_CHANNEL, MOST_RULES, Occasion, Rule, SLOW, Slow, YEAR, is_channel_name,
+        read_rules,
+    },
 };
 use super::facts::Task;
 

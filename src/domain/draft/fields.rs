@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     Defaults, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params, handler_name,
     problem::{Problem, Problems},
+    schema,
     values::read_tags,
 };
 use crate::domain::{
@@ -23,8 +24,8 @@ pub struct Field {
     /// Its name in bodies and documents.
     pub name: &'static str,
     preset: Preset,
-    accept: Accept,
-    meaning: &'static str,
+    pub(super) accept: Accept,
+    pub(super) meaning: &'static str,
 }
 
 /// The value of a field that the body of a new task leaves out.
@@ -39,11 +40,15 @@ enum Preset {
 }
 
 /// The values that a field takes, and where they go.
-enum Accept {
+pub(super) enum Accept {
     /// A string of so many characters that `put` takes.
     Text { from: usize, to: usize, put: fn(&mut Definition, &str) -> Result<(), String> },
     /// A string that `put` alone judges.
-    Parsed { allowed: &'static str, put: fn(&mut Definition, &str) -> Result<(), String> },
+    Parsed {
+        allowed: &'static str,
+        schema: fn() -> Value,
+        put: fn(&mut Definition, &str) -> Result<(), String>,
+    },
     /// An object that [`check_params`] accepts.
     Params { put: fn(&mut Definition, &Map<String, Value>) },
     /// `true` or `false`.
@@ -60,6 +65,7 @@ enum Accept {
     Judged {
         allowed: &'static str,
         absent: fn() -> Value,
+        schema: fn() -> Value,
         put: fn(&mut Definition, &Value) -> Result<(), Vec<Problem>>,
     },
 }
@@ -71,8 +77,12 @@ const fn row(name: &'static str, preset: Preset, accept: Accept, meaning: &'stat
     Field { name, preset, accept, meaning }
 }
 
-const fn parsed(allowed: &'static str, put: fn(&mut Definition, &str) -> Result<(), String>) -> Accept {
-    Parsed { allowed, put }
+const fn parsed(
+    allowed: &'static str,
+    schema: fn() -> Value,
+    put: fn(&mut Definition, &str) -> Result<(), String>,
+) -> Accept {
+    Parsed { allowed, schema, put }
 }
 
 const fn whole(from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, u64)) -> Accept {
@@ -100,11 +110,11 @@ pub static FIELDS: &[Field] = &[
         Text { from: 0, to: 200, put: |task, text| put(&mut task.description, Ok(text.to_owned())) },
         "for people",
     ),
-    row("type", Fixed, parsed("`script`", |_, kind| check_type(kind)), "the kind of task"),
+    row("type", Fixed, parsed("`script`", schema::kind, |_, kind| check_type(kind)), "the kind of task"),
     row(
         "handler",
         Required,
-        parsed("the name of a [handler](handlers.md) that loads", |task, text| {
+        parsed("the name of a [handler](handlers.md) that loads", schema::handler, |task, text| {
             put(&mut task.handler, handler_name(text).map(|()| text.to_owned()))
         }),
         "the function that runs",
@@ -113,7 +123,7 @@ pub static FIELDS: &[Field] = &[
     row(
         "schedule",
         Required,
-        parsed("a [schedule](schedules.md)", |task, text| {
+        parsed("a [schedule](schedules.md)", schema::schedule, |task, text| {
             put(&mut task.schedule, Timetable::parse(text).map_err(|e| e.to_string()))
         }),
         "when it runs",
@@ -121,7 +131,7 @@ pub static FIELDS: &[Field] = &[
     row(
         "timezone",
         Setting("timezone"),
-        parsed("an IANA name, such as `Europe/Berlin`", |task, text| {
+        parsed("an IANA name, such as `Europe/Berlin`", schema::zone, |task, text| {
             put(&mut task.timezone, parse_zone(text).map_err(|e| e.to_string()))
         }),
         "the zone whose clocks the schedule follows",
@@ -189,6 +199,7 @@ pub static FIELDS: &[Field] = &[
         Judged {
             allowed: "an array of at most 20 different strings of 1 to 40 characters",
             absent: || Value::Array(Vec::new()),
+            schema: schema::tags,
             put: |task, value| read_tags(value).map(|tags| task.tags = tags),
         },
         "words to find the task by",
@@ -224,6 +235,7 @@ pub static FIELDS: &[Field] = &[
         Judged {
             allowed: "an array of rules: who is told of what, or `null`",
             absent: || Value::Null,
+            schema: schema::alerts,
             put: |task, value| {
                 let rules = (!value.is_null()).then(|| read_rules("alerts", value)).transpose()?;
                 task.alerts = rules;
@@ -265,7 +277,8 @@ fn choose<T: DeserializeOwned>(slot: &mut T, word: &str) {
 
 impl Field {
     /// Whether the body of a new task must have it.
-    pub(super) fn is_required(&self) -> bool {
+    #[must_use]
+    pub fn is_required(&self) -> bool {
         self.preset == Required
     }
 
@@ -416,7 +429,8 @@ fn told(value: &Value) -> String {
 }
 
 /// The number, if it is whole. A client may write it as a float.
-fn whole_number(value: &Value) -> Option<u64> {
+#[must_use]
+pub fn whole_number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
         let float = value.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e15).contains(f))?;
         format!("{float:.0}").parse().ok()

@@ -9,6 +9,7 @@ pub mod fields;
 mod params;
 mod problem;
 mod run;
+pub mod schema;
 #[cfg(test)]
 pub(crate) mod tests;
 mod values;
@@ -32,7 +33,7 @@ use super::{
 };
 
 /// The most planned times of one backfill.
-const MOST_BACKFILLED: u64 = 1000;
+pub(super) const MOST_BACKFILLED: u64 = 1000;
 
 /// The defaults that are settings of the server.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ pub const MAX_PARAMS_BYTES: usize = 256 * 1024;
 /// The most levels of objects and arrays that parameters have.
 pub const MAX_PARAMS_DEPTH: usize = 32;
 /// Keys with which a handler could change the prototype of its objects.
-const FORBIDDEN_KEYS: [&str; 3] = ["__proto__", "constructor", "prototype"];
+pub(super) const FORBIDDEN_KEYS: [&str; 3] = ["__proto__", "constructor", "prototype"];
 
 /// The bytes that parameters take as JSON.
 pub(in crate::domain) fn params_bytes(params: &Map<String, Value>) -> usize {

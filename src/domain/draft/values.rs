@@ -6,9 +6,9 @@ use super::{fields::kind_of, problem::Problem};
 use crate::domain::text::{has_visible, to_one_line};
 
 /// The most tags of a task.
-const MOST_TAGS: usize = 20;
+pub(super) const MOST_TAGS: usize = 20;
 /// The longest tag, in characters.
-const LONGEST_TAG: usize = 40;
+pub(super) const LONGEST_TAG: usize = 40;
 
 /// Reads the tags of a task.
 ///

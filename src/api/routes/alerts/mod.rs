@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::{
     alerts::{Mute, summarize},
@@ -18,7 +19,7 @@ use crate::{
         Millis,
         access::Grant,
         alerts::{AlertId, Attempt, Delivery, Firing, State as DeliveryState},
-        draft::Problems,
+        draft::{Problems, fields::whole_number},
         facts::Task,
         ids::TaskId,
     },
@@ -28,11 +29,11 @@ use crate::{
 /// Deliveries that one request looks at, at most.
 const MOST_LOOKED_AT: usize = 5000;
 /// Characters of a tag and of a reason.
-const LONGEST_TAG: usize = 40;
-const LONGEST_REASON: usize = 200;
+pub(in crate::api) const LONGEST_TAG: usize = 40;
+pub(in crate::api) const LONGEST_REASON: usize = 200;
 
 /// The state of all alerts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Alerts {
     channels: Vec<Map<String, Value>>,
@@ -44,7 +45,7 @@ pub(in crate::api) struct Alerts {
 }
 
 /// A message whose occasion lasts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct FiringDocument {
     task_id: TaskId,
@@ -55,7 +56,7 @@ struct FiringDocument {
 }
 
 /// A page of deliveries.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Deliveries {
     deliveries: Vec<DeliveryDocument>,
@@ -66,7 +67,7 @@ pub(in crate::api) struct Deliveries {
 }
 
 /// A message and what has become of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DeliveryDocument {
     id: AlertId,
@@ -86,7 +87,7 @@ struct DeliveryDocument {
 }
 
 /// The answer to a test of a channel.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Tested {
     #[serde(flatten)]
     attempt: Attempt,
@@ -94,7 +95,7 @@ pub(in crate::api) struct Tested {
 }
 
 /// The mute after a change.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Muted {
     mute: Option<Mute>,
     meta: Meta,
@@ -272,7 +273,8 @@ pub(in crate::api) async fn mute(
     let until = match body.get("until") {
         Some(Value::Null) => None,
         Some(value) => {
-            let until = value.as_i64().filter(|until| (now + 1..=LATEST).contains(until));
+            let until = whole_number(value).and_then(|until| Millis::try_from(until).ok());
+            let until = until.filter(|until| (now + 1..=LATEST).contains(until));
             if until.is_none() {
                 problems.report("until", "must be a time to come in milliseconds since 1970, or null");
             }

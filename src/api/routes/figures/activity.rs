@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -24,7 +25,7 @@ use crate::{
 const MOST_BUCKETS: Millis = 1500;
 
 /// Buckets of activity, oldest first. Those in which no execution ended are left out.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Activity {
     bucket: &'static str,
     buckets: Vec<BucketDocument>,
@@ -34,7 +35,7 @@ pub(in crate::api) struct Activity {
 }
 
 /// A bucket of activity.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct BucketDocument {
     time: Millis,

@@ -3,6 +3,7 @@
 use axum::{Json, extract::State};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -32,7 +33,7 @@ const SHOWN: usize = 10;
 const AHEAD: Millis = 31 * 86_400_000;
 
 /// The present of the server.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Overview {
     /// Tasks by status.
@@ -55,7 +56,7 @@ pub(in crate::api) struct Overview {
 }
 
 /// A run in progress.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Running {
     id: ExecutionId,
@@ -69,7 +70,7 @@ struct Running {
 }
 
 /// The ends of runs of a day.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Today {
     completed: u64,
     failed: u64,
@@ -78,7 +79,7 @@ struct Today {
 }
 
 /// Milliseconds.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Quantiles {
     p50: Option<Millis>,
     p95: Option<Millis>,

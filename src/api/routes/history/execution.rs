@@ -11,6 +11,7 @@ use axum::{
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -38,7 +39,7 @@ const ATTEMPTS: usize = 20;
 const EARLY: Millis = 60_000;
 
 /// An execution, the other attempts of its occurrence, and its neighbours.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Found {
     execution: ExecutionDocument,
     /// The attempts of its occurrence, this one among them, oldest first.
@@ -49,8 +50,9 @@ pub(in crate::api) struct Found {
     meta: Meta,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AttemptOfOccurrence)]
 struct Attempt {
     id: ExecutionId,
     attempt: u32,
@@ -105,7 +107,7 @@ enum Form {
 }
 
 /// A part of an output.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Part {
     lines: Vec<NumberedLine>,
     /// The `after` of the next part, if there is one.
@@ -115,7 +117,7 @@ pub(in crate::api) struct Part {
     meta: Meta,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct NumberedLine {
     /// Counts the lines from 0.
     n: usize,
@@ -189,7 +191,7 @@ fn download(id: ExecutionId, ending: &str, kind: &'static str, text: &str) -> Re
 }
 
 /// The answer to a rerun.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Rerun {
     success: bool,
@@ -236,7 +238,7 @@ async fn earlier_params(api: &Shared, row: &Execution) -> Result<Option<Map<Stri
 }
 
 /// The answer to a cancel.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Cancelled {
     success: bool,
     cancelled: [ExecutionId; 1],

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -27,7 +28,7 @@ use crate::{
 const HASH: usize = 8;
 
 /// A page of executions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct List {
     executions: Vec<ExecutionRow>,

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -22,7 +23,7 @@ const MOST: usize = 10;
 const LONGEST: usize = 100;
 
 /// The tasks, handlers and executions that a text may mean.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Found {
     /// Names that begin with the text come first.
     tasks: Vec<TaskFound>,
@@ -33,7 +34,7 @@ pub(in crate::api) struct Found {
     meta: Meta,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TaskFound {
     id: TaskId,
     name: String,
@@ -48,7 +49,7 @@ impl From<Task> for TaskFound {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ExecutionFound {
     id: ExecutionId,
@@ -64,8 +65,9 @@ pub(in crate::api) async fn search(
     mut fields: Fields,
 ) -> Result<Json<Found>, ApiError> {
     let text = fields.text("q").unwrap_or_default();
+    let length = text.chars().count();
     let text = text.trim().to_owned();
-    if !(1..=LONGEST).contains(&text.chars().count()) {
+    if text.is_empty() || length > LONGEST {
         fields.report("q", format!("must be a text of 1 to {LONGEST} characters"));
     }
     fields.finish()?;

@@ -9,6 +9,7 @@ use axum::{
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
+use utoipa::ToSchema;
 
 use crate::{
     api::{
@@ -32,7 +33,7 @@ const CONTEXT: usize = 3;
 const COMPARED_WITHIN: Duration = Duration::from_millis(500);
 
 /// A handler, the tasks that use it, and its versions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Found {
     #[serde(flatten)]
     handler: HandlerDocument,
@@ -45,7 +46,7 @@ pub(in crate::api) struct Found {
     meta: Meta,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct VersionDocument {
     hash: String,
@@ -104,7 +105,7 @@ pub(in crate::api) async fn read_handler(
 }
 
 /// A source that was run.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct SourceFound {
     hash: String,
     handler: String,
@@ -125,14 +126,14 @@ pub(in crate::api) async fn read_source(
 }
 
 /// The changes from one source to another.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Difference {
     hunks: Vec<Hunk>,
     meta: Meta,
 }
 
 /// Changed lines that are near each other, with the lines around them.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Hunk {
     /// The number of the first line in the old source, from 1.
@@ -142,7 +143,7 @@ struct Hunk {
     lines: Vec<DiffLine>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct DiffLine {
     /// `=`, `+` or `-`.
     op: char,

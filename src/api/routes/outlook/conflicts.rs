@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{compute, groups};
 use crate::{
@@ -22,10 +23,10 @@ use crate::{
     store::StoreError,
 };
 
-const LONGEST_RUN: Millis = 86_400_000;
+pub(in crate::api) const LONGEST_RUN: Millis = 86_400_000;
 
 /// What runs beside a schedule.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Conflicts {
     times: Vec<Time>,
     quieter: Vec<Quieter>,
@@ -35,7 +36,8 @@ pub(in crate::api) struct Conflicts {
 }
 
 /// A planned time.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimeOfSchedule)]
 struct Time {
     #[serde(flatten)]
     busy: Busy,

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::DAY;
 use crate::{
@@ -27,7 +28,7 @@ const MOST_ROWS: usize = 400;
 const BEFORE: Millis = DAY;
 
 /// The accounts of planned times.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Explanation {
     task_id: TaskId,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{DAY, compute, groups, read_span};
 use crate::{
@@ -40,7 +41,7 @@ struct Answer {
 }
 
 /// Planned runs per bucket.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Document {
     bucket: &'static str,
     buckets: Vec<Starts>,
@@ -52,7 +53,7 @@ pub(in crate::api) struct Document {
 }
 
 /// A bucket.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Starts {
     time: Millis,
     starts: u64,

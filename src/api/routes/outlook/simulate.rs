@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{DAY, compute, groups, read_span};
 use crate::{
@@ -29,7 +30,7 @@ const LOOKED_AT: usize = 1000;
 const SUGGESTIONS: usize = 10;
 
 /// The load of days to come.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Simulation {
     /// Times at which more is due than runs at once.
     peaks: Vec<Peak>,
@@ -46,7 +47,7 @@ pub(in crate::api) struct Simulation {
 }
 
 /// A task that meets itself.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Conflict {
     task_id: TaskId,
@@ -56,7 +57,7 @@ struct Conflict {
 }
 
 /// A change that would help.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Suggestion {
     /// For people.

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{DAY, groups};
 use crate::{
@@ -35,7 +36,7 @@ const MOST: usize = 200;
 const BUCKETS: Millis = 300;
 
 /// Lanes of tasks, and the load of all tasks.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Timeline {
     lanes: Vec<Lane>,
@@ -50,7 +51,7 @@ pub(in crate::api) struct Timeline {
 }
 
 /// The runs of one task.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Lane {
     task_id: TaskId,
@@ -67,7 +68,8 @@ struct Lane {
 }
 
 /// A run, or a skip.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunInLane)]
 struct Run {
     id: ExecutionId,
     start: Millis,
@@ -77,7 +79,7 @@ struct Run {
 }
 
 /// The load of a stretch of time.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Load {
     time: Millis,
     /// Runs that ended in it; after the present, those that are planned.

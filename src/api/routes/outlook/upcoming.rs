@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{DAY, read_span};
 use crate::{
@@ -26,7 +27,7 @@ const PART: usize = 128;
 const MOST_PASSED: usize = 20_000;
 
 /// Planned runs.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct Upcoming {
     occurrences: Vec<Occurrence>,
     /// Whether there are more within the span.
@@ -35,7 +36,7 @@ pub(in crate::api) struct Upcoming {
 }
 
 /// A planned run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct Occurrence {
     time: Millis,
