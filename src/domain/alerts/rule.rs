@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::{
     Millis,
-    draft::{MOST_PROBLEMS, Problem},
+    draft::{MOST_PROBLEMS, Problem, fields::whole_number},
 };
 
 /// The most rules of one task.
@@ -17,8 +17,10 @@ pub const LATE: Millis = 60_000;
 /// The bounds of [`Occasion::Slow`] where a rule names none.
 pub const SLOW: Slow = Slow { factor: 3.0, floor: 60_000 };
 
-const HOUR: Millis = 3_600_000;
-const YEAR: Millis = 366 * 24 * HOUR;
+/// The shortest time between two reminders, in milliseconds.
+pub const HOUR: Millis = 3_600_000;
+/// The longest time in a rule, in milliseconds.
+pub const YEAR: Millis = 366 * 24 * HOUR;
 const KEYS: [&str; 8] = ["channel", "on", "after", "autoPause", "remindEvery", "late", "slow", "silence"];
 
 /// The messages that one channel gets about a task.
@@ -221,7 +223,8 @@ impl Reader {
 
     fn whole(&mut self, path: &str, value: Option<&Value>, (from, to): (Millis, Millis)) -> Option<Millis> {
         let value = value?;
-        let number = value.as_i64().filter(|number| (from..=to).contains(number));
+        let number = whole_number(value).and_then(|number| Millis::try_from(number).ok());
+        let number = number.filter(|number| (from..=to).contains(number));
         if number.is_none() {
             self.report(path, format!("must be a whole number from {from} to {to}, not {value}"));
         }
