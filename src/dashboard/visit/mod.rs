@@ -59,6 +59,8 @@ pub(super) struct Visit {
     pub(super) query: Query,
     /// The result of the change before, in a sentence.
     pub(super) news: Option<String>,
+    /// Whether the token is bound to some handlers.
+    is_bound: bool,
     back: Option<String>,
 }
 
@@ -67,6 +69,8 @@ pub(super) struct Visit {
 struct Me {
     name: String,
     role: Role,
+    #[serde(default)]
+    handlers: Option<Vec<String>>,
 }
 
 impl FromRequestParts<Shared> for Visit {
@@ -85,6 +89,7 @@ impl FromRequestParts<Shared> for Visit {
             preferences,
             name: me.name,
             role: me.role,
+            is_bound: me.handlers.is_some(),
             path: parts.uri.path().to_owned(),
             query: Query::read(parts.uri.query().unwrap_or_default()),
             news: cookie(&parts.headers, NEWS).filter(|news| !news.is_empty()),
@@ -119,7 +124,7 @@ impl Visit {
 
     /// The places of the navigation that the visitor may see.
     pub(super) fn places(&self) -> Vec<&'static Place> {
-        PLACES.iter().filter(|place| self.may(place.role)).collect()
+        PLACES.iter().filter(|place| self.may(place.role) && !(place.whole && self.is_bound)).collect()
     }
 
     /// The number of places that the bar of small screens shows; it has room for five, of which

@@ -25,6 +25,13 @@ function start(log) {
 
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   const toEnd = () => { log.scrollTop = log.scrollHeight; };
+  let coming = false;
+  // Once a frame, however many lines come.
+  function soonToEnd() {
+    if (coming) return;
+    coming = true;
+    requestAnimationFrame(() => { coming = false; if (following) toEnd(); });
+  }
 
   /** @param {number} time */
   const timeOf = (time) => sinceStart ? `+${((time - began) / 1000).toFixed(3)}` : clock.format(time);
@@ -52,7 +59,7 @@ function start(log) {
       if (!block || block.childElementCount >= BLOCK) log.append(block = make("div", "block"));
       block.append(row(line));
     }
-    if (following) toEnd();
+    if (following) soonToEnd();
   }
 
   // Tools above the log.
@@ -67,7 +74,7 @@ function start(log) {
     else delete log.dataset.least;
     if (following) toEnd();
   });
-  const times = button("Times since the start", () => {
+  const times = button("Since start", () => {
     sinceStart = !sinceStart;
     times.setAttribute("aria-pressed", String(sinceStart));
     for (const row of /** @type {NodeListOf<HTMLElement>} */ (log.querySelectorAll(".line"))) {
@@ -80,6 +87,7 @@ function start(log) {
     wrap.setAttribute("aria-pressed", String(!on));
   });
   wrap.setAttribute("aria-pressed", "true");
+  wrap.dataset.wide = "";
   times.setAttribute("aria-pressed", "false");
   const follow = button("Follow", () => { following = true; toEnd(); show(); });
   follow.dataset.key = "f";

@@ -60,7 +60,8 @@ palette?.addEventListener("keydown", (event) => {
       const first = palette.querySelector(".found a");
       if (first instanceof HTMLElement) first.click();
     }, () => {});
-  } else return;
+  } else if (event.key === "Escape") palette.close();
+  else return;
   event.preventDefault();
 });
 

@@ -84,6 +84,11 @@ impl EditPage {
         Some(if path.is_empty() { problem.problem.clone() } else { format!("{path} {}", problem.problem) })
     }
 
+    /// The problem of a field itself, and of none of its parts.
+    fn exact_problem(&self, field: &str) -> Option<&str> {
+        self.problems.iter().find(|problem| problem.field == field).map(|problem| problem.problem.as_str())
+    }
+
     /// Whether the page opens at this field: the first one with a problem.
     fn is_first_problem(&self, field: &str) -> bool {
         let first = FIELDS.iter().map(|(name, _)| *name).find(|name| self.problem(name).is_some());

@@ -10,7 +10,7 @@ use super::days::{date_of, end_of, month_away, start_of, weeks_of};
 use crate::{
     dashboard::{
         ask::Fault,
-        documents::{Activity, Forecast, Planned, Upcoming},
+        documents::{Activity, Forecast, Planned, Starts, Upcoming},
         shown,
         visit::Visit,
     },
@@ -20,8 +20,12 @@ use crate::{
 const HOUR: Millis = 3_600_000;
 /// The longest span of a forecast.
 const AHEAD: Millis = 31 * 24 * HOUR;
-/// The planned runs of a day that are listed.
-const LISTED: usize = 200;
+/// The planned runs of a day, or of one of its hours, that are listed.
+const LISTED: usize = 1000;
+/// Planned runs from which a day offers its hours.
+const MANY: u64 = 40;
+/// Runs of one task in a list that share a line.
+const FOLDED: usize = 4;
 
 #[derive(Template)]
 #[template(path = "calendar.html")]
@@ -30,9 +34,30 @@ struct CalendarPage {
     month: NaiveDate,
     weeks: Vec<Vec<Day>>,
     hours: Vec<(NaiveDate, Vec<Cell>)>,
-    /// The chosen day with its planned runs, and whether there are more.
-    chosen: Option<(NaiveDate, Upcoming)>,
+    chosen: Option<Chosen>,
     exact: bool,
+}
+
+/// The chosen day.
+struct Chosen {
+    day: NaiveDate,
+    /// Its hours: their beginnings and planned runs; none for a day that has few.
+    hours: Vec<Starts>,
+    /// The beginning of the chosen hour.
+    hour: Option<Millis>,
+    entries: Vec<Entry>,
+    /// Whether more runs are planned than are listed.
+    more: bool,
+}
+
+/// A line of the list: one planned run, or those of a task that has many.
+struct Entry {
+    first: Millis,
+    last: Millis,
+    count: usize,
+    task_id: String,
+    task_name: String,
+    handler: String,
 }
 
 /// A day of the month.
@@ -112,8 +137,23 @@ impl CalendarPage {
         day.format("%a %-d").to_string()
     }
 
-    fn clock(&self, planned: &Planned) -> String {
-        self.visit.at.format(planned.time, "%H:%M:%S")
+    fn clock(&self, moment: &Millis) -> String {
+        self.visit.at.format(*moment, "%H:%M:%S")
+    }
+
+    fn hour(&self, starts: &Starts) -> String {
+        self.visit.at.format(starts.time, "%H:00")
+    }
+
+    fn is_hour(&self, chosen: &Chosen, starts: &Starts) -> bool {
+        chosen.hour == Some(starts.time)
+    }
+
+    /// The address of the list of an hour; that of the whole day for the chosen one.
+    fn of_hour(&self, chosen: &Chosen, starts: &Starts) -> String {
+        let hour = if self.is_hour(chosen, starts) { String::new() } else { starts.time.to_string() };
+        let query = self.visit.query.only(&["month"]).with("day", chosen.day).with("hour", hour);
+        query.after(&self.visit.links.to("/calendar")) + "#day"
     }
 }
 
@@ -131,10 +171,12 @@ pub(in crate::dashboard) async fn show(visit: Visit) -> Result<Response, Fault> 
     let week = forecast(&visit, start_of(today, zone), start_of(today, zone) + 7 * 24 * HOUR).await?;
     let mut counts: HashMap<NaiveDate, Counts> = HashMap::new();
     let mut exact = week.exact;
+    let mut planned = Vec::new();
     if last > now && first < now + AHEAD {
-        let planned = forecast(&visit, first.max(now), last.min(first.max(now) + AHEAD)).await?;
-        exact &= planned.exact;
-        for bucket in &planned.buckets {
+        let ahead = forecast(&visit, first.max(now), last.min(first.max(now) + AHEAD)).await?;
+        exact &= ahead.exact;
+        planned = ahead.buckets;
+        for bucket in &planned {
             if let Some(date) = date_of(bucket.time.max(now), zone) {
                 counts.entry(date).or_default().planned += bucket.starts;
             }
@@ -151,18 +193,55 @@ pub(in crate::dashboard) async fn show(visit: Visit) -> Result<Response, Fault> 
         }
     }
     let chosen = match chosen {
-        Some(day) if end_of(day, zone) > now => {
-            let (from, to) = (start_of(day, zone).max(now), end_of(day, zone));
-            let address = format!("/admin/upcoming?from={from}&to={to}&limit={LISTED}");
-            Some((day, visit.api.get(&address).await?))
-        }
-        Some(day) => Some((day, Upcoming::default())),
+        Some(day) => Some(choose(&visit, day, &planned).await?),
         None => None,
     };
     let weeks = days(&weeks, month, today, &counts);
     let hours = by_hour(&week, &visit);
     let page = CalendarPage { visit, month, weeks, hours, chosen, exact };
     page.visit.show(&page)
+}
+
+/// The planned runs of a day.
+async fn choose(visit: &Visit, day: NaiveDate, planned: &[Starts]) -> Result<Chosen, Fault> {
+    let (now, zone) = (visit.at.now, visit.at.zone);
+    let (begin, end) = (start_of(day, zone), end_of(day, zone));
+    let of_day = planned.iter().filter(|hour| hour.time + HOUR > begin && hour.time < end).copied();
+    let mut hours: Vec<Starts> = of_day.collect();
+    if hours.iter().map(|hour| hour.starts).sum::<u64>() < MANY {
+        hours.clear();
+    }
+    let hour: Option<Millis> = visit.query.get("hour").parse().ok();
+    let hour = hour.filter(|time| hours.iter().any(|hour| hour.time == *time));
+    let (from, to) = hour.map_or((begin, end), |hour| (hour, hour + HOUR));
+    let mut list = Upcoming::default();
+    if to > now {
+        let address = format!("/admin/upcoming?from={}&to={to}&limit={LISTED}", from.max(now));
+        list = visit.api.get(&address).await?;
+    }
+    Ok(Chosen { day, hours, hour, entries: fold(list.occurrences), more: list.truncated })
+}
+
+/// The lines of a list: the runs of a task that has many of them are one.
+fn fold(planned: Vec<Planned>) -> Vec<Entry> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for run in &planned {
+        *counts.entry(run.task_id.clone()).or_default() += 1;
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut folded: HashMap<String, usize> = HashMap::new();
+    for Planned { time, task_id, task_name, handler } in planned {
+        let has_many = counts.get(&task_id).is_some_and(|count| *count > FOLDED);
+        if let Some(entry) = folded.get(&task_id).and_then(|index| entries.get_mut(*index)) {
+            (entry.last, entry.count) = (time, entry.count + 1);
+            continue;
+        }
+        if has_many {
+            folded.insert(task_id.clone(), entries.len());
+        }
+        entries.push(Entry { first: time, last: time, count: 1, task_id, task_name, handler });
+    }
+    entries
 }
 
 async fn forecast(visit: &Visit, from: Millis, to: Millis) -> Result<Forecast, Fault> {
@@ -227,11 +306,30 @@ fn level(count: u64, most: u64) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::level;
+    use super::*;
 
     #[test]
     fn a_level_tells_the_share_and_nothing_has_none() {
         assert_eq!([0, 1, 25, 26, 50, 99, 100].map(|count| level(count, 100)), [0, 1, 1, 2, 2, 4, 4]);
         assert_eq!(level(0, 0), 0);
+    }
+
+    #[test]
+    fn a_task_with_many_runs_is_one_line_at_its_first() {
+        let run = |time, id: &str| Planned {
+            time,
+            task_id: id.to_owned(),
+            task_name: id.to_owned(),
+            handler: String::new(),
+        };
+        let mut planned: Vec<_> = (0..5).map(|n| run(n * 10, "often")).collect();
+        planned.extend([run(5, "seldom"), run(45, "seldom")]);
+        planned.sort_by_key(|run| run.time);
+        let lines: Vec<_> = fold(planned)
+            .into_iter()
+            .map(|line| (line.task_name, line.first, line.last, line.count))
+            .collect();
+        let line = |name: &str, first, last, count| (name.to_owned(), first, last, count);
+        assert_eq!(lines, [line("often", 0, 40, 5), line("seldom", 5, 5, 1), line("seldom", 45, 45, 1)]);
     }
 }

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// The names of the query that the API knows as well.
-const ASKED: [&str; 5] = ["status", "trigger", "handler", "taskId", "cursor"];
+const ASKED: [&str; 7] = ["status", "trigger", "handler", "taskId", "from", "to", "cursor"];
 /// The names that leave runs out.
-const FILTERS: [&str; 5] = ["status", "trigger", "handler", "taskId", "since"];
+const FILTERS: [&str; 7] = ["status", "trigger", "handler", "taskId", "since", "from", "to"];
 /// Runs of a page.
 const LIMIT: usize = 50;
 const HOUR: Millis = 60 * 60 * 1000;
@@ -63,6 +63,17 @@ impl ExecutionsPage {
 
     fn is_filtered(&self) -> bool {
         !self.filters().is_empty()
+    }
+
+    /// The chosen stretch of time in words.
+    fn span(&self) -> Option<String> {
+        let moment = |name| self.visit.query.get(name).parse().ok().map(|time| self.visit.at.short(time));
+        match (moment("from"), moment("to")) {
+            (None, None) => None,
+            (Some(from), Some(to)) => Some(format!("From {from} to {to}")),
+            (Some(from), None) => Some(format!("From {from}")),
+            (None, Some(to)) => Some(format!("Until {to}")),
+        }
     }
 
     /// The address of the list with another outcome.
