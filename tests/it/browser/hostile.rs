@@ -37,4 +37,44 @@ fn texts_stay_texts_wherever_they_are_shown() {
     browser.until_text("<script>document.title = 2</script>");
     assert!(browser.title().starts_with("Failed"), "{}", browser.title());
     browser.look("execution");
+    // Everywhere else that a name, an error or a description is shown.
+    let tag = "<b onclick=x>";
+    let again = json!({ "recurring": true, "description": name, "tags": [tag, "<i>"] });
+    server.create(&task("</title><b> & <i>", "hostile", "0 * * * *", &again));
+    let client = server.client();
+    client.put("/admin/variables/HOSTILE", &json!({ "value": name, "handlers": ["*"] })).expect(201);
+    client.post("/admin/tokens", &json!({ "name": "<i>a token</i>", "role": "viewer" })).expect(201);
+    server.home.write("broken", "module.exports = <script>document.title = 4</script>;");
+    let query = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E";
+    for page in [
+        "/".to_owned(),
+        "/tasks".to_owned(),
+        format!("/tasks?tag={query}&name={query}&handler={query}&status={query}"),
+        "/executions".to_owned(),
+        format!("/executions?from={query}&handler={query}"),
+        "/timeline".to_owned(),
+        format!("/timeline?name={query}&from={query}"),
+        "/calendar".to_owned(),
+        format!("/calendar?day={query}&month={query}&hour={query}"),
+        "/handlers".to_owned(),
+        "/handlers/broken".to_owned(),
+        "/handlers/hostile".to_owned(),
+        "/alerts".to_owned(),
+        format!("/alerts?channel={query}"),
+        "/secrets".to_owned(),
+        "/tokens".to_owned(),
+        "/search?q=img".to_owned(),
+        format!("/search?q={query}"),
+        format!("/{query}"),
+        format!("/login?next={query}"),
+    ] {
+        browser.go(&page);
+        let made = browser.evaluate(
+            "document.querySelectorAll('img, main script:not([src]), [onerror], [onclick], b').length",
+        );
+        assert_eq!(made, 0, "{page} has made an element of a text");
+        let title = browser.title();
+        assert!(title.ends_with("isochron"), "{page}: {title}");
+        browser.glance(&page.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
+    }
 }

@@ -135,3 +135,48 @@ fn every_page_does_its_work_without_script() {
     browser.click("button", "Save");
     browser.until_text("changed by a form");
 }
+
+#[test]
+fn all_tasks_that_match_are_paused_after_a_look_at_them() {
+    let server = Server::start();
+    write_handlers(&server.home);
+    for index in 0..60 {
+        let handler = if index < 55 { "greet" } else { "fail" };
+        server.create(&task(
+            &format!("Task {index:02}"),
+            handler,
+            "0 0 1 1 *",
+            &json!({ "recurring": true }),
+        ));
+    }
+    let Some(browser) = visit("bulk", &server) else { return };
+    browser.go("/tasks?handler=greet");
+    browser.until_text("1–50 of 55");
+    browser.click_css("input[name=id]");
+    browser.until_text("Chosen tasks");
+    browser.look("chosen");
+    browser.click("field", "all 55 that match");
+    browser.click("button", "Pause…");
+    browser.until_text("Pause 55 tasks?");
+    assert_eq!(server.client().get("/admin/scheduler?status=paused").expect(200)["total"], 0);
+    browser.look("question");
+    browser.click("button", "Pause 55 tasks");
+    browser.until_text("done for 55 tasks");
+    let paused = server.client().get("/admin/scheduler?status=paused&handler=greet").expect(200);
+    assert_eq!(
+        (
+            &paused["total"],
+            server.client().get("/admin/scheduler?status=paused").expect(200)["total"].clone()
+        ),
+        (&json!(55), json!(55))
+    );
+    // Those that do not allow an action are told before it.
+    browser.go("/tasks");
+    browser.until_text("of 60");
+    browser.click_css("input[name=id]");
+    browser.click("field", "all 60 that match");
+    browser.click("button", "Pause…");
+    browser.until_text("55 of them do not allow it now");
+    browser.click("link", "Do nothing");
+    browser.until_text("of 60");
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{visit, write_handlers};
-use crate::harness::{GATED, Options, Server, task};
+use crate::harness::{GATED, Server, Stopwatch, task, until};
 
 #[test]
 fn a_list_shows_what_happens_without_a_reload() {
@@ -92,19 +92,81 @@ fn a_page_tells_that_it_is_not_live_and_mends_itself() {
     browser.until_no_text("Not live since");
 }
 
+/// Notes how long the page did not answer, and the time between two frames of a scroll to its end.
+const SMOOTHNESS: &str = "new Promise((done) => {
+  const log = document.querySelector('.log');
+  log.scrollTop = 0;
+  const gaps = [];
+  let last = performance.now();
+  const step = (now) => {
+    gaps.push(now - last);
+    last = now;
+    if (log.scrollTop + log.clientHeight >= log.scrollHeight - 2 || gaps.length > 600) {
+      gaps.sort((a, b) => a - b);
+      done({ frames: gaps.length, median: gaps[Math.floor(gaps.length / 2)], height: log.scrollHeight });
+    } else {
+      log.scrollTop += 800;
+      requestAnimationFrame(step);
+    }
+  };
+  requestAnimationFrame(step);
+})";
+
 #[test]
-fn pages_work_below_a_path_with_and_without_a_proxy_that_strips_it() {
-    let server = Options::default().set("PUBLIC_URL", "http://127.0.0.1/ops/isochron").start();
+fn ten_thousand_lines_come_and_scroll_without_a_stop() {
+    let server = Server::start();
+    let source = format!(
+        "{GATED}\nconst wait = module.exports;\nmodule.exports = async () => {{ await wait(); for (let i = 1; i <= 10000; i += 1) console.log(`line ${{i}} of a long output`); }};"
+    );
+    server.home.write("long", &source);
+    let id = server.create(&task("Long", "long", "now", &json!({})));
+    server.until_output(&id);
+    let execution = server.executions(&id)[0]["id"].as_str().expect("an id").to_owned();
+    let Some(browser) = visit("ten-thousand", &server) else { return };
+    browser.go(&format!("/executions/{execution}"));
+    browser.until_text("at the gate");
+    browser.evaluate(
+        "window.blocked = 0; new PerformanceObserver((list) => { for (const one of list.getEntries()) window.blocked = Math.max(window.blocked, one.duration); }).observe({ type: 'longtask' })",
+    );
+    server.open_gate();
+    // The text of the whole page would take the page's own time.
+    until("the run has ended", || {
+        let status = browser.evaluate("document.querySelector('h1').innerText");
+        status.as_str().is_some_and(|status| status.contains("Completed")).then_some(())
+    });
+    until("all lines are there", || {
+        (browser.evaluate("document.querySelectorAll('.line').length") == 10_001).then_some(())
+    });
+    let blocked = browser.evaluate("window.blocked").as_f64().expect("a time");
+    let scroll = browser.evaluate(SMOOTHNESS);
+    println!("blocked for {blocked} ms at most; {scroll}");
+    // A quarter of a second and a tenth are for machines with other work to do.
+    assert!(blocked < 250.0, "the page did not answer for {blocked} ms");
+    assert!(scroll["median"].as_f64().is_some_and(|median| median < 100.0), "{scroll}");
+    browser.picture("end");
+    // The page of an ended run has the end of its output, and all of it for those who ask.
+    browser.reload();
+    browser.until_text("lines are left out");
+    browser.click("link", "Show all lines");
+    browser.until_text("line 1 of a long output");
+    assert_eq!(browser.evaluate("document.querySelectorAll('.line').length"), 10_001);
+}
+
+#[test]
+fn eight_tabs_are_open_and_each_answers() {
+    let server = Server::start();
     write_handlers(&server.home);
-    server.create(&task("Say hello", "greet", "0 0 1 1 *", &json!({ "recurring": true })));
-    let base = format!("http://{}/ops/isochron", server.client().address());
-    let Some(browser) = super::Browser::open_at("base", &base) else { return };
-    browser.log_in(server.client().token());
-    browser.go("/tasks");
-    browser.click("link", "Say hello");
-    browser.until_text("The task has not run yet");
-    browser.click("button", "Pause");
-    browser.until_text("paused successfully");
-    assert!(browser.path().starts_with("/tasks/task-"), "{}", browser.path());
-    browser.look("task");
+    let id = server.create(&task("Brew coffee", "fail", "0 0 1 1 *", &json!({ "recurring": true })));
+    let Some(browser) = visit("tabs", &server) else { return };
+    browser.until_live();
+    for tab in 2..=8 {
+        let watch = Stopwatch::start();
+        browser.open_tab("/tasks");
+        browser.until_text("Brew coffee");
+        // A page whose connections are all taken would wait for ever.
+        assert!(watch.elapsed().as_secs() < 10, "tab {tab} took {:?}", watch.elapsed());
+    }
+    browser.until_live();
+    server.run(&id);
+    browser.until_text("the coffee is empty");
 }

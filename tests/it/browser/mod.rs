@@ -10,16 +10,18 @@
 
 mod account;
 mod alerts;
-mod driver;
+mod base;
+mod crowd;
 mod forms;
 mod hostile;
 mod lists;
 mod live;
-mod page;
 mod palette;
+mod roles;
+mod tools;
 mod views;
 
-use self::page::Browser;
+use self::tools::Browser;
 use crate::harness::{Home, Server};
 
 /// Opens a browser that is logged in, at the list of tasks; `None` where there is no browser.

@@ -71,7 +71,7 @@ fn the_calendar_counts_the_days_of_a_month_and_lists_one() {
     browser.go("/calendar");
     browser.until_text("The coming week by the hour");
     browser.look("month");
-    browser.click("link", "After");
+    browser.click("link", "Month after");
     browser.click("link", "15");
     browser.until_text("Weekday mail");
     browser.until_text("Quick pulse");
@@ -149,12 +149,12 @@ fn secrets_and_variables_are_set_and_a_secret_is_never_shown() {
     browser.fill("Name", "API_TOKEN");
     browser.fill("Handlers", "greet");
     browser.fill("Value", "hunter2-and-more");
-    browser.click("button", "Set");
+    browser.click_css("main form.edit button[type=submit]");
     browser.until_text("API_TOKEN is set");
     browser.fill("Kind", "Variables");
     browser.fill("Name", "REGION");
     browser.fill("Value", "EMEA");
-    browser.click("button", "Set");
+    browser.click_css("main form.edit button[type=submit]");
     browser.until_text("EMEA");
     let page = browser.evaluate("document.documentElement.outerHTML").to_string();
     assert!(!page.contains("hunter2"), "{page}");
