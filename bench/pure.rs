@@ -139,6 +139,8 @@ fn task(number: usize, schedule: &str) -> Task {
         max_runs: None,
         jitter: 0,
         priority: 0,
+        concurrency_key: None,
+        after: None,
         alerts: None,
     };
     let id = TaskId::from_bytes((number as u128).to_be_bytes());

@@ -105,6 +105,7 @@
       maxAttempts: given.maxAttempts,
       trigger: given.trigger,
       scheduledFor: given.scheduledFor,
+      after: given.after === null || given.after === undefined ? null : JSONParse(given.after),
       idempotencyKey: `${given.taskId}/${given.scheduledFor}`,
       get signal() {
         return signal();

@@ -14,7 +14,7 @@
 // no document, no file system and no socket.
 
 /** The cause of a run. */
-export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up" | "backfill" | "alert";
+export type Trigger = "schedule" | "immediate" | "retry" | "manual" | "catch-up" | "backfill" | "after" | "alert";
 
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
@@ -35,6 +35,8 @@ export interface Context {
   readonly scheduledFor: number;
   /** `taskId/scheduledFor`: the same for every attempt of one occurrence, for services that take such a key. */
   readonly idempotencyKey: string;
+  /** The occurrence after which the task runs, if its trigger is `after` (and in retries of it); else null. */
+  readonly after: Predecessor | null;
   /**
    * Aborted 5 s before the task's timeout (half way through a timeout of 5 s or less;
    * its reason is a `TimeoutError`) and when the run is cancelled (an `AbortError`).
@@ -56,6 +58,21 @@ export interface Context {
     /** The value of a secret. Rejects with an error that says whether it is missing or not granted. */
     get(name: string): Promise<string>;
   };
+}
+
+/** The ended occurrence of the task that the task's field `after` names. */
+export interface Predecessor {
+  taskId: string;
+  taskName: string;
+  /** The last attempt. */
+  executionId: string;
+  status: "completed" | "failed" | "cancelled";
+  /** The planned time, epoch milliseconds. */
+  scheduledFor: number;
+  /** `{ truncated: true }` if it has more than 16 KiB as JSON. */
+  result: any;
+  /** If it did not complete. */
+  error: string | null;
 }
 
 /** An entry with its key. Versions only grow. */

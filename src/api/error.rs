@@ -174,6 +174,7 @@ impl From<StoreError> for ApiError {
                 Self::invalid(vec![Problem::new("value", "is required for a new name")])
             }
             StoreError::Rejected(_) => Self::conflict(error.to_string()),
+            StoreError::Followed(_) => Self::conflict(error.to_string()),
             StoreError::InProgress(_) => Self::conflict("Task is still running"),
             StoreError::NoSpace { .. } => {
                 let mut refused =

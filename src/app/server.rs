@@ -122,7 +122,7 @@ impl Server {
         let pool = start_pool(config, &files, &store, &vault, &clock).await?;
         let scheduler =
             Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
-        scheduler.recover().await.context("close what an earlier process left in progress")?;
+        prepare(&scheduler, config).await?;
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
         let catalog = Catalog::new(files, pool.clone());
         let defaults = defaults(config)?;
@@ -384,4 +384,10 @@ impl Readiness for Parts {
     fn scheduler(&self) -> bool {
         self.scheduling.load(Ordering::Relaxed)
     }
+}
+
+/// Gives the scheduler its limits, and closes the executions of an earlier process.
+async fn prepare(scheduler: &Scheduler, config: &Config) -> anyhow::Result<()> {
+    scheduler.limit_keys(config.concurrency.clone());
+    scheduler.recover().await.context("close what an earlier process left in progress")
 }

@@ -12,7 +12,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Config, ConfigError, Origin, Raw, Setting, alerts, grants, names, refuse_unknown};
+use super::{Config, ConfigError, Origin, Raw, Setting, alerts, concurrency, grants, names, refuse_unknown};
 
 /// The file's name in the working directory.
 const NAME: &str = "isochron.toml";
@@ -107,6 +107,9 @@ impl File<'_> {
         if name == "grants" {
             return self.grants(config, setting, value.get_ref());
         }
+        if name == "concurrency" {
+            return self.concurrency(config, setting, value.get_ref());
+        }
         let inside = format!("{name}.");
         match value.get_ref() {
             // A wrong table is best named by its keys.
@@ -131,6 +134,24 @@ impl File<'_> {
             let origin = Origin::File { path: self.path.to_owned(), line: self.line(handler.span().start) };
             let setting = Setting::new(&name, None, origin);
             grants::apply(config, handler.get_ref(), granted.get_ref(), setting)?;
+        }
+        Ok(())
+    }
+
+    /// The table `concurrency`, whose keys are those of tasks.
+    fn concurrency(
+        &self,
+        config: &mut Config,
+        setting: Setting,
+        value: &DeValue<'_>,
+    ) -> Result<(), ConfigError> {
+        let DeValue::Table(keys) = value else {
+            return Err(grants::refuse(setting, &Raw::Toml(value), "a table with a number for each key"));
+        };
+        for (key, number) in keys {
+            let name = format!("concurrency.{}", bare(key.get_ref()));
+            let origin = Origin::File { path: self.path.to_owned(), line: self.line(key.span().start) };
+            concurrency::apply(config, key.get_ref(), number.get_ref(), Setting::new(&name, None, origin))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::{
     Config, LogFormat, Origin,
+    concurrency::AT_ONCE,
     grants::GRANTED_NET,
     value::{
         Accept::{self, Count, Hidden, Names, NetRules, Switch, Text},
@@ -404,8 +405,12 @@ pub fn reference() -> String {
          within those of the server; `<handler>` may end in `/*`, as in `grants.\"reports/*\".net`, and the most \
          exact one counts; in the file only | {GRANTED_NET} |\n"
     );
+    let keys = format!(
+        "| `concurrency.<key>` | `1` | executions at once of all tasks with that `concurrencyKey`; in the file only | \
+         {AT_ONCE} |\n"
+    );
     let alerts = "| `alerts.<channel>`, `alerts.default`, `alerts.server` | none | where [alerts](alerts.md) go; in the file \
          only | tables |\n"
         .to_owned();
-    iter::once(head).chain(rows).chain([grants, alerts]).collect()
+    iter::once(head).chain(rows).chain([grants, keys, alerts]).collect()
 }

@@ -14,6 +14,7 @@
 
 mod access;
 mod alerts;
+mod concurrency;
 mod error;
 mod file;
 mod grants;
@@ -74,6 +75,8 @@ pub struct Config {
     pub catch_up_max: usize,
     /// Executions kept of a task without its own `keepExecutions`.
     pub history_keep: u32,
+    /// Executions at once of all tasks with a concurrency key, by key; 1 for a key that is not here.
+    pub concurrency: BTreeMap<String, u32>,
     /// The store of tasks and history.
     pub store: StoreConfig,
     /// The parts of the language that handlers get.
@@ -238,6 +241,7 @@ impl Config {
             catch_up_window: 0,
             catch_up_max: 0,
             history_keep: 0,
+            concurrency: BTreeMap::new(),
             store: StoreConfig { path: PathBuf::new(), cache: 0 },
             engine: Engine { web_assembly: false, eval: false },
             keep_sources: false,

@@ -416,8 +416,8 @@ fn the_caller_can_refuse_what_only_it_can_judge() {
 #[test]
 fn the_reference_has_a_row_per_setting() {
     let table = reference();
-    // The grants have one for all handlers, the alerts one for all channels.
-    assert_eq!(table.lines().count(), 2 + KEYS.len() + 2);
+    // The grants have one for all handlers, concurrency keys and alerts one each.
+    assert_eq!(table.lines().count(), 2 + KEYS.len() + 3);
     assert!(table.starts_with(
         "| key | default | meaning | allowed |\n|---|---|---|---|\n| `listen` | `127.0.0.1:8686` |"
     ));
@@ -463,6 +463,21 @@ fn grants_narrow_the_net_for_single_handlers() {
     let names: Vec<_> = config.net.grants.iter().map(|g| (g.handlers.to_string(), g.net.len())).collect();
     assert_eq!(names, [("backup".to_owned(), 0), ("reports/*".to_owned(), 1)]);
     assert_eq!(config.net.deny.len(), 1);
+}
+
+#[test]
+fn concurrency_keys_have_a_number_each() {
+    let config = from_file("[concurrency]\ndb = 3\n\"the api\" = 1\n").expect("it loads");
+    let keys: Vec<_> = config.concurrency.into_iter().collect();
+    assert_eq!(keys, [("db".to_owned(), 3), ("the api".to_owned(), 1)]);
+    for (text, words) in [
+        ("concurrency = 2", "`concurrency` is 2 in isochron.toml, line 1; allowed: a table"),
+        ("concurrency.db = 0", "`concurrency.db` is 0 in isochron.toml, line 1; allowed: an integer from 1"),
+        ("concurrency.db = '2'", "allowed: an integer"),
+    ] {
+        let error = from_file(text).expect_err(text).to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[test]

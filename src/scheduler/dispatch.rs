@@ -68,6 +68,7 @@ impl Scheduler {
         match self.record_end(task, execution, verdict, rest).await {
             Ok(step) => {
                 self.in_progress.leave(execution);
+                self.keys.release(execution);
                 // An end starts nothing by itself: a queued run is due now, and the loop is nudged.
                 self.carry_out(step, REPLACED, &mut Vec::new());
             }
@@ -79,6 +80,9 @@ impl Scheduler {
                     tracing::error!(%task, %execution, %error, "the end of an execution could not be recorded");
                 }
                 self.in_progress.leave(execution);
+                self.keys.release(execution);
+                // The end may have been recorded although the store said that it failed.
+                self.untold.notify_one();
                 self.nudge.notify_one();
             }
         }
@@ -236,6 +240,7 @@ fn invocation(
         trigger,
         scheduled_for: occurrence.scheduled_for,
         task_name: definition.name,
+        after: occurrence.after.as_ref().and_then(|after| serde_json::to_string(after).ok()),
     };
     Invocation {
         handler: definition.handler,

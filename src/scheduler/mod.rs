@@ -13,9 +13,11 @@
 
 mod alarms;
 mod bulk;
+mod chain;
 mod declared;
 mod dispatch;
 mod in_progress;
+mod keys;
 mod recovery;
 mod requests;
 mod sources;
@@ -41,7 +43,7 @@ pub use self::{
     requests::{Actor, ControlError},
     tail::{Following, Part},
 };
-use self::{in_progress::InProgress, sources::Versions};
+use self::{in_progress::InProgress, keys::Keys, sources::Versions};
 use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{
@@ -96,9 +98,12 @@ pub struct Scheduler {
     alerted: Arc<Notify>,
     /// Notified when the alerts of a task may wait for another time.
     alarm: Notify,
+    /// Notified when there may be ends of occurrences to tell successors of.
+    untold: Notify,
     permits: Arc<Semaphore>,
     in_progress: InProgress,
     versions: Versions,
+    keys: Keys,
     stopping: watch::Sender<bool>,
     /// Counts the turns of the loop.
     turns: AtomicU64,
@@ -128,9 +133,11 @@ impl Scheduler {
             nudge: Notify::new(),
             alerted: Arc::default(),
             alarm: Notify::new(),
+            untold: Notify::new(),
             permits,
             in_progress: InProgress::default(),
             versions: Versions::default(),
+            keys: Keys::default(),
             stopping: watch::channel(false).0,
             turns: AtomicU64::new(0),
             waits_for_permit: AtomicBool::new(false),
@@ -143,6 +150,10 @@ impl Scheduler {
     /// When the store fails.
     pub async fn run(self: &Arc<Self>) -> Result<(), StoreError> {
         let _under_way = InFlight::new(self);
+        tokio::try_join!(self.claim_due(), self.tell_successors(), self.start_keyed()).map(|_| ())
+    }
+
+    async fn claim_due(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut stopping = self.stopping.subscribe();
         // Tasks due up to this time have been looked at ahead of it.
         let mut asked = Millis::MIN;
@@ -239,6 +250,10 @@ impl Scheduler {
     fn carry_out(self: &Arc<Self>, step: Step, who: &str, permits: &mut Vec<OwnedSemaphorePermit>) {
         let task = step.task.id;
         self.tell_of_alerts(&step);
+        if !step.task.facts.untold.is_empty() {
+            self.untold.notify_one();
+        }
+        self.keys.note(&step.task);
         self.events.publish(step.events);
         let entered: Vec<_> =
             step.cancel.into_iter().filter(|execution| self.in_progress.cancel(*execution, who)).collect();

@@ -88,6 +88,7 @@ async fn serve(process: &Arc<Process>, most: Millis) {
     let runner = Arc::new(ScriptedRunner::new(process, store.clone()));
     let clock = process.clock.clone();
     let scheduler = Scheduler::new(store.clone(), runner, clock, Events::default(), Policy::default());
+    scheduler.limit_keys(plans::KEYS.map(|(key, limit)| (key.to_owned(), limit)).into());
     if let Err(error) = scheduler.recover().await {
         return process.tell(format_args!("the recovery fails: {error}"));
     }

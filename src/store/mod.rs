@@ -9,6 +9,7 @@
 
 mod access;
 mod bindings;
+mod chain;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod copy;
@@ -29,6 +30,7 @@ use self::copy::{Cursor, Import, Part};
 pub use self::{
     access::{Access, AccessChange},
     bindings::{Bindings, Rewriting},
+    chain::{Telling, Told},
     figures::{Census, ComingQuery, ScheduleCount, Span},
     history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_NAMES, MOST_READ, NameSearch},
     outbox::{MOST_COUNTED, Outbox, OutboxQuery, Place, WaitingAlerts},
@@ -70,7 +72,10 @@ pub trait Tasks {
     /// store's time, `most` tasks at most: the highest priority first, of one priority the earliest first. A task refused with
     /// [`Refused::NotYet`](crate::domain::step::Refused::NotYet) stays unchanged.
     fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed>;
-    /// Removes a task that has no execution in progress, and its history.
+    /// Tells `most` successors of tasks of ends of occurrences that they have not been told of, and takes the
+    /// step that `decide` returns for each.
+    fn tell(&self, most: usize, decide: Telling) -> Answer<Told>;
+    /// Removes a task that has no execution in progress and that no other one follows, and its history.
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task>;
     /// Finds the task with a name.
     fn find(&self, name: String) -> Answer<Option<TaskId>>;
@@ -80,6 +85,8 @@ pub trait Tasks {
     fn task_view(&self, id: TaskId, newest: usize) -> Answer<Option<TaskView>>;
     /// Reads a page of tasks, each with its newest executions.
     fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>>;
+    /// Lists the tasks with a run that waits for a slot of a concurrency key.
+    fn keyed(&self) -> Answer<Vec<TaskId>>;
     /// Reads the earliest due time of all tasks.
     fn next_due(&self) -> Answer<Option<Millis>>;
 }

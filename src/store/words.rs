@@ -62,6 +62,9 @@ pub enum StoreError {
     /// A task cannot be deleted while executions of it are in progress; their ids.
     #[error("the task has {} executions in progress", .0.len())]
     InProgress(Vec<ExecutionId>),
+    /// A task cannot be deleted while another one runs after it; the name of one.
+    #[error("Task \"{0}\" runs after it: change or delete that task first")]
+    Followed(String),
     /// The disk is nearly full.
     #[error("less than {least} bytes are free at {path}: changes are refused until there is room")]
     NoSpace {

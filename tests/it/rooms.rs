@@ -98,7 +98,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
-    // Pages ask the router of `api` that `app` gives them, and nothing else.
     // Of the API only its front: a page asks it as any client does.
     ("dashboard", &["domain", "clock", "api"]),
     ("secrets", &["domain", "store", "clock"]),

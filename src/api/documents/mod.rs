@@ -16,7 +16,7 @@ use crate::{
         definition::Definition,
         draft::fields::FIELDS,
         execution::{Execution, ExecutionStatus, Line, Progress, Reason, Trigger},
-        facts::{Backfill, LastExecution, Task, TaskStatus},
+        facts::{Backfill, LastExecution, Task, TaskStatus, Waiting},
         ids::{ExecutionId, TaskId},
         recent::{Ended, Stats},
         schedule::ScheduleType,
@@ -38,6 +38,33 @@ impl Deleted {
     /// A deletion that has happened.
     pub(super) fn with(meta: Meta) -> Self {
         Self { success: true, meta }
+    }
+}
+
+/// The number of waiting runs inside a task's document.
+const WAITING: usize = 10;
+
+/// A run that waits, as a task's document shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct WaitingRun {
+    /// The id that its execution will have.
+    execution_id: ExecutionId,
+    trigger: Trigger,
+    scheduled_for: Millis,
+    /// Epoch milliseconds at which the wait began.
+    since: Millis,
+}
+
+impl WaitingRun {
+    fn of(waiting: &Waiting) -> Self {
+        let Waiting { execution, trigger, since, occurrence, .. } = waiting;
+        Self {
+            execution_id: *execution,
+            trigger: *trigger,
+            scheduled_for: occurrence.scheduled_for,
+            since: *since,
+        }
     }
 }
 
@@ -73,6 +100,8 @@ pub(super) struct TaskDocument {
     runs_left: Option<u64>,
     /// The backfill under way.
     backfill: Option<Backfill>,
+    /// The first [`WAITING`] runs that wait for the task or for a slot of its key, in order.
+    waiting: Vec<WaitingRun>,
     /// The file that has the task.
     managed_by: Option<String>,
     /// The cause of a pause that no user asked for.
@@ -117,6 +146,7 @@ impl TaskDocument {
             status,
             runs_left,
             backfill: task.facts.backfill.clone(),
+            waiting: task.facts.waiting.iter().take(WAITING).map(WaitingRun::of).collect(),
             managed_by,
             paused_by: task.facts.paused_by.clone(),
             created_at: task.created_at,

@@ -12,7 +12,7 @@ use crate::{api::error::ApiError, domain::draft::Problem};
 /// The fields that stay as they are until the task's definition changes.
 const LASTING: [&str; 3] = ["_key", "createdAt", "scheduleType"];
 /// The fields that also change by themselves, when the task runs or its time passes.
-const CHANGING: [&str; 14] = [
+const CHANGING: [&str; 15] = [
     "nextRun",
     "period",
     "retryCount",
@@ -20,6 +20,7 @@ const CHANGING: [&str; 14] = [
     "status",
     "runsLeft",
     "backfill",
+    "waiting",
     "managedBy",
     "pausedBy",
     "updatedAt",

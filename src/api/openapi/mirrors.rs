@@ -134,7 +134,8 @@ words!(TaskStatus as "TaskStatus": Running, Paused, RetryScheduled, Completed, F
 words!(LastOutcome as "Outcome": Completed, Failed, Cancelled);
 words!(access::Role as "Role": Viewer, Operator, Editor, Admin);
 words!(
-    schedule::ScheduleType as "ScheduleType": Once, Hourly, Daily, Weekly, Monthly, Interval, Cron
+    schedule::ScheduleType as "ScheduleType": Once, Hourly, Daily, Weekly, Monthly, Interval, Cron,
+    Never
 );
 words!(upcoming::Kind as "OccurrenceKind": Schedule, Retry, Once);
 words!(

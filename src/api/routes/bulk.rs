@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{
         access::Role,
-        draft::{Problem, Problems, fields::whole_number, read_run},
+        draft::{Problem, Problems, read_run, whole_number},
         facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId},
     },

@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{
         Millis,
-        draft::{Problem, Problems, fields::whole_number},
+        draft::{Problem, Problems, whole_number},
         text::json,
     },
     store::{

@@ -27,7 +27,7 @@ use crate::{
             pattern::Pattern,
             record::{Previous, TokenRecord},
         },
-        draft::{Problems, fields::whole_number},
+        draft::{Problems, whole_number},
         ids::TokenId,
     },
 };

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::{
     Millis,
-    draft::{MOST_PROBLEMS, Problem, fields::whole_number},
+    draft::{MOST_PROBLEMS, Problem, whole_number},
 };
 
 /// The most rules of one task.

@@ -9,7 +9,7 @@ use super::{
     Defaults, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params, handler_name,
     problem::{Problem, Problems},
     schema,
-    values::read_tags,
+    values::{kind_of, read_after, read_key, read_tags, read_whole, told, whole_part},
 };
 use crate::domain::{
     alerts::read_rules,
@@ -126,7 +126,7 @@ pub static FIELDS: &[Field] = &[
         parsed("a [schedule](schedules.md)", schema::schedule, |task, text| {
             put(&mut task.schedule, Timetable::parse(text).map_err(|e| e.to_string()))
         }),
-        "when it runs",
+        "when it runs; `never` if it is left out and `after` is given",
     ),
     row(
         "timezone",
@@ -228,6 +228,28 @@ pub static FIELDS: &[Field] = &[
         Fixed,
         Signed { from: -10, to: 10, put: |task, n| task.priority = n },
         "of runs that are due and wait for a runner, the highest start first",
+    ),
+    row(
+        "concurrencyKey",
+        Fixed,
+        Judged {
+            allowed: "1 to 100 characters, or `null`",
+            absent: || Value::Null,
+            schema: schema::key,
+            put: |task, value| read_key(value).map(|key| task.concurrency_key = key),
+        },
+        "of all tasks with this key, [so many](schedules.md#concurrency-keys) executions run at once",
+    ),
+    row(
+        "after",
+        Fixed,
+        Judged {
+            allowed: "`{taskId, on}` with `on` one of `success`, `failure`, `end`; or `null`",
+            absent: || Value::Null,
+            schema: schema::after,
+            put: |task, value| read_after(value).map(|after| task.after = after),
+        },
+        "runs when an [occurrence of that task](schedules.md#after-another-task) ends so",
     ),
     row(
         "alerts",
@@ -409,41 +431,4 @@ fn check_length(text: &str, from: usize, to: usize) -> Result<(), String> {
     }
     let allowed = if from == 0 { format!("at most {to}") } else { format!("{from} to {to}") };
     Err(format!("has {length} characters: {allowed} are allowed"))
-}
-
-pub(super) fn read_whole(value: &Value, from: u64, to: u64) -> Result<u64, String> {
-    whole_number(value)
-        .filter(|number| (from..=to).contains(number))
-        .ok_or_else(|| format!("must be a whole number from {from} to {to}, not {}", told(value)))
-}
-
-/// A small whole number. A client may write it as a float.
-fn whole_part(value: &Value) -> Option<i8> {
-    let float = value.as_f64().filter(|f| f.fract() == 0.0 && (-128.0..128.0).contains(f))?;
-    format!("{float:.0}").parse().ok()
-}
-
-/// A value that is wrong: a number as it is, of anything else the kind.
-fn told(value: &Value) -> String {
-    if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
-}
-
-/// The number, if it is whole. A client may write it as a float.
-#[must_use]
-pub fn whole_number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| {
-        let float = value.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e15).contains(f))?;
-        format!("{float:.0}").parse().ok()
-    })
-}
-
-pub(super) fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }

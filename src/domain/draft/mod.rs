@@ -17,12 +17,14 @@ mod values;
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use self::fields::{FIELDS, LATEST, read_whole};
+use self::fields::{FIELDS, LATEST};
 pub(super) use self::params::params_bytes;
+use self::values::read_whole;
 pub use self::{
     params::{INLINE, KEPT_APART, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, RowParams, check_params},
     problem::{MOST_PROBLEMS, Problem, Problems},
     run::Origin,
+    values::whole_number,
 };
 use super::{
     Millis,
@@ -72,7 +74,11 @@ impl Draft {
     /// # Errors
     /// Required fields that are missing, and those of [`Draft::read`].
     pub fn read_new(body: &Map<String, Value>) -> Result<Self, Vec<Problem>> {
-        let missing = FIELDS.iter().filter(|field| field.is_required() && !body.contains_key(field.name));
+        let has_predecessor = body.get("after").is_some_and(|after| !after.is_null());
+        let missing = FIELDS
+            .iter()
+            .filter(|field| field.is_required() && !body.contains_key(field.name))
+            .filter(|field| field.name != "schedule" || !has_predecessor);
         let mut problems: Vec<_> = missing.map(|field| Problem::new(field.name, "is required")).collect();
         match Self::read(body) {
             Ok(draft) if problems.is_empty() => Ok(draft),
@@ -127,7 +133,11 @@ impl Draft {
     /// # Errors
     /// Fields that do not go together.
     pub fn create(&self, defaults: &Defaults, now: Millis) -> Result<Definition, Vec<Problem>> {
-        self.update(&Definition::defaults(defaults), now)
+        let mut defaults = Definition::defaults(defaults);
+        if !self.given.contains_key("schedule") {
+            defaults.schedule = Timetable::never();
+        }
+        self.update(&defaults, now)
     }
 
     /// `old` with the fields that are given, at `now`.
@@ -181,6 +191,8 @@ impl Definition {
             max_runs: None,
             jitter: 0,
             priority: 0,
+            concurrency_key: None,
+            after: None,
             alerts: None,
         }
     }

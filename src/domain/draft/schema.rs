@@ -9,17 +9,24 @@ use super::{
     LATEST, MOST_BACKFILLED,
     fields::{Accept, FIELDS, Field},
     params::FORBIDDEN_KEYS,
-    values::{LONGEST_TAG, MOST_TAGS},
+    values::{LONGEST_KEY, LONGEST_TAG, MOST_TAGS},
 };
-use crate::domain::alerts::{HOUR, LONGEST_CHANNEL, MOST_RULES, Occasion, YEAR};
+use crate::domain::{
+    alerts::{HOUR, LONGEST_CHANNEL, MOST_RULES, Occasion, YEAR},
+    definition::after::On,
+};
 
 /// The body of a new task.
 #[must_use]
 pub fn new_task() -> Value {
-    let required: Vec<_> =
-        FIELDS.iter().filter(|field| field.is_required()).map(|field| field.name).collect();
+    let required = FIELDS.iter().filter(|field| field.is_required() && field.name != "schedule");
+    let required: Vec<_> = required.map(|field| field.name).collect();
     let mut body = changed_task();
     body["required"] = json!(required);
+    body["anyOf"] = json!([
+        {"required": ["schedule"]},
+        {"required": ["after"], "properties": {"after": {"type": "object"}}},
+    ]);
     body
 }
 
@@ -98,6 +105,23 @@ fn params() -> Value {
 pub(super) fn tags() -> Value {
     let tag = json!({"type": "string", "minLength": 1, "maxLength": LONGEST_TAG, "format": "tag"});
     json!({"type": "array", "items": tag, "maxItems": MOST_TAGS, "uniqueItems": true})
+}
+
+pub(super) fn key() -> Value {
+    json!({"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_KEY, "format": "tag"})
+}
+
+pub(super) fn after() -> Value {
+    let ends = On::NAMES.map(|(name, _)| name);
+    json!({
+        "type": ["object", "null"],
+        "properties": {
+            "taskId": {"type": "string", "format": "task"},
+            "on": {"type": "string", "enum": ends},
+        },
+        "required": ["taskId", "on"],
+        "additionalProperties": false,
+    })
 }
 
 pub(super) fn alerts() -> Value {

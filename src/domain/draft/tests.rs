@@ -72,6 +72,16 @@ fn each_wrong_field_is_named_with_what_would_be_right() {
         (json!({"priority": 11}), "priority", "from -10 to 10, not 11"),
         (json!({"priority": 0.5}), "priority", "not 0.5"),
         (json!({"priority": "high"}), "priority", "not a string"),
+        (json!({"concurrencyKey": ""}), "concurrencyKey", "has 0 characters: 1 to 100"),
+        (json!({"concurrencyKey": 5}), "concurrencyKey", "a string or null"),
+        (json!({"after": "task-1"}), "after", "an object with taskId and on"),
+        (json!({"after": {"taskId": "x", "on": "end"}}), "after.taskId", "the id of a task"),
+        (
+            json!({"after": {"taskId": "task-01arz3ndektsv4rrffq69g5fav", "on": "sunday"}}),
+            "after.on",
+            "\"failure\"",
+        ),
+        (json!({"after": {"task": "x"}}), "after.task", "not known here"),
         (json!({"alerts": {}}), "alerts", "a list of rules"),
     ];
     for (body, field, words) in cases {
@@ -134,7 +144,7 @@ fn an_answer_is_not_many_times_as_long_as_the_body() {
 fn the_table_has_the_fields_of_a_definition_and_takes_every_word_that_it_names() {
     let task = definition("0 9 * * 1");
     let used = json!({"tags": ["a"], "startAt": 0, "endAt": 4_070_908_800_000_i64, "maxRuns": 1, "jitter": 1,
-        "priority": -10, "alerts": []});
+        "priority": -10, "concurrencyKey": "db", "after": {"taskId": "task-01arz3ndektsv4rrffq69g5fav", "on": "end"}, "alerts": []});
     let used = read(&used).and_then(|draft| draft.update(&task, 0)).expect("valid");
     let stored = serde_json::to_value(&used).expect("JSON");
     let names: Vec<_> = FIELDS.iter().map(|field| field.name).filter(|name| *name != "type").collect();
@@ -163,7 +173,7 @@ fn a_definition_stores_nothing_of_fields_that_are_not_used() {
     let shows = json!(absent.into_iter().collect::<std::collections::BTreeMap<_, _>>());
     assert_eq!(
         shows,
-        json!({"type": "script", "tags": [], "startAt": null, "endAt": null, "maxRuns": null, "jitter": 0, "priority": 0, "alerts": null})
+        json!({"type": "script", "tags": [], "startAt": null, "endAt": null, "maxRuns": null, "jitter": 0, "priority": 0, "concurrencyKey": null, "after": null, "alerts": null})
     );
 }
 

@@ -355,14 +355,13 @@ mod tests {
                 (Outcome::Failed, "02:00 failed: no.".to_owned()),
             ]
         );
-        let occurrence = Occurrence {
-            scheduled_for: MIDNIGHT + 2 * HOUR,
-            by_hand: false,
-            is_backfill: false,
-            params: None,
-            origin: crate::domain::facts::Origin::default(),
-        };
-        task.facts.retries.push(PendingRetry { attempt: 2, due: MIDNIGHT + 13 * HOUR, occurrence });
+        let occurrence = Occurrence::planned(MIDNIGHT + 2 * HOUR);
+        task.facts.retries.push(PendingRetry {
+            attempt: 2,
+            due: MIDNIGHT + 13 * HOUR,
+            occurrence,
+            failed: None,
+        });
         let waiting = (Outcome::Waiting, "02:00 failed: no. Attempt 2 is at 13:00.".to_owned());
         assert_eq!(accounts(&known(&task, &rows, &[]), 2, 3), [waiting]);
     }

@@ -174,7 +174,7 @@ mod tests {
 
     fn retry(due: Millis) -> PendingRetry {
         let occurrence = Occurrence::planned(NOON);
-        PendingRetry { attempt: 2, due, occurrence }
+        PendingRetry { attempt: 2, due, occurrence, failed: None }
     }
 
     /// The first runs of a task, as minutes after noon and kinds.

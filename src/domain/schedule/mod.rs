@@ -44,6 +44,8 @@ pub enum Schedule {
     Every(Millis),
     /// As a cron expression says.
     Cron(Box<CronExpr>),
+    /// Not by itself: by hand, or after another task.
+    Never,
 }
 
 /// The kind of a schedule, as the API names it.
@@ -64,6 +66,8 @@ pub enum ScheduleType {
     Interval,
     /// Any other cron expression.
     Cron,
+    /// `never`.
+    Never,
 }
 
 /// The planned times of a stretch of time.
@@ -97,6 +101,8 @@ impl Schedule {
         let lower = word.to_ascii_lowercase();
         if lower == "now" {
             Ok(Self::Now)
+        } else if lower == "never" {
+            Ok(Self::Never)
         } else if word.bytes().all(|byte| byte.is_ascii_digit()) {
             Ok(Self::At(parse_epoch(word)?))
         } else if let Some(interval) = lower.strip_prefix('@').unwrap_or(&lower).strip_prefix("every") {
@@ -116,13 +122,14 @@ impl Schedule {
         match self {
             Self::Now | Self::At(_) => ScheduleType::Once,
             Self::Every(_) => ScheduleType::Interval,
+            Self::Never => ScheduleType::Never,
             Self::Cron(cron) => cron_type(cron),
         }
     }
 
-    /// Whether there is one run only.
+    /// Whether there is one run at most.
     pub fn is_one_time(&self) -> bool {
-        matches!(self, Self::Now | Self::At(_))
+        matches!(self, Self::Now | Self::At(_) | Self::Never)
     }
 
     /// The moment from which intervals are counted: `anchor`, or an interval before `start`, so that
@@ -139,7 +146,7 @@ impl Schedule {
     /// none after the year 2100.
     pub fn next_after(&self, after: Millis, anchor: Millis, zone: Tz) -> Option<Millis> {
         match self {
-            Self::Now => None,
+            Self::Now | Self::Never => None,
             Self::At(moment) => Some(*moment).filter(|moment| *moment > after),
             Self::Every(interval) => nth_run(anchor, *interval, runs_until(anchor, *interval, after) + 1),
             // Cron's times are whole seconds: a time after the second of `after` is after `after` too.
@@ -151,7 +158,7 @@ impl Schedule {
     /// quick for any schedule and length of time.
     pub fn count_between(&self, after: Millis, until: Millis, anchor: Millis, zone: Tz) -> Passed {
         let count = match self {
-            Self::Now => 0,
+            Self::Now | Self::Never => 0,
             Self::At(moment) => u64::from(after < *moment && *moment <= until),
             Self::Every(interval) => {
                 let runs =
@@ -173,7 +180,7 @@ impl Schedule {
         zone: Tz,
     ) -> Vec<Millis> {
         let mut newest: Vec<Millis> = match self {
-            Self::Now => Vec::new(),
+            Self::Now | Self::Never => Vec::new(),
             Self::At(moment) => Some(*moment)
                 .filter(|moment| after < *moment && *moment <= until)
                 .into_iter()
@@ -202,7 +209,7 @@ impl Schedule {
     /// for other cron expressions it is the distance of the next two runs after `after` (0 without them).
     pub fn period(&self, after: Millis, anchor: Millis, zone: Tz) -> Millis {
         match (self.schedule_type(), self) {
-            (ScheduleType::Once, _) => 0,
+            (ScheduleType::Once | ScheduleType::Never, _) => 0,
             (ScheduleType::Hourly, _) => 3_600_000,
             (ScheduleType::Daily, _) => 86_400_000,
             (ScheduleType::Weekly, _) => 604_800_000,
@@ -221,7 +228,7 @@ impl Schedule {
     /// [`ScheduleError::Never`].
     pub fn check_reachable(&self, after: Millis, anchor: Millis, zone: Tz) -> Result<(), ScheduleError> {
         let next = match self {
-            Self::Now | Self::At(_) => return Ok(()),
+            Self::Now | Self::At(_) | Self::Never => return Ok(()),
             Self::Every(_) => self.next_after(after, anchor, zone),
             Self::Cron(_) => {
                 self.next_after(after, anchor, zone).filter(|next| *next <= after.saturating_add(HORIZON))

@@ -47,6 +47,12 @@ impl Timetable {
         Self { text: "now".to_owned(), schedule: Arc::new(Schedule::Now) }
     }
 
+    /// `never`.
+    #[must_use]
+    pub fn never() -> Self {
+        Self { text: "never".to_owned(), schedule: Arc::new(Schedule::Never) }
+    }
+
     /// The text as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

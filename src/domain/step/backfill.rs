@@ -49,9 +49,8 @@ impl Stepper<'_, '_> {
             let next = self.plan().next_after(planned).filter(|next| *next <= backfill.to && left > 0);
             self.facts().backfill = next.map(|next| Backfill { next, left, ..backfill });
             if self.step.task.facts.open_times().all(|open| open != planned) {
-                let id = (self.circumstances.new_id)();
                 let occurrence = Occurrence { is_backfill: true, ..Occurrence::planned(planned) };
-                return self.start(id, Trigger::Backfill, 1, occurrence);
+                return self.start_or_wait(Trigger::Backfill, occurrence);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::domain::{
     definition::{Definition, Overlap},
     draft::{Draft, RowParams, params_bytes},
     execution::Trigger,
-    facts::{LastOutcome, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Origin, Task, Waiting},
+    facts::{LastOutcome, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Origin, PendingRetry, Task, Waiting},
     ids::ExecutionId,
     schedule::Schedule,
 };
@@ -24,7 +24,14 @@ impl Stepper<'_, '_> {
         let now = self.circumstances.now;
         let occurrence =
             Occurrence { by_hand: true, params, origin, ..Occurrence::planned(self.free_moment(now)) };
-        let waiting = Waiting { execution, trigger, since: now, occurrence: occurrence.clone() };
+        let waiting = Waiting {
+            execution,
+            trigger,
+            since: now,
+            occurrence: occurrence.clone(),
+            attempt: 1,
+            failed: None,
+        };
         let facts = &self.step.task.facts;
         if facts.open().count() >= MOST_AT_ONCE {
             return Err(Refused::TooManyOpen);
@@ -34,10 +41,18 @@ impl Stepper<'_, '_> {
         {
             return Err(Refused::TooLargeOpen);
         }
+        let is_keyed = self.step.task.is_keyed();
+        let is_idle = facts.running.is_empty() && (!is_keyed || self.step.task.has_free_queue());
         match self.step.task.definition.overlap {
-            _ if facts.running.is_empty() => self.start(execution, trigger, 1, occurrence),
-            Overlap::Allow => self.start(execution, trigger, 1, occurrence),
-            Overlap::Skip => return Err(Refused::AlreadyRunning),
+            overlap if is_idle || overlap == Overlap::Allow => {
+                if is_keyed {
+                    self.facts().waiting.push(waiting);
+                } else {
+                    self.start(execution, trigger, 1, occurrence);
+                }
+            }
+            Overlap::Skip if facts.running.is_empty() => return Err(Refused::AlreadyWaiting),
+            Overlap::Skip | Overlap::Allow => return Err(Refused::AlreadyRunning),
             Overlap::Queue if !facts.waiting.is_empty() => return Err(Refused::AlreadyWaiting),
             Overlap::Queue => self.facts().waiting.push(waiting),
             Overlap::Replace => {
@@ -172,6 +187,11 @@ impl Stepper<'_, '_> {
         for retry in used_up {
             self.give_up(&retry);
         }
+        let waiting: Vec<_> =
+            self.facts().waiting.extract_if(.., |waiting| waiting.attempt > max_attempts).collect();
+        for Waiting { attempt, since, occurrence, failed, .. } in waiting {
+            self.give_up(&PendingRetry { attempt, due: since, occurrence, failed });
+        }
     }
 
     /// Whether a definition with the same schedule plans other times of it, for a task that still plans.
@@ -184,7 +204,7 @@ impl Stepper<'_, '_> {
 
     /// The first time from `moment` on that no other occurrence of the task has: executions are
     /// unique by planned time and attempt.
-    fn free_moment(&self, mut moment: Millis) -> Millis {
+    pub(super) fn free_moment(&self, mut moment: Millis) -> Millis {
         let facts = &self.step.task.facts;
         let taken = |moment: Millis| {
             facts.next == Some(moment)

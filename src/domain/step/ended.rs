@@ -1,11 +1,11 @@
 //! Decisions about a task whose attempt is over.
 
-use super::{Refused, Stepper};
+use super::{EndedOccurrence, Refused, Stepper};
 use crate::domain::{
     Millis,
     definition::OnExhausted,
     execution::{Ending, Execution, ExecutionStatus, Reason, Verdict},
-    facts::{LastExecution, LastOutcome, PendingRetry, Running, Task},
+    facts::{LastExecution, LastOutcome, PendingRetry, Running, Task, Waiting},
     ids::ExecutionId,
     recent::Ended,
     retry,
@@ -32,18 +32,23 @@ impl Stepper<'_, '_> {
             lost: row.reason == Some(Reason::Lost),
         };
         self.step.rows.push(row);
+        let scheduled_for = running.occurrence.scheduled_for;
         match status {
             ExecutionStatus::Completed => self.succeed(&running, attempt),
             ExecutionStatus::Cancelled => self.close(LastOutcome::Cancelled, attempt),
             _ => self.fail(running, attempt),
         }
+        if self.step.task.facts.open_times().all(|open| open != scheduled_for) {
+            self.step.ended.push(EndedOccurrence { execution, status, scheduled_for });
+        }
         Ok(())
     }
 
     fn succeed(&mut self, running: &Running, attempt: Attempt) {
-        if running.occurrence.by_hand && !self.step.task.facts.retries.is_empty() {
+        if running.occurrence.by_hand && self.step.task.is_retrying() {
             self.skip_passed_of_recurring();
             self.facts().retries.clear();
+            self.facts().waiting.retain(|waiting| waiting.attempt == 1);
         }
         self.close(LastOutcome::Completed, attempt);
     }
@@ -57,6 +62,7 @@ impl Stepper<'_, '_> {
                 attempt: running.attempt + 1,
                 due: now.saturating_add(retry::wait(definition, running.attempt, self.circumstances.roll)),
                 occurrence: running.occurrence,
+                failed: Some(running.execution),
             };
             let facts = self.facts();
             facts.retry_count = running.attempt;
@@ -74,6 +80,12 @@ impl Stepper<'_, '_> {
         let last = last.filter(|last| last.status == ExecutionStatus::Failed);
         let (start, duration) =
             last.map_or((retry.occurrence.scheduled_for, None), |last| (last.time, last.duration));
+        let ended = retry.failed.map(|execution| EndedOccurrence {
+            execution,
+            status: ExecutionStatus::Failed,
+            scheduled_for: retry.occurrence.scheduled_for,
+        });
+        self.step.ended.extend(ended);
         self.exhaust(retry.occurrence.is_asked_for(), Attempt { start, duration, lost: false });
     }
 
@@ -91,9 +103,8 @@ impl Stepper<'_, '_> {
             }
             let waiting = std::mem::take(&mut self.facts().waiting);
             // A manual run works in every status.
-            let (by_hand, dropped): (Vec<_>, Vec<_>) =
-                waiting.into_iter().partition(|waiting| waiting.occurrence.by_hand);
-            self.facts().waiting = by_hand;
+            let (kept, dropped): (Vec<_>, Vec<_>) = waiting.into_iter().partition(Waiting::stays);
+            self.facts().waiting = kept;
             if let Some(first) = dropped.first() {
                 self.skip(Reason::Overlap, first.occurrence.scheduled_for, dropped.len() as u64);
             }

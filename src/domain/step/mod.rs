@@ -15,6 +15,7 @@ mod declared;
 mod due;
 mod ended;
 mod events;
+mod follow;
 mod policy;
 mod rows;
 #[cfg(test)]
@@ -22,16 +23,21 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-pub use self::events::{Event, News, Row, Subject, TaskState};
-pub use self::policy::Policy;
-pub use self::rows::Skip;
+pub use self::{
+    events::{Event, News, Row, Subject, TaskState},
+    follow::EndedOccurrence,
+    policy::Policy,
+    rows::Skip,
+};
 use super::{
     Millis,
     alerts::Alert,
-    definition::Definition,
+    definition::{Definition, after::Predecessor},
     draft::{Draft, Problem},
     execution::{Execution, ExecutionStatus, Reason, Trigger, Verdict},
-    facts::{Facts, LastExecution, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Origin, Running, Task},
+    facts::{
+        Facts, LastExecution, MOST_AT_ONCE, MOST_PARAMS_BYTES, Occurrence, Origin, Running, Task, Waiting,
+    },
     ids::{ExecutionId, TaskId},
     recent::Recent,
     schedule::{Passed, Plan, Schedule},
@@ -67,6 +73,13 @@ pub enum Input {
     },
     /// The time of a decision about the task's alerts has come.
     Watch,
+    /// A slot of this concurrency key is free for a run that waits.
+    Admit {
+        /// The key.
+        key: String,
+    },
+    /// An occurrence of the task's predecessor has ended.
+    Follow(Box<Predecessor>),
     /// A user pauses the task.
     Pause,
     /// A user resumes the task.
@@ -124,6 +137,8 @@ pub struct Step {
     pub cancel: Vec<ExecutionId>,
     /// Messages to write in the same change, and to deliver once that is durable.
     pub alerts: Vec<Alert>,
+    /// Occurrences that have ended, skipped ones apart.
+    pub ended: Vec<EndedOccurrence>,
     /// Events to publish once that is durable.
     pub events: Vec<Event>,
 }
@@ -217,6 +232,7 @@ impl Task {
             backfill: None,
             paused_by: None,
             alarms: None,
+            untold: Vec::new(),
         };
         facts.next = first_run(definition.plan(now, id), now);
         Self { id, definition, facts, created_at: now, updated_at: now, declared: None }
@@ -239,6 +255,8 @@ impl Task {
             }
             // The clock alone is the occasion.
             Input::Watch => {}
+            Input::Admit { key } => stepper.admit(&key),
+            Input::Follow(end) => stepper.follow(*end),
             Input::Pause => stepper.pause()?,
             Input::Resume => {
                 stepper.resume()?;
@@ -353,9 +371,8 @@ impl Stepper<'_, '_> {
         if self.step.task.runs_left() == Some(0) {
             self.facts().next = None;
             let waiting = std::mem::take(&mut self.facts().waiting);
-            let (by_hand, dropped): (Vec<_>, Vec<_>) =
-                waiting.into_iter().partition(|waiting| waiting.occurrence.by_hand);
-            self.facts().waiting = by_hand;
+            let (kept, dropped): (Vec<_>, Vec<_>) = waiting.into_iter().partition(Waiting::stays);
+            self.facts().waiting = kept;
             if let Some(first) = dropped.first() {
                 self.skip(Reason::Ended, first.occurrence.scheduled_for, dropped.len() as u64);
             }
@@ -409,7 +426,7 @@ impl Stepper<'_, '_> {
         let count = 1 + self.count_passed(first, now).count;
         self.facts().next = self.next_after(now);
         let facts = &self.step.task.facts;
-        if !facts.retries.is_empty() {
+        if self.step.task.is_retrying() {
             self.skip(Reason::Retrying, first, count);
         } else if facts.running.is_empty() {
             self.skip(Reason::Misfire, first, count);
@@ -418,8 +435,7 @@ impl Stepper<'_, '_> {
         }
     }
 
-    /// Records the planned times of a recurring task as [`Self::skip_passed`] does; the one planned
-    /// time of another task waits instead.
+    /// As [`Self::skip_passed`], of a recurring task; the one planned time of another task waits instead.
     fn skip_passed_of_recurring(&mut self) {
         if self.step.task.definition.recurring {
             self.skip_passed();

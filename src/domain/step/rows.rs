@@ -29,6 +29,7 @@ impl Step {
             start: Vec::new(),
             cancel: Vec::new(),
             alerts: Vec::new(),
+            ended: Vec::new(),
             events: Vec::new(),
         }
     }

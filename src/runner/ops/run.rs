@@ -47,6 +47,8 @@ struct HandlerContext {
     max_attempts: u32,
     trigger: Trigger,
     scheduled_for: f64,
+    /// JSON.
+    after: Option<String>,
 }
 
 impl From<&Context> for HandlerContext {
@@ -60,6 +62,7 @@ impl From<&Context> for HandlerContext {
             max_attempts: context.max_attempts,
             trigger: context.trigger,
             scheduled_for: context.scheduled_for as f64,
+            after: context.after.clone(),
         }
     }
 }

@@ -188,6 +188,8 @@ pub struct Context {
     pub trigger: Trigger,
     /// The planned time.
     pub scheduled_for: Millis,
+    /// The ended occurrence of the task's predecessor, JSON.
+    pub after: Option<String>,
 }
 
 /// The end of a run, with its usage.

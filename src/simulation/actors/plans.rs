@@ -223,6 +223,9 @@ fn among(chance: &Chance, from: u32, to: u32, most: i64) -> Field {
     list(&values)
 }
 
+/// Executions at once of the tasks with a concurrency key.
+pub(crate) const KEYS: [(&str, u32); 2] = [("one", 1), ("two", 2)];
+
 /// Makes a body with some of a task's fields besides its schedule.
 pub(crate) fn fields(chance: &Chance, pace: Pace) -> Map<String, Value> {
     let mut body = Map::new();
@@ -239,6 +242,7 @@ pub(crate) fn fields(chance: &Chance, pace: Pace) -> Map<String, Value> {
     maybe("overlap", json!(chance.among(&["skip", "queue", "allow", "replace"])));
     maybe("misfire", json!(chance.among(&["once", "skip", "all"])));
     maybe("onExhausted", json!(chance.among(&["continue", "stop"])));
+    maybe("concurrencyKey", json!(chance.among(&[None, None, None, Some("one"), Some("two")])));
     maybe("params", json!({ "number": chance.between(0, 1 << 40) }));
     body
 }

@@ -25,7 +25,7 @@ use crate::{
     store::{
         Answer, Audit, Bindings, Claimed, Condition, Decision, Edit, Edited, Entries, Entry, EntryPage,
         EntryQuery, Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, RunNote, Steps,
-        StoreError, TaskQuery, TaskView, Tasks, Upkeep, Values,
+        StoreError, TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values,
         memory::{
             MemoryStore,
             prepare::{self, Operation, Prepared},
@@ -283,7 +283,7 @@ impl Tasks for FaultyStore {
             "change",
             by_user,
             prepare::change(self.0.now(), task, decide, output, audit),
-            |_, _, _| {},
+            |shared, number, step| shared.process.world.record().keep_ends(number, step),
         )
     }
 
@@ -295,6 +295,19 @@ impl Tasks for FaultyStore {
         });
         let decide = self.record_decisions(Why::Due, decide);
         self.perform("claim", false, prepare::claim(self.0.now(), ahead, most, decide), |_, _, _| {})
+    }
+
+    fn tell(&self, most: usize, mut decide: Telling) -> Answer<Told> {
+        let (shared, steps) = (self.0.clone(), self.0.process.clock.steps());
+        let decide: Telling = Box::new(move |task, end, now| {
+            let result = decide(task, end, now);
+            shared.record_decision(&Why::Told(Box::new(end.clone())), task, &result, steps, now);
+            result
+        });
+        let operation = prepare::tell(self.0.now(), most, decide);
+        self.perform("tell", false, operation, move |shared, number, _| {
+            shared.process.world.record().add_told(number, most);
+        })
     }
 
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
@@ -319,6 +332,10 @@ impl Tasks for FaultyStore {
 
     fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
         self.0.memory.tasks(query)
+    }
+
+    fn keyed(&self) -> Answer<Vec<TaskId>> {
+        self.0.memory.keyed()
     }
 
     fn next_due(&self) -> Answer<Option<Millis>> {

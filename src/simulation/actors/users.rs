@@ -72,6 +72,7 @@ impl User {
             14..=15 => self.ask(task, Asked::Cancel).await,
             16..=17 => self.ask(task, Asked::ResetRetries).await,
             18 if chance.one_in(2) => self.delete(task).await,
+            18 => self.backfill(task).await,
             19..=21 => self.change_file(task).await,
             _ => {}
         }
@@ -119,6 +120,7 @@ impl User {
             body.insert("alerts".to_owned(), json!([{ "channel": "ops", "after": after }]));
         }
         self.add_schedule(&mut body);
+        self.add_predecessor(&mut body);
         let defaults = Defaults {
             timezone: plans::zone(&world.chance).parse().expect("a zone"),
             keep_executions: 10_000,
@@ -162,6 +164,22 @@ impl User {
         self.ask(id, Asked::Declare(Box::new(definition))).await;
     }
 
+    async fn backfill(&self, task: TaskId) {
+        let (chance, pace) = (&self.process.world.chance, self.process.world.pace);
+        let to = self.process.clock.now() - chance.between(-1, 4 * pace.unit());
+        let from = to - chance.between(-1, 20 * pace.unit());
+        self.ask(task, Asked::Backfill((from, to), chance.between(1, 5).unsigned_abs())).await;
+    }
+
+    /// Adds a task to follow, now and then.
+    fn add_predecessor(&self, body: &mut Map<String, Value>) {
+        let chance = &self.process.world.chance;
+        if let Some(task) = self.some_task().filter(|_| chance.one_in(3)) {
+            let on = chance.among(&["success", "failure", "end", "end"]);
+            body.insert("after".to_owned(), json!({ "taskId": task, "on": on }));
+        }
+    }
+
     async fn update(&self, task: TaskId) {
         let world = &self.process.world;
         let chance = &world.chance;
@@ -170,6 +188,10 @@ impl User {
         if chance.one_in(3) {
             self.add_schedule(&mut body);
         }
+        if chance.one_in(8) {
+            body.insert("after".to_owned(), Value::Null);
+        }
+        self.add_predecessor(&mut body);
         if chance.one_in(10) {
             body.insert("name".to_owned(), json!(format!("task {}", chance.between(1, 12))));
         }
@@ -184,6 +206,9 @@ impl User {
             Asked::Pause => ("pause", scheduler.pause(task, &actor).await.map(drop)),
             Asked::Resume => ("resume", scheduler.resume(task, &actor).await.map(drop)),
             Asked::ResetRetries => ("reset", scheduler.reset_retries(task, &actor).await.map(drop)),
+            Asked::Backfill(span, most) => {
+                ("backfill", scheduler.backfill(task, span, most, &actor).await.map(drop))
+            }
             Asked::Cancel => ("cancel", scheduler.cancel(task, &actor).await.map(drop)),
             Asked::Update(draft) => ("update", scheduler.update(task, draft, &actor).await.map(drop)),
             Asked::Declare(definition) => {

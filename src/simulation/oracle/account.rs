@@ -24,6 +24,9 @@
 //! Alerts:
 //! 11. Each streak of failures has one message, and so has the success that ends it.
 //!
+//! Backfills:
+//! 12. A backfill starts the planned times of its span in their order, each once, one after the other.
+//!
 //! [`record`](super::record) checks that facts follow from their events and that no acknowledged change is
 //! lost; [`invariants`](super::invariants) checks a running process.
 
@@ -34,7 +37,7 @@ use crate::{
         Millis,
         definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
         execution::{Execution, ExecutionStatus, Reason, Trigger},
-        facts::{Declared, LastOutcome, PendingRetry, Task},
+        facts::{Declared, LastOutcome, PendingRetry, Task, Waiting},
         ids::ExecutionId,
         step::{Input, Start},
     },
@@ -63,6 +66,8 @@ pub(crate) struct Account {
     /// repeat them.
     rewound: bool,
     told: Told,
+    /// Whether the clock was set back in the life of the task.
+    set_back: bool,
     /// The latest time of a step; `changed` is the time of the last step.
     latest: Millis,
     pub(crate) changed: Millis,
@@ -84,6 +89,7 @@ impl Account {
             attempts: BTreeSet::new(),
             rewound: false,
             told: Told::default(),
+            set_back: false,
         }
     }
 
@@ -91,14 +97,21 @@ impl Account {
     pub(crate) fn follow(&mut self, change: &Change, almanacs: &mut Almanacs) {
         assert_eq!(self.task, change.before);
         let passed = self.check_plan(change, almanacs);
-        self.came += passed;
+        self.came += passed + u64::from(change.follows());
+        self.set_back |= change.now < self.latest;
         for start in &change.step.start {
             self.check_start(change, start, almanacs);
         }
         let queued = |id: ExecutionId| change.before.facts.waiting.iter().any(|old| old.execution == id);
         for waiting in change.step.task.facts.waiting.iter().filter(|waiting| !queued(waiting.execution)) {
             let planned = waiting.occurrence.scheduled_for;
-            if !waiting.occurrence.by_hand {
+            if waiting.attempt > 1 {
+                assert!(change.before.is_keyed(), "a retry waits for no key: {waiting:?}");
+            } else if waiting.occurrence.is_backfill {
+                change.check_backfill(planned, almanacs);
+            } else if waiting.occurrence.after.is_some() {
+                assert!(matches!(change.input, Input::Follow(_)), "a run follows nothing: {waiting:?}");
+            } else if !waiting.occurrence.by_hand {
                 assert!(planned <= change.now, "an execution is queued before its time: {waiting:?}");
                 Self::check_planned(&change.before, planned, almanacs);
             }
@@ -222,7 +235,9 @@ impl Account {
             "two runs at once: {start:?}"
         );
         let waited = facts.waiting.iter().find(|waiting| waiting.execution == start.execution);
-        if start.attempt > 1 {
+        if let Some(waiting) = waited.filter(|waiting| waiting.attempt > 1) {
+            assert_eq!((waiting.attempt, &waiting.occurrence), (start.attempt, occurrence));
+        } else if start.attempt > 1 {
             assert_eq!(start.trigger, Trigger::Retry);
             let due =
                 |retry: &PendingRetry| (retry.attempt, &retry.occurrence) == (start.attempt, occurrence);
@@ -233,13 +248,19 @@ impl Account {
             assert!(has_turns(old));
         } else if occurrence.by_hand {
             assert!(matches!(change.input, Input::RunByHand { .. }));
+        } else if occurrence.is_backfill {
+            change.check_backfill(planned, almanacs);
         } else {
             let next = facts.next.expect("a regular run is planned");
             assert!(next <= planned && planned <= change.now, "not its time: {start:?}");
             Self::check_planned(old, planned, almanacs);
         }
         let fresh = self.attempts.insert((planned, start.attempt));
-        let may_repeat = self.rewound || occurrence.by_hand && change.now < self.latest;
+        // A moment that is none of the schedule may come again when the clock is set back.
+        let may_repeat = self.rewound
+            || occurrence.is_backfill
+            || occurrence.by_hand && change.now < self.latest
+            || occurrence.after.is_some() && self.set_back;
         assert!(fresh || may_repeat, "an attempt runs twice: {start:?}");
     }
 
@@ -256,7 +277,7 @@ impl Account {
     /// Checks invariant 8, and adds a row to the sums for invariant 2.
     fn write(&mut self, change: &Change, row: &Execution) {
         let stands_for = |row: &Execution| {
-            let regular = row.trigger != Trigger::Manual && row.attempt <= 1;
+            let regular = !matches!(row.trigger, Trigger::Manual | Trigger::Backfill) && row.attempt <= 1;
             if regular { row.skipped_count.unwrap_or(1) } else { 0 }
         };
         assert_eq!(row.task_id, self.task.id);
@@ -285,7 +306,8 @@ impl Account {
     /// Checks invariants 2 and 9.
     fn check_sums(&self) {
         let Task { facts, .. } = &self.task;
-        let in_queue = facts.waiting.iter().filter(|waiting| !waiting.occurrence.by_hand).count() as u64;
+        let regular = |waiting: &&Waiting| !waiting.occurrence.is_asked_for() && waiting.attempt == 1;
+        let in_queue = facts.waiting.iter().filter(regular).count() as u64;
         assert_eq!(self.in_rows + in_queue, self.came, "planned times are lost or doubled: {facts:#?}");
         let open = self.rows.values().filter(|row| row.status == ExecutionStatus::Running).map(|row| row.id);
         let running: BTreeSet<_> = facts.running.iter().map(|running| running.execution).collect();
@@ -324,8 +346,11 @@ fn check_misfire(change: &Change, almanacs: &mut Almanacs) {
         return;
     }
     let Definition { misfire, recurring, .. } = old.definition;
-    let new: Vec<_> = step.task.facts.waiting.iter().skip(facts.waiting.len()).collect();
-    let times: Vec<_> = step.start.iter().map(|start| start.occurrence.scheduled_for).collect();
+    // The next time of a backfill may start, or wait, in the same step.
+    let new = step.task.facts.waiting.iter().skip(facts.waiting.len());
+    let new: Vec<_> = new.filter(|waiting| !waiting.occurrence.is_backfill).collect();
+    let regular = step.start.iter().filter(|start| !start.occurrence.is_backfill);
+    let times: Vec<_> = regular.map(|start| start.occurrence.scheduled_for).collect();
     match misfire {
         Misfire::Skip => assert!(times.is_empty() && new.is_empty(), "a missed time runs: {step:#?}"),
         Misfire::Once => {
@@ -371,7 +396,10 @@ fn check_retries(change: &Change) {
     }
     expected.retain(|retry| {
         let is_it = |start: &Start| (start.attempt, &start.occurrence) == (retry.attempt, &retry.occurrence);
-        !change.step.start.iter().any(is_it) && retry.attempt <= new.definition.max_attempts()
+        let waits =
+            |waiting: &Waiting| (waiting.attempt, &waiting.occurrence) == (retry.attempt, &retry.occurrence);
+        let gone = change.step.start.iter().any(is_it) || new.facts.waiting.iter().any(waits);
+        !gone && retry.attempt <= new.definition.max_attempts()
     });
     if change.resumes() {
         expected.iter_mut().for_each(|retry| retry.due = retry.due.max(change.now));

@@ -2,12 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::{
-    Millis,
-    definition::Definition,
-    draft::Draft,
-    facts::Task,
-    step::{Input, Step},
+use crate::{
+    domain::{
+        Millis,
+        definition::{Definition, after::Predecessor},
+        draft::Draft,
+        facts::{Task, Waiting},
+        step::{Input, Step},
+    },
+    simulation::oracle::almanac::Almanacs,
 };
 
 /// A request of a user or a file of tasks, besides creations and deletions.
@@ -19,6 +22,8 @@ pub(crate) enum Asked {
     Cancel,
     Update(Draft),
     RunByHand(Option<Map<String, Value>>),
+    /// From, to and the most planned times.
+    Backfill((Millis, Millis), u64),
     /// A file has the task; the file's name is the request's id.
     Declare(Box<Definition>),
     /// The task has left its file.
@@ -34,6 +39,8 @@ pub(crate) enum Why {
     Request(String),
     /// The end of an execution.
     Ended,
+    /// The end of an occurrence of the task's predecessor.
+    Told(Box<Predecessor>),
 }
 
 /// A step that was taken.
@@ -52,5 +59,33 @@ impl Change {
             && self.before.facts.paused
             && !self.step.task.facts.paused;
         matches!(self.input, Input::Resume) || comes_back
+    }
+
+    /// Whether the task has a new occurrence because one of its predecessor has ended.
+    pub(crate) fn follows(&self) -> bool {
+        let is_new = |waiting: &Waiting| {
+            self.before.facts.waiting.iter().all(|old| old.execution != waiting.execution)
+        };
+        matches!(self.input, Input::Follow(_))
+            && (!self.step.rows.is_empty() || self.step.task.facts.waiting.iter().any(is_new))
+    }
+
+    /// Checks the start of a planned time of a backfill: invariant 11 of accounts.
+    pub(crate) fn check_backfill(&self, planned: Millis, almanacs: &mut Almanacs) {
+        let (old, new) = (&self.before, &self.step.task);
+        let before = old.facts.backfill.as_ref().expect("a backfill is under way");
+        let mut at = before.next;
+        let mut left = before.left - 1;
+        while at != planned {
+            assert!(old.facts.open_times().any(|open| open == at), "a time is left out: {self:#?}");
+            at = almanacs.next(&old.definition, old.facts.anchor, at).expect("these schedules never end");
+            left -= 1;
+        }
+        assert!(old.facts.running.iter().all(|running| !running.occurrence.is_backfill), "two at once");
+        let next =
+            almanacs.next(&old.definition, old.facts.anchor, planned).expect("these schedules never end");
+        let goes_on = left > 0 && next <= before.to;
+        let after = new.facts.backfill.as_ref().map(|backfill| (backfill.next, backfill.left));
+        assert_eq!(after, goes_on.then_some((next, left)), "a time is left out or comes twice: {self:#?}");
     }
 }

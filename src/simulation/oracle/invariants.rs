@@ -10,7 +10,10 @@ use crate::{
         facts::{Facts, Task, Waiting},
         ids::{ExecutionId, TaskId},
     },
-    simulation::oracle::{account::has_turns, record::Record},
+    simulation::{
+        actors::plans::KEYS,
+        oracle::{account::has_turns, record::Record},
+    },
     store::memory::disk::Data,
 };
 
@@ -31,6 +34,17 @@ pub(crate) fn check_start(
     );
     let promised = record.accounts.get(&task).and_then(|account| account.rows.get(&execution));
     assert_eq!(promised, Some(row), "{execution} starts before its claim was answered");
+    if let Some(key) = record.keys.get(&execution) {
+        let at_once = running_with(record, data, key);
+        let limit = KEYS.iter().find(|(known, _)| known == key).map_or(1, |(_, limit)| *limit as usize);
+        assert!(at_once <= limit, "{at_once} executions with the key {key}, {limit} are allowed");
+    }
+}
+
+/// The executions in progress that started with a concurrency key.
+fn running_with(record: &Record, data: &Data, key: &str) -> usize {
+    let running = data.tasks.values().flat_map(|task| &task.facts.running);
+    running.filter(|running| record.keys.get(&running.execution).is_some_and(|of| of == key)).count()
 }
 
 /// No execution of an earlier process is still in progress.
@@ -73,7 +87,13 @@ pub(crate) fn check_waiting(
         // Queued executions wait for an idle task, not for a time, unless the clock was set back between
         // the end of one execution and the start of the next.
         let between = record.accounts.get(&task.id).is_none_or(|account| account.changed > now);
-        let free = |waiting: &&Waiting| waiting.occurrence.by_hand || !paused && retries.is_empty();
+        // A task waits for its key as long as others have all slots.
+        let key = task.definition.concurrency_key.as_ref();
+        let between = between || key.is_some_and(|key| running_with(record, data, key) > 0);
+        let free = |waiting: &&Waiting| {
+            let asked_for = waiting.occurrence.by_hand && waiting.attempt == 1;
+            asked_for || !paused && (retries.is_empty() || waiting.attempt > 1)
+        };
         if let Some(waiting) = waiting.iter().find(free).filter(|_| has_turns(task) && !between) {
             return Some(ToDo::Start(task.id, waiting.execution));
         }

@@ -29,6 +29,8 @@ use crate::{
 enum What {
     Created(Box<Task>),
     Changed(Box<Change>),
+    /// An end was told to successors: the predecessor's new state, and its name for people.
+    Told(Box<Task>),
     Deleted,
     Wrote(Wrote),
 }
@@ -47,6 +49,7 @@ impl Entry {
         match &self.what {
             What::Created(task) => Some(Some(task)),
             What::Changed(change) => Some(Some(&change.step.task)),
+            What::Told(task) => Some(Some(task)),
             What::Deleted => Some(None),
             What::Wrote(_) => None,
         }
@@ -92,6 +95,14 @@ pub(crate) struct Record {
     pub(crate) verdicts: BTreeMap<ExecutionId, Verdict>,
     /// Output of handlers.
     pub(crate) said: BTreeMap<ExecutionId, Vec<Line>>,
+    /// The successor and the predecessor's last attempt of every end that a task has been told of.
+    told: BTreeSet<(TaskId, ExecutionId)>,
+    /// The concurrency key of each execution that had one when it started.
+    pub(crate) keys: BTreeMap<ExecutionId, String>,
+    /// What each operation without an answer will add to `owed`.
+    owing: BTreeMap<u64, Vec<(TaskId, ExecutionId)>>,
+    /// The successors to tell of ends, as of when the occurrences ended.
+    owed: BTreeSet<(TaskId, ExecutionId)>,
     /// All executions ever given to a runner.
     pub(crate) started: BTreeSet<ExecutionId>,
     /// The messages that steps have promised.
@@ -105,6 +116,13 @@ impl Record {
             Some(after) => after,
             None => self.accounts.get(&task).map(|account| &account.task),
         }
+    }
+
+    /// Whether an execution is in progress, in what has been answered and in what the store may have done
+    /// since.
+    pub(crate) fn surely_runs(&self, task: TaskId, execution: ExecutionId) -> bool {
+        let runs = |task: &Task| task.facts.running.iter().any(|running| running.execution == execution);
+        self.world.tasks.get(&task).is_some_and(runs) && self.tip(task).is_some_and(runs)
     }
 
     pub(crate) fn add_creation(&mut self, operation: u64, request: Option<String>, task: Task) {
@@ -187,11 +205,13 @@ impl Record {
     fn input(&self, why: &Why, before: &Task, result: &Result<Step, Refused>, recovering: bool) -> Input {
         match why {
             Why::Due => Input::Due,
+            Why::Told(end) => Input::Follow(end.clone()),
             Why::Request(id) => match self.requests.get(id).expect("a user's request") {
                 Asked::Pause => Input::Pause,
                 Asked::Resume => Input::Resume,
                 Asked::ResetRetries => Input::ResetRetries,
                 Asked::Cancel => Input::Cancel,
+                Asked::Backfill((from, to), most) => Input::Backfill { from: *from, to: *to, most: *most },
                 Asked::Declare(definition) => {
                     Input::Declare { definition: definition.clone(), file: id.clone() }
                 }
@@ -204,6 +224,13 @@ impl Record {
                 }
             },
             Why::Ended => {
+                if let Ok(step) = result
+                    && before.facts.running.iter().all(|running| step.task.facts.running.contains(running))
+                {
+                    // Not an end, but the turn of a task with a key; without a start the key was another one.
+                    let key = before.definition.concurrency_key.clone().filter(|_| !step.start.is_empty());
+                    return Input::Admit { key: key.unwrap_or_default() };
+                }
                 let execution = match result {
                     Err(Refused::NotRunning(execution)) => *execution,
                     Err(refused) => panic!("an end is refused: {refused}"),
@@ -238,9 +265,54 @@ impl Record {
         }
     }
 
+    /// A store adds the ends in a step to the facts of a task that others follow.
+    pub(crate) fn keep_ends(&mut self, operation: u64, step: &Step) {
+        let entry = self.pending.iter_mut().rev().find(|entry| entry.operation == operation);
+        let Some(Entry { task, what: What::Changed(change), .. }) = entry else { return };
+        let mut expected = change.step.clone();
+        let task = *task;
+        change.step = step.clone();
+        if self.followers(task).next().is_some() {
+            expected.keep_ends();
+        }
+        assert_eq!(expected, *step, "the ends kept for successors are not those of the step");
+        let followers: Vec<_> = self.followers(task).collect();
+        let owed = step
+            .ended
+            .iter()
+            .flat_map(|ended| followers.iter().map(move |successor| (*successor, ended.execution)));
+        self.owing.insert(operation, owed.collect());
+    }
+
+    /// The tasks that run after one, by the decisions so far.
+    fn followers(&self, task: TaskId) -> impl Iterator<Item = TaskId> {
+        let all: BTreeSet<TaskId> =
+            self.accounts.keys().copied().chain(self.pending.iter().map(|entry| entry.task)).collect();
+        let after = move |id: &TaskId| {
+            self.tip(*id).and_then(|other| other.definition.after).is_some_and(|after| after.task_id == task)
+        };
+        all.into_iter().filter(after)
+    }
+
+    /// Records that the oldest end of the first task that has one was told to `most` successors.
+    pub(crate) fn add_told(&mut self, operation: u64, most: usize) {
+        let all: BTreeSet<TaskId> =
+            self.accounts.keys().copied().chain(self.pending.iter().map(|entry| entry.task)).collect();
+        let with_ends =
+            all.into_iter().find(|id| self.tip(*id).is_some_and(|task| !task.facts.untold.is_empty()));
+        let Some(mut task) = with_ends.and_then(|id| self.tip(id)).cloned() else { return };
+        let told_to = task.facts.untold[0].told_to;
+        let behind = self.followers(task.id).filter(|id| told_to.is_none_or(|last| *id > last));
+        let found: Vec<_> = behind.take(most).collect();
+        task.facts.told(found.len() < most, found.last().copied());
+        let what = What::Told(Box::new(task.clone()));
+        self.pending.push_back(Entry { operation, request: None, task: task.id, what });
+    }
+
     /// Drops the decisions of an operation that failed.
     pub(crate) fn drop_operation(&mut self, operation: u64) {
         self.pending.retain(|entry| entry.operation != operation);
+        self.owing.remove(&operation);
     }
 
     /// Counts the decisions of an answered operation and of all operations before it.
@@ -253,7 +325,7 @@ impl Record {
     fn count(&mut self) {
         let Some(entry) = self.pending.pop_front() else { return };
         entry.apply(&mut self.world);
-        let Entry { request, task, what, .. } = entry;
+        let Entry { operation, request, task, what } = entry;
         self.done.extend(request);
         match what {
             What::Created(new) => {
@@ -261,12 +333,31 @@ impl Record {
             }
             What::Deleted => {
                 let gone = self.accounts.remove(&task).expect("it was there");
+                self.owed.retain(|(successor, _)| *successor != task);
                 assert!(gone.task.facts.running.is_empty(), "deleted while it runs");
             }
             What::Changed(change) => {
                 self.alerts.extend(change.step.alerts.iter().map(|alert| alert.id));
+                if let Input::Follow(end) = &change.input {
+                    let fresh = self.told.insert((task, end.execution_id));
+                    assert!(fresh, "{} is told twice of the end of {}", task, end.execution_id);
+                }
+                self.owed.extend(self.owing.remove(&operation).into_iter().flatten());
+                let follows = |task: &Task| task.definition.after;
+                if follows(&change.before) != follows(&change.step.task) {
+                    // Ends that are not told yet go to the tasks that follow by then.
+                    self.owed.retain(|(successor, _)| *successor != task);
+                }
+                for start in &change.step.start {
+                    let key = start.definition.concurrency_key.clone();
+                    self.keys.extend(key.map(|key| (start.execution, key)));
+                }
                 let account = self.accounts.get_mut(&task).expect("it is there");
                 account.follow(&change, &mut self.almanacs);
+            }
+            What::Told(new) => {
+                let account = self.accounts.get_mut(&task).expect("it is there");
+                account.task = *new;
             }
             What::Wrote(Wrote::Progress(execution, progress)) => {
                 let row = self.accounts.get_mut(&task).and_then(|account| account.rows.get_mut(&execution));
@@ -284,7 +375,9 @@ impl Record {
         let mut reached = (expected == found).then_some(0);
         for (number, entry) in self.pending.iter().enumerate() {
             entry.apply(&mut expected);
-            if expected == found {
+            // An operation reaches the disk as a whole.
+            let is_whole = self.pending.get(number + 1).is_none_or(|next| next.operation != entry.operation);
+            if is_whole && expected == found {
                 reached = Some(number + 1);
             }
         }
@@ -298,6 +391,19 @@ impl Record {
         let kept: BTreeSet<_> = data.outbox.values().map(|delivery| delivery.alert.id).collect();
         assert_eq!(kept, self.alerts, "the messages on the disk are not the promised ones");
         self.compare_rows(data);
+        self.check_told(data);
+    }
+
+    /// Checks that no end is lost: each task that follows another one, and did so when an occurrence of that
+    /// one ended, has been told, or the end is kept.
+    fn check_told(&self, data: &Data) {
+        for (successor, end) in &self.owed {
+            let told = self.told.contains(&(*successor, *end));
+            let kept = data.tasks.values().flat_map(|task| &task.facts.untold);
+            let kept = kept.filter(|untold| untold.end.execution_id == *end);
+            let will_be = kept.into_iter().any(|untold| untold.told_to.is_none_or(|last| *successor > last));
+            assert!(told != will_be, "{successor} is told of the end of {end}: {told}, will be: {will_be}");
+        }
     }
 
     /// Checks that the rows on the disk are exactly the promised ones.

@@ -1,6 +1,7 @@
 //! Tasks: create, change, delete.
 
 use super::*;
+use crate::domain::definition::after::{After, On, Predecessor};
 
 pub(crate) fn a_task_is_kept_until_it_is_deleted(bench: &mut Bench) {
     let mut definition = definition("@hourly");
@@ -143,4 +144,109 @@ pub(crate) fn the_next_due_time_and_what_runs_follow_every_change(bench: &mut Be
     assert_eq!(next_due(bench), Some(14 * HOUR));
     bench.wait(bench.store().delete(daily.id, None)).expect("it goes");
     assert_eq!(next_due(bench), None);
+}
+
+fn follower(bench: &mut Bench, name: &str, of: TaskId) -> Task {
+    bench.create(name, following(of))
+}
+
+fn following(of: TaskId) -> Definition {
+    Definition { after: Some(After { task_id: of, on: On::End }), ..definition("never") }
+}
+
+/// Runs the task by hand to its end.
+fn run(bench: &mut Bench, task: TaskId) -> ExecutionId {
+    let execution = ExecutionId(bench.next_id());
+    bench
+        .step(task, START, Input::RunByHand { execution, params: None, origin: Origin::default() })
+        .expect("it runs");
+    let ending = Ending::Completed { result: json!(["the result"]) };
+    let verdict = Box::new(Verdict::of(ending));
+    bench.step(task, START, Input::Ended { execution, verdict }).expect("it ends");
+    execution
+}
+
+fn tell(bench: &mut Bench, most: usize) -> (Vec<TaskId>, bool) {
+    let ids: Vec<_> = (0..most).map(|_| ExecutionId(bench.next_id())).collect();
+    let mut next = 0;
+    let decide: Telling = Box::new(move |task: &Task, end: &Predecessor, now| {
+        let mut new_id = || {
+            next += 1;
+            ids[next % ids.len()]
+        };
+        let input = Input::Follow(Box::new(end.clone()));
+        task.step(
+            input,
+            &mut Circumstances { now, roll: 0.0, new_id: &mut new_id, policy: Policy::default() },
+        )
+    });
+    let told = bench.wait(bench.store().tell(most, decide)).expect("it tells");
+    for step in &told.steps {
+        let after = step.task.facts.waiting[0].occurrence.after.as_ref().expect("its predecessor");
+        assert_eq!(after.result, Some(json!(["the result"])));
+        assert_eq!(bench.read(step.task.id), step.task);
+    }
+    (told.steps.iter().map(|step| step.task.id).collect(), told.more)
+}
+
+pub(crate) fn an_end_is_told_to_each_successor_once(bench: &mut Bench) {
+    let first = bench.create("first", definition("never"));
+    let lonely = bench.create("lonely", definition("never"));
+    let all: Vec<_> = (0..5).map(|n| follower(bench, &format!("after {n}"), first.id).id).collect();
+    run(bench, lonely.id);
+    assert_eq!(bench.read(lonely.id).facts.untold, [], "nobody follows");
+    assert_eq!(tell(bench, 10), (vec![], false));
+    let execution = run(bench, first.id);
+    assert_eq!(bench.read(first.id).facts.untold[0].end.execution_id, execution);
+    let (two, more) = tell(bench, 2);
+    assert_eq!((&two[..], more), (&all[..2], true));
+    bench.reopen();
+    let mut rest = Vec::new();
+    loop {
+        let (told, more) = tell(bench, 2);
+        rest.extend(told);
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(rest, all[2..]);
+    assert_eq!(bench.read(first.id).facts.untold, []);
+    assert_eq!(tell(bench, 10), (vec![], false));
+}
+
+pub(crate) fn a_task_follows_no_stranger_and_not_itself(bench: &mut Bench) {
+    let refused = |answer: Result<(), StoreError>| match answer {
+        Err(StoreError::Refused(Refused::Invalid(problems))) => problems[0].problem.clone(),
+        other => panic!("{other:?}"),
+    };
+    let stranger = bench.task("stranger", following(TaskId(Ulid(7))));
+    assert_eq!(refused(bench.wait(bench.store().create(stranger, None))), "names no task");
+    let first = bench.hourly("first");
+    let second = follower(bench, "second", first.id);
+    let third = follower(bench, "third", second.id);
+    let follow = |bench: &mut Bench, task: TaskId, of: TaskId| {
+        let decide: Decision = Box::new(move |task, _| {
+            let mut task = task.clone();
+            task.definition.after = Some(After { task_id: of, on: On::End });
+            Ok(Step::to(task))
+        });
+        bench.wait(bench.store().change(task, decide, None, None)).map(drop)
+    };
+    let circle = refused(follow(bench, first.id, third.id));
+    assert_eq!(
+        circle,
+        "makes a circle: \"first\" runs after \"third\" runs after \"second\" runs after \"first\""
+    );
+    assert!(refused(follow(bench, first.id, first.id)).contains("\"first\" runs after \"first\""));
+    assert_eq!(bench.read(first.id).definition.after, None);
+    follow(bench, third.id, first.id).expect("another one");
+}
+
+pub(crate) fn a_task_that_others_follow_is_not_deleted(bench: &mut Bench) {
+    let first = bench.hourly("first");
+    let second = follower(bench, "second", first.id);
+    let refused = bench.wait(bench.store().delete(first.id, None));
+    assert!(matches!(refused, Err(StoreError::Followed(name)) if name == "second"));
+    bench.wait(bench.store().delete(second.id, None)).expect("nobody follows");
+    bench.wait(bench.store().delete(first.id, None)).expect("nobody follows any more");
 }

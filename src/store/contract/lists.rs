@@ -18,7 +18,7 @@ fn scramble(task: &mut Task, chance: &Chance) {
     facts.paused = chance.below(4) == 0;
     facts.next = chance.among(&[None, Some(-5), Some(START), Some(START + 1), Some(START + HOUR)]);
     facts.retries = match chance.below(4) {
-        0 => vec![PendingRetry { attempt: 2, due: START + 7, occurrence }],
+        0 => vec![PendingRetry { attempt: 2, due: START + 7, occurrence, failed: None }],
         _ => Vec::new(),
     };
     facts.last = chance.among(&[None, Some(LastOutcome::Completed), Some(LastOutcome::Failed)]);

@@ -57,6 +57,9 @@ macro_rules! passes {
                 bindings_are_in_a_copy_as_they_are,
             ];
             changes: [
+                an_end_is_told_to_each_successor_once,
+                a_task_follows_no_stranger_and_not_itself,
+                a_task_that_others_follow_is_not_deleted,
                 a_task_is_kept_until_it_is_deleted,
                 a_name_belongs_to_one_task,
                 a_refused_change_leaves_nothing_behind,

@@ -33,7 +33,7 @@ use super::{
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
     HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now, Outbox, OutboxQuery,
     Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps, StoreError,
-    TaskQuery, TaskView, Tasks, Upkeep, Values, VersionNote, WaitingAlerts,
+    TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -134,6 +134,10 @@ impl Tasks for MemoryStore {
         self.perform(prepare::claim(self.now.clone(), ahead, most, decide))
     }
 
+    fn tell(&self, most: usize, decide: Telling) -> Answer<Told> {
+        self.perform(prepare::tell(self.now.clone(), most, decide))
+    }
+
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
         self.perform(prepare::delete(task, audit))
     }
@@ -154,6 +158,12 @@ impl Tasks for MemoryStore {
 
     fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
         ready(Ok(list::tasks(&self.disk.data(), &query)))
+    }
+
+    fn keyed(&self) -> Answer<Vec<TaskId>> {
+        let data = self.disk.data();
+        let waiting = data.tasks.values().filter(|task| task.waits_since().is_some());
+        ready(Ok(waiting.map(|task| task.id).collect()))
     }
 
     fn next_due(&self) -> Answer<Option<Millis>> {

@@ -18,8 +18,9 @@ use crate::{
     },
     store::{
         AccessChange, Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner,
-        Removal, Rewriting, RunNote, StateError, StoreError, VersionNote,
+        Removal, Rewriting, RunNote, StateError, StoreError, Telling, Told, VersionNote,
         bindings::rewritten,
+        chain,
         copy::KeptParams,
         state::{self, Account, Outcome},
     },
@@ -40,6 +41,7 @@ pub(crate) struct Prepared<T> {
 pub(crate) fn create(task: Task, audit: Option<Audit>) -> Operation<()> {
     Box::new(move |data| {
         ensure_free(data, &task.definition.name)?;
+        chain::check(&task, |id| Ok(data.tasks.get(&id).cloned()))?;
         let writes = [Write::Task(Box::new(task))].into_iter().chain(audit.map(Write::Audit));
         Ok(Prepared { answer: (), writes: writes.collect() })
     })
@@ -55,7 +57,13 @@ pub(crate) fn change(
     Box::new(move |data| {
         let old = data.tasks.get(&task).ok_or(StoreError::NotFound)?;
         let now = now();
-        let step = decide(old, now)?;
+        let mut step = decide(old, now)?;
+        if old.definition.after != step.task.definition.after {
+            chain::check(&step.task, |id| Ok(data.tasks.get(&id).cloned()))?;
+        }
+        if followers(data, task, None).next().is_some() {
+            step.keep_ends();
+        }
         if old.definition.name != step.task.definition.name {
             ensure_free(data, &step.task.definition.name)?;
         }
@@ -96,6 +104,39 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
     })
 }
 
+/// Tells the oldest end of the first task that has one.
+pub(crate) fn tell(now: Now, most: usize, mut decide: Telling) -> Operation<Told> {
+    Box::new(move |data| {
+        let with_ends = data.tasks.values().filter(|task| !task.facts.untold.is_empty());
+        let Some(old) = with_ends.clone().next().filter(|_| most > 0) else {
+            return Ok(Prepared { answer: Told::default(), writes: Vec::new() });
+        };
+        let untold = &old.facts.untold[0];
+        let (mut steps, mut writes) = (Vec::new(), Vec::new());
+        let found: Vec<_> = followers(data, old.id, untold.told_to).take(most).collect();
+        for successor in &found {
+            let now = now();
+            if let Ok(step) = decide(successor, &untold.end, now)
+                && (step.task != **successor || !step.rows.is_empty())
+            {
+                writes.extend(step_writes(successor, &step, now));
+                steps.push(step);
+            }
+        }
+        let mut new = old.clone();
+        new.facts.told(found.len() < most, found.last().map(|task| task.id));
+        let more = with_ends.count() > 1 || !new.facts.untold.is_empty();
+        writes.push(Write::Task(Box::new(new)));
+        Ok(Prepared { answer: Told { steps, more }, writes })
+    })
+}
+
+/// The tasks that run after one, in the order of their ids, behind `last`.
+fn followers(data: &Data, task: TaskId, last: Option<TaskId>) -> impl Iterator<Item = &Task> {
+    let after = move |other: &&Task| other.definition.after.is_some_and(|after| after.task_id == task);
+    data.tasks.values().filter(after).filter(move |other| last.is_none_or(|last| other.id > last))
+}
+
 pub(crate) fn append(output: Output) -> Operation<()> {
     Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Output(output)] }))
 }
@@ -105,6 +146,9 @@ pub(crate) fn delete(task: TaskId, audit: Option<Audit>) -> Operation<Task> {
         let old = data.tasks.get(&task).ok_or(StoreError::NotFound)?;
         if !old.facts.running.is_empty() {
             return Err(StoreError::InProgress(old.facts.running.iter().map(|r| r.execution).collect()));
+        }
+        if let Some(successor) = followers(data, task, None).next() {
+            return Err(StoreError::Followed(successor.definition.name.clone()));
         }
         let writes = [Write::RemoveTask(task)].into_iter().chain(audit.map(Write::Audit));
         Ok(Prepared { answer: old.clone(), writes: writes.collect() })

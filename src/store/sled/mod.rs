@@ -46,7 +46,7 @@ use super::{
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
     HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now, Outbox, OutboxQuery,
     Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps, StoreError,
-    TaskQuery, TaskView, Tasks, Upkeep, Values, VersionNote, WaitingAlerts,
+    TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
     timing::CommitClock,
@@ -207,6 +207,10 @@ impl Tasks for SledStore {
         self.ask(move |writer| writer.claim(ahead, most, &mut decide).map(Some))
     }
 
+    fn tell(&self, most: usize, mut decide: Telling) -> Answer<Told> {
+        self.ask(move |writer| writer.tell(most, &mut decide).map(Some))
+    }
+
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
         self.ask(move |writer| writer.delete(task, audit.as_ref()).map(Some))
     }
@@ -230,6 +234,10 @@ impl Tasks for SledStore {
     fn tasks(&self, query: TaskQuery) -> Answer<Page<TaskView>> {
         // Some lists read every name.
         self.read_blocking(move |view| list::tasks(view, &query))
+    }
+
+    fn keyed(&self) -> Answer<Vec<TaskId>> {
+        self.read_blocking(records::keyed)
     }
 
     fn next_due(&self) -> Answer<Option<Millis>> {

@@ -140,8 +140,8 @@ fn every_field_has_its_rule_and_the_answer_says_it() {
     onExhausted: must be one of "continue", "stop", not "panic"
     keepExecutions: must be a whole number from 1 to 10000, not 0
     keepExecutions: must be a whole number from 1 to 10000, not 10001
-    _key: is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, alerts
-    status: is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, alerts
+    _key: is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts
+    status: is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts
     "#);
     assert_eq!(server.client().get("/admin/scheduler").expect(200)["total"], 0);
 }
@@ -238,8 +238,8 @@ fn everything_that_is_wrong_is_named_at_once() {
       "error": true,
       "code": 400,
       "errorNum": 400,
-      "errorMessage": "Invalid request: description is required; retries is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, alerts; name has 1 characters: 3 to 50 are allowed; schedule a cron expression has 5 fields (minute, hour, day of month, month, day of week) or 6 with seconds in front, but this has 3; timeout must be a whole number from 100 to 86400000, not 1",
-      "message": "Invalid request: description is required; retries is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, alerts; name has 1 characters: 3 to 50 are allowed; schedule a cron expression has 5 fields (minute, hour, day of month, month, day of week) or 6 with seconds in front, but this has 3; timeout must be a whole number from 100 to 86400000, not 1",
+      "errorMessage": "Invalid request: description is required; retries is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts; name has 1 characters: 3 to 50 are allowed; schedule a cron expression has 5 fields (minute, hour, day of month, month, day of week) or 6 with seconds in front, but this has 3; timeout must be a whole number from 100 to 86400000, not 1",
+      "message": "Invalid request: description is required; retries is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts; name has 1 characters: 3 to 50 are allowed; schedule a cron expression has 5 fields (minute, hour, day of month, month, day of week) or 6 with seconds in front, but this has 3; timeout must be a whole number from 100 to 86400000, not 1",
       "details": [
         {
           "field": "description",
@@ -247,7 +247,7 @@ fn everything_that_is_wrong_is_named_at_once() {
         },
         {
           "field": "retries",
-          "problem": "is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, alerts"
+          "problem": "is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts"
         },
         {
           "field": "name",

@@ -21,6 +21,7 @@ for name, values in {
     "name": ["nightly", "Jede Nacht", "毎晩の仕事"],
     "tag": ["größer", "🌙", *(f"night-{n}" for n in range(100))],
     "future": [4102444800000],
+    "task": [TASK],
 }.items():
     schemathesis.openapi.format(name, st.sampled_from(values))
 
@@ -50,6 +51,7 @@ REASONS = [
     "goes with filter only",
     "are for the action run only",
     "use /admin/forecast",
+    "makes a circle",
     # Rules of alerts.
     'needs "',
     'is required by "missed"',

@@ -2,4 +2,5 @@
 
 mod bulk;
 mod bursts;
+mod chains;
 pub(crate) mod missed;

@@ -19,7 +19,7 @@ use crate::{
         Millis,
         access::Grant,
         alerts::{AlertId, Attempt, Delivery, Firing, State as DeliveryState},
-        draft::{Problems, fields::whole_number},
+        draft::{Problems, whole_number},
         facts::Task,
         ids::TaskId,
     },

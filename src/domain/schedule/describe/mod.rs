@@ -20,6 +20,7 @@ impl Schedule {
             Self::At(moment) => format!("Once, at {}", utc(*moment)),
             Self::Every(interval) => every(*interval),
             Self::Cron(cron) => describe_cron(cron),
+            Self::Never => "Never by itself: by hand or after another task".to_owned(),
         }
     }
 }

@@ -153,7 +153,8 @@ fn a_planned_time_that_falls_into_a_gap_runs_once_after_it() {
 
 #[test]
 fn what_a_task_looks_like_follows_from_its_facts_in_order() {
-    let retry = PendingRetry { attempt: 2, due: START + 50, occurrence: Occurrence::planned(START) };
+    let retry =
+        PendingRetry { attempt: 2, due: START + 50, occurrence: Occurrence::planned(START), failed: None };
     let mut recurring = Life::with("@hourly", |_| {});
     recurring.by_hand();
     let running = recurring.task.facts.running.clone();

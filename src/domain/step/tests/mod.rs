@@ -17,15 +17,15 @@ use crate::domain::{
 };
 
 mod alerts;
-mod backfill;
-mod bounds;
 mod control;
 mod declared;
 mod due;
 mod events;
 mod figures;
+mod follow;
 mod misfire;
 mod overlap;
+mod plans;
 mod random;
 mod retries;
 

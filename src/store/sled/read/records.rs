@@ -39,6 +39,14 @@ pub(super) fn decode<T: DeserializeOwned>(tree: &View, key: &[u8], bytes: &[u8])
     record::decode(bytes).inspect_err(|_| tree.report_damage(key)).ok()
 }
 
+pub(crate) fn keyed(tree: &View) -> Result<Vec<TaskId>, StoreError> {
+    let mut found = Vec::new();
+    for key in tree.prefix_keys(&[keys::KEYED]) {
+        found.extend(keys::last_task(&key.map_err(backend("scan the store"))?));
+    }
+    Ok(found)
+}
+
 pub(crate) fn next_due(tree: &View) -> Result<Option<Millis>, StoreError> {
     let first =
         |prefix: &[u8]| tree.prefix_keys(prefix).next().transpose().map_err(backend("scan the store"));

@@ -58,7 +58,7 @@ pub(crate) fn step(txn: &mut Txn<'_>, old: &Task, step: &Step) -> Result<(), Sto
     Ok(())
 }
 
-fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), StoreError> {
+pub(crate) fn write_task(txn: &mut Txn<'_>, old: Option<&Task>, new: &Task) -> Result<(), StoreError> {
     let before = old.map(keys::index_entries).unwrap_or_default();
     let after = keys::index_entries(new);
     for (key, _) in before.iter().filter(|entry| !after.contains(entry)) {

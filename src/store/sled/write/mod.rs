@@ -5,6 +5,7 @@ pub(crate) mod acknowledged;
 mod activity;
 pub(crate) mod apply;
 mod bindings;
+mod chain;
 pub(crate) mod commit;
 mod kept;
 mod operations;

@@ -19,7 +19,7 @@ use crate::{
             copy::{export, import},
             engine::{due, keys, txn::Txn},
             scrub::repair,
-            write::{apply, kept, state, writer::Writer},
+            write::{apply, chain, kept, state, writer::Writer},
         },
     },
 };
@@ -28,6 +28,7 @@ impl Writer {
     pub(crate) fn create(&mut self, task: &Task, audit: Option<&Audit>) -> Result<(), StoreError> {
         self.ensure_space()?;
         self.in_txn(|txn| {
+            chain::check(txn, task)?;
             apply::create(txn, task)?;
             audit.map_or(Ok(()), |audit| apply::audit(txn, audit))
         })
@@ -46,7 +47,11 @@ impl Writer {
         let now = (self.now)();
         let (old, step) = self.in_txn(|txn| {
             let old = apply::read_task(txn, task)?;
-            let step = decide(&old, now)?;
+            let mut step = decide(&old, now)?;
+            if old.definition.after != step.task.definition.after {
+                chain::check(txn, &step.task)?;
+            }
+            chain::keep_ends(txn, &mut step)?;
             // Write output before the step: the step may remove the output's row.
             output.map_or(Ok(()), |output| apply::append(txn, output))?;
             apply::step(txn, &old, &step)?;
@@ -111,6 +116,7 @@ impl Writer {
 
     pub(crate) fn delete(&mut self, task: TaskId, audit: Option<&Audit>) -> Result<Task, StoreError> {
         let task = self.in_txn(|txn| {
+            chain::ensure_unfollowed(txn, task)?;
             let task = apply::delete(txn, task)?;
             audit.map_or(Ok(()), |audit| apply::audit(txn, audit))?;
             Ok(task)

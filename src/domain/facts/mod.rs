@@ -1,17 +1,23 @@
 //! Facts: the state of a task, beside its definition. The status is derived from them.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+mod occurrence;
+mod status;
 
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    occurrence::{Backfill, Occurrence, Waiting},
+    status::TaskStatus,
+};
 use super::{
     Millis,
     alerts::{Alarms, PausedBy},
-    definition::{Definition, Overlap},
+    definition::{Definition, Overlap, after::Untold},
     draft::RowParams,
     execution::{ExecutionStatus, Trigger},
     ids::{ExecutionId, TaskId},
     recent::{Recent, Stats},
-    schedule::Plan,
+    schedule::{Plan, Schedule},
 };
 
 pub use super::{draft::Origin, recent::LastOutcome};
@@ -111,6 +117,9 @@ pub struct Facts {
     /// The state of the task's alerts, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Box<Alarms>>,
+    /// Ends of occurrences that successors of the task are still to be told of, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Untold>,
 }
 
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
@@ -124,9 +133,21 @@ impl Facts {
     #[must_use]
     pub fn ended_by(&self, later: &Self) -> Vec<Millis> {
         let running = self.running.iter().map(|running| &running.occurrence);
-        let tried = running.chain(self.retries.iter().map(|retry| &retry.occurrence));
+        let waiting = self.waiting.iter().filter(|waiting| waiting.attempt > 1);
+        let tried = running
+            .chain(self.retries.iter().map(|retry| &retry.occurrence))
+            .chain(waiting.map(|waiting| &waiting.occurrence));
         let times = tried.map(|occurrence| occurrence.scheduled_for);
         times.filter(|time| later.open_times().all(|open| open != *time)).collect()
+    }
+
+    /// The oldest end has been told to successors up to `last`; `all`: to every one.
+    pub fn told(&mut self, all: bool, last: Option<TaskId>) {
+        if all && !self.untold.is_empty() {
+            self.untold.remove(0);
+        } else if let Some(untold) = self.untold.first_mut() {
+            untold.told_to = last.or(untold.told_to);
+        }
     }
 
     /// The planned times of the unfinished occurrences.
@@ -152,57 +173,9 @@ pub struct PendingRetry {
     pub due: Millis,
     /// The occurrence that failed before.
     pub occurrence: Occurrence,
-}
-
-/// One planned time of a task, with the parameters of this one run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Occurrence {
-    /// The planned time, epoch milliseconds.
-    pub scheduled_for: Millis,
-    /// Whether a user asked for it; then it is no time of the schedule.
-    pub by_hand: bool,
-    /// Parameters instead of the task's.
+    /// The attempt that failed last; records of 0.1.0 do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub params: Option<Map<String, Value>>,
-    /// Whether it is a past time of the schedule that a backfill runs.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_backfill: bool,
-    /// Of a run that a user asked for.
-    #[serde(default, skip_serializing_if = "Origin::is_empty")]
-    pub origin: Origin,
-}
-
-impl Occurrence {
-    /// A planned time of the schedule.
-    #[must_use]
-    pub fn planned(scheduled_for: Millis) -> Self {
-        Self { scheduled_for, by_hand: false, params: None, is_backfill: false, origin: Origin::default() }
-    }
-
-    /// Whether a user asked for it, so that the plan is what it is without it.
-    #[must_use]
-    pub fn is_asked_for(&self) -> bool {
-        self.by_hand || self.is_backfill
-    }
-}
-
-/// A backfill under way: past planned times that are still to run, one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Backfill {
-    /// The planned time that runs next.
-    pub next: Millis,
-    /// The end of the span; a planned time at the end is in it.
-    pub to: Millis,
-    /// Planned times still to start, 1 or more.
-    pub left: u64,
-    /// Planned times in all.
-    pub total: u64,
-    /// Planned times of the span that are too many and do not run.
-    pub left_out: u64,
-    /// Epoch milliseconds of the request.
-    pub since: Millis,
+    pub failed: Option<ExecutionId>,
 }
 
 /// An execution in progress.
@@ -241,20 +214,6 @@ pub struct SkipRow {
     pub created_at: Millis,
 }
 
-/// An occurrence that waits for its turn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Waiting {
-    /// The id its execution will have.
-    pub execution: ExecutionId,
-    /// The cause of its start.
-    pub trigger: Trigger,
-    /// Epoch milliseconds at which the wait began.
-    pub since: Millis,
-    /// The occurrence that it runs for.
-    pub occurrence: Occurrence,
-}
-
 /// The attempt of a task that started last, as the task's document shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -269,43 +228,6 @@ pub struct LastExecution {
     pub duration: Option<Millis>,
     /// A text for people, if it did not complete.
     pub error: Option<String>,
-}
-
-/// The status of a task in the API, derived from its facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TaskStatus {
-    /// An execution is in progress.
-    Running,
-    /// A user has paused it.
-    Paused,
-    /// A failed occurrence waits for its next attempt.
-    RetryScheduled,
-    /// A one-time task that succeeded.
-    Completed,
-    /// The last occurrence used up its attempts.
-    Failed,
-    /// None of the others.
-    Active,
-}
-
-impl TaskStatus {
-    /// Every status, in the order in which they are derived.
-    pub const ALL: [Self; 6] =
-        [Self::Running, Self::Paused, Self::RetryScheduled, Self::Completed, Self::Failed, Self::Active];
-
-    /// The name in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::RetryScheduled => "retry-scheduled",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Active => "active",
-        }
-    }
 }
 
 impl Task {
@@ -384,7 +306,34 @@ impl Task {
             return None;
         }
         let held_back = facts.paused || !facts.retries.is_empty();
-        facts.waiting.iter().position(|waiting| waiting.occurrence.by_hand || !held_back)
+        let has_turn = |waiting: &Waiting| {
+            // A retry is held back by a pause, also that of a run that a user asked for.
+            if waiting.attempt > 1 { !facts.paused } else { waiting.occurrence.by_hand || !held_back }
+        };
+        facts.waiting.iter().position(has_turn)
+    }
+
+    /// Whether runs of the task wait for a slot of its concurrency key before they start.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        self.definition.concurrency_key.is_some()
+    }
+
+    /// Since when a run of a task with a concurrency key waits for a slot, epoch milliseconds.
+    #[must_use]
+    pub fn waits_since(&self) -> Option<Millis> {
+        let waiting = self.next_waiting().filter(|_| self.is_keyed())?;
+        Some(self.facts.waiting[waiting].since)
+    }
+
+    /// Whether nothing waits but the next time of a backfill, which lets everything else go first.
+    pub(super) fn has_free_queue(&self) -> bool {
+        self.facts.waiting.iter().all(|waiting| waiting.occurrence.is_backfill)
+    }
+
+    /// Whether a failed occurrence has another attempt before it.
+    pub(super) fn is_retrying(&self) -> bool {
+        !self.facts.retries.is_empty() || self.facts.waiting.iter().any(|waiting| waiting.attempt > 1)
     }
 
     /// The time of the next decision about the task: the key of the due index.
@@ -394,10 +343,11 @@ impl Task {
     #[must_use]
     pub fn due(&self) -> Option<Millis> {
         let facts = &self.facts;
-        if let Some(waiting) = self.next_waiting() {
+        // What waits for a slot of a key has its turn when there is one, not at a time.
+        if let Some(waiting) = self.next_waiting().filter(|_| !self.is_keyed()) {
             return Some(facts.waiting[waiting].since);
         }
-        if facts.paused {
+        if facts.paused || facts.waiting.iter().any(|waiting| waiting.attempt > 1) {
             return None;
         }
         if let Some(retry) = facts.retries.first() {
@@ -411,6 +361,7 @@ impl Task {
 
     /// When the next time of the backfill may start, as far as the facts are as they are: a backfill runs
     /// one time after the other, and lets everything else go first.
+    #[must_use]
     pub(super) fn backfill_since(&self) -> Option<Millis> {
         let facts = &self.facts;
         let backfill = facts.backfill.as_ref()?;
@@ -431,7 +382,8 @@ impl Task {
     #[must_use]
     pub fn is_over(&self) -> bool {
         let Facts { next, waiting, backfill, .. } = &self.facts;
-        next.is_none() && waiting.is_empty() && backfill.is_none() && !self.is_stopped()
+        let plans = *self.definition.schedule != Schedule::Never;
+        plans && next.is_none() && waiting.is_empty() && backfill.is_none() && !self.is_stopped()
     }
 
     /// The runs that `max_runs` leaves.

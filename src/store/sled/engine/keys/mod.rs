@@ -1,5 +1,8 @@
 //! Keys: a prefix byte for the kind, then fields. The byte order of a field is the order of its values.
 
+#[cfg(test)]
+mod tests;
+
 use super::due;
 pub(crate) use super::due::{millis, read_millis};
 use crate::{
@@ -22,6 +25,12 @@ pub(crate) const STATUS: u8 = b's';
 pub(crate) const HANDLER: u8 = b'h';
 /// Tasks by tag and next run.
 pub(crate) const TAG: u8 = b'l';
+/// Tasks by the task that they run after.
+pub(crate) const FOLLOWER: u8 = b'P';
+/// Tasks with an end that successors are still to be told of.
+pub(crate) const UNTOLD: u8 = b'O';
+/// Tasks with a run that waits for a slot of a concurrency key, by key.
+pub(crate) const KEYED: u8 = b'W';
 /// Tasks by last change.
 pub(crate) const UPDATED: u8 = b'u';
 /// Executions in progress.
@@ -75,13 +84,16 @@ pub(crate) const ALARM: u8 = b'M';
 pub(crate) const FIRING: u8 = b'N';
 
 /// The indexes that follow from task records alone, and their names.
-pub(crate) const INDEXES: [(u8, &str); 10] = [
+pub(crate) const INDEXES: [(u8, &str); 13] = [
     (NAME, "names"),
     (due::PLAIN, "due"),
     (due::RANKED, "priority"),
     (STATUS, "status"),
     (HANDLER, "handler"),
     (TAG, "tags"),
+    (FOLLOWER, "followers"),
+    (UNTOLD, "untold ends"),
+    (KEYED, "concurrency keys"),
     (UPDATED, "updated"),
     (RUNNING, "running"),
     (ALARM, "alarms"),
@@ -123,6 +135,19 @@ pub(crate) fn handler_prefix(handler: &str, status: TaskStatus, planned: bool) -
 
 pub(crate) fn tag_prefix(tag: &str, planned: bool) -> Vec<u8> {
     join(TAG, &[tag.as_bytes(), &[0, u8::from(!planned)]])
+}
+
+/// The prefix of the tasks that run after a task.
+pub(crate) fn followers(task: TaskId) -> Vec<u8> {
+    join(FOLLOWER, &[&task.to_bytes()])
+}
+
+pub(crate) fn follower(task: TaskId, successor: TaskId) -> Vec<u8> {
+    join(FOLLOWER, &[&task.to_bytes(), &successor.to_bytes()])
+}
+
+pub(crate) fn untold(task: TaskId) -> Vec<u8> {
+    join(UNTOLD, &[&task.to_bytes()])
 }
 
 pub(crate) fn running(task: TaskId, execution: ExecutionId) -> Vec<u8> {
@@ -363,6 +388,17 @@ pub(crate) fn index_entries(task: &Task) -> Vec<Entry> {
         let prefix = tag_prefix(tag, task.next_run().is_some());
         entries.push((join(prefix[0], &[&prefix[1..], &next_run, &id]), Vec::new()));
     }
+    if let Some(after) = task.definition.after {
+        entries.push((follower(after.task_id, task.id), Vec::new()));
+    }
+    if !task.facts.untold.is_empty() {
+        entries.push((untold(task.id), Vec::new()));
+    }
+    if let Some(concurrency_key) =
+        task.definition.concurrency_key.as_ref().filter(|_| task.waits_since().is_some())
+    {
+        entries.push((join(KEYED, &[concurrency_key.as_bytes(), &[0], &id]), Vec::new()));
+    }
     if let Some(time) = task.due() {
         entries.push((due::key(task, time), Vec::new()));
     }
@@ -373,25 +409,4 @@ pub(crate) fn index_entries(task: &Task) -> Vec<Entry> {
         entries.push((running(task.id, run.execution), Vec::new()));
     }
     entries
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_key_says_what_it_was_made_of(a: i64, x: u128) {
-            let x = TaskId::from_bytes(x.to_be_bytes());
-            prop_assert_eq!(read_millis(&millis(a)), Some(a));
-            let (owner, key) = (Owner::Task(x), "a/\u{0}ü");
-            let (by_key, by_time) = (entry(owner, key), expiry(a, owner, key));
-            prop_assert_eq!(entry_of(&by_key), Some((owner, key)));
-            prop_assert_eq!(expiry_of(&by_time), Some((a, owner, key)));
-            prop_assert_eq!(step_of(&step(x, a, key)), Some((x, a)));
-            prop_assert_eq!(account_of(&account(owner)), Some(owner));
-        }
-    }
 }

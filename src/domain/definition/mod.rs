@@ -1,9 +1,12 @@
 //! Definition: a user's wishes for a task, valid by construction (see [`super::draft`]).
 
+pub mod after;
+
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::after::After;
 use super::{
     Millis,
     alerts::Rule,
@@ -110,6 +113,12 @@ pub struct Definition {
     /// Among runs that are due and wait for a runner, those of a higher priority start first; -10 to 10.
     #[serde(default, skip_serializing_if = "is_normal")]
     pub priority: i8,
+    /// Of all tasks with this key only so many executions are in progress at once; 1 to 100 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
+    /// The task after whose occurrences this one runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
     /// Who is told of its runs; `None`: the server's rules for tasks without their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<Rule>>,

@@ -1,0 +1,50 @@
+//! Chains: successors are told of the ends of occurrences of their predecessors.
+
+use std::sync::Arc;
+
+use super::{REPLACED, Scheduler};
+use crate::{
+    domain::step::{Circumstances, Input},
+    store::{StoreError, Telling},
+};
+
+/// The most successors that one commit tells.
+const TOLD_AT_ONCE: usize = 64;
+
+impl Scheduler {
+    /// Tells successors whenever there is an end to tell, and first of those that an earlier process has
+    /// left. Until a stop.
+    pub(super) async fn tell_successors(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut stopping = self.stopping.subscribe();
+        loop {
+            // Registered before the question, so that no end in between is missed.
+            let nudged = self.untold.notified();
+            tokio::pin!(nudged);
+            nudged.as_mut().enable();
+            while !*stopping.borrow_and_update() {
+                let told = self.store.tell(TOLD_AT_ONCE, self.telling()).await?;
+                for step in told.steps {
+                    self.carry_out(step, REPLACED, &mut Vec::new());
+                }
+                if !told.more {
+                    break;
+                }
+            }
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+                () = nudged => {}
+            }
+        }
+    }
+
+    fn telling(&self) -> Telling {
+        let (clock, ids, policy) = (self.clock.clone(), self.ids.clone(), self.policy.clone());
+        Box::new(move |task, end, now| {
+            let roll = clock.roll() * 2.0 - 1.0;
+            let mut new_id = || ids.execution(now);
+            let input = Input::Follow(Box::new(end.clone()));
+            task.step(input, &mut Circumstances { now, roll, new_id: &mut new_id, policy: policy.clone() })
+        })
+    }
+}
