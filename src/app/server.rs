@@ -44,8 +44,8 @@ use crate::{
     },
     store::{
         Quota, Store,
+        disk::{LEAST_FREE, free_bytes},
         sled::SledStore,
-        space::{LEAST_FREE, free_bytes},
     },
     taskfile::{self, TaskFile, TaskFileState},
 };

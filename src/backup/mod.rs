@@ -24,7 +24,7 @@ use crate::{
     domain::{Millis, lock::lock},
     store::{
         Store,
-        space::{LEAST_FREE, free_bytes},
+        disk::{LEAST_FREE, free_bytes},
     },
 };
 

@@ -13,12 +13,11 @@
 
 mod alarms;
 mod bulk;
-mod chain;
 mod declared;
 mod dispatch;
 mod in_progress;
-mod keys;
 mod recovery;
+mod relations;
 mod requests;
 mod sources;
 mod tail;
@@ -43,7 +42,7 @@ pub use self::{
     requests::{Actor, ControlError},
     tail::{Following, Part},
 };
-use self::{in_progress::InProgress, keys::Keys, sources::Versions};
+use self::{in_progress::InProgress, relations::Keys, sources::Versions};
 use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{

@@ -13,15 +13,14 @@ mod chain;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod copy;
+pub mod disk;
 mod figures;
 mod history;
 pub(crate) mod memory;
 mod outbox;
 pub mod sled;
 mod sources;
-pub mod space;
 mod state;
-mod timing;
 mod words;
 
 use serde_json::{Map, Value};
@@ -31,6 +30,7 @@ pub use self::{
     access::{Access, AccessChange},
     bindings::{Bindings, Rewriting},
     chain::{Telling, Told},
+    disk::{CommitTimes, Condition},
     figures::{Census, ComingQuery, ScheduleCount, Span},
     history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_NAMES, MOST_READ, NameSearch},
     outbox::{MOST_COUNTED, Outbox, OutboxQuery, Place, WaitingAlerts},
@@ -41,7 +41,6 @@ pub use self::{
         Change, Edit, Edited, Entry, EntryPage, EntryQuery, Expected, Fence, FinishedStep, LONGEST_KEY,
         LONGEST_TTL, LONGEST_VALUE, Owner, Quota, RunNote, StateError,
     },
-    timing::{CommitTimes, Condition},
     words::{
         Answer, Audit, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
         ScrubState, StoreError, TaskQuery, TaskSort, TaskView,

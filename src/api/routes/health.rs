@@ -17,7 +17,7 @@ use crate::{
     },
     backup::BackupState,
     domain::text::to_one_line,
-    store::{Report, space::LEAST_FREE},
+    store::{Report, disk::LEAST_FREE},
     taskfile::TaskFileState,
 };
 

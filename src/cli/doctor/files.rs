@@ -11,7 +11,7 @@ use isochron::{
     clock::random_token,
     config::Config,
     handlers::files::Files,
-    store::space::{LEAST_FREE, free_bytes},
+    store::disk::{LEAST_FREE, free_bytes},
 };
 
 use super::{Line, measure};

@@ -19,7 +19,7 @@ use crate::{
         step::{Policy, Refused, Step},
     },
     simulation::{
-        oracle::{change::Why, invariants, record::Circumstances},
+        oracle::{change::Why, invariants, replay::Circumstances},
         world::{Process, pass},
     },
     store::{

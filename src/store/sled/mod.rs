@@ -48,8 +48,8 @@ use super::{
     Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps, StoreError,
     TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
+    disk::CommitClock,
     ready,
-    timing::CommitClock,
 };
 use crate::{
     allocator,

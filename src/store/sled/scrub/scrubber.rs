@@ -18,7 +18,7 @@ use crate::{
                 txn::{Txn, backend},
             },
             scrub::{accounts::Accounts, repair, report::SharedReport},
-            write::totals::{KINDS, Sum, Totals},
+            write::figures::totals::{KINDS, Sum, Totals},
         },
     },
 };

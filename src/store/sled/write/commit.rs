@@ -20,7 +20,7 @@ use crate::{
             scrub::{report::SharedReport, scrubber::Scrubber},
             write::{
                 acknowledged::{AckFile, LastAck},
-                totals::Totals,
+                figures::totals::Totals,
             },
         },
     },

@@ -2,14 +2,13 @@
 
 mod access;
 pub(crate) mod acknowledged;
-mod activity;
 pub(crate) mod apply;
 mod bindings;
 mod chain;
 pub(crate) mod commit;
+pub(crate) mod figures;
 mod kept;
 mod operations;
 pub(crate) mod outbox;
 pub(crate) mod state;
-pub(crate) mod totals;
 pub(crate) mod writer;

@@ -19,6 +19,8 @@ use crate::{
     domain::{Millis, activity::Tally, panic::line_of},
     store::{
         Now, StoreError,
+        disk::CommitClock,
+        disk::{LEAST_FREE, free_bytes},
         sled::{
             engine::{
                 overflow::Records,
@@ -29,8 +31,6 @@ use crate::{
             scrub::report::SharedReport,
             write::{apply, commit::Committer, state},
         },
-        space::{LEAST_FREE, free_bytes},
-        timing::CommitClock,
     },
 };
 

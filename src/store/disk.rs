@@ -1,10 +1,13 @@
-//! Timing: how long commits take to reach the disk.
+//! Disk: its free space, and how long commits take to reach it.
 
 use std::{
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
+/// With fewer free bytes than this, users' changes and backups are refused.
+pub const LEAST_FREE: u64 = 256 * 1024 * 1024;
 /// Upper bounds of the classes, in seconds; one more class is for all longer ones.
 const BOUNDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
@@ -67,4 +70,12 @@ mod tests {
         assert_eq!(some, [(0.0005, 1), (0.001, 1), (0.005, 1), (f64::INFINITY, 2)]);
         assert!((times.seconds - 97.005).abs() < 1e-9);
     }
+}
+
+/// Measures the bytes free to users other than root on the file system of `directory`; `None` if the
+/// system does not say.
+#[must_use]
+pub fn free_bytes(directory: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(directory).ok()?;
+    Some(space.f_bavail.saturating_mul(space.f_frsize))
 }

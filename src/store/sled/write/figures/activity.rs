@@ -35,7 +35,7 @@ impl Buckets for Txn<'_> {
 impl Writer {
     /// Adds the ends of the group to the figures, as a part of the group. Figures that cannot be written
     /// are lost; the changes that they count are not.
-    pub(super) fn keep_activity(&mut self) {
+    pub(crate) fn keep_activity(&mut self) {
         if self.activity.is_empty() {
             return;
         }

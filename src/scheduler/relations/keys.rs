@@ -17,7 +17,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{REPLACED, Scheduler};
+use crate::scheduler::{REPLACED, Scheduler};
 use crate::{
     domain::{
         Millis,
@@ -34,7 +34,7 @@ type Place = (Reverse<i8>, Millis, TaskId);
 
 /// The slots and the queues of all keys.
 #[derive(Default)]
-pub(super) struct Keys {
+pub(in crate::scheduler) struct Keys {
     limits: OnceLock<BTreeMap<String, u32>>,
     state: Mutex<State>,
     /// Notified when a run may start.
@@ -52,7 +52,7 @@ struct State {
 
 impl Keys {
     /// Adds a task with a run that waits to the queue of its key.
-    pub(super) fn note(&self, task: &Task) {
+    pub(in crate::scheduler) fn note(&self, task: &Task) {
         let Some((key, since)) = task.definition.concurrency_key.as_ref().zip(task.waits_since()) else {
             return;
         };
@@ -88,7 +88,7 @@ impl Keys {
     }
 
     /// Gives back the slot of an execution that has ended.
-    pub(super) fn release(&self, execution: ExecutionId) {
+    pub(in crate::scheduler) fn release(&self, execution: ExecutionId) {
         let key = lock(&self.state).holders.remove(&execution);
         if let Some(key) = key {
             self.give_back(&key);
@@ -117,7 +117,7 @@ impl Scheduler {
     }
 
     /// Starts waiting runs of tasks with a key as slots and runners become free, until a stop.
-    pub(super) async fn start_keyed(self: &Arc<Self>) -> Result<(), StoreError> {
+    pub(in crate::scheduler) async fn start_keyed(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut stopping = self.stopping.subscribe();
         for task in self.store.keyed().await? {
             if let Some(task) = self.store.task(task).await? {

@@ -2,7 +2,7 @@
 //!
 //! sled silently drops the part of its log that it cannot read. Every commit writes the totals together
 //! with the records, so that a scrub of all records reveals missing, old and surplus ones. A loss of the
-//! totals themselves shows in the [`acknowledged`](super::acknowledged) file.
+//! totals themselves shows in the [`acknowledged`](super::super::acknowledged) file.
 
 use crate::store::sled::engine::{keys, record};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{REPLACED, Scheduler};
+use crate::scheduler::{REPLACED, Scheduler};
 use crate::{
     domain::step::{Circumstances, Input},
     store::{StoreError, Telling},
@@ -14,7 +14,7 @@ const TOLD_AT_ONCE: usize = 64;
 impl Scheduler {
     /// Tells successors whenever there is an end to tell, and first of those that an earlier process has
     /// left. Until a stop.
-    pub(super) async fn tell_successors(self: &Arc<Self>) -> Result<(), StoreError> {
+    pub(in crate::scheduler) async fn tell_successors(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut stopping = self.stopping.subscribe();
         loop {
             // Registered before the question, so that no end in between is missed.
