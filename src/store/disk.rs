@@ -55,6 +55,14 @@ impl CommitClock {
     }
 }
 
+/// Measures the bytes free to users other than root on the file system of `directory`; `None` if the
+/// system does not say.
+#[must_use]
+pub fn free_bytes(directory: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(directory).ok()?;
+    Some(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,12 +78,4 @@ mod tests {
         assert_eq!(some, [(0.0005, 1), (0.001, 1), (0.005, 1), (f64::INFINITY, 2)]);
         assert!((times.seconds - 97.005).abs() < 1e-9);
     }
-}
-
-/// Measures the bytes free to users other than root on the file system of `directory`; `None` if the
-/// system does not say.
-#[must_use]
-pub fn free_bytes(directory: &Path) -> Option<u64> {
-    let space = rustix::fs::statvfs(directory).ok()?;
-    Some(space.f_bavail.saturating_mul(space.f_frsize))
 }
