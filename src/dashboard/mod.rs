@@ -52,6 +52,7 @@ use self::{
         code::{difference, handler, handlers},
         edit, login, overview,
         plan::{calendar, timeline},
+        reference,
         run::{execution, executions, rerun},
         search, settings, task, task_actions, tasks,
     },
@@ -128,6 +129,7 @@ fn every_page() -> Router<Shared> {
         .route("/handlers", get(handlers::show))
         .route("/handlers/{*name}", get(handler::show))
         .route("/sources/{old}/{new}", get(difference::show))
+        .route("/docs", get(reference::show))
         .route("/search", get(search::show))
         .route("/alerts", get(alerts::show))
         .route("/alerts/mute", get(alerts::ask_mute).post(alerts::mute))

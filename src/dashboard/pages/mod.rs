@@ -8,6 +8,7 @@ pub(super) mod edit;
 pub(super) mod login;
 pub(super) mod overview;
 pub(super) mod plan;
+pub(super) mod reference;
 pub(super) mod run;
 pub(super) mod search;
 pub(super) mod settings;

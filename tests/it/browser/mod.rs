@@ -17,6 +17,7 @@ mod hostile;
 mod lists;
 mod live;
 mod palette;
+mod reference;
 mod roles;
 mod tools;
 mod views;
