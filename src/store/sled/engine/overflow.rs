@@ -13,6 +13,7 @@ use sled::{Batch, IVec, Tree};
 
 use crate::store::sled::engine::{
     keys::{after_prefix, may_be_large, owner, piece},
+    reads::Reads,
     record::{self, OVERFLOW},
 };
 
@@ -25,18 +26,26 @@ type Entry = sled::Result<(IVec, IVec)>;
 
 /// The tree, read and written in whole values.
 #[derive(Clone)]
-pub(crate) struct Records(Tree);
+pub(crate) struct Records(Tree, Reads);
 
 impl Records {
     pub(crate) fn new(tree: &Tree) -> Self {
-        Self(tree.clone())
+        Self(tree.clone(), Reads::default())
+    }
+
+    /// Counts of what was read through this and its clones.
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.1
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> sled::Result<Option<IVec>> {
+        self.1.note(key);
         self.0.get(key).and_then(|value| self.assemble(key, value))
     }
 
     pub(crate) fn contains_key(&self, key: &[u8]) -> sled::Result<bool> {
+        self.1.note_key();
         self.0.contains_key(key)
     }
 
@@ -45,6 +54,7 @@ impl Records {
         range: impl RangeBounds<Vec<u8>>,
     ) -> impl DoubleEndedIterator<Item = Entry> + '_ {
         self.0.range(range).filter_map(|entry| {
+            self.1.note_found(&entry);
             entry
                 .and_then(|(key, value)| Ok(self.assemble(&key, Some(value))?.map(|value| (key, value))))
                 .transpose()
@@ -59,7 +69,8 @@ impl Records {
         &self,
         range: Range<Vec<u8>>,
     ) -> impl DoubleEndedIterator<Item = sled::Result<IVec>> + use<> {
-        self.0.range(range).keys()
+        let reads = self.1.clone();
+        self.0.range(range).keys().inspect(move |_| reads.note_key())
     }
 
     pub(crate) fn prefix_keys(
