@@ -95,6 +95,11 @@ pub(super) fn trigger(run: &Execution) -> String {
     }
 }
 
+/// Whether the schedule has started a run, as it does most.
+pub(super) fn is_planned(run: &Execution) -> bool {
+    run.trigger == Trigger::Schedule
+}
+
 /// The reason of an end in a few words; empty for a run that has completed or goes on.
 pub(super) fn reason(run: &Execution) -> &'static str {
     match run.reason {
@@ -270,7 +275,28 @@ pub(super) fn lasting(length: &Millis) -> String {
     duration(*length)
 }
 
+/// A count in at most four characters: `999`, `1.1k`, `27k`, `3M`.
+pub(super) fn count(count: &u64) -> String {
+    match *count {
+        0..1000 => count.to_string(),
+        1000..10_000 => format!("{}.{}k", count / 1000, count % 1000 / 100),
+        10_000..1_000_000 => format!("{}k", count / 1000),
+        1_000_000.. => format!("{}M", count / 1_000_000),
+    }
+}
+
 /// A number of bytes, for templates.
 pub(super) fn bytes(count: &u64) -> String {
     times::bytes(*count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn a_count_is_short() {
+        let shown = [0, 999, 1000, 1141, 9999, 27_386, 999_999, 3_100_000].map(|number| count(&number));
+        assert_eq!(shown, ["0", "999", "1.0k", "1.1k", "9.9k", "27k", "999k", "3M"]);
+    }
 }

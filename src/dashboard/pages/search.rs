@@ -33,7 +33,10 @@ struct Hit {
 /// `/search`.
 pub(in crate::dashboard) async fn show(visit: Visit) -> Result<Response, Fault> {
     let text: String = visit.query.get("q").trim().chars().take(100).collect();
-    let mut hits = pages(&visit, &text);
+    // A page that is meant comes first; one that has the text somewhere comes last.
+    let part = text.to_lowercase();
+    let begins = |hit: &Hit| hit.name.to_lowercase().starts_with(&part);
+    let (mut hits, others): (Vec<_>, Vec<_>) = pages(&visit, &part).into_iter().partition(begins);
     let mut complete = true;
     if !text.is_empty() {
         let found: Found = visit.api.get(&Query::default().with("q", &text).after("/admin/search")).await?;
@@ -42,6 +45,7 @@ pub(in crate::dashboard) async fn show(visit: Visit) -> Result<Response, Fault> 
         hits.extend(found.handlers.into_iter().map(|hit| of_handler(&visit, hit)));
         hits.extend(found.executions.into_iter().map(|hit| of_run(&visit, hit)));
     }
+    hits.extend(others);
     let page = SearchPage { visit, text, hits, complete };
     match page.visit.part() {
         "results" => page.visit.show(&page.as_results()),
@@ -49,12 +53,11 @@ pub(in crate::dashboard) async fn show(visit: Visit) -> Result<Response, Fault> 
     }
 }
 
-/// The pages with a text in their name; all of them for no text.
-fn pages(visit: &Visit, text: &str) -> Vec<Hit> {
-    let part = text.to_lowercase();
+/// The pages with a text in their name, whatever its case; all of them for no text.
+fn pages(visit: &Visit, part: &str) -> Vec<Hit> {
     let places = visit.places().into_iter().map(|place| (place.icon, place.label, place.path));
     let new = visit.edits().then_some(("add", "New task", "/tasks/new"));
-    let named = places.chain(new).filter(|(_, label, _)| label.to_lowercase().contains(&part));
+    let named = places.chain(new).filter(|(_, label, _)| label.to_lowercase().contains(part));
     let hit = |(icon, label, path): (&'static str, &str, &str)| Hit {
         icon,
         name: label.to_owned(),

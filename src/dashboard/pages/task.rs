@@ -75,11 +75,10 @@ impl TaskPage {
 
     /// A rule of alerts in words.
     fn rule(&self, rule: &Rule) -> String {
-        let mut text = format!("{} hears when it ", rule.channel);
         let told: Vec<_> = rule.on.iter().map(shown::occasion).collect();
-        text += &told.join(", ");
+        let mut text = format!("{} hears that it {}", rule.channel, told.join(", "));
         if rule.after > 1 {
-            text += &format!(" ({} times in a row)", rule.after);
+            text += &format!("; from {} in a row on", rule.after);
         }
         if rule.auto_pause {
             text += "; a failure pauses it";

@@ -38,11 +38,10 @@ pub(in crate::dashboard) fn draw(
         inside.push(&line("grid", y, &label));
     }
     let late_top = HEIGHT + BETWEEN;
-    inside.push(&line(
-        "grid",
-        late_top + LATE,
-        &format!("started late, 95 % within (most {})", duration(latest)),
-    ));
+    inside.push(&line("grid", late_top + LATE, ""));
+    let label = Tag::open("text").with("class", "label").with("x", 0).with("y", late_top - 5.0);
+    let text = format!("started late, 95 % within (most {})", duration(latest));
+    inside.push(&label.around(&Markup::text(text)));
     for bucket in buckets {
         let stack = stack(bucket, most, (from, to), length);
         let late = late(bucket, latest, (from, to), length);

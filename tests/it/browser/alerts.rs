@@ -138,7 +138,7 @@ fn rules_of_alerts_are_set_in_the_form_of_a_task() {
     browser.fill("A success is due within", "26 h");
     browser.click("button", "Create task");
     browser.until_text("created successfully");
-    browser.until_text("ops hears when it fails, has recovered");
+    browser.until_text("ops hears that it fails, has recovered");
     let task = id_of(&server.client().get("/admin/scheduler").expect(200)["tasks"][0]);
     let rule = json!([{ "channel": "ops", "on": ["failure", "recovery", "missed"], "after": 3,
         "autoPause": false, "silence": 93_600_000 }]);

@@ -17,6 +17,7 @@ mod hostile;
 mod lists;
 mod live;
 mod palette;
+mod pictures;
 mod reference;
 mod roles;
 mod tools;

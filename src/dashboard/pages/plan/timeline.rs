@@ -45,11 +45,15 @@ impl TimelinePage {
     /// The labels of the axis, in a plot of their own.
     fn axis(&self) -> Markup {
         use crate::dashboard::markup::Tag;
-        let label = |(x, text): &(String, String)| {
-            let tag = Tag::open("text").with("class", "label").with("x", x).with("y", 12);
+        let ticks = self.span.ticks(self.visit.at);
+        let label = |(index, (x, text)): (usize, &(String, String))| {
+            // A small screen has room for every third label.
+            let is_minor = ticks.len() > 5 && index % 3 != 1;
+            let kind = if is_minor { "label minor" } else { "label" };
+            let tag = Tag::open("text").with("class", kind).with("x", x).with("y", 12);
             tag.with("text-anchor", "middle").around(&Markup::text(text))
         };
-        let inside = self.span.ticks(self.visit.at).iter().map(label).collect();
+        let inside = ticks.iter().enumerate().map(label).collect();
         let svg = Tag::open("svg").with("class", "axis").with("width", "100%").with("height", 18);
         svg.with("aria-hidden", "true").around(&inside)
     }

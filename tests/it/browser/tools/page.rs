@@ -285,6 +285,18 @@ impl Browser {
         self.save(&format!("{name}.png"), &image);
     }
 
+    /// Writes a picture of the upper part of the page to a file.
+    pub(in crate::browser) fn photograph(&self, path: &Path, theme: &str, width: u32, height: u32) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": theme },
+            { "name": "prefers-reduced-motion", "value": "reduce" }]);
+        self.tell("Emulation.setEmulatedMedia", &json!({ "features": features }));
+        self.resize(width, height);
+        self.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+        let taken = self.tell("Page.captureScreenshot", &json!({}));
+        let image = BASE64.decode(taken["data"].as_str().unwrap_or_default().as_bytes()).expect("a picture");
+        fs::write(path, image).expect("a file is written");
+    }
+
     fn save(&self, name: &str, content: &[u8]) {
         let folder = pictures();
         fs::create_dir_all(&folder).expect("a folder for pictures");
