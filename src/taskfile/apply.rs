@@ -61,16 +61,17 @@ pub(super) async fn apply(parts: &Parts, found: Found) -> Result<(usize, Counts)
         parts.store.put(KEY.to_owned(), json!(true)).await.map_err(|error| failed(name, &error))?;
     }
     let mut counts = Counts::default();
-    for _ in 0..TRIES {
+    // A task is created after the one that it follows.
+    for _ in 0..TRIES + contents.tasks.len() {
         let tasks = all_tasks(parts).await.map_err(|error| failed(name, &error))?;
-        let Plan { changes, conflicts } = plan(contents, name, &tasks);
+        let Plan { changes, more, conflicts } = plan(contents, name, &tasks);
         let mut wrong: Vec<_> = findings.iter().cloned().chain(conflicts).collect();
         wrong.extend(check_handlers(parts, name, handlers, &tasks).await);
         if !wrong.is_empty() {
             sort(&mut wrong);
             return Err(wrong);
         }
-        if changes.is_empty() {
+        if changes.is_empty() && !more {
             return Ok((contents.tasks.len(), counts));
         }
         for change in &changes {
@@ -140,12 +141,12 @@ async fn carry_out(
 ) -> Result<(), ControlError> {
     let scheduler = &parts.scheduler;
     match change {
-        Change::Create(declared) => {
-            scheduler.create_declared(declared.definition.clone(), file).await?;
+        Change::Create(definition) => {
+            scheduler.create_declared(definition.clone(), file).await?;
             counts.created += 1;
         }
-        Change::Declare(task, declared) => {
-            scheduler.declare(task.id, declared.definition.clone(), file).await?;
+        Change::Declare(task, definition) => {
+            scheduler.declare(task.id, definition.clone(), file).await?;
             counts.updated += 1;
         }
         Change::Release(task) => {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     find::shown,
     finding::Finding,
-    read::{Contents, DeclaredTask, Removed},
+    read::{Contents, Removed},
 };
 use crate::domain::{
     definition::Definition,
@@ -17,9 +17,9 @@ use crate::domain::{
 #[derive(Debug)]
 pub(super) enum Change<'a> {
     /// A task is missing.
-    Create(&'a DeclaredTask),
+    Create(Definition),
     /// A task differs, or the file does not have it yet.
-    Declare(&'a Task, &'a DeclaredTask),
+    Declare(&'a Task, Definition),
     /// A task has left the file and is kept.
     Release(&'a Task),
     /// A task has left the file and goes with its history.
@@ -30,7 +30,10 @@ pub(super) enum Change<'a> {
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     pub(super) changes: Vec<Change<'a>>,
-    /// The names that belong to differing tasks of users. With one of them, nothing is carried out.
+    /// Whether tasks are left that follow one which the changes create.
+    pub(super) more: bool,
+    /// Names that belong to differing tasks of users, and predecessors that are not there. With one of
+    /// them, nothing is carried out.
     pub(super) conflicts: Vec<Finding>,
 }
 
@@ -49,13 +52,27 @@ pub(super) fn plan<'a>(contents: &'a Contents, name: &str, tasks: &'a [Task]) ->
             Removed::Delete => Change::Delete(task),
         })
         .collect();
-    let mut conflicts = Vec::new();
+    let (mut more, mut conflicts) = (false, Vec::new());
     for declared in &contents.tasks {
-        let Some(task) = by_name.get(declared.definition.name.as_str()) else {
-            changes.push(Change::Create(declared));
+        let predecessor = declared.follows.as_deref().map(|name| (name, by_name.get(name)));
+        if let Some((predecessor, None)) = predecessor {
+            more = true;
+            if !names.contains(predecessor) {
+                let name_of = &declared.definition.name;
+                let problem = format!("task \"{name_of}\": after.task names no task: \"{predecessor}\"");
+                conflicts.push(Finding::at(&shown(name), declared.name_at, problem));
+            }
+            continue;
+        }
+        let mut definition = declared.definition.clone();
+        if let (Some(after), Some((_, Some(task)))) = (&mut definition.after, predecessor) {
+            after.task_id = task.id;
+        }
+        let Some(task) = by_name.get(definition.name.as_str()) else {
+            changes.push(Change::Create(definition));
             continue;
         };
-        let differences = differences(&task.definition, &declared.definition);
+        let differences = differences(&task.definition, &definition);
         match &task.declared {
             None if !differences.is_empty() => {
                 let problem = format!(
@@ -67,10 +84,10 @@ pub(super) fn plan<'a>(contents: &'a Contents, name: &str, tasks: &'a [Task]) ->
                 conflicts.push(Finding::at(&shown(name), declared.name_at, problem));
             }
             Some(Declared::By(file)) if file == name && differences.is_empty() => {}
-            _ => changes.push(Change::Declare(task, declared)),
+            _ => changes.push(Change::Declare(task, definition)),
         }
     }
-    Plan { changes, conflicts }
+    Plan { changes, more, conflicts }
 }
 
 /// The names of the fields that differ.

@@ -6,7 +6,7 @@ use jsonc_parser::{
     ast::{self, Object},
     common::Ranged,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     find::{NAMES, shown},
@@ -17,6 +17,7 @@ use crate::domain::{
     Millis,
     definition::Definition,
     draft::{Defaults, Draft, Problem, Problems, handler_name},
+    ids::TaskId,
     text::to_one_line,
 };
 
@@ -36,6 +37,8 @@ pub struct DeclaredTask {
     pub definition: Definition,
     /// The position of the name.
     pub name_at: Position,
+    /// The name of the predecessor, if it is given by its name: the definition has no id of it yet.
+    pub follows: Option<String>,
 }
 
 /// A handler's name in the file, also of a task with mistakes in other fields.
@@ -152,6 +155,37 @@ fn read_tasks<'a>(
             None => reading.contents.tasks.push(task),
         }
     }
+    for task in &reading.contents.tasks {
+        if let Some(names) = circle(task, &reading.contents.tasks) {
+            let problem = format!("makes a circle: {}", names.join(" runs after "));
+            text.report_at(task.name_at, format!("task {}: after.task {problem}", names[0]));
+        }
+    }
+}
+
+/// The names of a circle that begins with `first`, among the tasks of the file.
+fn circle(first: &DeclaredTask, tasks: &[DeclaredTask]) -> Option<Vec<String>> {
+    let (mut names, mut last) = (vec![format!("\"{}\"", first.definition.name)], first);
+    while names.len() <= tasks.len() {
+        let next = last.follows.as_ref()?;
+        last = tasks.iter().find(|task| task.definition.name == *next)?;
+        names.push(format!("\"{next}\""));
+        if last.definition.name == first.definition.name {
+            return Some(names);
+        }
+    }
+    None
+}
+
+/// Takes the name of the predecessor out of `after: {task, on}`, and puts an id of no task in its place.
+fn take_name(body: &mut Map<String, Value>) -> Option<String> {
+    let after = body.get_mut("after")?.as_object_mut()?;
+    if after.contains_key("taskId") || !after.get("task").is_some_and(Value::is_string) {
+        return None;
+    }
+    let name = after.remove("task")?;
+    after.insert("taskId".to_owned(), TaskId::from_bytes([0; 16]).to_string().into());
+    name.as_str().map(str::to_owned)
 }
 
 /// Reads a task; reports every problem with it.
@@ -162,7 +196,8 @@ fn read_task<'a>(
     handlers: &mut Vec<HandlerUse>,
     (defaults, now): (&Defaults, Millis),
 ) -> Option<DeclaredTask> {
-    let body = text.object(object);
+    let mut body = text.object(object);
+    let follows = take_name(&mut body);
     let word = |field: &str| body.get(field).and_then(Value::as_str);
     let label = match word("name") {
         Some(name) => format!("task \"{}\"", to_one_line(name)),
@@ -174,7 +209,9 @@ fn read_task<'a>(
         handlers.push(HandlerUse { label: label.clone(), task, handler, at });
     }
     match Draft::define(&body, defaults, now) {
-        Ok(definition) => Some(DeclaredTask { name_at: text.position(locate(object, "name")), definition }),
+        Ok(definition) => {
+            Some(DeclaredTask { name_at: text.position(locate(object, "name")), definition, follows })
+        }
         Err(problems) => {
             for Problem { field, problem } in problems {
                 let unknown = object.properties.iter().find(|property| property.name.as_str() == field);

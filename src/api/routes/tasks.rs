@@ -115,6 +115,7 @@ pub(in crate::api) async fn create(
     caller.ensure_handler(&definition.handler)?;
     check_handler(&api, &definition.handler).await?;
     check_channels(&api, &draft)?;
+    check_predecessor(&api, &caller, &draft).await?;
     let task = api.scheduler.create(definition, &caller.actor).await?;
     let location = format!("{}/admin/scheduler/{}", api.base(), task.id);
     let task = show_changed(&api, task).await?;
@@ -165,6 +166,7 @@ pub(in crate::api) async fn update(
         check_handler(&api, handler).await?;
     }
     check_channels(&api, &draft)?;
+    check_predecessor(&api, &caller, &draft).await?;
     let task = api.scheduler.update(id, draft, &caller.actor).await?;
     let task = show_changed(&api, task).await?;
     Ok(Json(Changed { task, meta: info.meta_saying("Task updated successfully") }))
@@ -181,6 +183,16 @@ pub(in crate::api) async fn delete(
     let task = api.scheduler.delete(id, &actor).await?;
     let meta = info.meta_saying(format!("Task \"{}\" deleted successfully", task.definition.name));
     Ok(Json(Deleted::with(meta)))
+}
+
+/// Refuses a predecessor whose results the token may not see, as if it were not there.
+async fn check_predecessor(api: &Shared, caller: &Caller, draft: &Draft) -> Result<(), ApiError> {
+    let Some(id) = draft.predecessor().filter(|_| caller.grant.handlers.is_some()) else { return Ok(()) };
+    let task = api.store.task(id).await?;
+    if task.is_some_and(|task| caller.grant.covers(&task.definition.handler)) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(vec![Problem::new("after.taskId", "names no task")]))
 }
 
 /// Refuses alerts to channels that the settings have not.

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use self::fields::{FIELDS, LATEST};
 pub(super) use self::params::params_bytes;
-use self::values::read_whole;
+use self::values::{read_after, read_whole};
 pub use self::{
     params::{INLINE, KEPT_APART, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, RowParams, check_params},
     problem::{MOST_PROBLEMS, Problem, Problems},
@@ -30,7 +30,7 @@ use super::{
     Millis,
     definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
     ids::TaskId,
-    schedule::Timetable,
+    schedule::{Schedule, Timetable},
     text::to_one_line,
 };
 
@@ -126,6 +126,12 @@ impl Draft {
     #[must_use]
     pub fn handler(&self) -> Option<&str> {
         self.given.get("handler")?.as_str()
+    }
+
+    /// The predecessor that it gives.
+    #[must_use]
+    pub fn predecessor(&self) -> Option<TaskId> {
+        read_after(self.given.get("after")?).ok()?.map(|after| after.task_id)
     }
 
     /// The definition of a new task, created at `now`, of a draft that [`Draft::read_new`] read.
@@ -286,13 +292,18 @@ fn check_bounds(definition: &Definition, now: Millis) -> Result<(), Vec<Problem>
         (None, Some(_)) => "endAt",
     };
     let refuse = |field, problem: String| Err(vec![Problem::new(field, problem)]);
-    if schedule.is_one_time() {
+    // The bounds of a task that only runs after another one are those of its runs.
+    let only_follows = matches!(**schedule, Schedule::Never) && definition.after.is_some();
+    if schedule.is_one_time() && !only_follows {
         return refuse(field, format!("must be null with the one-time schedule \"{schedule}\""));
     }
     if let (Some(start), Some(end)) = (start_at, end_at)
         && start >= end
     {
         return refuse("endAt", format!("must be later than startAt, which is {start}, not {end}"));
+    }
+    if only_follows {
+        return Ok(());
     }
     // The first time of all tasks is the one without jitter.
     let plan = Definition { jitter: 0, ..definition.clone() };

@@ -116,6 +116,9 @@ fn fields_that_do_not_go_together_are_refused() {
         assert_eq!(field(with(body)), wrong, "{schedule} {bounds}");
     }
     with(json!({"schedule": "0 3 * * *", "endAt": 10_800_000})).expect("a run is left");
+    let after = json!({"taskId": "task-01arz3ndektsv4rrffq69g5fav", "on": "end"});
+    with(json!({"schedule": "never", "after": after, "startAt": 5, "endAt": 10_000})).expect("it follows");
+    with(json!({"schedule": "never", "endAt": 10_000})).expect_err("it never runs by itself");
     let task = with(json!({"schedule": "0 3 * * *"})).expect("valid");
     assert!(!task.recurring && task.timeout == 300_000 && task.retry_delay == 60_000);
     let changed = Draft::read(json!({"timeout": 200}).as_object().expect("an object"))

@@ -135,7 +135,7 @@ pub(super) fn told(value: &Value) -> String {
 #[must_use]
 pub fn whole_number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
-        let float = value.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e15).contains(f))?;
+        let float = value.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e19).contains(f))?;
         format!("{float:.0}").parse().ok()
     })
 }

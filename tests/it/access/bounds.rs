@@ -47,6 +47,8 @@ fn a_bound_token_sees_and_touches_the_tasks_of_its_handlers_only() {
     let change = |id: &str, body: Value| client.put(&format!("/admin/scheduler/{id}"), &body);
     assert_eq!(change(&mail, json!({ "description": "x" })).message(404), "Task not found");
     assert_eq!(change(&sales, json!({ "handler": "mail" })).status, 403, "it would go out of reach");
+    let follow = change(&sales, json!({ "after": { "taskId": mail, "on": "end" } }));
+    assert!(follow.message(400).contains("names no task"), "its results would come into reach");
     let made = client.post("/admin/scheduler", &task("more", "mail", "@hourly", &json!({})));
     assert_eq!(made.message(403), "The token is not for the handler \"mail\"");
     for path in ["/admin/activity", "/admin/overview", "/admin/forecast", "/admin/kv", "/admin/variables"] {

@@ -177,3 +177,37 @@ fn a_copy_of_the_store_keeps_the_hold_of_the_file() {
     let gone = named(&server, "gone").expect("it is there");
     assert_eq!(field(&gone, ["managedBy", "status"]), [json!("tasks.json"), json!("active")]);
 }
+
+#[test]
+fn a_task_of_the_file_follows_another_one_by_its_name() {
+    let after = |name: &str| json!({ "after": { "task": name, "on": "success" } });
+    let never = "never";
+    let server = start(&file(&[
+        ("third", never, after("second")),
+        ("second", never, after("first")),
+        ("first", "0 3 1 1 *", recurring()),
+    ]));
+    let first = id_of(&named(&server, "first").expect("it is there"));
+    let second = named(&server, "second").expect("it is there");
+    assert_eq!(second["after"], json!({ "taskId": first, "on": "success" }));
+    server.run(&first);
+    let third = id_of(&named(&server, "third").expect("it is there"));
+    until("the chain has run", || {
+        server.executions(&third).iter().any(|row| row["status"] == "completed").then_some(())
+    });
+
+    let problems = |text: &str| {
+        server.home.write("tasks.json", text);
+        until("the mistake is found", || {
+            let problems = ready(&server)["problems"].take();
+            (problems != json!([])).then_some(problems)
+        })
+    };
+    let text = file(&[("second", never, after("nobody")), ("first", "0 3 1 1 *", recurring())]);
+    let stranger = problems(&text).to_string();
+    assert!(stranger.contains("task \\\"second\\\": after.task names no task: \\\"nobody\\\""), "{stranger}");
+    server.home.write("tasks.json", &file(&[("first", "0 3 1 1 *", recurring())]));
+    until("the mistake is mended", || (ready(&server)["problems"] == json!([])).then_some(()));
+    let circle = problems(&file(&[("a", never, after("b")), ("b", never, after("a"))])).to_string();
+    assert!(circle.contains("circle: \\\"a\\\" runs after \\\"b\\\" runs after \\\"a\\\""), "{circle}");
+}
