@@ -12,6 +12,7 @@ pub(crate) mod fuzzing;
 mod open;
 mod read;
 mod scrub;
+mod state;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -42,11 +43,10 @@ use self::{
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
-    Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
-    HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now, Outbox, OutboxQuery,
-    Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps, StoreError,
-    TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values, VersionNote, WaitingAlerts,
+    Access, AccessChange, Answer, Audit, Census, Claimed, ComingQuery, Condition, Copies, Decision,
+    ExecutionQuery, Figures, HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now,
+    Outbox, OutboxQuery, Output, Page, Removal, Report, SourceHash, Sources, StoreError, TaskQuery, TaskView,
+    Tasks, Telling, Told, Upkeep, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     disk::CommitClock,
     ready,
@@ -58,7 +58,6 @@ use crate::{
         access::{record::TokenRecord, session::Session},
         activity::{Bucket, Size},
         alerts::Delivery,
-        binding::Binding,
         execution::{Execution, Line},
         facts::{Task, TaskStatus},
         ids::{ExecutionId, TaskId},
@@ -308,59 +307,6 @@ impl Sources for SledStore {
 
     fn source(&self, hash: SourceHash) -> Answer<Option<KeptSource>> {
         ready(kept::source(&self.view, &hash))
-    }
-}
-
-impl Values for SledStore {
-    fn put(&self, key: String, value: Value) -> Answer<()> {
-        self.ask(move |writer| writer.put(&key, &value).map(Some))
-    }
-
-    fn get(&self, key: String) -> Answer<Option<Value>> {
-        ready(records::get(&self.view, &keys::value(&key)))
-    }
-}
-
-impl Entries for SledStore {
-    fn entry(&self, owner: Owner, key: String) -> Answer<Option<Entry>> {
-        let now = (self.now)();
-        let found = records::get::<Entry>(&self.view, &keys::entry(owner, &key));
-        ready(found.map(|entry| entry.filter(|entry| entry.is_live(now))))
-    }
-
-    fn entries(&self, owner: Owner, query: EntryQuery) -> Answer<EntryPage> {
-        let now = (self.now)();
-        self.read_blocking(move |view| records::entries(view, owner, &query, now))
-    }
-
-    fn edit(&self, edit: Edit) -> Answer<Edited> {
-        let edit = Box::new(edit);
-        self.ask(move |writer| writer.edit(&edit).map(Some))
-    }
-}
-
-impl Steps for SledStore {
-    fn steps(&self, task: TaskId, scheduled_for: Millis) -> Answer<Vec<FinishedStep>> {
-        self.read_blocking(move |view| records::steps(view, task, scheduled_for))
-    }
-
-    fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()> {
-        let step = Box::new(step);
-        self.ask(move |writer| writer.finish_step(fence, scheduled_for, &step).map(Some))
-    }
-
-    fn note_run(&self, fence: Fence, note: RunNote) -> Answer<()> {
-        self.ask(move |writer| writer.note_run(fence, &note).map(Some))
-    }
-}
-
-impl Bindings for SledStore {
-    fn bindings(&self) -> Answer<Vec<Binding>> {
-        self.read_blocking(records::bindings)
-    }
-
-    fn rewrite(&self, mut decide: Rewriting) -> Answer<Vec<Binding>> {
-        self.ask(move |writer| writer.rewrite(&mut decide).map(Some))
     }
 }
 

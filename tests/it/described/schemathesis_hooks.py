@@ -52,6 +52,7 @@ REASONS = [
     "are for the action run only",
     "use /admin/forecast",
     "makes a circle",
+    "with the one-time schedule",
     # Rules of alerts.
     'needs "',
     'is required by "missed"',
