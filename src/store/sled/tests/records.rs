@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     domain::execution::{Level, Trigger},
     store::{
-        Change, Expected, HistoryQuery, Quota,
+        Change, Edit, Edited, Expected, HistoryQuery, Owner, Quota,
         sled::engine::{EngineResult, rows},
     },
 };
