@@ -14,7 +14,7 @@ use ulid::Ulid;
 use crate::{
     domain::{draft::tests::definition, execution::ExecutionStatus},
     store::{
-        Direction, Store, TaskSort, contract,
+        Direction, Store, TaskSort, Values, contract,
         sled::{engine::due, open::opening::open_tree, *},
     },
 };
