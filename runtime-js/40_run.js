@@ -107,6 +107,7 @@
       scheduledFor: given.scheduledFor,
       after: given.after === null || given.after === undefined ? null : JSONParse(given.after),
       idempotencyKey: `${given.taskId}/${given.scheduledFor}`,
+      traceparent: given.traceparent ?? null,
       get signal() {
         return signal();
       },

@@ -35,6 +35,8 @@ export interface Context {
   readonly scheduledFor: number;
   /** `taskId/scheduledFor`: the same for every attempt of one occurrence, for services that take such a key. */
   readonly idempotencyKey: string;
+  /** The place of the run in its trace, for the header `traceparent`; null unless the server records traces. */
+  readonly traceparent: string | null;
   /** The occurrence after which the task runs, if its trigger is `after` (and in retries of it); else null. */
   readonly after: Predecessor | null;
   /**

@@ -23,7 +23,7 @@
 //! Reading order: [`domain`] (tasks, schedules and every decision about them), [`store`] (their
 //! place on the disk), [`scheduler`] (the loop that lets them happen), [`runtime`] (the way of a
 //! run to a runner and back), [`hostcalls`] (the requests of handlers), [`network`] (the HTTP client),
-//! [`handlers`], [`taskfile`] (tasks from a file), [`api`], [`metrics`] (figures for Prometheus), [`backup`], then [`app`], which puts the
+//! [`handlers`], [`taskfile`] (tasks from a file), [`api`], [`metrics`] (figures for Prometheus), [`traces`], [`backup`], then [`app`], which puts the
 //! parts together. The test `rooms` holds which room may use which.
 //!
 //! One scheduled run: the scheduler sleeps until the store's earliest due time and claims the due
@@ -59,3 +59,4 @@ pub mod secrets;
 mod simulation;
 pub mod store;
 pub mod taskfile;
+pub mod traces;

@@ -42,6 +42,7 @@ impl Front {
     pub async fn answer(&self, mut request: Request) -> Response {
         let Inside { api, routes } = &*self.0;
         let info = RequestInfo::of(api, &request);
+        let method = api.traces.is_on().then(|| request.method().clone());
         request.extensions_mut().insert(info.clone());
         let response = envelope(api, &info, request, async |request| {
             auth::guard(api, &info, request, async |request| match routes.clone().call(request).await {
@@ -52,6 +53,9 @@ impl Front {
         })
         .await;
         api.metrics.count_request(info.route(), response.status().as_u16(), info.seconds());
+        if let Some(method) = method {
+            info.end_span(&api.traces, &method, response.status());
+        }
         response
     }
 }

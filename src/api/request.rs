@@ -7,12 +7,17 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request},
-    http::{HeaderName, HeaderValue, Method, header, request::Parts},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 
 use super::{documents::Meta, error::ApiError, input::with_whole_body, state::Api};
-use crate::{access::address::client_address, clock::Stopwatch, scheduler::Actor};
+use crate::{
+    access::address::client_address,
+    clock::Stopwatch,
+    scheduler::Actor,
+    traces::{About, Open, Traces},
+};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,6 +37,8 @@ struct Inside {
     stopwatch: Stopwatch,
     /// The path of the route in the table, once it is found.
     route: OnceLock<&'static str>,
+    /// The span of the request, if traces are recorded.
+    span: Option<Open>,
 }
 
 impl RequestInfo {
@@ -42,7 +49,25 @@ impl RequestInfo {
         let forwarded = forwarded.filter_map(|value| value.to_str().ok());
         let address = client_address(peer, forwarded, &api.trusted_proxies);
         let (id, stopwatch) = (new_id(), Stopwatch::start());
-        Self(Arc::new(Inside { id, address, stopwatch, route: OnceLock::new() }))
+        let span = if api.traces.is_on() { begin_span(&api.traces, request) } else { None };
+        Self(Arc::new(Inside { id, address, stopwatch, route: OnceLock::new(), span }))
+    }
+
+    /// Ends the span of the request.
+    pub(super) fn end_span(&self, traces: &Traces, method: &Method, status: StatusCode) {
+        traces.end(self.0.span, || {
+            let route = self.route().unwrap_or("nothing");
+            About {
+                name: format!("{method} {route}"),
+                serves: true,
+                attributes: vec![
+                    ("http.request.method", method.as_str().into()),
+                    ("http.route", route.into()),
+                    ("http.response.status_code", u32::from(status.as_u16()).into()),
+                ],
+                error: status.is_server_error().then(|| status.to_string()),
+            }
+        });
     }
 
     /// The seconds since the request came.
@@ -77,8 +102,18 @@ impl RequestInfo {
 
     /// The actor of a request whose token has a name.
     pub(super) fn actor(&self, name: &str) -> Actor {
-        Actor { request_id: self.0.id.clone(), name: Some(name.to_owned()) }
+        let trace = self.0.span.map(|span| span.context);
+        Actor { request_id: self.0.id.clone(), name: Some(name.to_owned()), trace }
     }
+}
+
+/// Begins the span of a request, below that of its caller. Questions of monitors are left out.
+fn begin_span(traces: &Traces, request: &Request) -> Option<Open> {
+    if !request.uri().path().starts_with("/admin/") {
+        return None;
+    }
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
+    traces.begin(parent)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for RequestInfo {

@@ -24,6 +24,7 @@ use crate::{
     secrets::Vault,
     store::{Quota, Store},
     taskfile::TaskFileState,
+    traces::Traces,
 };
 
 /// The parts of the server that answer requests.
@@ -62,6 +63,8 @@ pub struct Api {
     pub metrics_settings: MetricsSettings,
     /// Forecasts of the last minute.
     pub forecasts: Forecasts,
+    /// Records spans of requests.
+    pub traces: Traces,
     /// Tells how the other parts stand, for `/ready`.
     pub readiness: Arc<dyn Readiness>,
 }

@@ -4,6 +4,7 @@ mod manager;
 mod server;
 mod signals;
 mod token;
+mod traces;
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
@@ -54,8 +55,9 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         async move { scheduler.run().await }
     });
     let (stop_upkeep, stopping) = watch::channel(false);
+    let (stop_traces, tracing) = watch::channel(false);
     let backing_up = tokio::spawn(server.backups.clone().run(stopping.clone()));
-    let telling = tokio::spawn(server.tell(stopping.clone()));
+    let telling = tokio::spawn(server.tell(stopping.clone(), tracing));
     let watching = tokio::spawn(server.task_file.run(stopping));
     say(&format!("listening on http://{address}"));
     say(&format!("token      {}", server.token_source));
@@ -82,6 +84,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         // Connections that have not ended by then are cut.
         let _ = timeout(CONNECTIONS_WITHIN, serving).await;
         server.pool.close().await;
+        stop_traces.send_replace(true);
         // The notice has ended the loops of the backups, of the alerts and of the file of tasks.
         let _ = tokio::join!(backing_up, watching, telling);
         server.store.close().await

@@ -13,7 +13,7 @@ use anyhow::Context;
 use axum::Router;
 use tokio::sync::watch;
 
-use super::token::admin_token;
+use super::{token::admin_token, traces::Exporter};
 use crate::{
     access::Access,
     alerts::{self, Alerts, Signs},
@@ -48,6 +48,7 @@ use crate::{
         sled::SledStore,
     },
     taskfile::{self, TaskFile, TaskFileState},
+    traces::Traces,
 };
 
 /// Less free space than this is told before changes are refused, in bytes.
@@ -99,6 +100,8 @@ pub(super) struct Server {
     pub(super) task_file: TaskFile,
     pub(super) readiness: Arc<Parts>,
     pub(super) router: Router,
+    /// Sends traces, if they are recorded; until it is started.
+    exporter: Mutex<Option<Exporter>>,
     pub(super) streams: Streams,
     /// Where a user finds the token, such as `in data/admin-token`.
     pub(super) token_source: String,
@@ -126,16 +129,10 @@ impl Server {
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
         let catalog = Catalog::new(files, pool.clone());
         let defaults = defaults(config)?;
-        let task_file = TaskFile::new(taskfile::Parts {
-            folder: config.tasks.clone(),
-            scheduler: scheduler.clone(),
-            store: store.clone(),
-            catalog: catalog.clone(),
-            clock: clock.clone(),
-            defaults: defaults.clone(),
-        });
+        let task_file = open_task_file(config, &store, &scheduler, &catalog, &clock)?;
         let alerts = open_alerts(config, &store, &scheduler, &clock, &events)?;
         let readiness = Parts::new(config, &pool, &backups, &task_file);
+        let (traces, exporter) = open_traces(config, &clock, &scheduler)?;
         let streams = Streams::default();
         let api = api::front(Api {
             scheduler: scheduler.clone(),
@@ -155,6 +152,7 @@ impl Server {
             metrics_settings: metrics_settings(config),
             alerts: alerts.clone(),
             forecasts: api::Forecasts::default(),
+            traces,
             readiness: readiness.clone(),
         });
         Ok(Self {
@@ -166,6 +164,7 @@ impl Server {
             task_file,
             readiness,
             router: add_pages(config, api, clock),
+            exporter: Mutex::new(exporter),
             streams,
             token_source,
         })
@@ -174,18 +173,59 @@ impl Server {
 
 impl Server {
     /// Decides about alerts that wait for the clock, watches the server itself, and delivers the messages,
-    /// until a stop.
-    pub(super) fn tell(&self, stopping: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+    /// until a stop. Traces go on until the second notice.
+    pub(super) fn tell(
+        &self,
+        stopping: watch::Receiver<bool>,
+        exporting: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let (alerts, scheduler, signs) =
             (self.alerts.clone(), self.scheduler.clone(), self.readiness.clone());
+        let exporter = lock(&self.exporter).take();
         async move {
             tokio::join!(
+                async {
+                    if let Some(exporter) = exporter {
+                        exporter.run(exporting).await;
+                    }
+                },
                 alerts.clone().run(stopping.clone()),
                 alerts.watch_server(signs, stopping),
                 scheduler.watch_alerts()
             );
         }
     }
+}
+
+/// The file of tasks, which is not read yet.
+fn open_task_file(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    scheduler: &Arc<Scheduler>,
+    catalog: &Catalog,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<TaskFile> {
+    Ok(TaskFile::new(taskfile::Parts {
+        folder: config.tasks.clone(),
+        scheduler: scheduler.clone(),
+        store: store.clone(),
+        catalog: catalog.clone(),
+        clock: clock.clone(),
+        defaults: defaults(config)?,
+    }))
+}
+
+/// The traces of the server, and their way to a collector if there is one.
+fn open_traces(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    scheduler: &Scheduler,
+) -> anyhow::Result<(Traces, Option<Exporter>)> {
+    let Some(endpoint) = &config.otel_endpoint else { return Ok((Traces::default(), None)) };
+    let (traces, spans) = Traces::record(clock.clone());
+    let exporter = Exporter::open(endpoint, &config.net, (traces.clone(), spans))?;
+    scheduler.trace_with(traces.clone());
+    Ok((traces, Some(exporter)))
 }
 
 /// Opens the tokens and sessions of a store.

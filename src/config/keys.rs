@@ -320,6 +320,15 @@ pub(super) static KEYS: &[Key] = &[
         NetRules { put: |c, rules| c.net.deny = rules },
         "hosts and addresses that `fetch` never reaches, whatever `net.allow` has",
     ),
+    open(
+        "otel.endpoint",
+        "none",
+        text("an http: or https: address, such as http://localhost:4318", |c, t| {
+            let is_web = url::Url::parse(t).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
+            is_web && set(&mut c.otel_endpoint, Some(t.to_owned()))
+        }),
+        "the collector that gets traces of requests and runs by OTLP; without it none are recorded",
+    ),
 ];
 
 /// Assigns, and says yes, for settings that check and assign in one expression.

@@ -91,6 +91,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// The metrics for Prometheus.
     pub metrics: MetricsConfig,
+    /// The collector of traces; none without one.
+    pub otel_endpoint: Option<String>,
     /// The channels of alerts, and the rules for them.
     pub alerts: AlertConfig,
     /// The origin of each value; see [`Config::refuse`].
@@ -249,6 +251,7 @@ impl Config {
             net: NetPolicy::default(),
             access: AccessConfig::default(),
             metrics: MetricsConfig::default(),
+            otel_endpoint: None,
             alerts: AlertConfig::default(),
             origins: Origins::default(),
         }

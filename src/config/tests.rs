@@ -87,6 +87,7 @@ fn every_key_has_a_place_in_the_file_and_a_variable() {
             "publicUrl" => "https://ops.example.com/isochron",
             "trustedProxies" => "127.0.0.1, 10.0.0.0/8",
             "tokens.maxAge" => "3600000",
+            "otel.endpoint" => "http://localhost:4318",
             "net.allow" | "net.deny" => "db.local:5432, 10.0.0.0/8",
             _ => "7",
         });

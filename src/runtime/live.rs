@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, OnceLock},
 };
 
 use data_encoding::HEXLOWER;
@@ -18,6 +18,7 @@ use crate::domain::{
     Millis,
     execution::{Hashes, Progress, StepNote, StepStatus},
     lock::lock,
+    network::trace::TraceContext,
 };
 
 /// Steps that an occurrence may finish, and that a run may begin.
@@ -32,6 +33,7 @@ const TEXT: usize = 200;
 pub struct Live {
     state: Mutex<State>,
     progressed: Notify,
+    trace: OnceLock<TraceContext>,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +85,17 @@ pub struct Finishing {
 impl Live {
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// Notes the span of the run, once.
+    pub fn set_trace(&self, context: TraceContext) {
+        let _ = self.trace.set(context);
+    }
+
+    /// The span of the run, if traces are recorded.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace.get().copied()
     }
 
     /// Sets the progress. A fraction outside 0 to 1 counts for nothing, and a long text is cut.

@@ -62,5 +62,5 @@ impl Scheduler {
 }
 
 fn actor(file: &str) -> Actor {
-    Actor { request_id: file.to_owned(), name: None }
+    Actor { request_id: file.to_owned(), name: None, trace: None }
 }

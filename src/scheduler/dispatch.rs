@@ -52,6 +52,10 @@ impl Scheduler {
         let handler = start.definition.handler.clone();
         let (lines, received) = mpsc::channel(LINES);
         let Dispatched { live, tail, .. } = self.in_progress.go_live(execution);
+        let traced = self.traced.begin_run(&start);
+        if let Some(traced) = &traced {
+            live.set_trace(traced.context());
+        }
         let run = self.runner.run(invocation(start, live.clone(), lines, cancel));
         let run = async {
             let verdict = tokio::select! {
@@ -65,7 +69,10 @@ impl Scheduler {
         // The runner is free: the next claim may share a commit with this end.
         drop(permit);
         let hash = verdict.handler_hash.clone();
-        match self.record_end(task, execution, verdict, rest).await {
+        let record = self.traced.end_run(traced, &verdict);
+        let recorded = self.record_end(task, execution, verdict, rest).await;
+        self.traced.end_record(record, recorded.is_ok());
+        match recorded {
             Ok(step) => {
                 self.in_progress.leave(execution);
                 self.keys.release(execution);
@@ -240,6 +247,7 @@ fn invocation(
         trigger,
         scheduled_for: occurrence.scheduled_for,
         task_name: definition.name,
+        traceparent: live.trace().map(|trace| trace.to_string()),
         after: occurrence.after.as_ref().and_then(|after| serde_json::to_string(after).ok()),
     };
     Invocation {

@@ -23,6 +23,7 @@ mod sources;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod traced;
 
 use std::{
     sync::{
@@ -42,7 +43,7 @@ pub use self::{
     requests::{Actor, ControlError},
     tail::{Following, Part},
 };
-use self::{in_progress::InProgress, relations::Keys, sources::Versions};
+use self::{in_progress::InProgress, relations::Keys, sources::Versions, traced::Traced};
 use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{
@@ -54,6 +55,7 @@ use crate::{
     events::Events,
     runtime::{Runner, live::Live},
     store::{Decision, Store, StoreError},
+    traces::Traces,
 };
 
 /// Claims are made durable this many milliseconds ahead of their time, and their attempts wait
@@ -102,6 +104,7 @@ pub struct Scheduler {
     permits: Arc<Semaphore>,
     in_progress: InProgress,
     versions: Versions,
+    traced: Traced,
     keys: Keys,
     stopping: watch::Sender<bool>,
     /// Counts the turns of the loop.
@@ -136,11 +139,17 @@ impl Scheduler {
             permits,
             in_progress: InProgress::default(),
             versions: Versions::default(),
+            traced: Traced::default(),
             keys: Keys::default(),
             stopping: watch::channel(false).0,
             turns: AtomicU64::new(0),
             waits_for_permit: AtomicBool::new(false),
         })
+    }
+
+    /// Records spans of claims and runs from now on.
+    pub fn trace_with(&self, traces: Traces) {
+        self.traced.set(traces);
     }
 
     /// Runs due tasks until [`Scheduler::stop`]. Call [`Scheduler::recover`] first.
@@ -218,8 +227,10 @@ impl Scheduler {
 
     /// Claims due tasks, one for each permit. Returns the latest due time that was looked at.
     async fn claim(self: &Arc<Self>, mut permits: Vec<OwnedSemaphorePermit>) -> Result<Millis, StoreError> {
+        let since = if self.traced.is_on() { self.clock.now() } else { 0 };
         let claimed = self.store.claim(AHEAD, permits.len(), self.decision(|| Input::Due)).await?;
         for step in claimed.steps {
+            step.start.iter().for_each(|start| self.traced.note_claim(start, since));
             self.carry_out(step, REPLACED, &mut permits);
         }
         Ok(claimed.until)

@@ -14,6 +14,7 @@ use crate::{
         execution::ExecutionStatus,
         facts::{Origin, Task},
         ids::{ExecutionId, TaskId},
+        network::trace::TraceContext,
         step::{Event, Input, News, Refused},
     },
     events::{Heard, Listener},
@@ -43,6 +44,8 @@ pub struct Actor {
     pub request_id: String,
     /// The name of the user's token; none for a file of tasks.
     pub name: Option<String>,
+    /// The span of the request, if traces are recorded.
+    pub trace: Option<TraceContext>,
 }
 
 impl Scheduler {
@@ -164,7 +167,10 @@ impl Scheduler {
         let origin = Origin { by: actor.name.clone(), rerun_of };
         let input = move || Input::RunByHand { execution, params: params.clone(), origin: origin.clone() };
         let action = if rerun_of.is_some() { "rerun" } else { "run" };
-        Ok((self.ask(task, action, actor, input).await?, execution))
+        let claim = self.traced.begin_claim(execution, actor.trace);
+        let asked = self.ask(task, action, actor, input).await;
+        self.traced.end_claim(execution, claim, asked.is_err());
+        Ok((asked?, execution))
     }
 
     /// Cancels one execution in progress, and waits for its end.

@@ -72,7 +72,12 @@ impl Scene {
             Events::default(),
             Policy::default(),
         );
-        Self { store, runner, scheduler, actor: Actor { request_id: "test".to_owned(), name: None } }
+        Self {
+            store,
+            runner,
+            scheduler,
+            actor: Actor { request_id: "test".to_owned(), name: None, trace: None },
+        }
     }
 
     async fn create(&self, name: &str, schedule: &str, overlap: &str) -> TaskId {

@@ -134,7 +134,7 @@ fn defaults() -> Defaults {
 }
 
 fn actor() -> Actor {
-    Actor { request_id: "test".to_owned(), name: None }
+    Actor { request_id: "test".to_owned(), name: None, trace: None }
 }
 
 /// The text of a file with these tasks, `name schedule` each.

@@ -40,6 +40,7 @@ use crate::{
         sled::SledStore,
     },
     taskfile::TaskFileState,
+    traces::Traces,
 };
 
 /// 2026-03-02T10:00:00Z, a Monday.
@@ -193,6 +194,7 @@ async fn open_front(store: Arc<SledStore>, folder: &TempDir) -> Front {
         metrics_settings: MetricsSettings::default(),
         forecasts: Forecasts::default(),
         readiness: Arc::new(Idle),
+        traces: Traces::default(),
     })
 }
 

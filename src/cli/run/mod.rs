@@ -208,6 +208,7 @@ impl Session {
             max_attempts: 1,
             trigger: Trigger::Manual,
             scheduled_for: attempt.scheduled_for,
+            traceparent: None,
             after: None,
         };
         let invocation = Invocation {

@@ -6,6 +6,7 @@
 mod address;
 mod policy;
 mod rule;
+pub mod trace;
 
 pub use self::{
     address::{AddressClass, classify},

@@ -18,6 +18,7 @@ use crate::{
     network::{Client, Download, Failure, Kind, Redirect, Request, Response, Session, Upload, stream},
     runtime::{
         Caller,
+        live::Live,
         protocol::{
             FETCHES_AT_ONCE, FETCHES_OPEN, FetchAnswer, FetchBody, FetchCall, FetchError, FetchHead,
             FetchRedirect, FetchRequest, LARGEST_PART, Part,
@@ -37,6 +38,8 @@ type Sender = mpsc::Sender<Option<hyper::body::Bytes>>;
 /// The requests of one run.
 pub(super) struct Fetches {
     client: Client,
+    /// Tells the span of the run.
+    live: Arc<Live>,
     handler: String,
     only_loads: bool,
     /// Made at the first request.
@@ -46,6 +49,9 @@ pub(super) struct Fetches {
     waiting: AtomicUsize,
     uploaded: AtomicUsize,
 }
+
+/// The header that tells another service the place of a request in a trace.
+const TRACEPARENT: &str = "traceparent";
 
 /// An open request.
 pub(super) struct Open {
@@ -59,6 +65,7 @@ impl Fetches {
         Self {
             client: client.clone(),
             handler: caller.handler.clone(),
+            live: caller.live.clone(),
             only_loads: caller.only_loads,
             session: OnceLock::new(),
             open: Mutex::default(),
@@ -151,7 +158,12 @@ impl Fetches {
                 (Some(sender), body)
             }
         };
-        let headers: Vec<_> = headers.into_iter().map(|(name, Part(value))| (name, value)).collect();
+        let mut headers: Vec<_> = headers.into_iter().map(|(name, Part(value))| (name, value)).collect();
+        if let Some(trace) = self.live.trace()
+            && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(TRACEPARENT))
+        {
+            headers.push((TRACEPARENT.to_owned(), trace.to_string().into_bytes()));
+        }
         let redirect = match redirect {
             FetchRedirect::Follow => Redirect::Follow,
             FetchRedirect::Manual => Redirect::Manual,

@@ -47,6 +47,9 @@ struct HandlerContext {
     max_attempts: u32,
     trigger: Trigger,
     scheduled_for: f64,
+    /// Absent unless traces are recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     /// JSON.
     after: Option<String>,
 }
@@ -62,6 +65,7 @@ impl From<&Context> for HandlerContext {
             max_attempts: context.max_attempts,
             trigger: context.trigger,
             scheduled_for: context.scheduled_for as f64,
+            traceparent: context.traceparent.clone(),
             after: context.after.clone(),
         }
     }

@@ -188,6 +188,8 @@ pub struct Context {
     pub trigger: Trigger,
     /// The planned time.
     pub scheduled_for: Millis,
+    /// The span of the run, as the header `traceparent` has it; `None` unless traces are recorded.
+    pub traceparent: Option<String>,
     /// The ended occurrence of the task's predecessor, JSON.
     pub after: Option<String>,
 }

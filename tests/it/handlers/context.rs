@@ -95,7 +95,7 @@ fn ctx_tells_a_run_about_itself_and_cannot_be_changed() {
         json!({
             "taskId": id, "taskName": "by hand", "executionId": execution["id"], "attempt": 1,
             "maxAttempts": 5, "trigger": "manual", "scheduledFor": execution["scheduledFor"],
-            "idempotencyKey": format!("{id}/{}", execution["scheduledFor"])
+            "idempotencyKey": format!("{id}/{}", execution["scheduledFor"]), "traceparent": null
         })
     );
     assert_eq!(
@@ -109,6 +109,7 @@ fn ctx_tells_a_run_about_itself_and_cannot_be_changed() {
             "trigger",
             "scheduledFor",
             "idempotencyKey",
+            "traceparent",
             "signal",
             "kv",
             "secrets",

@@ -1,4 +1,5 @@
-//! Do the metrics have the form and the meaning that Prometheus and its users expect?
+//! Do the metrics and traces have the form and the meaning that Prometheus, collectors and their users expect?
 
 mod prometheus;
 mod scrape;
+mod traces;
