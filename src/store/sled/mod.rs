@@ -111,12 +111,6 @@ impl SledStore {
         Self::open_tuned(directory, cache, now, Tuning::default())
     }
 
-    /// The keys and the records that were read so far.
-    #[cfg(test)]
-    pub(crate) fn count_reads(&self) -> (u64, u64) {
-        self.view.reads().count()
-    }
-
     fn open_tuned(directory: &Path, cache: u64, now: Now, tuning: Tuning) -> Result<Self, OpenError> {
         let Tuning { scrubbed_at_once, pause, bounds } = tuning;
         let failed = |source: io::Error| OpenError::Io { path: directory.to_owned(), source };

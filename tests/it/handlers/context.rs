@@ -95,6 +95,7 @@ fn ctx_tells_a_run_about_itself_and_cannot_be_changed() {
         json!({
             "taskId": id, "taskName": "by hand", "executionId": execution["id"], "attempt": 1,
             "maxAttempts": 5, "trigger": "manual", "scheduledFor": execution["scheduledFor"],
+            "after": null,
             "idempotencyKey": format!("{id}/{}", execution["scheduledFor"]), "traceparent": null
         })
     );
@@ -108,6 +109,7 @@ fn ctx_tells_a_run_about_itself_and_cannot_be_changed() {
             "maxAttempts",
             "trigger",
             "scheduledFor",
+            "after",
             "idempotencyKey",
             "traceparent",
             "signal",

@@ -19,6 +19,13 @@ use crate::{
     },
 };
 
+impl SledStore {
+    /// The keys and the records that were read so far.
+    pub(crate) fn count_reads(&self) -> (u64, u64) {
+        self.view.reads().count()
+    }
+}
+
 const CACHE: u64 = 8 * 1024 * 1024;
 
 fn open(directory: &Path) -> Arc<dyn Store> {
