@@ -13,7 +13,7 @@ use isochron::{
     app,
     clock::{Clock, SystemClock},
     config::Config,
-    domain::{draft::Defaults, zone::parse_zone},
+    domain::{alerts::Rule, draft::Defaults, zone::parse_zone},
     handlers::{
         Loader,
         files::{Files, HandlerFile, Ignored},
@@ -21,7 +21,7 @@ use isochron::{
     hostcalls::ServerCalls,
     runtime::Pool,
     store::in_memory,
-    taskfile::{Finding, Found, HandlerUse, Position, Reading, find, read, shown, sort},
+    taskfile::{DeclaredTask, Finding, Found, HandlerUse, Position, Reading, find, read, shown, sort},
 };
 use serde_json::json;
 
@@ -146,9 +146,28 @@ async fn check(config: &Config) -> anyhow::Result<Checked> {
             of_file.push(Finding::at(&shown, *at, problem));
         }
     }
+    of_file.extend(unknown_channels(config, &reading.rules, &shown));
     sort(&mut of_file);
     checked.problems.extend(of_file);
     Ok(checked)
+}
+
+/// The rules of tasks whose channel the settings do not have.
+fn unknown_channels(config: &Config, rules: &[RuleUse], shown: &str) -> Vec<Finding> {
+    let names = || config.alerts.channels.keys().map(String::as_str);
+    let known = match names().collect::<Vec<_>>().as_slice() {
+        [] => "the settings have none".to_owned(),
+        known => format!("known are {}", known.join(", ")),
+    };
+    let unknown = rules.iter().filter(|rule| !names().any(|name| name == rule.channel));
+    let finding = |rule: &RuleUse| {
+        let RuleUse { task, index, channel, at } = rule;
+        let near = hint(channel, names());
+        let problem =
+            format!("task \"{task}\": alerts[{index}].channel \"{channel}\" is no channel{near}; {known}");
+        Finding::at(shown, *at, problem)
+    };
+    unknown.map(finding).collect()
 }
 
 /// Loads every handler.
@@ -199,7 +218,28 @@ fn explain_example(file: &str) -> Finding {
 struct TasksRead {
     tasks: usize,
     handlers: Vec<HandlerUse>,
+    rules: Vec<RuleUse>,
     findings: Vec<Finding>,
+}
+
+/// A rule of alerts in the file.
+struct RuleUse {
+    task: String,
+    index: usize,
+    channel: String,
+    /// The position of the task's name.
+    at: Position,
+}
+
+fn rules_of(task: &DeclaredTask) -> Vec<RuleUse> {
+    let rules = task.definition.alerts.iter().flatten().enumerate();
+    let rule = |(index, rule): (usize, &Rule)| RuleUse {
+        task: task.definition.name.clone(),
+        index,
+        channel: rule.channel.clone(),
+        at: task.name_at,
+    };
+    rules.map(rule).collect()
 }
 
 /// The name of the file of tasks, if there is one, and its content.
@@ -209,7 +249,8 @@ fn read_tasks(config: &Config) -> anyhow::Result<(Option<&'static str>, TasksRea
     Ok(match find(&config.tasks) {
         Found::Text { name, text } => {
             let Reading { contents, handlers, findings } = read(name, &text, &defaults, SystemClock.now());
-            (Some(name), TasksRead { tasks: contents.tasks.len(), handlers, findings })
+            let rules = contents.tasks.iter().flat_map(rules_of).collect();
+            (Some(name), TasksRead { tasks: contents.tasks.len(), handlers, rules, findings })
         }
         Found::Broken(finding) => (None, TasksRead { findings: vec![finding], ..TasksRead::default() }),
         Found::NoFolder | Found::Absent => (None, TasksRead::default()),

@@ -161,6 +161,24 @@ fn check_reports_mistakes_of_tasks_json_beside_handlers_that_are_missing_or_do_n
 }
 
 #[test]
+fn check_tells_of_channels_that_the_settings_do_not_have() {
+    let home = Home::new();
+    home.write("good", "module.exports = () => 1;");
+    let channel = "[alerts.ops]\nkind = \"slack\"\nurl = \"http://127.0.0.1:9\"\n";
+    std::fs::write(home.path().join("isochron.toml"), channel).expect("the settings written");
+    let tasks = r#"{ "tasks": [
+  { "name": "one", "description": "", "handler": "good", "schedule": "@daily", "alerts": [{ "channel": "ops" }, { "channel": "opps" }] }
+] }"#;
+    home.write("tasks.json", tasks);
+    let checked = home.run(&["check"]);
+    assert_eq!(checked.code(), Some(1), "{checked:?}");
+    assert_snapshot!(checked.out(), @r#"
+    tasks/tasks.json:2:13: task "one": alerts[1].channel "opps" is no channel (did you mean "ops"?); known are ops
+    1 handler and 1 task in tasks.json: 1 problem
+    "#);
+}
+
+#[test]
 fn a_fresh_folder_passes_check_and_examples_that_lack_packages_are_a_note() {
     let home = Home::new();
     assert_eq!(home.run(&["init"]).code(), Some(0));
