@@ -31,6 +31,7 @@ use crate::{
             secret::{Form, form_of},
             session::Session,
         },
+        audit::Refusals,
         ids::TokenId,
         lock::lock,
     },
@@ -63,6 +64,7 @@ struct State {
     by_hash: HashMap<TokenHash, TokenId>,
     sessions: HashMap<TokenHash, Session>,
     limiter: Limiter,
+    refusals: Refusals,
 }
 
 impl State {
@@ -175,6 +177,16 @@ impl Access {
     pub fn note_failure(&self, address: Option<IpAddr>) -> Result<(), u32> {
         let Some(address) = address else { return Ok(()) };
         lock(&self.state).limiter.note_failure(address, self.clock.now())
+    }
+
+    /// Whether a login that failed goes into the audit: the first of each minute and address.
+    pub fn admits_failed_login(&self, address: Option<IpAddr>) -> bool {
+        lock(&self.state).refusals.admits_address(address, self.clock.now())
+    }
+
+    /// Whether a refusal goes into the audit: so many of each minute and token.
+    pub fn admits_refusal(&self, identity: &Identity) -> bool {
+        lock(&self.state).refusals.admits_token(identity.hash, self.clock.now())
     }
 
     /// The rights of a caller by now; `None` once the token or the session has ended. For answers that go on.

@@ -10,14 +10,15 @@ use crate::{
             record::TokenHash,
             session::{MOST_SESSIONS, Session},
         },
+        audit::Target,
         lock::lock,
     },
-    store::{AccessChange, StoreError},
+    store::{AccessChange, Audit, StoreError},
 };
 
 impl Access {
     /// Opens a session with a token's text: the text of its cookie, and who it is. `agent` is the
-    /// browser's name for itself.
+    /// browser's name for itself. `audit` is written with it, about the session.
     ///
     /// # Errors
     /// The token does not let in, or the store fails.
@@ -26,6 +27,7 @@ impl Access {
         token: &str,
         address: Option<IpAddr>,
         agent: Option<&str>,
+        audit: Option<Audit>,
     ) -> Result<Result<(String, Identity), Denied>, StoreError> {
         let identity = match self.find_token(token.as_bytes(), address).await {
             Ok(identity) => identity,
@@ -37,7 +39,8 @@ impl Access {
         let session = Session::new(hash, TokenHash::of(token.as_bytes()), now, address, agent);
         let put = AccessChange::PutSession(Box::new(session.clone()));
         let room = self.make_room();
-        self.store.change_access(room.into_iter().chain([put]).collect(), None).await?;
+        let audit = audit.map(|audit| audit.on(Target::new("session", session.id())));
+        self.store.change_access(room.into_iter().chain([put]).collect(), audit).await?;
         lock(&self.state).sessions.insert(hash, session);
         Ok(Ok((cookie, Identity { session: Some(hash), ..identity })))
     }
@@ -76,13 +79,13 @@ impl Access {
         found
     }
 
-    /// Ends sessions by the hashes of their cookies.
+    /// Ends sessions by the hashes of their cookies, and writes `audit` with it.
     ///
     /// # Errors
     /// When the store fails; the sessions go on then.
-    pub async fn end_sessions(&self, sessions: &[TokenHash]) -> Result<(), StoreError> {
+    pub async fn end_sessions(&self, sessions: &[TokenHash], audit: Option<Audit>) -> Result<(), StoreError> {
         let changes = sessions.iter().map(|hash| AccessChange::RemoveSession(*hash)).collect();
-        self.store.change_access(changes, None).await?;
+        self.store.change_access(changes, audit).await?;
         lock(&self.state).sessions.retain(|hash, _| !sessions.contains(hash));
         Ok(())
     }

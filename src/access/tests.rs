@@ -78,7 +78,12 @@ async fn make(access: &Access, name: &str, role: Role) -> (String, TokenRecord) 
 }
 
 async fn log_in(access: &Access, token: &str) -> String {
-    access.log_in(token, address(), Some("a browser")).await.expect("the store works").expect("it is right").0
+    access
+        .log_in(token, address(), Some("a browser"), None)
+        .await
+        .expect("the store works")
+        .expect("it is right")
+        .0
 }
 
 #[tokio::test]
@@ -143,7 +148,7 @@ async fn a_session_ends_with_the_text_that_opened_it_and_when_somebody_ends_it()
     let caller = access.find_session(&cookie, None).await.expect("it goes on");
     assert!(access.look_again(&caller).is_some());
     let session = caller.session;
-    access.end_sessions(&[session.expect("a session")]).await.expect("it ends");
+    access.end_sessions(&[session.expect("a session")], None).await.expect("it ends");
     assert_eq!(access.look_again(&caller), None, "a stream of the session ends");
     assert_eq!(access.find_session(&cookie, None).await.err(), Some(Denied::NoSession));
 }

@@ -29,7 +29,12 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use self::{formats::Format, mail::Mailer, message::Links, post::Post};
-pub use self::{given::OpenError, message::summarize, mute::Mute, server::Signs};
+pub use self::{
+    given::OpenError,
+    message::summarize,
+    mute::Mute,
+    server::{Sign, Signs},
+};
 use crate::{
     clock::{Clock, Ids},
     domain::{

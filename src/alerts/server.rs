@@ -1,6 +1,6 @@
 //! The server itself: troubles that no task has, told when they begin and when they end.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use serde_json::json;
 use tokio::sync::watch;
@@ -25,14 +25,36 @@ const JUMP: Millis = 5000;
 const TOLD: &str = "alerts.server";
 const PULSE: &str = "alerts.pulse";
 
-/// Tells the troubles that other parts of the server have now.
-pub trait Signs: Send + Sync + 'static {
-    /// Each trouble with a line for people.
-    fn look(&self) -> Vec<(Kind, String)>;
+/// A trouble of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign {
+    /// One of [`Kind::OF_SERVER`].
+    pub kind: Kind,
+    /// The token or the handler that has it; empty: the server.
+    pub about: String,
+    /// How bad it is: a trouble that gets worse is told again.
+    pub level: u32,
+    /// A line for people.
+    pub text: String,
 }
 
-/// The troubles that were told, each with its first time in epoch milliseconds.
-type Told = BTreeMap<Kind, Millis>;
+impl Sign {
+    /// A trouble of the server itself.
+    #[must_use]
+    pub fn of_server(kind: Kind, text: String) -> Self {
+        Self { kind, about: String::new(), level: 0, text }
+    }
+}
+
+/// Tells the troubles that other parts of the server have now. `heard` are the kinds that a channel hears of.
+pub trait Signs: Send + Sync + 'static {
+    /// All troubles of the kinds.
+    fn look<'a>(&'a self, heard: &'a [Kind]) -> Pin<Box<dyn Future<Output = Vec<Sign>> + Send + 'a>>;
+}
+
+/// The troubles that were told, by kind and bearer, each with its first time in epoch milliseconds and its
+/// level.
+type Told = BTreeMap<String, (Millis, u32)>;
 
 impl Alerts {
     /// Watches the server until a stop, if a channel hears of it.
@@ -65,10 +87,9 @@ impl Alerts {
     ) -> Result<(), StoreError> {
         let told = self.parts.store.get(TOLD.to_owned()).await?;
         let told: Told = told.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
-        let mut found: BTreeMap<Kind, String> = signs.look().into_iter().collect();
-        if let Some(text) = self.measure(now).await? {
-            found.insert(Kind::StoreSlow, text);
-        }
+        let heard: Vec<_> = self.server.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
+        let mut found = signs.look(&heard).await;
+        found.extend(self.measure(now).await?.map(|text| Sign::of_server(Kind::StoreSlow, text)));
         let (mut messages, after) = compare(&told, &found, now);
         messages.extend(jump.map(|text| (Kind::ClockJump, Kind::ClockJump, text)));
         let deliveries: Vec<_> = messages.iter().flat_map(|message| self.of_server(message, now)).collect();
@@ -102,17 +123,27 @@ impl Alerts {
 
 /// The messages (each with the trouble, its kind and a line) that lead from the troubles told to those
 /// found, and the troubles told after them.
-fn compare(told: &Told, found: &BTreeMap<Kind, String>, now: Millis) -> (Vec<(Kind, Kind, String)>, Told) {
+fn compare(told: &Told, found: &[Sign], now: Millis) -> (Vec<(Kind, Kind, String)>, Told) {
     let mut messages = Vec::new();
     let mut after = Told::new();
-    for (kind, text) in found {
-        if !told.contains_key(kind) {
+    for Sign { kind, about, level, text } in found {
+        let key = format!("{}:{about}", kind.name());
+        let known = told.get(&key);
+        if known.is_none_or(|(_, known)| known < level) {
             messages.push((*kind, *kind, text.clone()));
         }
-        after.insert(*kind, told.get(kind).copied().unwrap_or(now));
+        after.insert(key, (known.map_or(now, |(since, _)| *since), *level));
     }
-    for kind in told.keys().filter(|kind| !found.contains_key(kind)) {
-        messages.push((*kind, Kind::Recovery, format!("The server is well again: no more {}", kind.name())));
+    for key in told.keys().filter(|key| !after.contains_key(*key)) {
+        let Some((name, about)) = key.split_once(':') else { continue };
+        let Some(kind) = Kind::OF_SERVER.into_iter().find(|kind| kind.name() == name) else { continue };
+        let text = match kind {
+            // A token that has gone, or has ended, has not recovered.
+            Kind::TokenExpiring => continue,
+            Kind::HandlerBroken => format!("The handler {about} loads again, or no task uses it any more"),
+            _ => format!("The server is well again: no more {name}"),
+        };
+        messages.push((kind, Kind::Recovery, text));
     }
     (messages, after)
 }
@@ -129,21 +160,44 @@ fn clock_jump(moved: Millis, passed: Millis) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn sign(kind: Kind, about: &str, level: u32) -> Sign {
+        Sign { kind, about: about.to_owned(), level, text: format!("{about} {level}") }
+    }
+
     #[test]
     fn a_trouble_is_told_when_it_begins_and_when_it_ends() {
-        let found = |kinds: &[Kind]| kinds.iter().map(|kind| (*kind, "it is so".to_owned())).collect();
-        let (messages, told) = compare(&Told::new(), &found(&[Kind::DiskLow]), 1);
+        let full = [Sign::of_server(Kind::DiskLow, "it is so".to_owned())];
+        let (messages, told) = compare(&Told::new(), &full, 1);
         assert_eq!(messages, [(Kind::DiskLow, Kind::DiskLow, "it is so".to_owned())]);
-        assert_eq!(told, Told::from([(Kind::DiskLow, 1)]));
-        assert_eq!(compare(&told, &found(&[Kind::DiskLow]), 2), (vec![], told.clone()), "told already");
-        let (messages, told) = compare(&told, &found(&[Kind::BackupFailed]), 3);
+        assert_eq!(told, Told::from([("disk-low:".to_owned(), (1, 0))]));
+        assert_eq!(compare(&told, &full, 2), (vec![], told.clone()), "told already");
+        let (messages, told) = compare(&told, &[sign(Kind::BackupFailed, "", 0)], 3);
         let kinds: Vec<_> = messages.iter().map(|(about, kind, _)| (*about, *kind)).collect();
         assert_eq!(
             kinds,
             [(Kind::BackupFailed, Kind::BackupFailed), (Kind::DiskLow, Kind::Recovery)],
             "one begins, one ends"
         );
-        assert_eq!(told, Told::from([(Kind::BackupFailed, 3)]));
+        assert_eq!(told, Told::from([("backup-failed:".to_owned(), (3, 0))]));
+    }
+
+    #[test]
+    fn a_token_is_told_again_as_its_end_comes_nearer_and_each_handler_for_itself() {
+        let mut told = Told::new();
+        let mut texts = |found: &[Sign]| {
+            let (messages, after) = compare(&told, found, 1);
+            told = after;
+            messages.into_iter().map(|(_, _, text)| text).collect::<Vec<_>>()
+        };
+        let token = |level| sign(Kind::TokenExpiring, "ci", level);
+        let broken = |name| sign(Kind::HandlerBroken, name, 0);
+        assert_eq!(texts(&[token(1), broken("a")]), ["ci 1", "a 0"]);
+        assert_eq!(texts(&[token(1), broken("a"), broken("b")]), ["b 0"]);
+        assert_eq!(
+            texts(&[token(2), broken("b")]),
+            ["ci 2", "The handler a loads again, or no task uses it any more"]
+        );
+        assert_eq!(texts(&[broken("b")]), [""; 0], "a token that has gone is no recovery");
     }
 
     #[test]

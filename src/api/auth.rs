@@ -4,8 +4,6 @@
 //! stranger does not learn which routes and ids exist. A route that needs a role also checks for
 //! itself that there is a caller: a route outside `/admin` is not open by mistake.
 
-use std::net::IpAddr;
-
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, request::Parts},
@@ -13,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{error::ApiError, request::RequestInfo, state::Shared};
+use super::{error::ApiError, request::RequestInfo, routes::audit, state::Shared};
 use crate::{
     access::{Identity, cookie},
     domain::{
@@ -152,12 +150,12 @@ pub(super) async fn guard(
 ) -> Response {
     let path = request.uri().path();
     let is_admin = path == "/admin" || path.starts_with("/admin/");
-    let found = identify(api, request.headers(), info.address()).await;
+    let found = identify(api, request.headers(), info).await;
     let end = found.as_ref().ok().and_then(|identity| identity.expires_at);
     match found {
         Ok(identity) => {
-            let caller =
-                Caller { actor: info.actor(&identity.name), grant: identity.grant.clone(), identity };
+            let actor = info.actor(audit::holder(&identity));
+            let caller = Caller { actor, grant: identity.grant.clone(), identity };
             request.extensions_mut().insert(caller);
         }
         Err(error) if is_admin => return error.into_response(),
@@ -172,7 +170,7 @@ pub(super) async fn guard(
 }
 
 /// The holder of the token or the session that a request brings. A token counts before a session.
-async fn identify(api: &Shared, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Identity, ApiError> {
+async fn identify(api: &Shared, headers: &HeaderMap, info: &RequestInfo) -> Result<Identity, ApiError> {
     if let Some(header) = headers.get(header::AUTHORIZATION) {
         let token = match header.as_bytes().split_at_checked(7) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => token.trim_ascii(),
@@ -183,16 +181,19 @@ async fn identify(api: &Shared, headers: &HeaderMap, address: Option<IpAddr>) ->
             }
         };
         // A right token always passes: whoever fails behind the same proxy must not lock it out.
-        return api.access.find_token(token, address).await.map_err(|denied| {
-            match api.access.note_failure(address) {
-                Ok(()) => ApiError::unauthorized(&denied.to_string()),
-                Err(seconds) => ApiError::too_many_failures(seconds),
-            }
+        let denied = match api.access.find_token(token, info.address()).await {
+            Ok(identity) => return Ok(identity),
+            Err(denied) => denied.to_string(),
+        };
+        audit::note_failed_login(api, info, &denied).await;
+        return Err(match api.access.note_failure(info.address()) {
+            Ok(()) => ApiError::unauthorized(&denied),
+            Err(seconds) => ApiError::too_many_failures(seconds),
         });
     }
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let text = cookie::read(cookies).ok_or_else(ApiError::no_token)?;
-    let found = api.access.find_session(text, address).await;
+    let found = api.access.find_session(text, info.address()).await;
     found.map_err(|denied| ApiError::unauthorized(&denied.to_string()))
 }
 
@@ -214,14 +215,22 @@ pub(super) async fn hold(State(rule): State<Rule>, request: Request, next: Next)
         info.found(rule.path);
     }
     let Need::Role(role) = rule.need else { return next.run(request).await };
-    let sees_all = match Caller::of(request.extensions()) {
-        Ok(caller) => match caller.ensure_may(role, rule.is_bounded) {
-            Ok(()) => caller.sees_all_values(),
-            Err(error) => return error.into_response(),
-        },
+    let caller = match Caller::of(request.extensions()) {
+        Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
-    let response = next.run(request).await;
+    let refused = caller.ensure_may(role, rule.is_bounded).err();
+    let sees_all = caller.sees_all_values();
+    // A read that passes is not in the audit, and costs nothing for it.
+    let noted = (refused.is_some() || !request.method().is_safe())
+        .then(|| (caller.clone(), request.method().clone(), request.uri().clone()));
+    let response = match refused {
+        Some(error) => error.into_response(),
+        None => next.run(request).await,
+    };
+    if let (Some(why), Some((caller, method, uri))) = (audit::refusal_of(&response), noted) {
+        audit::note_refusal(&rule.api, &caller, (&method, &uri), why).await;
+    }
     if sees_all { response } else { mask(&rule.api, response).await }
 }
 

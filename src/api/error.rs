@@ -32,6 +32,11 @@ impl ApiError {
         Self { status, message: message.into(), details: Vec::new(), retry_after: None, inside: None }
     }
 
+    /// The text for the client.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }

@@ -34,7 +34,7 @@ use self::{
     auth::Need::{self, Anyone},
     error::ApiError,
     routes::{
-        actions, alerts, bulk, executions,
+        actions, alerts, audit, bulk, executions,
         figures::{activity, metrics, overview},
         handlers, health, history, kv,
         outlook::{conflicts, explain, forecast, simulate, timeline, upcoming},
@@ -138,6 +138,7 @@ fn routes_of_the_rest() -> Vec<Route> {
         row(POST, "/admin/tokens", Admin, tokens::create, "make a token; 201 with its text, which is shown once"),
         row(DELETE, "/admin/tokens/{id}", Admin, tokens::delete, "take a token back; its sessions end"),
         row(POST, "/admin/tokens/{id}/actions/rotate", Admin, tokens::rotate, "give a token a new text, which is shown once"),
+        row(GET, "/admin/audit", Admin, audit::list, "the records of what was done, newest first; `format=ndjson`: as lines"),
         row(GET, "/admin/scheduler/{id}/explain", Viewer, explain::explain, "why the task did, or did not, run at its planned times"),
         bounded(row(GET, "/admin/timeline", Viewer, timeline::timeline, "past and planned runs side by side, a lane per task")),
         row(GET, METRICS, Viewer, metrics::metrics, "the figures of the server for Prometheus; for anyone if `metrics.public` is set"),

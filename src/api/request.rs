@@ -15,7 +15,7 @@ use super::{documents::Meta, error::ApiError, input::with_whole_body, state::Api
 use crate::{
     access::address::client_address,
     clock::Stopwatch,
-    scheduler::Actor,
+    domain::network::trace::TraceContext,
     traces::{About, Open, Traces},
 };
 
@@ -100,10 +100,14 @@ impl RequestInfo {
         self.0.address
     }
 
-    /// The actor of a request whose token has a name.
-    pub(super) fn actor(&self, name: &str) -> Actor {
-        let trace = self.0.span.map(|span| span.context);
-        Actor { request_id: self.0.id.clone(), name: Some(name.to_owned()), trace }
+    /// The id of the request.
+    pub(super) fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The span of the request, if traces are recorded.
+    pub(super) fn trace(&self) -> Option<TraceContext> {
+        self.0.span.map(|span| span.context)
     }
 }
 

@@ -3,8 +3,10 @@
 mod manager;
 mod server;
 mod signals;
+mod signs;
 mod token;
 mod traces;
+mod upkeep;
 
 use std::{error::Error, net::SocketAddr, time::Duration};
 
@@ -58,6 +60,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     let (stop_traces, tracing) = watch::channel(false);
     let backing_up = tokio::spawn(server.backups.clone().run(stopping.clone()));
     let telling = tokio::spawn(server.tell(stopping.clone(), tracing));
+    let tidying = tokio::spawn(server.tidy(config, stopping.clone()));
     let watching = tokio::spawn(server.task_file.run(stopping));
     say(&format!("listening on http://{address}"));
     say(&format!("token      {}", server.token_source));
@@ -86,7 +89,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         server.pool.close().await;
         stop_traces.send_replace(true);
         // The notice has ended the loops of the backups, of the alerts and of the file of tasks.
-        let _ = tokio::join!(backing_up, watching, telling);
+        let _ = tokio::join!(backing_up, watching, telling, tidying);
         server.store.close().await
     };
     tokio::select! {

@@ -13,10 +13,10 @@ use anyhow::Context;
 use axum::Router;
 use tokio::sync::watch;
 
-use super::{token::admin_token, traces::Exporter};
+use super::{signs::Troubles, token::admin_token, traces::Exporter, upkeep};
 use crate::{
     access::Access,
-    alerts::{self, Alerts, Signs},
+    alerts::{self, Alerts},
     api::{self, Api, MeasuredTasks, MetricsSettings, Readiness, RunnersReady, Streams},
     backup::{BackupState, Backups},
     clock::{Clock, SystemClock},
@@ -25,7 +25,6 @@ use crate::{
     domain::{
         Millis,
         access::{public_url::PublicUrl, record::TokenHash, redact::Redaction},
-        alerts::Kind,
         draft::Defaults,
         lock::lock,
         step::Policy,
@@ -42,17 +41,10 @@ use crate::{
         Vault,
         key::{Key, KeySource},
     },
-    store::{
-        Quota, Store,
-        disk::{LEAST_FREE, free_bytes},
-        sled::SledStore,
-    },
+    store::{Quota, Store, disk::free_bytes, sled::SledStore},
     taskfile::{self, TaskFile, TaskFileState},
     traces::Traces,
 };
-
-/// Less free space than this is told before changes are refused, in bytes.
-const DISK_LOW: u64 = 4 * LEAST_FREE;
 
 /// Takes the runner pool's settings from the configuration.
 #[must_use]
@@ -99,6 +91,8 @@ pub(super) struct Server {
     pub(super) alerts: Arc<Alerts>,
     pub(super) task_file: TaskFile,
     pub(super) readiness: Arc<Parts>,
+    troubles: Arc<Troubles>,
+    events: Events,
     pub(super) router: Router,
     /// Sends traces, if they are recorded; until it is started.
     exporter: Mutex<Option<Exporter>>,
@@ -129,20 +123,22 @@ impl Server {
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
         let catalog = Catalog::new(files, pool.clone());
         let defaults = defaults(config)?;
-        let task_file = open_task_file(config, &store, &scheduler, &catalog, &clock)?;
+        let task_file = open_task_file(config, &store, &scheduler, &catalog, &defaults);
         let alerts = open_alerts(config, &store, &scheduler, &clock, &events)?;
         let readiness = Parts::new(config, &pool, &backups, &task_file);
         let (traces, exporter) = open_traces(config, &clock, &scheduler)?;
+        let access = Arc::new(open_access(config, &store, &clock, token).await?);
+        let troubles = Troubles::new(config, &store, &backups, &access, &catalog);
         let streams = Streams::default();
         let api = api::front(Api {
             scheduler: scheduler.clone(),
             store: store.clone(),
-            catalog,
+            catalog: catalog.clone(),
             clock: clock.clone(),
-            events,
+            events: events.clone(),
             streams: streams.clone(),
             vault,
-            access: Arc::new(open_access(config, &store, &clock, token).await?),
+            access,
             public_url: config.access.public_url.clone(),
             trusted_proxies: config.access.trusted_proxies.clone(),
             redaction: Redaction::new(&config.access.redact),
@@ -163,6 +159,8 @@ impl Server {
             alerts,
             task_file,
             readiness,
+            troubles,
+            events,
             router: add_pages(config, api, clock),
             exporter: Mutex::new(exporter),
             streams,
@@ -179,8 +177,7 @@ impl Server {
         stopping: watch::Receiver<bool>,
         exporting: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (alerts, scheduler, signs) =
-            (self.alerts.clone(), self.scheduler.clone(), self.readiness.clone());
+        let (alerts, scheduler, signs) = (self.alerts.clone(), self.scheduler.clone(), self.troubles.clone());
         let exporter = lock(&self.exporter).take();
         async move {
             tokio::join!(
@@ -197,22 +194,40 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Removes what is old enough and watches the folder of handlers, until a stop.
+    pub(super) fn tidy(
+        &self,
+        config: &Config,
+        stopping: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let keep = Millis::try_from(config.audit_keep).unwrap_or(Millis::MAX);
+        let removal =
+            upkeep::remove_old_audits(self.store.clone(), Arc::new(SystemClock), keep, stopping.clone());
+        let folder = (self.troubles.catalog.clone(), self.events.clone(), self.streams.clone());
+        let watch = upkeep::watch_handlers(folder, Arc::new(SystemClock), stopping);
+        async move {
+            tokio::join!(removal, watch);
+        }
+    }
+}
+
 /// The file of tasks, which is not read yet.
 fn open_task_file(
     config: &Config,
     store: &Arc<dyn Store>,
     scheduler: &Arc<Scheduler>,
     catalog: &Catalog,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<TaskFile> {
-    Ok(TaskFile::new(taskfile::Parts {
+    defaults: &Defaults,
+) -> TaskFile {
+    TaskFile::new(taskfile::Parts {
         folder: config.tasks.clone(),
         scheduler: scheduler.clone(),
         store: store.clone(),
         catalog: catalog.clone(),
-        clock: clock.clone(),
-        defaults: defaults(config)?,
-    }))
+        clock: Arc::new(SystemClock),
+        defaults: defaults.clone(),
+    })
 }
 
 /// The traces of the server, and their way to a collector if there is one.
@@ -374,24 +389,6 @@ impl Parts {
     /// Tells that the scheduler's loop has ended.
     pub(super) fn end_scheduling(&self) {
         self.scheduling.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Signs for Parts {
-    fn look(&self) -> Vec<(Kind, String)> {
-        let mut signs = Vec::new();
-        if let Some(free) = free_bytes(&self.store_path).filter(|free| *free < DISK_LOW) {
-            let text = format!(
-                "The disk is nearly full: {} MiB are free at {}",
-                free >> 20,
-                self.store_path.display()
-            );
-            signs.push((Kind::DiskLow, text));
-        }
-        if let Some(error) = self.backups.state().error {
-            signs.push((Kind::BackupFailed, format!("The backup has failed: {error}")));
-        }
-        signs
     }
 }
 

@@ -234,6 +234,12 @@ pub(super) static KEYS: &[Key] = &[
         count(1, 10_000, "executions", |c, n| c.history_keep = small(n)),
         "history kept of a task without its own `keepExecutions`",
     ),
+    key(
+        "audit.keep",
+        "34560000000",
+        count(DAY, 36_600 * DAY, "ms", |c, n| c.audit_keep = n),
+        "how long records of the [audit](audit.md) are kept: 400 days",
+    ),
     open(
         "publicUrl",
         "none",

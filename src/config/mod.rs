@@ -77,6 +77,8 @@ pub struct Config {
     pub history_keep: u32,
     /// Executions at once of all tasks with a concurrency key, by key; 1 for a key that is not here.
     pub concurrency: BTreeMap<String, u32>,
+    /// How long audit records are kept, in milliseconds.
+    pub audit_keep: u64,
     /// The store of tasks and history.
     pub store: StoreConfig,
     /// The parts of the language that handlers get.
@@ -244,6 +246,7 @@ impl Config {
             catch_up_max: 0,
             history_keep: 0,
             concurrency: BTreeMap::new(),
+            audit_keep: 0,
             store: StoreConfig { path: PathBuf::new(), cache: 0 },
             engine: Engine { web_assembly: false, eval: false },
             keep_sources: false,

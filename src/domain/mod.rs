@@ -11,6 +11,7 @@
 pub mod access;
 pub mod activity;
 pub mod alerts;
+pub mod audit;
 pub mod binding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod chance;

@@ -19,7 +19,10 @@ mod text;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::watch;
@@ -48,6 +51,8 @@ struct Bus {
     /// The number of the newest event.
     newest: watch::Sender<u64>,
     observer: OnceLock<Observer>,
+    /// Events that listeners have missed.
+    missed: AtomicU64,
 }
 
 impl fmt::Debug for Bus {
@@ -72,6 +77,7 @@ impl Events {
             ring: Mutex::default(),
             newest: watch::channel(0).0,
             observer: OnceLock::new(),
+            missed: AtomicU64::new(0),
         }))
     }
 
@@ -102,6 +108,12 @@ impl Events {
     /// second one is not called. It must be quick, as publishers wait for it.
     pub fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) {
         let _ = self.0.observer.set(Box::new(observer));
+    }
+
+    /// The number of events that listeners have missed because they were not held any more.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.0.missed.load(Ordering::Relaxed)
     }
 
     /// Listens from now on.
@@ -202,6 +214,7 @@ impl Listener {
     pub fn take(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<Vec<Told>, Missed> {
         let mut ring = self.events.ring();
         if self.next < ring.first() {
+            self.events.0.missed.fetch_add(ring.next() - self.next, Ordering::Relaxed);
             self.next = ring.next();
             return Err(Missed);
         }

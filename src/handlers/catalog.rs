@@ -114,6 +114,12 @@ impl Catalog {
         Some((state, text))
     }
 
+    /// A hash over the names, sizes and times of all files of the folder: another one tells a change.
+    pub async fn stamp(&self) -> u64 {
+        let files = self.files.clone();
+        blocking(move || files.stamp()).await
+    }
+
     /// The names of all handlers, in their order.
     pub async fn names(&self) -> Vec<String> {
         let files = self.files.clone();

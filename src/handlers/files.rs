@@ -1,6 +1,13 @@
 //! Files: the handlers' own files, by name.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -164,6 +171,21 @@ impl Files {
             Some(file)
         });
         listed.collect()
+    }
+
+    /// A hash over the names, sizes and times of all files of the folder, without those of packages.
+    #[must_use]
+    pub fn stamp(&self) -> u64 {
+        let mut paths = Vec::new();
+        self.collect("", 0, &mut |path| paths.push(path));
+        paths.sort();
+        let mut hasher = DefaultHasher::new();
+        for path in paths {
+            let metadata = fs::metadata(self.folder.root.join(&path)).ok();
+            let state = metadata.map(|file| (file.len(), file.modified().ok()));
+            (path, state).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// The files that look like handlers' and cannot be: those with a wrong name, and those with JSX.

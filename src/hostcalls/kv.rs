@@ -66,7 +66,7 @@ impl Kv {
 
     async fn edit(&self, owner: Owner, fence: Fence, key: String, change: Change) -> Result<Edited, String> {
         check_key(&key)?;
-        let edit = Edit { owner, key, change, fence: Some(fence), quota: self.quota };
+        let edit = Edit { owner, key, change, fence: Some(fence), quota: self.quota, audit: None };
         self.store.edit(edit).await.map_err(explain)
     }
 

@@ -40,6 +40,10 @@ pub struct Present {
     pub backup_age: Option<f64>,
     /// Open streams of events.
     pub events_clients: u64,
+    /// Events that listeners have missed, since the start.
+    pub events_dropped: u64,
+    /// Messages of alerts that wait for their delivery.
+    pub alerts_undelivered: u64,
     /// The largest number of occurrences of one task that failed in a row.
     pub streak_max: u64,
     /// Tasks that have series of their own.
@@ -83,6 +87,16 @@ impl Present {
             self.streak_max as f64,
         );
         figures.gauge("isochron_events_clients", "Open streams of events", self.events_clients as f64);
+        figures.counter(
+            "isochron_events_dropped",
+            "Events that streams have missed",
+            self.events_dropped as f64,
+        );
+        figures.gauge(
+            "isochron_alerts_undelivered",
+            "Messages of alerts that wait for their delivery",
+            self.alerts_undelivered as f64,
+        );
         if let Some(age) = self.backup_age {
             figures.gauge("isochron_backup_age_seconds", "Time since the last backup", age);
         }

@@ -23,7 +23,7 @@ impl Scheduler {
         let now = self.clock.now();
         let mut task = Task::new(self.ids.task(now), definition, now);
         task.declared = Some(Declared::By(file.to_owned()));
-        self.add(task, &actor(file)).await
+        self.add(task, &Actor::of_file(file)).await
     }
 
     /// Puts a task under `file`, with the definition that stands there.
@@ -40,7 +40,7 @@ impl Scheduler {
             let file = file.to_owned();
             move || Input::Declare { definition: Box::new(definition.clone()), file: file.clone() }
         };
-        self.ask(task, "update", &actor(file), input).await
+        self.ask(task, "update", &Actor::of_file(file), input).await
     }
 
     /// Pauses a task that has left `file`, and leaves it to users.
@@ -48,7 +48,7 @@ impl Scheduler {
     /// # Errors
     /// When the task is gone or no file has it, or the store fails.
     pub async fn release(self: &Arc<Self>, task: TaskId, file: &str) -> Result<Task, ControlError> {
-        self.ask(task, "release", &actor(file), || Input::Release).await
+        self.ask(task, "release", &Actor::of_file(file), || Input::Release).await
     }
 
     /// Deletes a task that has left `file`, and its history.
@@ -57,10 +57,6 @@ impl Scheduler {
     /// When the task is gone or no file has it, or the store fails.
     pub async fn delete_declared(self: &Arc<Self>, task: TaskId, file: &str) -> Result<Task, ControlError> {
         let is_allowed = |task: &Task| task.managed_by().map(drop).ok_or(Refused::Unmanaged);
-        self.remove(task, &actor(file), is_allowed).await
+        self.remove(task, &Actor::of_file(file), is_allowed).await
     }
-}
-
-fn actor(file: &str) -> Actor {
-    Actor { request_id: file.to_owned(), name: None, trace: None }
 }

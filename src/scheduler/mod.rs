@@ -40,10 +40,11 @@ use tokio::{
 
 pub use self::{
     bulk::{BulkAction, BulkDone},
-    requests::{Actor, ControlError},
+    requests::ControlError,
     tail::{Following, Part},
 };
 use self::{in_progress::InProgress, relations::Keys, sources::Versions, traced::Traced};
+pub use crate::domain::audit::Actor;
 use crate::{
     clock::{Clock, Ids, Sleep},
     domain::{

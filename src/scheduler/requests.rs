@@ -5,7 +5,7 @@ use std::{panic::resume_unwind, sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use tokio::{task::JoinError, time::timeout};
 
-use super::{InFlight, REPLACED, Scheduler};
+use super::{Actor, InFlight, REPLACED, Scheduler};
 use crate::{
     domain::{
         Millis,
@@ -14,11 +14,10 @@ use crate::{
         execution::ExecutionStatus,
         facts::{Origin, Task},
         ids::{ExecutionId, TaskId},
-        network::trace::TraceContext,
         step::{Event, Input, News, Refused},
     },
     events::{Heard, Listener},
-    store::{Audit, StoreError},
+    store::StoreError,
 };
 
 /// The time that a cancelled execution takes at most: the runner's grace, the kill after it, the record.
@@ -35,17 +34,6 @@ pub enum ControlError {
     /// The server is stopping.
     #[error("The server is shutting down")]
     Stopping,
-}
-
-/// The user, program or file behind a request, for the audit records.
-#[derive(Debug, Clone)]
-pub struct Actor {
-    /// The id of the HTTP request, or the name of the file of tasks.
-    pub request_id: String,
-    /// The name of the user's token; none for a file of tasks.
-    pub name: Option<String>,
-    /// The span of the request, if traces are recorded.
-    pub trace: Option<TraceContext>,
 }
 
 impl Scheduler {
@@ -65,7 +53,7 @@ impl Scheduler {
     /// Adds a new task, at its time of creation.
     pub(super) async fn add(self: &Arc<Self>, mut task: Task, actor: &Actor) -> Result<Task, ControlError> {
         task.begin_watch(&self.policy.alerts);
-        let audit = audit("create", &task, actor, task.created_at);
+        let audit = actor.record("create", task.created_at).about(&task);
         let scheduler = self.clone();
         self.complete(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
@@ -164,7 +152,7 @@ impl Scheduler {
         actor: &Actor,
     ) -> Result<(Task, ExecutionId), ControlError> {
         let execution = self.ids.execution(self.clock.now());
-        let origin = Origin { by: actor.name.clone(), rerun_of };
+        let origin = Origin { by: actor.token_name().map(str::to_owned), rerun_of };
         let input = move || Input::RunByHand { execution, params: params.clone(), origin: origin.clone() };
         let action = if rerun_of.is_some() { "rerun" } else { "run" };
         let claim = self.traced.begin_claim(execution, actor.trace);
@@ -230,7 +218,7 @@ impl Scheduler {
             loop {
                 let found = scheduler.store.task(task).await?.ok_or(StoreError::NotFound)?;
                 is_allowed(&found).map_err(StoreError::from)?;
-                let audit = audit("delete", &found, &actor, scheduler.clock.now());
+                let audit = actor.record("delete", scheduler.clock.now()).about(&found);
                 match scheduler.store.delete(task, Some(audit)).await {
                     Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
                         tries += 1;
@@ -261,7 +249,7 @@ impl Scheduler {
         input: impl Fn() -> Input + Send + 'static,
     ) -> Result<Task, ControlError> {
         let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
-        let audit = audit(action, &found, actor, self.clock.now());
+        let audit = actor.record(action, self.clock.now()).about(&found);
         let who = match input() {
             Input::Cancel | Input::CancelOne(_) => "cancelled by a user",
             _ => REPLACED,
@@ -341,15 +329,5 @@ impl Scheduler {
             }
             Err(_) => false,
         }
-    }
-}
-
-fn audit(action: &str, task: &Task, actor: &Actor, time: i64) -> Audit {
-    Audit {
-        time,
-        action: action.to_owned(),
-        task_id: task.id,
-        task_name: task.definition.name.clone(),
-        request_id: actor.request_id.clone(),
     }
 }

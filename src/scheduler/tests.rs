@@ -72,12 +72,7 @@ impl Scene {
             Events::default(),
             Policy::default(),
         );
-        Self {
-            store,
-            runner,
-            scheduler,
-            actor: Actor { request_id: "test".to_owned(), name: None, trace: None },
-        }
+        Self { store, runner, scheduler, actor: Actor::of_system("test", "test".to_owned()) }
     }
 
     async fn create(&self, name: &str, schedule: &str, overlap: &str) -> TaskId {

@@ -10,18 +10,22 @@ use super::{
     seal,
     vault::{Vault, VaultError, key_error},
 };
-use crate::domain::{
-    binding::{Binding, Content, Kind, Rejected, Rewrite},
-    lock::lock,
+use crate::{
+    domain::{
+        audit::{Audit, Target},
+        binding::{Binding, Content, Kind, Rejected, Rewrite},
+        lock::lock,
+    },
+    store::Rewriting,
 };
 
 impl Vault {
     /// Seals every secret with a new key: `given`, where the key is in the variable, otherwise a random one
-    /// in the file. Returns the number of secrets.
+    /// in the file. Returns the number of secrets. `audit` is written with it.
     ///
     /// # Errors
     /// A key that does not open every secret, or a `given` key that does not fit the place of the key.
-    pub async fn rotate(&self, given: Option<Key>) -> Result<usize, VaultError> {
+    pub async fn rotate(&self, given: Option<Key>, audit: Audit) -> Result<usize, VaultError> {
         let _changing = self.changing.lock().await;
         let new = match (&self.source, given) {
             (KeySource::Variable(_), None) => {
@@ -39,7 +43,7 @@ impl Vault {
         };
         self.settle().await?;
         self.prepare(&new)?;
-        let count = self.reseal(&new).await?;
+        let count = self.reseal(&new, audit).await?;
         self.finish(new)?;
         Ok(count)
     }
@@ -63,13 +67,13 @@ impl Vault {
     }
 
     /// Replaces every sealed value in one change of the store.
-    pub(super) async fn reseal(&self, new: &Key) -> Result<usize, VaultError> {
+    pub(super) async fn reseal(&self, new: &Key, audit: Audit) -> Result<usize, VaultError> {
         let (old, new) = (lock(&self.state).key.clone(), new.clone());
-        let after = self.store.rewrite(Box::new(move |bindings, _| {
+        let decide: Rewriting = Box::new(move |bindings, _| {
             let secrets = bindings.iter().filter(|binding| binding.kind() == Kind::Secret);
             secrets.map(|secret| reseal(secret, old.as_ref(), &new)).collect()
-        }));
-        let after = after.await?;
+        });
+        let after = self.store.rewrite(decide, Some(audit.on(Target::new("secret-key", "")))).await?;
         let secrets = after.iter().filter(|binding| binding.kind() == Kind::Secret).count();
         self.keep(after);
         Ok(secrets)

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    domain::binding::{Content, Kind, Rejected},
+    domain::{
+        audit::Audit,
+        binding::{Content, Kind, Rejected},
+    },
     store::{
         Store, StoreError,
         memory::{MemoryStore, disk::Disk},
@@ -62,7 +65,7 @@ fn change(value: &str, handlers: &[&str]) -> Change {
 }
 
 async fn set(vault: &Vault, name: &str, value: &str) {
-    vault.set(Kind::Secret, name, change(value, &["reports/*"])).await.expect("it is set");
+    vault.set(Kind::Secret, name, change(value, &["reports/*"]), Audit::default()).await.expect("it is set");
 }
 
 fn read(vault: &Vault, name: &str) -> Result<String, String> {
@@ -73,7 +76,8 @@ fn read(vault: &Vault, name: &str) -> Result<String, String> {
 async fn the_first_secret_makes_the_key_and_a_start_makes_none() {
     let scene = Scene::new();
     let vault = scene.open().await;
-    let variable = vault.set(Kind::Variable, "PLAIN", change("v", &["*"])).await.expect("it is set");
+    let variable =
+        vault.set(Kind::Variable, "PLAIN", change("v", &["*"]), Audit::default()).await.expect("it is set");
     assert!(variable.0 && variable.1.env, "a new variable is in the environment");
     assert!(read(&vault, "TOKEN").expect_err("missing").contains("TOKEN is missing"));
     assert_eq!(scene.files(), Vec::<String>::new());
@@ -97,22 +101,27 @@ async fn a_secret_is_read_by_granted_handlers_only() {
     let refused = vault.read("reports-old/sales", "TOKEN").expect_err("it is not granted");
     assert!(refused.contains("TOKEN is not granted to the handler reports-old/sales"), "{refused}");
     vault
-        .set(Kind::Secret, "TOKEN", Change { handlers: Some(Vec::new()), ..Change::default() })
+        .set(
+            Kind::Secret,
+            "TOKEN",
+            Change { handlers: Some(Vec::new()), ..Change::default() },
+            Audit::default(),
+        )
         .await
         .expect("set");
     assert!(read(&vault, "TOKEN").expect_err("it is granted to none").contains("not granted"));
     let both = Change { env: Some(true), handlers: Some(vec!["*".parse().expect("all")]), value: None };
-    vault.set(Kind::Secret, "TOKEN", both).await.expect("it is set");
+    vault.set(Kind::Secret, "TOKEN", both, Audit::default()).await.expect("it is set");
     assert_eq!(read(&vault, "TOKEN").as_deref(), Ok("the value"), "the value stays");
     let names = |secrets| {
         vault.environment("any", secrets).into_iter().map(|v| (v.name, v.secret)).collect::<Vec<_>>()
     };
     assert_eq!(names(true), [("TOKEN".to_owned(), true)]);
     assert_eq!(names(false), []);
-    let other_kind = vault.set(Kind::Variable, "TOKEN", change("x", &[])).await;
+    let other_kind = vault.set(Kind::Variable, "TOKEN", change("x", &[]), Audit::default()).await;
     assert!(matches!(other_kind, Err(VaultError::Store(StoreError::Rejected(Rejected::OtherKind { .. })))));
-    vault.delete(Kind::Secret, "TOKEN").await.expect("it goes");
-    assert!(vault.delete(Kind::Secret, "TOKEN").await.is_err());
+    vault.delete(Kind::Secret, "TOKEN", Audit::default()).await.expect("it goes");
+    assert!(vault.delete(Kind::Secret, "TOKEN", Audit::default()).await.is_err());
     assert!(read(&vault, "TOKEN").expect_err("missing").contains("missing"));
 }
 
@@ -137,10 +146,10 @@ async fn a_wrong_key_says_so_and_changes_nothing() {
         assert!(vault.problem().expect("a problem").starts_with("2 secrets cannot be read"));
         assert!(read(&vault, "TOKEN").expect_err("a wrong key").contains("TOKEN cannot be read"));
         for name in ["TOKEN", "NEW"] {
-            let set = vault.set(Kind::Secret, name, change("new", &["*"])).await;
+            let set = vault.set(Kind::Secret, name, change("new", &["*"]), Audit::default()).await;
             assert!(matches!(set, Err(VaultError::Store(StoreError::Rejected(Rejected::OtherKey)))));
         }
-        assert!(vault.rotate(None).await.is_err());
+        assert!(vault.rotate(None, Audit::default()).await.is_err());
         assert_eq!(scene.store().bindings().await.expect("it reads"), before);
     }
     assert!(!scene.file("no-such-key").exists(), "no key is made beside secrets of another");
@@ -181,13 +190,15 @@ async fn a_rotation_that_is_killed_at_any_step_leaves_secrets_that_open() {
         set(&vault, "OTHER", "other value").await;
         let old = scene.store().bindings().await.expect("it reads");
         match killed {
-            Killed::AtTheEnd => assert_eq!(vault.rotate(None).await.expect("it rotates"), 2),
+            Killed::AtTheEnd => {
+                assert_eq!(vault.rotate(None, Audit::default()).await.expect("it rotates"), 2);
+            }
             Killed::BeforeTheStore | Killed::AfterTheStore => {
                 let key = Key::random();
                 vault.prepare(&key).expect("it is written");
                 assert_eq!(scene.files(), ["secret-key", "secret-key.new"]);
                 if matches!(killed, Killed::AfterTheStore) {
-                    vault.reseal(&key).await.expect("the store changes");
+                    vault.reseal(&key, Audit::default()).await.expect("the store changes");
                 }
             }
         }
@@ -210,8 +221,8 @@ async fn a_key_in_the_variable_is_replaced_by_the_one_that_is_given() {
     let (old, new) = (Key::random(), Key::random());
     let vault = scene.open_with(KeySource::Variable(old.clone())).await;
     set(&vault, "TOKEN", "the value").await;
-    assert!(matches!(vault.rotate(None).await, Err(VaultError::Rotation(_))));
-    assert_eq!(vault.rotate(Some(new.clone())).await.expect("it rotates"), 1);
+    assert!(matches!(vault.rotate(None, Audit::default()).await, Err(VaultError::Rotation(_))));
+    assert_eq!(vault.rotate(Some(new.clone()), Audit::default()).await.expect("it rotates"), 1);
     assert_eq!(read(&vault, "TOKEN").as_deref(), Ok("the value"));
     assert!(scene.open_with(KeySource::Variable(old)).await.problem().is_some());
     assert_eq!(scene.open_with(KeySource::Variable(new)).await.problem(), None);

@@ -2,6 +2,8 @@
 
 use std::{io, sync::Arc};
 
+use serde_json::{Value, json};
+
 use super::{
     key::{self, Key, KeySource},
     opening::{closed, recover, reveal},
@@ -10,11 +12,12 @@ use super::{
 use crate::{
     domain::{
         Millis,
-        access::pattern::Pattern,
+        access::{pattern::Pattern, redact::MASK},
+        audit::{Audit, FieldChange, Target, changed, shorten},
         binding::{Binding, Content, Kind, MOST_BINDINGS, MOST_BYTES, Rejected, Rewrite},
         lock::lock,
     },
-    store::{Store, StoreError},
+    store::{Rewriting, Store, StoreError},
 };
 
 /// All secrets and variables of a store.
@@ -170,12 +173,23 @@ impl Vault {
         format!("the secret {name} cannot be read: the key in {place} is not the one that it was set with")
     }
 
-    /// Sets a secret or a variable: whether it is new, and the binding.
+    /// Sets a secret or a variable: whether it is new, and the binding. `audit` is written with it, with the
+    /// changes but no value of a secret.
     ///
     /// # Errors
     /// A name of the other kind, a new name without value, limits, a key that does not open the others.
-    pub async fn set(&self, kind: Kind, name: &str, change: Change) -> Result<(bool, Binding), VaultError> {
+    pub async fn set(
+        &self,
+        kind: Kind,
+        name: &str,
+        change: Change,
+        audit: Audit,
+    ) -> Result<(bool, Binding), VaultError> {
         let _changing = self.changing.lock().await;
+        let before = self.bindings();
+        let old = before.iter().find(|binding| binding.name == name);
+        let audit =
+            Audit { changes: changes(kind, old, &change), ..audit.on(Target::new(kind.word(), name)) };
         let content = match change.value {
             None => None,
             Some(value) if kind == Kind::Variable => Some(Content::Plain(value)),
@@ -187,8 +201,7 @@ impl Vault {
         let key = lock(&self.state).key.clone();
         let (name, wanted) = (name.to_owned(), name.to_owned());
         let (handlers, env) = (change.handlers, change.env);
-        let before = self.bindings();
-        let after = self.store.rewrite(Box::new(move |bindings, now| {
+        let decide: Rewriting = Box::new(move |bindings, now| {
             let old = bindings.iter().find(|binding| binding.name == name);
             let binding = merge(kind, &name, old, (content.clone(), handlers.clone(), env), now)?;
             if matches!(content, Some(Content::Sealed(_)))
@@ -198,24 +211,27 @@ impl Vault {
             }
             check_limits(bindings, &binding)?;
             Ok(vec![Rewrite::Put(binding)])
-        }));
+        });
+        let after = self.store.rewrite(decide, Some(audit));
         let after = self.keep(after.await?);
         let set = after.iter().find(|binding| binding.name == wanted).cloned();
         let is_new = before.iter().all(|binding| binding.name != wanted);
         Ok((is_new, set.ok_or(Rejected::NotFound(kind))?))
     }
 
-    /// Deletes a secret or a variable.
+    /// Deletes a secret or a variable, and writes `audit` with it.
     ///
     /// # Errors
     /// [`Rejected::NotFound`].
-    pub async fn delete(&self, kind: Kind, name: &str) -> Result<(), VaultError> {
+    pub async fn delete(&self, kind: Kind, name: &str, audit: Audit) -> Result<(), VaultError> {
         let _changing = self.changing.lock().await;
         let name = name.to_owned();
-        let after = self.store.rewrite(Box::new(move |bindings, _| {
+        let audit = audit.on(Target::new(kind.word(), name.as_str()));
+        let decide: Rewriting = Box::new(move |bindings, _| {
             let found = bindings.iter().any(|binding| binding.name == name && binding.kind() == kind);
             if found { Ok(vec![Rewrite::Remove(name.clone())]) } else { Err(Rejected::NotFound(kind)) }
-        }));
+        });
+        let after = self.store.rewrite(decide, Some(audit));
         self.keep(after.await?);
         Ok(())
     }
@@ -251,6 +267,28 @@ impl Vault {
 pub(super) fn key_error(source: &KeySource) -> impl Fn(io::Error) -> VaultError {
     let path = source.describe();
     move |source| VaultError::Key { path: path.clone(), source }
+}
+
+/// The fields that a change sets anew. Of a secret's value it tells only that it is there.
+fn changes(kind: Kind, old: Option<&Binding>, change: &Change) -> Vec<FieldChange> {
+    let mut found = Vec::new();
+    if let Some(value) = &change.value {
+        let masked = |there: bool| if there { json!(MASK) } else { Value::Null };
+        let (from, to) = match (kind, old.map(|old| &old.content)) {
+            (Kind::Variable, Some(Content::Plain(before))) => (json!(before), json!(value)),
+            (Kind::Variable, _) => (Value::Null, json!(value)),
+            (Kind::Secret, before) => (masked(before.is_some()), masked(true)),
+        };
+        let [from, to] = [from, to].map(shorten);
+        // A secret that is set again may have changed: nobody can tell.
+        if kind == Kind::Secret || from != to {
+            found.push(FieldChange { field: "value".to_owned(), from, to });
+        }
+    }
+    let handlers = change.handlers.as_ref();
+    found.extend(handlers.and_then(|to| changed("handlers", json!(old.map(|old| &old.handlers)), json!(to))));
+    found.extend(change.env.and_then(|to| changed("env", json!(old.map(|old| old.env)), json!(to))));
+    found
 }
 
 /// The binding after a change.

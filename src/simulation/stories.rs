@@ -41,7 +41,7 @@ fn start_server() -> (Arc<Process>, Arc<Scheduler>) {
 }
 
 fn actor(name: &str) -> Actor {
-    Actor { request_id: name.to_owned(), name: None, trace: None }
+    Actor::of_system(name, name.to_owned())
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! Tokens and sessions that a store keeps. There are few of each; the server has all of them in memory
 //! and is the only one that changes them.
 
-use super::words::{Answer, Audit};
+use super::{Audit, words::Answer};
 use crate::domain::{
     access::{
         record::{TokenHash, TokenRecord},

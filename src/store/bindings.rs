@@ -3,7 +3,7 @@
 //! There are at most [`MOST_BINDINGS`](crate::domain::binding::MOST_BINDINGS), and they change seldom, so
 //! that a change sees all of them and may replace all of them, in one step.
 
-use super::words::Answer;
+use super::{Audit, words::Answer};
 use crate::domain::{
     Millis,
     binding::{Binding, Rejected, Rewrite},
@@ -17,8 +17,9 @@ pub type Rewriting = Box<dyn FnMut(&[Binding], Millis) -> Result<Vec<Rewrite>, R
 pub trait Bindings {
     /// Reads all bindings, in the order of their names.
     fn bindings(&self) -> Answer<Vec<Binding>>;
-    /// Makes the changes that `decide` returns, all or none, and returns all bindings after them.
-    fn rewrite(&self, decide: Rewriting) -> Answer<Vec<Binding>>;
+    /// Makes the changes that `decide` returns, all or none, with the audit record, and returns all
+    /// bindings after them.
+    fn rewrite(&self, decide: Rewriting, audit: Option<Audit>) -> Answer<Vec<Binding>>;
 }
 
 /// All bindings after changes.

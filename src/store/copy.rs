@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    audit::Audit,
     figures::Span,
     sources::Runs,
     state::{Entry, FinishedStep, Owner},
-    words::{Audit, Output},
+    words::Output,
 };
 use crate::domain::{
     Millis,

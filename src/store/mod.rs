@@ -8,6 +8,7 @@
 //! the [`Answer`] has resolved.
 
 mod access;
+mod audit;
 mod bindings;
 mod chain;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use serde_json::{Map, Value};
 use self::copy::{Cursor, Import, Part};
 pub use self::{
     access::{Access, AccessChange},
+    audit::{Audit, AuditPage, AuditPlace, AuditQuery, Audits},
     bindings::{Bindings, Rewriting},
     chain::{Telling, Told},
     disk::{CommitTimes, Condition},
@@ -42,8 +44,8 @@ pub use self::{
         LONGEST_TTL, LONGEST_VALUE, Owner, Quota, RunNote, StateError,
     },
     words::{
-        Answer, Audit, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report,
-        ScrubState, StoreError, TaskQuery, TaskSort, TaskView,
+        Answer, Claimed, Decision, Direction, ExecutionQuery, Now, Output, Page, Removal, Report, ScrubState,
+        StoreError, TaskQuery, TaskSort, TaskView,
     },
 };
 use crate::domain::{
@@ -188,6 +190,7 @@ pub trait Store:
     + Values
     + Bindings
     + Access
+    + Audits
     + Entries
     + Steps
     + Figures
@@ -207,6 +210,7 @@ impl<S> Store for S where
         + Values
         + Bindings
         + Access
+        + Audits
         + Entries
         + Steps
         + Figures

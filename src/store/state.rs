@@ -9,8 +9,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Audit;
 use crate::domain::{
     Millis,
+    audit::changed,
     execution::{Execution, Hashes, Progress, StepNote, StepStatus},
     ids::{ExecutionId, TaskId},
 };
@@ -131,6 +133,17 @@ pub struct Edit {
     pub fence: Option<Fence>,
     /// The most that the owner may have.
     pub quota: Quota,
+    /// The audit record of a user's edit, to be written if the edit changes the entry.
+    pub audit: Option<Box<Audit>>,
+}
+
+impl Edit {
+    /// The audit record, with the versions before and after the edit.
+    pub(super) fn audit_of(&self, old: Option<&Entry>, new: Option<&Entry>) -> Option<Audit> {
+        let version = |entry: Option<&Entry>| entry.map_or(Value::Null, |entry| Value::from(entry.version));
+        let changes = changed("version", version(old), version(new)).into_iter().collect();
+        Some(Audit { changes, ..self.audit.as_deref()?.clone() })
+    }
 }
 
 /// The change of an [`Edit`].

@@ -104,22 +104,6 @@ pub struct Output {
     pub lines: Vec<Line>,
 }
 
-/// An audit record: one action of a user or of a file of tasks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Audit {
-    /// Epoch milliseconds.
-    pub time: Millis,
-    /// Such as `create` or `pause`.
-    pub action: String,
-    /// The task that the user changed.
-    pub task_id: TaskId,
-    /// The task's name at that time.
-    pub task_name: String,
-    /// The id of the HTTP request, or the name of the file of tasks.
-    pub request_id: String,
-}
-
 /// Fields that tasks can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskSort {

@@ -134,7 +134,7 @@ fn defaults() -> Defaults {
 }
 
 fn actor() -> Actor {
-    Actor { request_id: "test".to_owned(), name: None, trace: None }
+    Actor::of_system("test", "test".to_owned())
 }
 
 /// The text of a file with these tasks, `name schedule` each.

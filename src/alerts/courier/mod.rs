@@ -289,7 +289,7 @@ impl Alerts {
             };
             let found = self.parts.store.find(task.to_owned()).await.map_err(|error| error.to_string())?;
             let id = found.ok_or_else(|| format!("there is no task with the name \"{task}\""))?;
-            let actor = Actor { request_id: message.id().to_string(), name: None, trace: None };
+            let actor = Actor::of_system("alert", message.id().to_string());
             let ran = self.parts.scheduler.run_for_alert(id, params, &actor).await;
             ran.map(|(_, execution)| execution.to_string()).map_err(|error| error.to_string())
         };

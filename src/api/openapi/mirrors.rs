@@ -16,7 +16,7 @@ use crate::{
     domain::{
         Millis, access,
         access::pattern,
-        alerts as rules, draft,
+        alerts as rules, audit, draft,
         execution::{self, ExecutionStatus, Level, Reason, StepStatus, Trigger},
         facts::{self, TaskStatus},
         ids::{AlertId, ExecutionId, TaskId, TokenId},
@@ -132,6 +132,8 @@ words!(Level as "Level": Debug, Log, Info, Warn, Error);
 words!(StepStatus as "StepStatus": Running, Completed, Failed);
 words!(TaskStatus as "TaskStatus": Running, Paused, RetryScheduled, Completed, Failed, Active);
 words!(LastOutcome as "Outcome": Completed, Failed, Cancelled);
+words!(audit::Outcome as "AuditOutcome": Done, Refused);
+words!(audit::Via as "Via": Token, Session, File, System);
 words!(access::Role as "Role": Viewer, Operator, Editor, Admin);
 words!(
     schedule::ScheduleType as "ScheduleType": Once, Hourly, Daily, Weekly, Monthly, Interval, Cron,
@@ -370,4 +372,23 @@ mirror!(taskfile::TaskFileState as TaskFile {
     tasks: usize,
     /// The mistakes in the present text.
     problems: Vec<String>,
+});
+
+mirror!(audit::Holder as Actor {
+    id: Option<TokenId>,
+    name: String,
+    role: Option<access::Role>,
+    via: audit::Via,
+});
+
+mirror!(audit::Target as AuditTarget {
+    kind: String,
+    id: String,
+    name: Option<String>,
+});
+
+mirror!(audit::FieldChange as FieldChange {
+    field: String,
+    from: serde_json::Value,
+    to: serde_json::Value,
 });

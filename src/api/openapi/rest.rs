@@ -8,7 +8,7 @@ use crate::{
         documents::Deleted,
         input::{LARGEST_SKIP, LATEST},
         routes::{
-            alerts, figures, handlers, health, history,
+            alerts, audit, figures, handlers, health, history,
             outlook::{conflicts, explain, forecast, simulate, timeline, upcoming},
             schedule, secrets, sessions, tokens,
         },
@@ -218,6 +218,19 @@ fn access() -> Vec<Spec> {
             .answer::<sessions::Opened>(201, "The session is open, its cookie is set"),
         delete("/admin/sessions").ok::<sessions::Ended>(),
         delete("/admin/sessions/{id}").ok::<sessions::Ended>(),
+        get("/admin/audit")
+            .query([
+                typed::<TaskId>("taskId"),
+                text("actor"),
+                text("action"),
+                number("from", 0, LATEST),
+                number("to", 0, LATEST),
+                preset("limit", 1, 1000, 100),
+                form("cursor", "cursor"),
+                word("format", ["json", "ndjson"]),
+            ])
+            .ok::<audit::List>()
+            .text(200, "The records", "application/x-ndjson"),
         get("/admin/tokens").ok::<tokens::List>(),
         post("/admin/tokens").body(token).conflicts().answer::<tokens::Given>(201, "The token is made"),
         delete("/admin/tokens/{id}").conflicts().ok::<Deleted>(),

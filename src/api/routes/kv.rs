@@ -16,6 +16,7 @@ use crate::{
     },
     domain::{
         Millis,
+        audit::{Audit, Target},
         draft::{Problem, Problems, whole_number},
         text::json,
     },
@@ -100,14 +101,15 @@ pub(in crate::api) async fn read(
 pub(in crate::api) async fn write(
     State(api): State<Shared>,
     info: RequestInfo,
-    _: Caller,
+    caller: Caller,
     EntryPath(owner, key): EntryPath,
     fields: Fields,
     Body(body): Body,
 ) -> Result<Json<Found>, ApiError> {
     fields.finish()?;
     let change = read_change(body).map_err(ApiError::invalid)?;
-    let edit = Edit { owner, key: key.clone(), change, fence: None, quota: api.quota };
+    let audit = record(&api, &caller, "set", owner, &key).await?;
+    let edit = Edit { owner, key: key.clone(), change, fence: None, quota: api.quota, audit };
     match api.store.edit(edit).await? {
         Edited::Set(entry) => {
             let meta = info.meta_saying("Entry set successfully");
@@ -121,7 +123,7 @@ pub(in crate::api) async fn write(
 pub(in crate::api) async fn delete(
     State(api): State<Shared>,
     info: RequestInfo,
-    _: Caller,
+    caller: Caller,
     EntryPath(owner, key): EntryPath,
     mut fields: Fields,
 ) -> Result<Json<Deleted>, ApiError> {
@@ -129,7 +131,8 @@ pub(in crate::api) async fn delete(
     fields.finish()?;
     let expected = if version == 0 { Expected::Any } else { Expected::Version(version) };
     let change = Change::Delete { expected };
-    let edit = Edit { owner, key, change, fence: None, quota: api.quota };
+    let audit = record(&api, &caller, "delete", owner, &key).await?;
+    let edit = Edit { owner, key, change, fence: None, quota: api.quota, audit };
     match api.store.edit(edit).await? {
         Edited::Unchanged(None) if expected == Expected::Any => Err(no_entry()),
         Edited::Unchanged(version) => Err(other_version(version)),
@@ -137,6 +140,20 @@ pub(in crate::api) async fn delete(
             Ok(Json(Deleted::with(info.meta_saying("Entry deleted successfully"))))
         }
     }
+}
+
+/// The audit record of an edit, about the owner's task.
+async fn record(
+    api: &Shared,
+    caller: &Caller,
+    action: &str,
+    owner: Owner,
+    key: &str,
+) -> Result<Option<Box<Audit>>, ApiError> {
+    let record = caller.record(api, action).on(Target::new("entry", key));
+    let Owner::Task(task) = owner else { return Ok(Some(Box::new(record))) };
+    let task = api.store.task(task).await?.ok_or(StoreError::NotFound)?;
+    Ok(Some(Box::new(record.about(&task))))
 }
 
 /// A deleted task has no entries, and neither has one that never was.

@@ -4,6 +4,7 @@
 
 pub(super) mod actions;
 pub(super) mod alerts;
+pub(super) mod audit;
 pub(super) mod bulk;
 pub(super) mod executions;
 pub(super) mod figures;

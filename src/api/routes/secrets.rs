@@ -112,24 +112,24 @@ macro_rules! functions {
         pub(in crate::api) async fn $set(
             State(api): State<Shared>,
             info: RequestInfo,
-            _: Caller,
+            caller: Caller,
             NamePath(name): NamePath,
             fields: Fields,
             Body(body): Body,
         ) -> Result<Response, ApiError> {
             fields.finish()?;
-            set(&api, &info, $kind, &name, &body).await
+            set(&api, &info, &caller, $kind, &name, &body).await
         }
 
         pub(in crate::api) async fn $delete(
             State(api): State<Shared>,
             info: RequestInfo,
-            _: Caller,
+            caller: Caller,
             NamePath(name): NamePath,
             fields: Fields,
         ) -> Result<Response, ApiError> {
             fields.finish()?;
-            api.vault.delete($kind, &name).await?;
+            api.vault.delete($kind, &name, caller.record(&api, "delete")).await?;
             tracing::info!(name, "a {} is deleted", $kind.word());
             let meta = info.meta_saying(format!("{} \"{name}\" deleted successfully", $kind.title()));
             Ok(Json(Deleted::with(meta)).into_response())
@@ -153,12 +153,13 @@ fn list(api: &Shared, info: &RequestInfo, kind: Kind) -> Response {
 async fn set(
     api: &Shared,
     info: &RequestInfo,
+    caller: &Caller,
     kind: Kind,
     name: &str,
     body: &Map<String, Value>,
 ) -> Result<Response, ApiError> {
     let change = read_change(name, body)?;
-    let (is_new, binding) = api.vault.set(kind, name, change).await?;
+    let (is_new, binding) = api.vault.set(kind, name, change, caller.record(api, "set")).await?;
     tracing::info!(name, "a {} is set", kind.word());
     let done = if is_new { "created" } else { "updated" };
     let meta = info.meta_saying(format!("{} \"{name}\" {done} successfully", kind.title()));

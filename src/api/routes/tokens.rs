@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
             pattern::Pattern,
             record::{Previous, TokenRecord},
         },
+        audit::{Audit, Target, changed},
         draft::{Problems, whole_number},
         ids::TokenId,
     },
@@ -113,7 +114,8 @@ pub(in crate::api) async fn create(
 ) -> Result<Response, ApiError> {
     fields.finish()?;
     let wanted = read_new(&body)?;
-    let (text, token) = api.access.make_token(wanted, &caller.identity, |_| None).await?;
+    let (text, token) =
+        api.access.make_token(wanted, &caller.identity, |token| Some(created(&api, &caller, token))).await?;
     tracing::info!(
         token = token.name,
         role = token.role.name(),
@@ -136,7 +138,8 @@ pub(in crate::api) async fn delete(
     fields: Fields,
 ) -> Result<Json<Deleted>, ApiError> {
     fields.finish()?;
-    let token = api.access.remove_token(read_id(&id)?, |_| None).await?;
+    let token =
+        api.access.remove_token(read_id(&id)?, |token| Some(record(&api, &caller, "delete", token))).await?;
     tracing::info!(token = token.name, by = caller.identity.name, "a token is taken back");
     let meta = info.meta_saying(format!("Token \"{}\" deleted successfully", token.name));
     Ok(Json(Deleted::with(meta)))
@@ -153,10 +156,28 @@ pub(in crate::api) async fn rotate(
     fields.finish()?;
     let id = read_id(&id)?;
     let overlap = read_overlap(&body)?;
-    let (text, token) = api.access.rotate_token(id, overlap, |_| None).await?;
+    let (text, token) =
+        api.access.rotate_token(id, overlap, |token| Some(record(&api, &caller, "rotate", token))).await?;
     tracing::info!(token = token.name, by = caller.identity.name, "a token is rotated");
     let meta = info.meta_saying(format!("Token \"{}\" rotated successfully", token.name));
     Ok(Json(Given { text, record: Document::new(token, api.clock.now()), meta }).into_response())
+}
+
+/// The audit record of an action on a token.
+fn record(api: &Shared, caller: &Caller, action: &str, token: &TokenRecord) -> Audit {
+    let target = Target::new("token", token.id.to_string());
+    caller.record(api, action).on(Target { name: Some(token.name.clone()), ..target })
+}
+
+/// The audit record of a new token.
+fn created(api: &Shared, caller: &Caller, token: &TokenRecord) -> Audit {
+    let fields = [
+        ("role", json!(token.role)),
+        ("handlers", json!(token.handlers)),
+        ("expiresAt", json!(token.expires_at)),
+    ];
+    let changes = fields.into_iter().filter_map(|(field, to)| changed(field, Value::Null, to)).collect();
+    Audit { changes, ..record(api, caller, "create", token) }
 }
 
 fn read_id(text: &str) -> Result<TokenId, ApiError> {

@@ -19,6 +19,7 @@ use crate::{
         access::{record::TokenHash, redact::Redaction},
         activity::{Bucket, Size, Tally},
         alerts::AlertConfig,
+        audit::Actor,
         draft::{Defaults, tests::definition},
         execution::{ExecutionStatus, Reason, Verdict},
         facts::Task,
@@ -55,6 +56,8 @@ const ROWS: u128 = 3;
 /// The task with a long history.
 const BUSY: u128 = 7;
 const BUSY_ROWS: u128 = 6_000;
+/// Records of the audit about it.
+const AUDITS: Millis = 6_000;
 
 /// A clock that stands still.
 struct Still;
@@ -254,6 +257,9 @@ async fn fill(store: &SledStore) {
             bucket: Bucket { start: start(index), tally: tally.clone() },
         }));
     }
+    let busy = task(BUSY);
+    let audit = |index| Actor::of_system("somebody", String::new()).record("run", NOW - index).about(&busy);
+    records.extend((0..AUDITS).map(|index| Record::Audit(audit(index))));
     store.import(Import::Records(records)).await.expect("it is taken in");
     store.import(Import::Complete).await.expect("it is complete");
 }
@@ -331,7 +337,12 @@ const BOUNDS: &[Bound] = &[
     Bound("/admin/upcoming?limit=1000&tag=t1", 2_000, 2_000),
     Bound("/admin/timeline?lanes=50", 50 * 200, 50 * 201 + 100),
     Bound("/admin/timeline?lanes=50&handler=h7", 50 * 200, 50 * 201 + 100),
-    Bound("/admin/scheduler/BUSY/explain?from=DAY&to=NOW", 1_000, 402),
+    // The rows and the changes of a task, up to a thousand changes.
+    Bound("/admin/scheduler/BUSY/explain?from=DAY&to=NOW", 2_100, 402 + 1_001),
+    Bound("/admin/audit?limit=100", 10, 101),
+    Bound("/admin/audit?limit=100&actor=nobody", 10, LOOKED_AT),
+    Bound("/admin/audit?limit=100&taskId=BUSY", 110, 101),
+    Bound("/admin/audit?limit=100&taskId=BUSY&actor=nobody", LOOKED_AT + 10, LOOKED_AT),
     Bound("/admin/search?q=number%201", 100_000, 10),
     Bound("/admin/search?q=nothing%20has%20this", 100_000, 10),
     Bound("/admin/handlers", 10, 10),

@@ -19,6 +19,7 @@ use isochron::{
     config::Config,
     domain::{
         access::pattern::Pattern,
+        audit::{Actor, Audit},
         binding::{Kind, LARGEST_VALUE, check_name, check_value},
     },
     secrets::{Change, Vault, key::Key},
@@ -147,7 +148,7 @@ impl Request {
     async fn perform_on(self, vault: &Vault) -> anyhow::Result<()> {
         match self {
             Self::Set(name, change) => {
-                let (_, binding) = vault.set(Kind::Secret, &name, change).await?;
+                let (_, binding) = vault.set(Kind::Secret, &name, change, record("set")).await?;
                 tell_set(&name, &binding.handlers.iter().map(ToString::to_string).collect::<Vec<_>>());
             }
             Self::List => {
@@ -162,12 +163,12 @@ impl Request {
                 show_list(&rows.collect::<Vec<_>>());
             }
             Self::Delete(name) => {
-                vault.delete(Kind::Secret, &name).await?;
+                vault.delete(Kind::Secret, &name, record("delete")).await?;
                 say_line(&format!("the secret {name} is deleted"));
             }
             Self::RotateKey(key) => {
                 let given = key.is_some();
-                let count = vault.rotate(key).await?;
+                let count = vault.rotate(key, record("rotate")).await?;
                 say_line(&format!("{count} secrets are encrypted with a new key"));
                 if given {
                     say_line("start the server with the new key in ISOCHRON_SECRET_KEY");
@@ -210,6 +211,11 @@ impl Request {
         }
         Ok(())
     }
+}
+
+/// The audit record of a command.
+fn record(action: &str) -> Audit {
+    Actor::of_system("isochron secret", String::new()).record(action, SystemClock.now())
 }
 
 fn texts(list: &Value) -> Vec<String> {

@@ -7,6 +7,10 @@ use serde_json::Value;
 /// The text in place of a value.
 pub const MASK: &str = "•••";
 
+/// The names that are masked in the audit, and by default in answers.
+pub const USUAL: [&str; 8] =
+    ["password", "passwd", "secret", "token", "apikey", "authorization", "cookie", "privatekey"];
+
 /// Fields of documents whose insides are masked: the data of tasks and runs.
 const MASKED: [&str; 2] = ["params", "result"];
 
@@ -51,7 +55,9 @@ impl Redaction {
         }
     }
 
-    fn names(&self, key: &str) -> bool {
+    /// Whether the value under a key is masked.
+    #[must_use]
+    pub fn names(&self, key: &str) -> bool {
         let key = plain(key);
         self.0.iter().any(|name| key.ends_with(name))
     }

@@ -63,7 +63,13 @@ impl Session {
     /// The name under which the API shows the session: the beginning of its hash, which opens nothing.
     #[must_use]
     pub fn id(&self) -> String {
-        let hash = data_encoding::HEXLOWER.encode(&self.hash.0);
+        Self::id_of(self.hash)
+    }
+
+    /// The name of the session with a hash.
+    #[must_use]
+    pub fn id_of(hash: TokenHash) -> String {
+        let hash = data_encoding::HEXLOWER.encode(&hash.0);
         format!("session-{}", &hash[..20])
     }
 }

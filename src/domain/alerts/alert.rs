@@ -93,11 +93,22 @@ pub enum Kind {
     BackupFailed,
     /// The clock was set.
     ClockJump,
+    /// A token ends soon.
+    TokenExpiring,
+    /// A handler that tasks use does not load.
+    HandlerBroken,
 }
 
 impl Kind {
     /// The kinds about the server itself.
-    pub const OF_SERVER: [Self; 4] = [Self::StoreSlow, Self::DiskLow, Self::BackupFailed, Self::ClockJump];
+    pub const OF_SERVER: [Self; 6] = [
+        Self::StoreSlow,
+        Self::DiskLow,
+        Self::BackupFailed,
+        Self::ClockJump,
+        Self::TokenExpiring,
+        Self::HandlerBroken,
+    ];
 
     /// The name in the API.
     #[must_use]
@@ -119,6 +130,8 @@ impl Kind {
             Self::DiskLow => "disk-low",
             Self::BackupFailed => "backup-failed",
             Self::ClockJump => "clock-jump",
+            Self::TokenExpiring => "token-expiring",
+            Self::HandlerBroken => "handler-broken",
         }
     }
 

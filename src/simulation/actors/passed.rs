@@ -2,9 +2,12 @@
 
 use super::store::FaultyStore;
 use crate::{
-    domain::access::{record::TokenRecord, session::Session},
+    domain::{
+        Millis,
+        access::{record::TokenRecord, session::Session},
+    },
     store::{
-        Access, AccessChange, Answer, Audit, Copies,
+        Access, AccessChange, Answer, Audit, AuditPage, AuditQuery, Audits, Copies,
         copy::{Cursor, Import, Part},
     },
 };
@@ -16,6 +19,20 @@ impl Copies for FaultyStore {
 
     fn import(&self, import: Import) -> Answer<()> {
         self.memory().import(import)
+    }
+}
+
+impl Audits for FaultyStore {
+    fn audits(&self, query: AuditQuery) -> Answer<AuditPage> {
+        self.memory().audits(query)
+    }
+
+    fn add_audit(&self, audit: Audit) -> Answer<()> {
+        self.memory().add_audit(audit)
+    }
+
+    fn remove_audits(&self, before: Millis) -> Answer<u64> {
+        self.memory().remove_audits(before)
     }
 }
 

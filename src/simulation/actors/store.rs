@@ -414,8 +414,8 @@ impl Bindings for FaultyStore {
         self.0.memory.bindings()
     }
 
-    fn rewrite(&self, decide: Rewriting) -> Answer<Vec<Binding>> {
-        self.perform("rewrite", true, prepare::rewrite(self.0.now(), decide), |_, _, _| {})
+    fn rewrite(&self, decide: Rewriting, audit: Option<Audit>) -> Answer<Vec<Binding>> {
+        self.perform("rewrite", true, prepare::rewrite(self.0.now(), decide, audit), |_, _, _| {})
     }
 }
 

@@ -90,7 +90,7 @@ impl User {
 
     fn actor(&self) -> Actor {
         let number = self.process.world.requests.fetch_add(1, Relaxed);
-        Actor { request_id: format!("r{number}"), name: None, trace: None }
+        Actor::of_system("user", format!("r{number}"))
     }
 
     /// Adds a schedule to the body; the almanacs learn its rule.

@@ -22,7 +22,7 @@ fn read(bench: &Bench) -> Vec<Binding> {
 }
 
 fn rewrite(bench: &Bench, changes: Vec<Rewrite>) -> Result<Vec<Binding>, StoreError> {
-    bench.wait(bench.store().rewrite(Box::new(move |_, _| Ok(changes.clone()))))
+    bench.wait(bench.store().rewrite(Box::new(move |_, _| Ok(changes.clone())), None))
 }
 
 pub(crate) fn bindings_are_kept_in_the_order_of_their_names_until_they_are_removed(bench: &mut Bench) {
@@ -43,16 +43,22 @@ pub(crate) fn bindings_are_kept_in_the_order_of_their_names_until_they_are_remov
 pub(crate) fn a_change_of_bindings_sees_all_of_them_and_is_all_or_nothing(bench: &mut Bench) {
     let [a, b] = ["A", "B"].map(|name| binding(name, "old"));
     rewrite(bench, vec![Rewrite::Put(a.clone()), Rewrite::Put(b.clone())]).expect("they are kept");
-    let refused = bench.wait(bench.store().rewrite(Box::new(|bindings, _| {
-        assert_eq!(bindings.len(), 2);
-        Err(Rejected::TooMany)
-    })));
+    let refused = bench.wait(bench.store().rewrite(
+        Box::new(|bindings, _| {
+            assert_eq!(bindings.len(), 2);
+            Err(Rejected::TooMany)
+        }),
+        None,
+    ));
     assert!(matches!(refused, Err(StoreError::Rejected(Rejected::TooMany))), "{refused:?}");
     assert_eq!(read(bench), [a, b]);
-    let all = bench.wait(bench.store().rewrite(Box::new(|bindings, now| {
-        let renewed = bindings.iter().map(|old| Binding { updated_at: now, ..binding(&old.name, "new") });
-        Ok(renewed.map(Rewrite::Put).collect())
-    })));
+    let all = bench.wait(bench.store().rewrite(
+        Box::new(|bindings, now| {
+            let renewed = bindings.iter().map(|old| Binding { updated_at: now, ..binding(&old.name, "new") });
+            Ok(renewed.map(Rewrite::Put).collect())
+        }),
+        None,
+    ));
     let all = all.expect("they change");
     assert_eq!(all, ["A", "B"].map(|name| Binding { updated_at: START, ..binding(name, "new") }));
     assert_eq!(read(bench), all);

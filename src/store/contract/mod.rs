@@ -27,6 +27,7 @@ use crate::domain::{
 };
 
 pub(crate) mod access;
+pub(crate) mod audit;
 pub(crate) mod bindings;
 pub(crate) mod changes;
 pub(crate) mod claims;
@@ -50,6 +51,16 @@ macro_rules! passes {
             access: [
                 tokens_and_sessions_are_kept_until_they_are_removed,
                 a_copy_has_the_tokens_and_no_session,
+            ];
+            audit: [
+                records_are_found_newest_first_by_task_actor_action_and_time,
+                a_page_goes_on_where_it_ended_while_records_are_added,
+                many_records_that_a_filter_refuses_end_a_page,
+                old_records_go_and_the_others_stay,
+                a_change_of_a_task_tells_its_fields,
+                a_pause_by_an_alert_is_recorded_without_a_request,
+                edits_and_bindings_are_recorded_if_they_are_made,
+                the_audit_is_in_a_copy_with_its_order,
             ];
             bindings: [
                 bindings_are_kept_in_the_order_of_their_names_until_they_are_removed,
@@ -343,8 +354,9 @@ fn audit(task: &Task, time: Millis) -> Audit {
     Audit {
         time,
         action: "pause".to_owned(),
-        task_id: task.id,
-        task_name: task.definition.name.clone(),
+        task_id: Some(task.id),
+        task_name: Some(task.definition.name.clone()),
         request_id: "r1".to_owned(),
+        ..Audit::default()
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::execution::{Hashes, Progress};
 const WIDE: Quota = Quota { entries: 100, bytes: 1 << 20 };
 
 fn edit(owner: Owner, key: &str, change: Change) -> Edit {
-    Edit { owner, key: key.to_owned(), change, fence: None, quota: WIDE }
+    Edit { owner, key: key.to_owned(), change, fence: None, quota: WIDE, audit: None }
 }
 
 fn set(value: Value) -> Change {

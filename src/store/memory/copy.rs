@@ -79,7 +79,7 @@ fn entry_records(data: &Data, owner: Owner) -> impl Iterator<Item = Record> {
 }
 
 fn other_records(data: &Data) -> Vec<Record> {
-    let audit = data.audit.iter().cloned().map(Record::Audit);
+    let audit = data.audit.values().cloned().map(Record::Audit);
     let values =
         data.values.iter().map(|(key, value)| Record::Value { key: key.clone(), value: value.clone() });
     let bindings = data.bindings.iter().cloned().map(Record::Binding);

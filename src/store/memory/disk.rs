@@ -26,8 +26,8 @@ use crate::{
         lock::lock,
     },
     store::{
-        AccessChange, Audit, Entry, FinishedStep, KEPT_VERSIONS, Output, Owner, Runs, SourceHash, Span,
-        VersionNote,
+        AccessChange, Audit, AuditPlace, Entry, FinishedStep, KEPT_VERSIONS, Output, Owner, Runs, SourceHash,
+        Span, VersionNote,
         bindings::rewritten,
         copy::{KeptParams, KeptVersion, Quarantined, Record},
         figures,
@@ -45,7 +45,9 @@ pub(crate) struct Data {
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     pub(crate) rows: BTreeMap<(TaskId, ExecutionId), Execution>,
     pub(crate) output: BTreeMap<(ExecutionId, u32), Vec<Line>>,
-    pub(crate) audit: Vec<Audit>,
+    pub(crate) audit: BTreeMap<AuditPlace, Audit>,
+    /// The number of the last audit record.
+    pub(crate) audits: u64,
     pub(crate) values: BTreeMap<String, Value>,
     pub(crate) entries: BTreeMap<(Owner, String), Entry>,
     /// The last version given to an owner's entries.
@@ -94,7 +96,7 @@ pub(crate) enum Write {
     Prune(TaskId),
     RemoveTask(TaskId),
     RemoveRow(TaskId, ExecutionId),
-    RemoveAuditBefore(Millis),
+    RemoveAudit(AuditPlace),
     HoldBack(TaskId),
     /// Adds records of a copy.
     Import(Vec<Record>),
@@ -123,7 +125,10 @@ impl Data {
                 Write::Output(Output { execution, chunk, lines }) => {
                     self.output.insert((execution, chunk), lines);
                 }
-                Write::Audit(audit) => self.audit.push(audit),
+                Write::Audit(audit) => {
+                    self.audits += 1;
+                    self.audit.insert(AuditPlace { time: audit.time, number: self.audits }, audit);
+                }
                 Write::Value(key, value) => {
                     self.values.insert(key, value);
                 }
@@ -154,7 +159,7 @@ impl Data {
                 Write::Prune(task) => self.prune(task),
                 Write::RemoveTask(task) => self.remove_task(task),
                 Write::RemoveRow(task, row) => self.remove_row(task, row),
-                Write::RemoveAuditBefore(time) => self.audit.retain(|audit| audit.time >= time),
+                Write::RemoveAudit(place) => drop(self.audit.remove(&place)),
                 Write::HoldBack(task) => {
                     self.held_back.insert(task);
                 }

@@ -10,8 +10,9 @@ use crate::{
         ids::{ExecutionId, TaskId},
     },
     store::{
-        Direction, EntryPage, EntryQuery, ExecutionQuery, HandlerVersion, HistoryPage, HistoryPlace,
-        HistoryQuery, KeptSource, NameSearch, Owner, Page, SourceHash, TaskQuery, TaskSort, TaskView,
+        Audit, AuditPage, AuditQuery, Direction, EntryPage, EntryQuery, ExecutionQuery, HandlerVersion,
+        HistoryPage, HistoryPlace, HistoryQuery, KeptSource, NameSearch, Owner, Page, SourceHash, StoreError,
+        TaskQuery, TaskSort, TaskView,
     },
 };
 
@@ -93,6 +94,16 @@ pub(super) fn history(data: &Data, query: &HistoryQuery) -> HistoryPage {
     let rows: Vec<_> = rows.into_iter().take(query.limit).cloned().collect();
     let next = rows.last().filter(|_| more).map(HistoryPlace::of);
     HistoryPage { rows, next, complete: true }
+}
+
+pub(super) fn audits(data: &Data, query: &AuditQuery) -> Result<AuditPage, StoreError> {
+    let of_task = |audit: &Audit| query.task.is_none() || audit.task_id == query.task;
+    let within = data.audit.iter().rev().filter(|(place, audit)| {
+        (query.from..=query.until).contains(&place.time)
+            && query.before.is_none_or(|before| **place < before)
+            && of_task(audit)
+    });
+    AuditPage::fill(query, within.map(|(place, audit)| Ok((*place, Some(audit.clone())))))
 }
 
 pub(super) fn find_by_name(data: &Data, search: &NameSearch) -> Vec<Task> {

@@ -7,6 +7,7 @@
 //!
 //! There is no index: every read scans all records, so keep few tasks in it.
 
+mod audits;
 mod copy;
 pub(crate) mod disk;
 mod figures;
@@ -299,8 +300,8 @@ impl Bindings for MemoryStore {
         ready(Ok(self.disk.data().bindings.clone()))
     }
 
-    fn rewrite(&self, decide: Rewriting) -> Answer<Vec<Binding>> {
-        self.perform(prepare::rewrite(self.now.clone(), decide))
+    fn rewrite(&self, decide: Rewriting, audit: Option<Audit>) -> Answer<Vec<Binding>> {
+        self.perform(prepare::rewrite(self.now.clone(), decide, audit))
     }
 }
 

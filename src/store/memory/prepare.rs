@@ -19,6 +19,7 @@ use crate::{
     store::{
         AccessChange, Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner,
         Removal, Rewriting, RunNote, StateError, StoreError, Telling, Told, VersionNote,
+        audit::REMOVED_AT_ONCE,
         bindings::rewritten,
         chain,
         copy::KeptParams,
@@ -70,6 +71,9 @@ pub(crate) fn change(
         // Write output before the step: the step may remove the output's row.
         let mut writes: Vec<_> = output.map(Write::Output).into_iter().collect();
         writes.extend(step_writes(old, &step, now));
+        let (before, after) = (&old.definition, &step.task.definition);
+        let of_step = || Audit::of_step(old, &step.task);
+        let audit = audit.map(|audit| audit.with_changes(before, after)).or_else(of_step);
         writes.extend(audit.map(Write::Audit));
         Ok(Prepared { answer: step, writes })
     })
@@ -94,6 +98,7 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
                 }
                 Ok(step) => {
                     writes.extend(step_writes(old, &step, now));
+                    writes.extend(Audit::of_step(old, &step.task).map(Write::Audit));
                     steps.push(step);
                 }
                 Err(Refused::NotYet) => {}
@@ -159,7 +164,7 @@ pub(crate) fn count_history(before: Millis) -> Operation<Removal> {
     Box::new(move |data| {
         let answer = Removal {
             executions: old_rows(data, before).count() as u64,
-            audit: data.audit.iter().filter(|audit| audit.time < before).count() as u64,
+            audit: old_audits(data, before).count() as u64,
         };
         Ok(Prepared { answer, writes: Vec::new() })
     })
@@ -169,18 +174,33 @@ pub(crate) fn count_history(before: Millis) -> Operation<Removal> {
 pub(crate) fn remove_history(before: Millis) -> Operation<Removal> {
     Box::new(move |data| {
         let mut writes: Vec<_> = old_rows(data, before).take(PART).collect();
-        let audit = data.audit.iter().filter(|audit| audit.time < before).count() as u64;
-        let answer = Removal { executions: writes.len() as u64, audit };
-        writes.push(Write::RemoveAuditBefore(before));
-        Ok(Prepared { answer, writes })
+        let executions = writes.len() as u64;
+        writes.extend(old_audits(data, before));
+        Ok(Prepared { answer: Removal { executions, audit: writes.len() as u64 - executions }, writes })
     })
 }
 
-pub(crate) fn rewrite(now: Now, mut decide: Rewriting) -> Operation<Vec<Binding>> {
+pub(crate) fn add_audit(audit: Audit) -> Operation<()> {
+    Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Audit(audit)] }))
+}
+
+pub(crate) fn remove_audits(before: Millis) -> Operation<u64> {
+    Box::new(move |data| {
+        let writes: Vec<_> = old_audits(data, before).take(REMOVED_AT_ONCE).collect();
+        Ok(Prepared { answer: writes.len() as u64, writes })
+    })
+}
+
+fn old_audits(data: &Data, before: Millis) -> impl Iterator<Item = Write> {
+    data.audit.keys().take_while(move |place| place.time < before).map(|place| Write::RemoveAudit(*place))
+}
+
+pub(crate) fn rewrite(now: Now, mut decide: Rewriting, audit: Option<Audit>) -> Operation<Vec<Binding>> {
     Box::new(move |data| {
         let changes = decide(&data.bindings, now())?;
         let bindings = rewritten(data.bindings.clone(), &changes);
-        Ok(Prepared { answer: bindings.clone(), writes: vec![Write::Bindings(bindings)] })
+        let writes = [Write::Bindings(bindings.clone())].into_iter().chain(audit.map(Write::Audit)).collect();
+        Ok(Prepared { answer: bindings, writes })
     })
 }
 
@@ -222,6 +242,7 @@ pub(crate) fn edit(now: Now, edit: Edit) -> Operation<Edited> {
                 Err(unchanged) => unchanged,
                 Ok(Outcome { account, entry }) => {
                     let answer = entry.clone().map_or(Edited::Removed, Edited::Set);
+                    writes.extend(edit.audit_of(old, entry.as_ref()).map(Write::Audit));
                     writes.push(Write::Entry(edit.owner, edit.key, entry, account.version));
                     answer
                 }

@@ -5,6 +5,7 @@
 //! totals that reveal lost records ([`mod@write`]), and a scrub of every record and index at each start
 //! ([`scrub`]).
 
+mod audits;
 mod copy;
 mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -43,10 +44,10 @@ use self::{
     write::writer::{self, Op, Reply, Writer},
 };
 use super::{
-    Access, AccessChange, Answer, Audit, Census, Claimed, ComingQuery, Condition, Copies, Decision,
-    ExecutionQuery, Figures, HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now,
-    Outbox, OutboxQuery, Output, Page, Removal, Report, SourceHash, Sources, StoreError, TaskQuery, TaskView,
-    Tasks, Telling, Told, Upkeep, VersionNote, WaitingAlerts,
+    Answer, Audit, Census, Claimed, ComingQuery, Condition, Copies, Decision, ExecutionQuery, Figures,
+    HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now, Outbox, OutboxQuery,
+    Output, Page, Removal, Report, SourceHash, Sources, StoreError, TaskQuery, TaskView, Tasks, Telling,
+    Told, Upkeep, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     disk::CommitClock,
     ready,
@@ -55,7 +56,6 @@ use crate::{
     allocator,
     domain::{
         Millis,
-        access::{record::TokenRecord, session::Session},
         activity::{Bucket, Size},
         alerts::Delivery,
         execution::{Execution, Line},
@@ -319,20 +319,6 @@ impl Figures for SledStore {
 
     fn coming(&self, query: ComingQuery) -> Answer<Vec<(Millis, Task)>> {
         self.read_blocking(move |view| figures::coming(view, &query))
-    }
-}
-
-impl Access for SledStore {
-    fn tokens(&self) -> Answer<Vec<TokenRecord>> {
-        self.read_blocking(records::tokens)
-    }
-
-    fn sessions(&self) -> Answer<Vec<Session>> {
-        self.read_blocking(records::sessions)
-    }
-
-    fn change_access(&self, changes: Vec<AccessChange>, audit: Option<Audit>) -> Answer<()> {
-        self.ask(move |writer| writer.change_access(&changes, audit.as_ref()).map(Some))
     }
 }
 

@@ -6,8 +6,8 @@ use super::{SledStore, engine::keys, read::records};
 use crate::{
     domain::{Millis, binding::Binding, ids::TaskId},
     store::{
-        Answer, Bindings, Edit, Edited, Entries, Entry, EntryPage, EntryQuery, Fence, FinishedStep, Owner,
-        Rewriting, RunNote, Steps, Values, ready,
+        Answer, Audit, Bindings, Edit, Edited, Entries, Entry, EntryPage, EntryQuery, Fence, FinishedStep,
+        Owner, Rewriting, RunNote, Steps, Values, ready,
     },
 };
 
@@ -59,7 +59,7 @@ impl Bindings for SledStore {
         self.read_blocking(records::bindings)
     }
 
-    fn rewrite(&self, mut decide: Rewriting) -> Answer<Vec<Binding>> {
-        self.ask(move |writer| writer.rewrite(&mut decide).map(Some))
+    fn rewrite(&self, mut decide: Rewriting, audit: Option<Audit>) -> Answer<Vec<Binding>> {
+        self.ask(move |writer| writer.rewrite(&mut decide, audit.as_ref()).map(Some))
     }
 }

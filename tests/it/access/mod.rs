@@ -1,5 +1,6 @@
 //! Who gets in, and how far: tokens, sessions of browsers, roles.
 
+mod audit;
 mod bounds;
 mod roles;
 mod sessions;

@@ -1,8 +1,12 @@
-//! Settings of channels that are wrong stop the start, with a line that says what would be right.
+//! Settings of channels that are wrong stop the start, with a line that says what would be right; and the
+//! channels that hear of the server.
 
 use std::fs;
 
-use crate::harness::{Home, Options};
+use serde_json::json;
+
+use super::{WORKS, delivered, server, watched};
+use crate::harness::{Home, Options, Web};
 
 #[test]
 fn each_mistake_in_the_settings_is_named_with_its_key_and_no_secret() {
@@ -33,4 +37,34 @@ fn each_mistake_in_the_settings_is_named_with_its_key_and_no_secret() {
         let Err(said) = Options::default().start_in(home) else { panic!("it starts with {settings}") };
         assert!(said.contains(words) && !said.contains("s3cret"), "{settings}\n{said}");
     }
+}
+
+#[test]
+fn a_token_that_ends_soon_and_a_handler_that_no_longer_loads_are_told() {
+    let web = Web::start(|_| (200, "", "taken".to_owned()));
+    let settings = format!(
+        "[alerts.own]\nkind = \"webhook\"\nurl = \"{}\"\nbatch = 0\n[[alerts.server]]\nchannel = \"own\"\n\
+         on = [\"token-expiring\", \"handler-broken\"]",
+        web.url("/hook")
+    );
+    let mut server = server(&settings);
+    let task = watched(&server, "nightly", WORKS, "own");
+    let created = server.task(&task)["createdAt"].as_i64().expect("a time");
+    let end = created + 5 * 86_400_000;
+    let token = json!({ "name": "ci", "role": "viewer", "expiresAt": end });
+    server.client().post("/admin/tokens", &token).expect(201);
+    // Nobody uses this one.
+    server.home.write("unused", "module.exports = ( => 1;");
+    server.home.write("nightly", "module.exports = ( => 1;");
+    server.kill();
+    server.start_again();
+    let told = delivered(&server, "own", 2);
+    let mut lines: Vec<_> =
+        told.iter().map(|message| message["lines"][0].as_str().expect("a line")).collect();
+    lines.sort_unstable();
+    assert_eq!(lines.len(), 2, "{told:?}");
+    assert!(lines[0].starts_with("The handler nightly does not load, and a task uses it: "), "{lines:?}");
+    assert_eq!(lines[1], "The token ci ends in 5 days");
+    let kinds: Vec<_> = told.iter().map(|message| message["kind"].as_str().expect("a kind")).collect();
+    assert!(kinds.contains(&"token-expiring") && kinds.contains(&"handler-broken"), "{kinds:?}");
 }

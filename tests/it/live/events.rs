@@ -162,3 +162,13 @@ fn a_stop_says_good_bye_and_does_not_wait_for_listeners() {
     assert!(server.exit().success());
     assert!(stopwatch.elapsed().as_secs() < 10, "{:?}", stopwatch.elapsed());
 }
+
+#[test]
+fn a_change_in_the_folder_of_handlers_is_news() {
+    let (server, _) = start();
+    let mut stream = server.client().open("/admin/events?type=handlers-changed");
+    server.home.write("another", QUICK);
+    stream.until("handlers-changed");
+    std::fs::remove_file(server.home.tasks().join("another.js")).expect("it goes");
+    assert_eq!(stream.until("handlers-changed").len(), 1);
+}

@@ -35,6 +35,8 @@ fn a_scrape_tells_what_ran_what_waits_and_how_the_server_is() {
     assert_eq!(value(&text, "isochron_tasks{status=\"failed\"}"), Some(1.0));
     assert_eq!(value(&text, "isochron_task_streak_max"), Some(1.0));
     assert_eq!(value(&text, "isochron_running"), Some(0.0));
+    assert_eq!(value(&text, "isochron_alerts_undelivered"), Some(0.0));
+    assert_eq!(value(&text, "isochron_events_dropped_total"), Some(0.0));
     assert_eq!(
         value(&text, "isochron_api_requests_total{route=\"/admin/scheduler\",status=\"201\"}"),
         Some(2.0)

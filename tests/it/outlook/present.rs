@@ -43,6 +43,7 @@ fn the_overview_has_what_runs_what_failed_and_what_is_next() {
     assert_eq!(overview["next"].as_array().map(Vec::len), Some(0), "none within a month");
     let today = &overview["today"];
     assert_eq!([&today["completed"], &today["failed"]], [&json!(1), &json!(1)]);
+    assert_eq!(overview["alerts"], json!({ "firing": 0, "undelivered": 0, "mutedUntil": null }));
     assert_eq!(overview["ready"]["ready"], json!(true));
     server.act(&waits, "cancel").expect(200);
 }
@@ -97,5 +98,13 @@ fn each_planned_time_is_explained() {
     let outcomes: Vec<_> =
         after["times"].as_array().expect("times").iter().map(|time| &time["outcome"]).collect();
     assert!(!outcomes.is_empty() && outcomes.iter().all(|outcome| **outcome == "paused"), "{after}");
+    assert!(after["times"][0]["text"].as_str().is_some_and(|text| text.contains("paused by config from")));
+    server.client().put(&format!("/admin/scheduler/{id}"), &json!({ "schedule": "0 0 3 1 1 *" })).expect(200);
+    let moved = get(&server, &format!("{path}?from={}&to={}", first - 3_600_000, first - 3_599_000));
+    assert_eq!((&moved["times"], &moved["certain"]), (&json!([]), &json!(true)), "before the task");
+    let moved = get(&server, &format!("{path}?from={}&to={}", second + 1, second + 2));
+    let text = moved["times"][0]["text"].as_str().expect("a text");
+    assert!(text.contains("was not planned: the schedule was `*/1 * * * * *` until"), "{text}");
+    assert_eq!(moved["times"][0]["outcome"], "none");
     server.client().get("/admin/scheduler/task-01HZZZZZZZZZZZZZZZZZZZZZZZ/explain").expect(404);
 }

@@ -207,3 +207,15 @@ fn a_run_of_the_command_line_has_the_secrets_of_its_folder_of_data() {
     assert_eq!(without.code(), Some(1), "{without:?}");
     assert!(without.err().contains("isochron run --data DIR"), "{without:?}");
 }
+
+#[test]
+fn a_command_on_the_store_is_in_the_audit() {
+    let home = Home::new();
+    assert_eq!(secret(&home, &["set", "KEY"], "the value of the secret").status.code(), Some(0));
+    let server = Options::default().start_in(home).expect("it starts");
+    let found = server.client().get("/admin/audit?action=set").expect(200);
+    let record = &found["records"][0];
+    assert_eq!(record["actor"], json!({ "name": "isochron secret", "via": "system" }));
+    assert_eq!(record["target"], json!({ "kind": "secret", "id": "KEY" }));
+    assert!(!found.to_string().contains("the value of the secret"));
+}

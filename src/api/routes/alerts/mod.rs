@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::audit;
 use crate::{
     alerts::{Mute, summarize},
     api::{
@@ -19,6 +20,7 @@ use crate::{
         Millis,
         access::Grant,
         alerts::{AlertId, Attempt, Delivery, Firing, State as DeliveryState},
+        audit::{Audit, Target, changed},
         draft::{Problems, whole_number},
         facts::Task,
         ids::TaskId,
@@ -297,7 +299,14 @@ pub(in crate::api) async fn mute(
     problems.finish().map_err(ApiError::invalid)?;
     let by = caller.token_name().to_owned();
     let mute = until.map(|until| Mute { until, tag, reason, by, since: now });
+    let action = if mute.is_some() { "mute" } else { "unmute" };
+    let record = caller.record(&api, action).on(Target::new("alerts", ""));
+    let fields = mute.iter().flat_map(|mute| {
+        [("until", json!(mute.until)), ("tag", json!(mute.tag)), ("reason", json!(mute.reason))]
+    });
+    let changes = fields.filter_map(|(field, to)| changed(field, Value::Null, to)).collect();
     api.alerts.set_mute(mute.clone()).await?;
+    audit::write(&api, Audit { changes, ..record }).await;
     let message = if mute.is_some() { "Alerts are muted" } else { "Alerts are not muted" };
     Ok(Json(Muted { mute, meta: info.meta_saying(message) }))
 }
@@ -306,6 +315,7 @@ pub(in crate::api) async fn mute(
 pub(in crate::api) async fn test(
     State(api): State<Shared>,
     info: RequestInfo,
+    caller: Caller,
     fields: Fields,
     Body(body): Body,
 ) -> Result<Json<Tested>, ApiError> {
@@ -317,6 +327,7 @@ pub(in crate::api) async fn test(
         problems.report("channel", unknown_channel(&api, body.get("channel").unwrap_or(&json!(null))));
     }
     problems.finish().map_err(ApiError::invalid)?;
+    audit::write(&api, caller.record(&api, "test").on(Target::new("channel", channel))).await;
     let attempt = api.alerts.test(channel).await;
     let attempt = attempt.ok_or_else(|| ApiError::internal("a channel has gone"))?;
     Ok(Json(Tested { attempt, meta: info.meta() }))

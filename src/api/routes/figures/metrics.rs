@@ -66,9 +66,16 @@ async fn present(api: &Shared) -> Result<Present, ApiError> {
         commit_seconds: commits.seconds,
         backup_age: backup.map(|time| seconds(now.saturating_sub(time).max(0))),
         events_clients: api.streams.count() as u64,
+        events_dropped: api.events.missed(),
+        alerts_undelivered: undelivered(api).await?,
         streak_max: longest_streak(api).await?,
         by_task: by_task(api).await?,
     })
+}
+
+/// The messages of alerts that wait for their delivery; those that a mute or quiet hours hold do not count.
+pub(super) async fn undelivered(api: &Shared) -> Result<u64, ApiError> {
+    Ok(api.store.waiting().await?.values().map(|waiting| waiting.pending).sum())
 }
 
 fn seconds(millis: Millis) -> f64 {

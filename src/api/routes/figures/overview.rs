@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::metrics::undelivered;
 use crate::{
     api::{
         auth::Caller,
@@ -29,6 +30,8 @@ use crate::{
 
 /// Runs in progress, failures and planned runs that are shown.
 const SHOWN: usize = 10;
+/// Tasks with lasting messages that are counted at most.
+const MOST_FIRING: usize = 100;
 /// Planned runs are looked for within this span, in milliseconds.
 const AHEAD: Millis = 31 * 86_400_000;
 
@@ -50,6 +53,7 @@ pub(in crate::api) struct Overview {
     /// Since midnight UTC.
     today: Today,
     lateness: Quantiles,
+    alerts: Alerts,
     /// As `/ready`.
     ready: Value,
     meta: Meta,
@@ -67,6 +71,18 @@ struct Running {
     /// The usual duration, in milliseconds.
     usual: Option<Millis>,
     progress: Option<Progress>,
+}
+
+/// The alerts of the present.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Alerts {
+    /// Tasks that have a message whose occasion lasts; 100 at most.
+    firing: usize,
+    /// Messages that wait for their delivery.
+    undelivered: u64,
+    /// When the mute ends; null without one.
+    muted_until: Option<Millis>,
 }
 
 /// The ends of runs of a day.
@@ -120,9 +136,18 @@ pub(in crate::api) async fn overview(
         next,
         today: Today { completed, failed, cancelled, skipped },
         lateness: Quantiles { p50: lateness.quantile(0.5), p95: lateness.quantile(0.95) },
+        alerts: alerts(&api).await?,
         ready,
         meta: info.meta(),
     }))
+}
+
+async fn alerts(api: &Shared) -> Result<Alerts, ApiError> {
+    Ok(Alerts {
+        firing: api.store.alarmed(None, MOST_FIRING).await?.len(),
+        undelivered: undelivered(api).await?,
+        muted_until: api.alerts.mute().await?.map(|mute| mute.until),
+    })
 }
 
 async fn running(api: &Shared, mut ids: Vec<(TaskId, ExecutionId)>) -> Result<Vec<Running>, ApiError> {

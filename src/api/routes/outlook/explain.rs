@@ -16,14 +16,18 @@ use crate::{
     },
     domain::{
         Millis,
+        audit::Audit,
+        facts::Task,
         ids::TaskId,
-        outlook::explain::{Account, Known, explain as account},
+        outlook::explain::{Account, Known, changes, explain as account},
     },
-    store::{HistoryQuery, StoreError},
+    store::{AuditQuery, HistoryQuery, StoreError},
 };
 
 /// Rows that are read at most.
 const MOST_ROWS: usize = 400;
+/// Audit records that are read at most.
+const MOST_CHANGES: usize = 1000;
 /// A run may begin this long before the span that it explains, in milliseconds.
 const BEFORE: Millis = DAY;
 
@@ -72,7 +76,9 @@ pub(in crate::api) async fn explain(
         None if full => now,
         _ => task.created_at,
     };
-    let known = Known { task: &task, rows: &page.rows, changes: &[], since, now };
+    let (records, changes_since) = read_changes(&api, &task, from).await?;
+    let changes = changes(&task, &records);
+    let known = Known { task: &task, rows: &page.rows, changes: &changes, since, changes_since, now };
     let (times, certain) = account(&known, from, until);
     Ok(Json(Explanation {
         task_id: id,
@@ -82,4 +88,26 @@ pub(in crate::api) async fn explain(
         certain,
         meta: info.meta(),
     }))
+}
+
+/// The audit of a task, newest first, as far back as it explains times from `from` on, and the time from which
+/// it is complete.
+async fn read_changes(api: &Shared, task: &Task, from: Millis) -> Result<(Vec<Audit>, Millis), StoreError> {
+    let page =
+        api.store.audits(AuditQuery { task: Some(task.id), limit: MOST_CHANGES, ..AuditQuery::default() });
+    let page = page.await?;
+    let is_whole = page.next.is_none() && page.complete;
+    let mut records: Vec<_> = page.records.into_iter().map(|(_, record)| record).collect();
+    // A record of before the span tells whether the task was paused when that began.
+    let tells =
+        |record: &&Audit| record.time <= from && ["pause", "release", "resume"].contains(&&*record.action);
+    if let Some(at) = records.iter().position(|record| tells(&record)) {
+        records.truncate(at + 1);
+    }
+    let since = match records.last() {
+        Some(first) if is_whole && first.action == "create" => task.created_at,
+        Some(first) => first.time,
+        None => api.clock.now(),
+    };
+    Ok((records, since))
 }

@@ -6,7 +6,7 @@ use crate::store::{
     copy::{KeptParams, KeptVersion, Record},
     sled::{
         engine::{figures as figure_keys, keys, outbox, rows, txn::Txn},
-        write::{self, apply, state},
+        write::{self, apply, audit, state},
     },
 };
 
@@ -67,7 +67,7 @@ fn add(txn: &mut Txn<'_>, record: &Record) -> Result<(), StoreError> {
             })?;
             apply::append(txn, output)
         }
-        Record::Audit(audit) => apply::audit(txn, audit),
+        Record::Audit(record) => audit::add(txn, record),
         Record::Value { key, value } => {
             ensure_absent(txn, &keys::value(key), || format!("the value \"{key}\""))?;
             txn.put_record(keys::value(key), value)

@@ -1,8 +1,9 @@
 //! The engine: the one tree of `sled` 0.34, the layout of its bytes, and an operation's view of it.
 //!
-//! `due` < `keys` < `reads`, `record` < `overflow` < `txn` (and `keys` < `rows`, `figures`, `outbox`, `record` < `chunks`): each file uses only those before it.
+//! `due` < `keys` < `reads`, `record` < `overflow` < `txn` (and `keys` < `rows`, `figures`, `outbox`, `audit`, `record` < `chunks`): each file uses only those before it.
 //! Besides [`open`](super::open) only this room names the engine's crate; other rooms use the names below.
 
+pub(crate) mod audit;
 pub(crate) mod chunks;
 pub(crate) mod due;
 pub(crate) mod figures;

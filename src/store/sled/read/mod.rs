@@ -1,5 +1,6 @@
 //! Reading: durable records and lists of them, without waiting for the writer.
 
+pub(crate) mod audit;
 pub(crate) mod figures;
 pub(crate) mod history;
 pub(crate) mod kept;

@@ -28,7 +28,7 @@ impl Pending {
     /// kept: a list may show its order a moment early, but never a document.
     pub(crate) fn hide(&self, tree: &Records, writes: &Writes) -> EngineResult<()> {
         let mut before = HashMap::new();
-        let shown = [keys::TASK, keys::EXECUTION, keys::ENTRY, keys::STEP];
+        let shown = [keys::TASK, keys::EXECUTION, keys::ENTRY, keys::STEP, keys::AUDIT];
         for key in writes.keys().filter(|key| shown.contains(&key[0])) {
             before.insert(key.clone(), tree.get(key)?);
         }

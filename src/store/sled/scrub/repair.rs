@@ -12,10 +12,10 @@ use crate::{
         facts::Task,
     },
     store::{
-        Entry, FinishedStep, Runs, StoreError,
+        Audit, Entry, FinishedStep, Runs, StoreError,
         sled::{
             engine::{
-                keys, record, rows,
+                audit, keys, record, rows,
                 txn::{Txn, backend},
             },
             write::state,
@@ -100,6 +100,11 @@ impl IndexRepair {
         Self { index, base: keys::EXECUTION, range: keys::EXECUTION, after: None }
     }
 
+    /// A repair of an index that follows from audit records.
+    pub(crate) fn of_audit(index: u8) -> Self {
+        Self { index, base: keys::AUDIT, range: keys::AUDIT, after: None }
+    }
+
     /// Repairs a part; true after the last one.
     pub(crate) fn part(&mut self, txn: &mut Txn<'_>) -> Result<bool, StoreError> {
         let from = self.after.as_ref().map_or_else(|| vec![self.range], |key| [&key[..], &[0]].concat());
@@ -134,6 +139,7 @@ impl IndexRepair {
             keys::NAME => keys::last_task(&value).map(keys::task),
             keys::RUNNING => keys::task_of(key).map(keys::task),
             rows::LOCATION => keys::last_task(&value).and_then(execution),
+            audit::BY_TASK => audit::place_of(key).map(audit::record),
             _ if self.base == keys::EXECUTION => {
                 rows::place_of(key).map(|place| keys::execution(place.task, place.execution))
             }
@@ -147,12 +153,16 @@ impl IndexRepair {
     }
 }
 
-/// The index entries of the task or the row under `key`; none if it is missing or does not verify.
+/// The index entries of the task, the row or the audit record under `key`; none if it is missing or does not verify.
 fn entries(txn: &Txn<'_>, key: &[u8]) -> Result<Vec<keys::Entry>, StoreError> {
     if key[0] == keys::EXECUTION {
         let row = txn.get(key)?.and_then(|bytes| record::decode::<Execution>(&bytes).ok());
         let entries = row.map(|row| [rows::entries(&row), vec![rows::retention(&row)]].concat());
         return Ok(entries.unwrap_or_default());
+    }
+    if key[0] == keys::AUDIT {
+        let found = txn.get(key)?.and_then(|bytes| record::decode::<Audit>(&bytes).ok());
+        return Ok(found.map(|found| audit::entries(key, &found)).unwrap_or_default());
     }
     let task = txn.get(key)?.and_then(|bytes| record::decode::<Task>(&bytes).ok());
     Ok(task.map(|task| keys::index_entries(&task)).unwrap_or_default())

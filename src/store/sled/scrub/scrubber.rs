@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     domain::{execution::Execution, facts::Task},
     store::{
-        Entry, StoreError,
+        Audit, Entry, StoreError,
         sled::{
             engine::{
-                Bytes, due, figures as figure_keys, keys, record, rows,
+                Bytes, audit, due, figures as figure_keys, keys, record, rows,
                 txn::{Txn, backend},
             },
             scrub::{accounts::Accounts, repair, report::SharedReport},
@@ -45,6 +45,7 @@ const WALK: &[u8] = &[
     rows::LOCATION,
     keys::OUTPUT,
     keys::AUDIT,
+    audit::BY_TASK,
     keys::VALUE,
     keys::ENTRY,
     keys::STEP,
@@ -62,6 +63,8 @@ const WALK: &[u8] = &[
 const LAST_INDEX: u8 = keys::FIRING;
 /// The last index of rows: after it they can be compared with the rows.
 const LAST_ROW_INDEX: u8 = rows::LOCATION;
+/// The last index of audit records: after it they can be compared with the records.
+const LAST_AUDIT_INDEX: u8 = audit::BY_TASK;
 /// The cost of a part at most, in bytes read plus [`ENTRY`] for every entry: about two milliseconds.
 const PART: usize = 160 * 1024;
 const ENTRY: usize = 48;
@@ -80,8 +83,8 @@ pub(crate) struct Scrubber {
     /// Records that do not verify and are not quarantined yet, by kind.
     bad: BTreeMap<u8, u64>,
     repairs: VecDeque<repair::IndexRepair>,
-    /// Whether the repairs under way build the indexes of rows of an earlier version.
-    builds: bool,
+    /// The mark to set once the repairs under way have built indexes that an earlier version did not have.
+    builds: Option<Vec<u8>>,
     report: SharedReport,
     /// Whether the totals are reliable, so that a difference from them is a loss.
     has_totals: bool,
@@ -99,7 +102,7 @@ impl Scrubber {
             unindexed: false,
             bad: BTreeMap::new(),
             repairs: VecDeque::new(),
-            builds: false,
+            builds: None,
             report,
             has_totals,
         }
@@ -117,8 +120,8 @@ impl Scrubber {
             }
             return Ok(Some(PART));
         }
-        if std::mem::take(&mut self.builds) {
-            txn.put(rows::complete(), Vec::new());
+        if let Some(mark) = self.builds.take() {
+            txn.put(mark, Vec::new());
             return Ok(Some(ENTRY));
         }
         let Some(kind) = WALK.get(self.index).copied() else { return Ok(None) };
@@ -141,6 +144,7 @@ impl Scrubber {
         match kind {
             LAST_INDEX => self.compare_with_tasks(txn)?,
             LAST_ROW_INDEX => self.compare_with_rows(txn)?,
+            LAST_AUDIT_INDEX => self.compare_with_audit(txn)?,
             keys::ENTRY => self.compare_with_entries(txn)?,
             _ => {}
         }
@@ -200,6 +204,14 @@ impl Scrubber {
                 if let Ok(row) = record::decode::<Execution>(value) {
                     for (key, value) in rows::entries(&row) {
                         with(self.expected.entry(key[0]).or_default(), &key, &value);
+                    }
+                }
+            }
+            keys::AUDIT => {
+                record::payload(value).map_err(|error| error.to_string())?;
+                if let Ok(found) = record::decode::<Audit>(value) {
+                    for (entry, value) in audit::entries(key, &found) {
+                        with(self.expected.entry(entry[0]).or_default(), &entry, &value);
                     }
                 }
             }
@@ -283,16 +295,31 @@ impl Scrubber {
     /// Compares the indexes of rows with the rows; builds them if the store is of an earlier version. Call
     /// when all rows and their indexes have been visited.
     fn compare_with_rows(&mut self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
-        self.builds = txn.get(&rows::complete())?.is_none();
-        if self.builds {
+        self.builds = absent(txn, rows::complete())?;
+        if self.builds.is_some() {
             self.repairs.push_back(repair::IndexRepair::of_rows(keys::RETENTION));
         }
         for (prefix, name) in rows::INDEXES {
             if self.differs(prefix) {
-                if !self.builds {
+                if self.builds.is_none() {
                     self.report.add_rebuilt(name);
                 }
                 self.repairs.push_back(repair::IndexRepair::of_rows(prefix));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the index of the audit with its records; builds it if the store is of an earlier version. Call
+    /// when all of both have been visited.
+    fn compare_with_audit(&mut self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        self.builds = absent(txn, audit::complete())?;
+        for (prefix, name) in audit::INDEXES {
+            if self.differs(prefix) {
+                if self.builds.is_none() {
+                    self.report.add_rebuilt(name);
+                }
+                self.repairs.push_back(repair::IndexRepair::of_audit(prefix));
             }
         }
         Ok(())
@@ -338,10 +365,17 @@ impl Scrubber {
     }
 }
 
+/// The mark, if the store does not have it.
+fn absent(txn: &Txn<'_>, mark: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(txn.get(&mark)?.is_none().then_some(mark))
+}
+
 /// Whether a counter is one per schedule.
 pub(crate) fn is_per_schedule(key: &[u8]) -> bool {
     key.starts_with(&figure_keys::CENSUS) || key.starts_with(&figure_keys::USUAL)
 }
 
-const _: () =
-    assert!(KINDS.len() + keys::INDEXES.len() + rows::INDEXES.len() + 1 == WALK.len(), "WALK has every kind");
+const _: () = assert!(
+    KINDS.len() + keys::INDEXES.len() + rows::INDEXES.len() + audit::INDEXES.len() + 1 == WALK.len(),
+    "WALK has every kind"
+);

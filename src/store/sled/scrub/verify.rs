@@ -26,6 +26,7 @@ use crate::{
         sled::{
             copy::import,
             engine::{
+                audit,
                 chunks::chunks,
                 figures as figure_keys, keys, outbox,
                 overflow::Records,
@@ -84,6 +85,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
     // A store of 0.1.0 has no numbers of tasks per schedule yet; a start counts them.
     let counted = tree.prefix_keys(&figure_keys::CENSUS).next().is_some();
     // A start builds the indexes of rows in a store of an earlier version.
+    let has_audit_index = tree.contains_key(&audit::complete()).map_err(backend("read the store"))?;
     let has_row_indexes = tree.contains_key(&rows::complete()).map_err(backend("read the store"))?;
     loop {
         let mut txn = Txn::new(tree, &nothing);
@@ -93,6 +95,7 @@ fn inspect(tree: &Records, mut committer: Committer, report: &SharedReport) -> R
                 .into_iter()
                 .filter(|(key, _)| counted || !is_per_schedule(key))
                 .filter(|(key, _)| has_row_indexes || rows::INDEXES.iter().all(|(index, _)| key[0] != *index))
+                .filter(|(key, _)| has_audit_index || key[0] != audit::BY_TASK)
                 .filter_map(|(key, value)| describe_repair(&key, value.as_deref())),
         );
         if !more {
@@ -277,10 +280,15 @@ fn describe_repair(key: &[u8], value: Option<&[u8]>) -> Option<String> {
             String::from_utf8_lossy(&key[1..]).escape_debug()
         ));
     }
-    let (_, index) = keys::INDEXES.into_iter().chain(rows::INDEXES).find(|(prefix, _)| *prefix == key[0])?;
+    let (_, index) = keys::INDEXES
+        .into_iter()
+        .chain(rows::INDEXES)
+        .chain(audit::INDEXES)
+        .find(|(prefix, _)| *prefix == key[0])?;
     let task = match key[0] {
         keys::NAME => format!("for \"{}\"", String::from_utf8_lossy(&key[1..])),
         keys::RUNNING => keys::task_of(key).map_or_else(String::new, |task| format!("for {task}")),
+        audit::BY_TASK => audit::task_of(key).map_or_else(String::new, |task| format!("for {task}")),
         rows::OUTCOME | rows::BY_HANDLER | rows::LOCATION => {
             rows::execution_of(key).map_or_else(String::new, |id| format!("for {id}"))
         }

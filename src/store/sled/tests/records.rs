@@ -6,8 +6,8 @@ use super::*;
 use crate::{
     domain::execution::{Level, Trigger},
     store::{
-        Change, Edit, Edited, Expected, HistoryQuery, Owner, Quota,
-        sled::engine::{EngineResult, rows},
+        AuditPlace, AuditQuery, Change, Edit, Edited, Expected, HistoryQuery, Owner, Quota,
+        sled::engine::{EngineResult, audit, rows},
     },
 };
 
@@ -30,9 +30,10 @@ fn make_full_store(tasks: &[Task]) -> TempDir {
         let audit = Audit {
             time: 5,
             action: "create".to_owned(),
-            task_id: tasks[0].id,
-            task_name: format!("task {number}"),
+            task_id: Some(tasks[0].id),
+            task_name: Some(format!("task {number}")),
             request_id: "r".to_owned(),
+            ..Audit::default()
         };
         wait(store.create(task(number, &format!("task {number}")), Some(audit)));
     };
@@ -61,7 +62,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         ("task", keys::task(tasks[1].id), tasks[1].id.to_string()),
         ("execution", keys::execution(tasks[0].id, execution), execution.to_string()),
         ("output", keys::output(execution, 0, 1), execution.to_string()),
-        ("audit", keys::audit(5, 1), "audit record of 5".to_owned()),
+        ("audit", audit::record(AuditPlace { time: 5, number: 1 }), "audit record of 5".to_owned()),
         ("value", keys::value("first"), "value \"first\"".to_owned()),
     ];
     for (kind, key, name) in kinds {
@@ -69,8 +70,8 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         mangle(&directory, |db| flip_a_bit(db, &key));
         let found = SledStore::verify(directory.path(), CACHE).expect("it opens");
         let [problem] = &found.problems[..] else {
-            // A damaged task or execution makes further problems in the indexes and the history.
-            assert!(kind == "task" || kind == "execution", "{kind}: {:?}", found.problems);
+            // A damaged one of these makes further problems in the indexes and the history.
+            assert!(["task", "execution", "audit"].contains(&kind), "{kind}: {:?}", found.problems);
             assert!(
                 found.problems.iter().any(|problem| problem.contains("checksum")),
                 "{:?}",
@@ -84,7 +85,7 @@ fn a_damaged_record_of_any_kind_is_set_aside_and_nothing_else_changes() {
         ("task", keys::task(tasks[1].id), tasks[1].id.to_string()),
         ("execution", keys::execution(tasks[0].id, execution), execution.to_string()),
         ("output", keys::output(execution, 0, 1), execution.to_string()),
-        ("audit", keys::audit(5, 1), "audit record of 5".to_owned()),
+        ("audit", audit::record(AuditPlace { time: 5, number: 1 }), "audit record of 5".to_owned()),
         ("value", keys::value("first"), "value \"first\"".to_owned()),
     ] {
         let directory = make_full_store(&tasks);
@@ -209,7 +210,7 @@ fn make_entries() -> (TempDir, Owner) {
 fn set_entry(owner: Owner, key: &str, ttl: Option<Millis>) -> Edit {
     let change = Change::Set { value: serde_json::json!("x"), ttl, expected: Expected::Any };
     let quota = Quota { entries: 2, bytes: 10_000 };
-    Edit { owner, key: key.to_owned(), change, fence: None, quota }
+    Edit { owner, key: key.to_owned(), change, fence: None, quota, audit: None }
 }
 
 #[test]
@@ -307,4 +308,50 @@ fn indexes_of_executions_are_built_in_a_store_of_an_earlier_version_and_rebuilt_
     wait(store.close());
     drop(store);
     assert_eq!(whole(), before);
+}
+
+#[test]
+fn the_index_of_the_audit_is_built_in_a_store_of_an_earlier_version_and_rebuilt_in_others() {
+    let task = task(1, "task");
+    let directory = make_store(std::slice::from_ref(&task));
+    let store = open(directory.path());
+    for time in 0..300 {
+        let record = Audit { time, action: "run".to_owned(), ..Audit::default() };
+        wait(store.add_audit(if time % 3 == 0 { record } else { record.about(&task) }));
+    }
+    wait(store.close());
+    drop(store);
+    let of_task = |store: &Arc<dyn Store>| {
+        let query = AuditQuery { task: Some(task.id), limit: 1000, ..AuditQuery::default() };
+        let page = wait(store.audits(query));
+        (page.records.len(), page.complete)
+    };
+    mangle(&directory, |db| {
+        for key in
+            db.scan_prefix([audit::BY_TASK]).keys().collect::<EngineResult<Vec<_>>>().expect("it reads")
+        {
+            db.remove(key).expect("it writes");
+        }
+        db.remove(audit::complete()).expect("it writes");
+    });
+    let verified = SledStore::verify(directory.path(), CACHE).expect("it reads");
+    assert_eq!(verified.problems, Vec::<String>::new(), "an earlier version is no fault");
+    let store = open(directory.path());
+    assert_eq!((store.report().rebuilt, of_task(&store)), (vec![], (200, true)));
+    wait(store.close());
+    drop(store);
+
+    mangle(&directory, |db| {
+        let (key, _) = db.scan_prefix([audit::BY_TASK]).next().expect("an entry").expect("it reads");
+        db.remove(key).expect("it writes");
+        db.insert(audit::of_task_at(task.id, AuditPlace { time: -1, number: 1 }), b"").expect("it writes");
+    });
+    let verified = SledStore::verify(directory.path(), CACHE).expect("it reads");
+    assert_eq!(verified.problems.len(), 2, "{:?}", verified.problems);
+    let store = open(directory.path());
+    assert_eq!((store.report().rebuilt, of_task(&store)), (vec!["audit by task".to_owned()], (200, true)));
+    wait(store.close());
+    drop(store);
+    let verified = SledStore::verify(directory.path(), CACHE).expect("it reads");
+    assert_eq!(verified.problems, Vec::<String>::new());
 }

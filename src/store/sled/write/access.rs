@@ -4,7 +4,7 @@ use crate::store::{
     AccessChange, Audit, StoreError,
     sled::{
         engine::keys,
-        write::{apply, writer::Writer},
+        write::{audit, writer::Writer},
     },
 };
 
@@ -13,7 +13,7 @@ impl Writer {
     pub(crate) fn change_access(
         &mut self,
         changes: &[AccessChange],
-        audit: Option<&Audit>,
+        given: Option<&Audit>,
     ) -> Result<(), StoreError> {
         // A token can be taken back while the disk is full.
         if changes
@@ -33,7 +33,7 @@ impl Writer {
                     AccessChange::RemoveSession(hash) => txn.remove(keys::session(*hash)),
                 }
             }
-            audit.map_or(Ok(()), |audit| apply::audit(txn, audit))
+            given.map_or(Ok(()), |record| audit::add(txn, record))
         })
     }
 }

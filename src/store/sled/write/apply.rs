@@ -9,10 +9,10 @@ use crate::{
         step::Step,
     },
     store::{
-        Audit, Output, Removal, StoreError,
+        Output, Removal, StoreError,
         sled::{
             engine::{due, figures as figure_keys, keys, record, rows, txn::Txn},
-            write::{kept, outbox, state},
+            write::{audit, kept, outbox, state},
         },
     },
 };
@@ -163,12 +163,6 @@ pub(crate) fn append(txn: &mut Txn<'_>, output: &Output) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Adds an audit record under the next number.
-pub(crate) fn audit(txn: &mut Txn<'_>, audit: &Audit) -> Result<(), StoreError> {
-    let sequence = txn.add(keys::meta("audit"), 1)?;
-    txn.put_record(keys::audit(audit.time, sequence), audit)
-}
-
 /// Removes a task and marks its history and its state as garbage, which [`sweep`] removes in small parts.
 pub(crate) fn delete(txn: &mut Txn<'_>, id: TaskId) -> Result<Task, StoreError> {
     let task = read_task(txn, id)?;
@@ -248,10 +242,7 @@ pub(crate) fn remove_history(
             passed.insert(key);
         }
     }
-    for key in txn.keys(keys::before(keys::AUDIT, before), PRUNED_AT_ONCE)? {
-        txn.remove(key);
-        removal.audit += 1;
-        progress = true;
-    }
+    removal.audit += audit::remove(txn, before, PRUNED_AT_ONCE)?;
+    progress |= removal.audit > 0;
     Ok(progress.then_some(removal))
 }

@@ -3,18 +3,22 @@
 use crate::{
     domain::binding::{Binding, Rewrite},
     store::{
-        Rewriting, StoreError,
+        Audit, Rewriting, StoreError,
         bindings::rewritten,
         sled::{
             engine::{keys, txn::Txn},
-            write::writer::Writer,
+            write::{audit, writer::Writer},
         },
     },
 };
 
 impl Writer {
-    /// Makes the changes that `decide` returns; all bindings after them.
-    pub(crate) fn rewrite(&mut self, decide: &mut Rewriting) -> Result<Vec<Binding>, StoreError> {
+    /// Makes the changes that `decide` returns, with the audit record; all bindings after them.
+    pub(crate) fn rewrite(
+        &mut self,
+        decide: &mut Rewriting,
+        given: Option<&Audit>,
+    ) -> Result<Vec<Binding>, StoreError> {
         self.ensure_space()?;
         let now = (self.now)();
         self.in_txn(|txn| {
@@ -26,6 +30,7 @@ impl Writer {
                     Rewrite::Remove(name) => txn.remove(keys::binding(name)),
                 }
             }
+            given.map_or(Ok(()), |record| audit::add(txn, record))?;
             Ok(rewritten(bindings, &changes))
         })
     }

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod acknowledged;
 pub(crate) mod apply;
+pub(crate) mod audit;
 mod bindings;
 mod chain;
 pub(crate) mod commit;

@@ -19,18 +19,18 @@ use crate::{
             copy::{export, import},
             engine::{due, keys, txn::Txn},
             scrub::repair,
-            write::{apply, chain, kept, state, writer::Writer},
+            write::{apply, audit, chain, kept, state, writer::Writer},
         },
     },
 };
 
 impl Writer {
-    pub(crate) fn create(&mut self, task: &Task, audit: Option<&Audit>) -> Result<(), StoreError> {
+    pub(crate) fn create(&mut self, task: &Task, given: Option<&Audit>) -> Result<(), StoreError> {
         self.ensure_space()?;
         self.in_txn(|txn| {
             chain::check(txn, task)?;
             apply::create(txn, task)?;
-            audit.map_or(Ok(()), |audit| apply::audit(txn, audit))
+            given.map_or(Ok(()), |record| audit::add(txn, record))
         })
     }
 
@@ -39,9 +39,9 @@ impl Writer {
         task: TaskId,
         decide: &mut Decision,
         output: Option<&Output>,
-        audit: Option<&Audit>,
+        given: Option<&Audit>,
     ) -> Result<Step, StoreError> {
-        if audit.is_some() {
+        if given.is_some() {
             self.ensure_space()?;
         }
         let now = (self.now)();
@@ -55,7 +55,7 @@ impl Writer {
             // Write output before the step: the step may remove the output's row.
             output.map_or(Ok(()), |output| apply::append(txn, output))?;
             apply::step(txn, &old, &step)?;
-            audit.map_or(Ok(()), |audit| apply::audit(txn, audit))?;
+            audit::add_step(txn, given, &old, &step.task)?;
             Ok((old, step))
         })?;
         self.activity.add_step(&old, &step);
@@ -79,6 +79,7 @@ impl Writer {
                 let old = apply::read_task(txn, id)?;
                 let step = decide(&old, now)?;
                 apply::step(txn, &old, &step)?;
+                audit::add_step(txn, None, &old, &step.task)?;
                 Ok((old, step))
             });
             let result = result.map(|(old, step)| {
@@ -114,11 +115,11 @@ impl Writer {
         self.in_txn(|txn| apply::append(txn, output))
     }
 
-    pub(crate) fn delete(&mut self, task: TaskId, audit: Option<&Audit>) -> Result<Task, StoreError> {
+    pub(crate) fn delete(&mut self, task: TaskId, given: Option<&Audit>) -> Result<Task, StoreError> {
         let task = self.in_txn(|txn| {
             chain::ensure_unfollowed(txn, task)?;
             let task = apply::delete(txn, task)?;
-            audit.map_or(Ok(()), |audit| apply::audit(txn, audit))?;
+            given.map_or(Ok(()), |record| audit::add(txn, record))?;
             Ok(task)
         })?;
         self.garbage = true;

@@ -4,10 +4,13 @@ use crate::{
     domain::{Millis, execution::Execution, facts::Task, ids::TaskId},
     store::{
         Edit, Edited, Entry, Fence, FinishedStep, Owner, RunNote, StateError, StoreError,
-        sled::engine::{
-            keys,
-            record::{self, BadRecord},
-            txn::Txn,
+        sled::{
+            engine::{
+                keys,
+                record::{self, BadRecord},
+                txn::Txn,
+            },
+            write::audit,
         },
         state::{self, Account, Outcome},
     },
@@ -86,7 +89,8 @@ fn try_edit(txn: &mut Txn<'_>, edit: &Edit, now: Millis) -> Result<Edited, Store
             Ok(outcome) => outcome,
             Err(unchanged) => return Ok(unchanged),
         };
-    let (before, after) = (old.and_then(|old| old.expires_at), entry.as_ref().and_then(|new| new.expires_at));
+    let (before, after) =
+        (old.as_ref().and_then(|old| old.expires_at), entry.as_ref().and_then(|new| new.expires_at));
     if let Some(time) = before.filter(|_| before != after) {
         txn.remove(keys::expiry(time, owner, key));
     }
@@ -94,6 +98,7 @@ fn try_edit(txn: &mut Txn<'_>, edit: &Edit, now: Millis) -> Result<Edited, Store
         txn.put(keys::expiry(time, owner, key), Vec::new());
     }
     txn.put(keys::account(owner), encode_account(account));
+    edit.audit_of(old.as_ref(), entry.as_ref()).map_or(Ok(()), |record| audit::add(txn, &record))?;
     Ok(match entry {
         Some(entry) => {
             txn.put_record(stored, &entry)?;

@@ -177,10 +177,6 @@ pub(crate) fn outputs(execution: ExecutionId) -> Vec<u8> {
     join(OUTPUT, &[&execution.to_bytes()])
 }
 
-pub(crate) fn audit(time: Millis, sequence: u64) -> Vec<u8> {
-    join(AUDIT, &[&millis(time), &sequence.to_be_bytes()])
-}
-
 /// The range of keys before `time` of a kind whose keys start with a time.
 pub(crate) fn before(prefix: u8, time: Millis) -> std::ops::Range<Vec<u8>> {
     vec![prefix]..join(prefix, &[&millis(time)])

@@ -4,12 +4,17 @@
 //! that users made. A time without a row is explained by the first of these that applies: it is still to
 //! come, the task was paused or did not exist, or nothing is known of it any more.
 
+mod changes;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use chrono::TimeZone;
 use chrono_tz::Tz;
 use serde::Serialize;
 
+pub use self::changes::{Change, Planned, changes};
 use crate::domain::{
     Millis,
     execution::{Execution, ExecutionStatus, Reason},
@@ -63,19 +68,6 @@ pub struct Account {
     pub text: String,
 }
 
-/// A change of a task by a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Epoch milliseconds.
-    pub time: Millis,
-    /// Such as `pause` or `update`.
-    pub action: String,
-    /// Who made it.
-    pub actor: String,
-    /// The schedule before it, if it changed that.
-    pub schedule_before: Option<String>,
-}
-
 /// Everything that is known of a task in a span of time.
 pub struct Known<'a> {
     /// The task as it is now.
@@ -86,6 +78,8 @@ pub struct Known<'a> {
     pub changes: &'a [Change],
     /// All rows created from this time on are known.
     pub since: Millis,
+    /// All changes from this time on are known.
+    pub changes_since: Millis,
     /// The present.
     pub now: Millis,
 }
@@ -93,24 +87,31 @@ pub struct Known<'a> {
 /// The accounts of the planned times in `[from, until)`, and whether all of them are certain.
 #[must_use]
 pub fn explain(known: &Known<'_>, from: Millis, until: Millis) -> (Vec<Account>, bool) {
-    let rescheduled = known.changes.iter().rev().find(|change| change.schedule_before.is_some());
-    let valid_from = rescheduled.map_or(known.task.created_at, |change| change.time);
     let mut accounts: BTreeMap<Millis, Account> = BTreeMap::new();
     for row in known.rows.iter().filter(|row| (from..until).contains(&row.scheduled_for)) {
         accounts.entry(row.scheduled_for).or_insert_with(|| known.account(row.scheduled_for));
     }
-    for time in known.planned(from.max(valid_from), until) {
+    for time in known.planned_earlier(from, until) {
         accounts.entry(time).or_insert_with(|| known.account(time));
     }
+    // A time of the present schedule, before it was the task's, is one that a user may ask for.
+    for time in known.planned(from.max(known.task.created_at), until) {
+        accounts.entry(time).or_insert_with(|| match known.rescheduled_after(time) {
+            Some((change, before)) => known.rescheduled(time, change, before),
+            None => known.account(time),
+        });
+    }
     if accounts.is_empty()
-        && let Some(change) = rescheduled.filter(|change| from < change.time)
+        && from >= known.task.created_at
+        && let Some((change, before)) = known.rescheduled_after(from)
     {
-        let account = known.rescheduled(from, change);
-        accounts.insert(from, account);
+        accounts.insert(from, known.rescheduled(from, change, before));
     }
     let accounts: Vec<Account> = accounts.into_values().rev().take(MOST).collect();
+    let knows_since = |since: Millis| from >= since || since <= known.task.created_at;
     let certain = accounts.iter().all(|account| account.outcome != Outcome::Unknown)
-        && (from >= known.since || known.since <= known.task.created_at);
+        && knows_since(known.since)
+        && knows_since(known.changes_since);
     (accounts.into_iter().rev().collect(), certain)
 }
 
@@ -126,6 +127,27 @@ impl Known<'_> {
             return task.plan().newest_between(from - 1, until - 1, MOST);
         }
         task.facts.next.filter(|next| (from..until).contains(next)).into_iter().collect()
+    }
+
+    /// The times of the schedules that the task had before, in a span.
+    fn planned_earlier(&self, from: Millis, until: Millis) -> Vec<Millis> {
+        let mut times = Vec::new();
+        let mut since = self.task.created_at.max(self.changes_since);
+        for change in self.changes {
+            let Some(before) = &change.before else { continue };
+            let (begin, end) = (from.max(since), until.min(change.time));
+            since = change.time;
+            if begin < end {
+                times.extend(before.between(self.task, begin, end, MOST));
+            }
+        }
+        times
+    }
+
+    /// The first change of the schedule after a time.
+    fn rescheduled_after(&self, time: Millis) -> Option<(&Change, &Planned)> {
+        let mut rescheduled = self.changes.iter().filter(|change| change.time > time);
+        rescheduled.find_map(|change| Some((change, change.before.as_ref()?)))
     }
 
     fn account(&self, time: Millis) -> Account {
@@ -227,30 +249,34 @@ impl Known<'_> {
 
     /// Says who had paused the task at a time; `None` if it was not paused, as far as it is known.
     fn paused_at(&self, time: Millis) -> Option<String> {
-        let is_turn = |change: &&Change| ["pause", "resume"].contains(&change.action.as_str());
-        let before = self.changes.iter().filter(is_turn).rev().find(|change| change.time <= time);
-        let after = self.changes.iter().filter(is_turn).find(|change| change.time > time);
+        let before = self.changes.iter().rev().find(|change| change.pauses.is_some() && change.time <= time);
+        let after = self.changes.iter().find(|change| change.pauses.is_some() && change.time > time);
         match (before, after) {
-            (Some(pause), end) if pause.action == "pause" => {
-                let end = match end.filter(|end| end.action == "resume") {
+            (Some(pause), end) if pause.pauses == Some(true) => {
+                let end = match end.filter(|end| end.pauses == Some(false)) {
                     Some(end) => format!(" to {}", self.clock(end.time)),
                     None => String::new(),
                 };
                 Some(format!("paused by {} from {}{end}", pause.actor, self.clock(pause.time)))
             }
             (None, None) if self.task.facts.paused => Some("the task is paused".to_owned()),
-            (None, Some(end)) if end.action == "resume" => {
+            (None, Some(end)) if end.pauses == Some(false) => {
                 Some(format!("paused until {}, when {} resumed it", self.clock(end.time), end.actor))
             }
             _ => None,
         }
     }
 
-    fn rescheduled(&self, time: Millis, change: &Change) -> Account {
-        let before = change.schedule_before.as_deref().unwrap_or_default();
+    fn rescheduled(&self, time: Millis, change: &Change, before: &Planned) -> Account {
+        let zone = if before.timezone == self.zone() {
+            String::new()
+        } else {
+            format!(" in {}", before.timezone.name())
+        };
         let text = format!(
-            "{} was not planned: the schedule was `{before}` until {}, when {} changed it.",
+            "{} was not planned: the schedule was `{}`{zone} until {}, when {} changed it.",
             self.clock(time),
+            before.schedule,
             self.clock(change.time),
             change.actor
         );
@@ -287,154 +313,4 @@ fn end_of(row: &Execution) -> Option<Millis> {
 fn quoted(error: Option<&str>) -> String {
     let line = error.and_then(|error| error.lines().next()).map(|line| line.trim_end_matches('.'));
     line.map(|line| format!(": {line}")).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{
-        draft::tests::definition,
-        facts::{Occurrence, PendingRetry},
-        ids::TaskId,
-        step::Skip,
-    };
-
-    const MIDNIGHT: Millis = 1_772_409_600_000;
-    const HOUR: Millis = 3_600_000;
-
-    fn task(schedule: &str) -> Task {
-        Task::new(TaskId::from_bytes([1; 16]), definition(schedule), MIDNIGHT)
-    }
-
-    fn id(number: u8) -> ExecutionId {
-        ExecutionId::from_bytes([number; 16])
-    }
-
-    fn ended(task: &Task, number: u8, time: Millis, status: ExecutionStatus, duration: Millis) -> Execution {
-        let skip = Skip { reason: Reason::Overlap, scheduled_for: time, count: 1 };
-        Execution {
-            status,
-            reason: None,
-            skipped_count: None,
-            attempt: 1,
-            start_time: Some(time),
-            duration: Some(duration),
-            ..Execution::skipped(task, id(number), skip, time)
-        }
-    }
-
-    fn skipped(task: &Task, number: u8, reason: Reason, time: Millis, count: u64) -> Execution {
-        Execution::skipped(task, id(number), Skip { reason, scheduled_for: time, count }, time)
-    }
-
-    fn change(hour: Millis, action: &str) -> Change {
-        let (action, actor) = (action.to_owned(), "alice".to_owned());
-        Change { time: MIDNIGHT + hour * HOUR / 2, action, actor, schedule_before: None }
-    }
-
-    /// The accounts of a span of hours, as outcomes and texts.
-    fn accounts(known: &Known<'_>, from: Millis, until: Millis) -> Vec<(Outcome, String)> {
-        let (accounts, _) = explain(known, MIDNIGHT + from * HOUR, MIDNIGHT + until * HOUR);
-        accounts.into_iter().map(|account| (account.outcome, account.text)).collect()
-    }
-
-    fn known<'a>(task: &'a Task, rows: &'a [Execution], changes: &'a [Change]) -> Known<'a> {
-        Known { task, rows, changes, since: MIDNIGHT, now: MIDNIGHT + 12 * HOUR + 1 }
-    }
-
-    #[test]
-    fn a_time_with_a_row_is_told_by_its_last_attempt() {
-        let mut task = task("@hourly");
-        let mut failed = ended(&task, 2, MIDNIGHT + 2 * HOUR, ExecutionStatus::Failed, 5);
-        failed.error = Some("no\nstack".to_owned());
-        let rows = [ended(&task, 1, MIDNIGHT + HOUR, ExecutionStatus::Completed, 2500), failed];
-        assert_eq!(
-            accounts(&known(&task, &rows, &[]), 1, 3),
-            [
-                (Outcome::Completed, "01:00 completed in 2.5 s.".to_owned()),
-                (Outcome::Failed, "02:00 failed: no.".to_owned()),
-            ]
-        );
-        let occurrence = Occurrence::planned(MIDNIGHT + 2 * HOUR);
-        task.facts.retries.push(PendingRetry {
-            attempt: 2,
-            due: MIDNIGHT + 13 * HOUR,
-            occurrence,
-            failed: None,
-        });
-        let waiting = (Outcome::Waiting, "02:00 failed: no. Attempt 2 is at 13:00.".to_owned());
-        assert_eq!(accounts(&known(&task, &rows, &[]), 2, 3), [waiting]);
-    }
-
-    #[test]
-    fn a_skip_explains_each_time_that_it_stands_for() {
-        let task = task("@hourly");
-        let rows = [
-            ended(&task, 1, MIDNIGHT + HOUR, ExecutionStatus::Completed, 2 * HOUR + 7 * 60_000),
-            skipped(&task, 2, Reason::Overlap, MIDNIGHT + 2 * HOUR, 2),
-            skipped(&task, 3, Reason::Misfire, MIDNIGHT + 4 * HOUR, 1),
-        ];
-        let still = "the run of 01:00 still ran (until 03:07).";
-        assert_eq!(
-            accounts(&known(&task, &rows, &[]), 2, 5),
-            [
-                (Outcome::Skipped, format!("02:00 was skipped: {still}")),
-                (Outcome::Skipped, format!("03:00 was skipped: {still}")),
-                (
-                    Outcome::Skipped,
-                    "04:00 was skipped: its time was missed: the server was down, or too busy.".to_owned()
-                ),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_pause_is_told_with_who_made_it_and_who_ended_it() {
-        let task = task("@hourly");
-        let changes = [change(3, "pause"), change(7, "resume")];
-        let paused = "did not run: paused by alice from 01:30 to 03:30.";
-        assert_eq!(
-            accounts(&known(&task, &[], &changes), 2, 4),
-            [(Outcome::Paused, format!("02:00 {paused}")), (Outcome::Paused, format!("03:00 {paused}")),]
-        );
-        let still = accounts(&known(&task, &[], &changes[..1]), 20, 21);
-        assert_eq!(still, [(Outcome::Paused, "20:00 did not run: paused by alice from 01:30.".to_owned())]);
-    }
-
-    #[test]
-    fn a_time_without_a_row_is_planned_or_unknown_or_before_the_task() {
-        let task = task("@hourly");
-        let known = known(&task, &[], &[]);
-        assert_eq!(accounts(&known, 13, 14), [(Outcome::Planned, "13:00 is planned.".to_owned())]);
-        assert_eq!(accounts(&known, 5, 6), [(Outcome::Unknown, "No record of 05:00 is kept.".to_owned())]);
-        assert_eq!(accounts(&known, -5, -2), []);
-        assert!(!explain(&known, MIDNIGHT + 5 * HOUR, MIDNIGHT + 6 * HOUR).1);
-        assert!(explain(&known, MIDNIGHT + 13 * HOUR, MIDNIGHT + 14 * HOUR).1);
-    }
-
-    #[test]
-    fn times_of_an_earlier_schedule_are_told_as_such() {
-        let task = task("0 20 * * *");
-        let before = Some("0 3 * * *".to_owned());
-        let changes = [Change { schedule_before: before, ..change(20, "update") }];
-        let text = "04:00 was not planned: the schedule was `0 3 * * *` until 10:00, when alice changed it.";
-        assert_eq!(accounts(&known(&task, &[], &changes), 4, 5), [(Outcome::None, text.to_owned())]);
-    }
-
-    #[test]
-    fn a_time_that_the_clocks_left_out_is_told() {
-        // In Berlin the clocks went from 02:00 to 03:00 on 29 March 2026.
-        let mut task = task("30 2 * * *");
-        task.definition.timezone = Tz::Europe__Berlin;
-        task.created_at = MIDNIGHT - 24 * HOUR;
-        let moved = 1_774_746_000_000;
-        let rows = [ended(&task, 1, moved, ExecutionStatus::Completed, 1000)];
-        let (accounts, _) = explain(&known(&task, &rows, &[]), moved, moved + 1);
-        assert_eq!(accounts.len(), 1);
-        let text = &accounts[0].text;
-        assert!(
-            text.starts_with("03:00 on 2026-03-29 completed in 1 s. 02:30 on 2026-03-29 does not exist"),
-            "{text}"
-        );
-    }
 }

@@ -1,0 +1,167 @@
+//! Signs: the troubles of the server that alerts tell.
+
+use std::{path::PathBuf, pin::Pin, sync::Arc};
+
+use crate::{
+    access::Access,
+    alerts::{Sign, Signs},
+    backup::Backups,
+    clock::{Clock, SystemClock},
+    config::Config,
+    domain::{Millis, access::record::TokenRecord, alerts::Kind},
+    handlers::catalog::{Catalog, HandlerState},
+    store::{
+        Direction, Store, TaskQuery, TaskSort,
+        disk::{LEAST_FREE, free_bytes},
+    },
+};
+
+/// Less free space than this is told before changes are refused, in bytes.
+const DISK_LOW: u64 = 4 * LEAST_FREE;
+const DAY: Millis = 86_400_000;
+/// A token is told when it ends within so many days, and again at each smaller number.
+const DAYS_LEFT: [Millis; 3] = [30, 10, 1];
+
+/// The parts of the server that are looked at.
+pub(super) struct Troubles {
+    store: Arc<dyn Store>,
+    store_path: PathBuf,
+    backups: Arc<Backups>,
+    access: Arc<Access>,
+    pub(super) catalog: Catalog,
+}
+
+impl Signs for Troubles {
+    fn look<'a>(&'a self, heard: &'a [Kind]) -> Pin<Box<dyn Future<Output = Vec<Sign>> + Send + 'a>> {
+        Box::pin(async move {
+            let mut signs = Vec::new();
+            if let Some(free) = free_bytes(&self.store_path).filter(|free| *free < DISK_LOW) {
+                let text = format!(
+                    "The disk is nearly full: {} MiB are free at {}",
+                    free >> 20,
+                    self.store_path.display()
+                );
+                signs.push(Sign::of_server(Kind::DiskLow, text));
+            }
+            if let Some(error) = self.backups.state().error {
+                let text = format!("The backup has failed: {error}");
+                signs.push(Sign::of_server(Kind::BackupFailed, text));
+            }
+            let now = SystemClock.now();
+            signs.extend(self.access.tokens().iter().filter_map(|token| end_of(token, now)));
+            if heard.contains(&Kind::HandlerBroken) {
+                signs.extend(self.broken_handlers().await);
+            }
+            signs
+        })
+    }
+}
+
+impl Troubles {
+    /// Looks at these parts.
+    pub(super) fn new(
+        config: &Config,
+        store: &Arc<dyn Store>,
+        backups: &Arc<Backups>,
+        access: &Arc<Access>,
+        catalog: &Catalog,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store: store.clone(),
+            store_path: config.store.path.clone(),
+            backups: backups.clone(),
+            access: access.clone(),
+            catalog: catalog.clone(),
+        })
+    }
+
+    /// The handlers that do not load, and that tasks use.
+    async fn broken_handlers(&self) -> Vec<Sign> {
+        let mut signs = Vec::new();
+        for HandlerState { file, error, .. } in self.catalog.list().await {
+            // A check that broke off says nothing about the handler.
+            let Some(error) = error.filter(|error| !error.starts_with("not known:")) else { continue };
+            let tasks = match self.store.tasks(of_handler(&file.name)).await {
+                Ok(page) => page.total,
+                Err(error) => {
+                    tracing::warn!(%error, "the tasks of a handler that does not load cannot be counted");
+                    continue;
+                }
+            };
+            if tasks > 0 {
+                let why = error.lines().next().unwrap_or_default();
+                let use_it =
+                    if tasks == 1 { "a task uses it".to_owned() } else { format!("{tasks} tasks use it") };
+                let text = format!("The handler {} does not load, and {use_it}: {why}", file.name);
+                signs.push(Sign { kind: Kind::HandlerBroken, about: file.name, level: 0, text });
+            }
+        }
+        signs
+    }
+}
+
+/// The sign of a token that ends soon.
+fn end_of(token: &TokenRecord, now: Millis) -> Option<Sign> {
+    let left = token.expires_at.map(|end| end - now).filter(|left| *left > 0)?;
+    let level = DAYS_LEFT.iter().filter(|days| left <= **days * DAY).count();
+    let level = u32::try_from(level).ok().filter(|level| *level > 0)?;
+    let text = match (left + DAY / 2) / DAY {
+        _ if left < DAY => format!("The token {} ends in {} hours", token.name, left / 3_600_000),
+        1 => format!("The token {} ends in a day", token.name),
+        days => format!("The token {} ends in {days} days", token.name),
+    };
+    Some(Sign { kind: Kind::TokenExpiring, about: token.id.to_string(), level, text })
+}
+
+/// A query that counts the tasks of a handler.
+fn of_handler(name: &str) -> TaskQuery {
+    TaskQuery {
+        status: None,
+        handler: Some(name.to_owned()),
+        tag: None,
+        bound: None,
+        name: None,
+        after: None,
+        sort: TaskSort::NextRun,
+        direction: Direction::Ascending,
+        skip: 0,
+        limit: 1,
+        newest: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::{Role, record::TokenHash};
+
+    #[test]
+    fn a_token_is_told_at_thirty_ten_and_one_days() {
+        let token = |expires_at| TokenRecord {
+            id: crate::domain::ids::TokenId::from_bytes([1; 16]),
+            name: "ci".to_owned(),
+            role: Role::Viewer,
+            handlers: None,
+            hash: TokenHash([1; 32]),
+            previous: None,
+            created_at: 0,
+            created_by: "config".to_owned(),
+            expires_at,
+            rotated_at: None,
+            last_used_at: None,
+            last_address: None,
+        };
+        let told = |left: Millis| end_of(&token(Some(1000 + left)), 1000).map(|sign| (sign.level, sign.text));
+        for (left, sign) in [
+            (31 * DAY, None),
+            (30 * DAY, Some((1, "The token ci ends in 30 days"))),
+            (10 * DAY, Some((2, "The token ci ends in 10 days"))),
+            (DAY, Some((3, "The token ci ends in a day"))),
+            (DAY / 2, Some((3, "The token ci ends in 12 hours"))),
+            (0, None),
+        ] {
+            assert_eq!(told(left), sign.map(|(level, text)| (level, text.to_owned())), "{left}");
+        }
+        assert_eq!(end_of(&token(None), 0), None);
+    }
+}
