@@ -47,14 +47,14 @@ use self::{
     assets::Assets,
     links::Links,
     pages::{
-        admin::{bindings, tokens},
+        admin::{audit, bindings, tokens},
         alerts, bulk,
         code::{difference, handler, handlers},
         edit, login, overview,
         plan::{calendar, timeline},
         reference,
         run::{execution, executions, rerun},
-        search, settings, task, task_actions, tasks,
+        search, settings, task, task_actions, tasks, why,
     },
 };
 use crate::{api::Front, clock::Clock};
@@ -138,12 +138,14 @@ fn every_page() -> Router<Shared> {
         .route("/tokens/{id}/{action}", post(tokens::act))
         .route("/secrets", get(bindings::show).post(bindings::set))
         .route("/secrets/{kind}/{name}/delete", post(bindings::delete))
+        .route("/audit", get(audit::show))
         .route("/preview", get(edit::preview))
         .route("/tasks", get(tasks::list))
         .route("/executions", get(executions::list))
         .route("/tasks/bulk", get(bulk::ask).post(bulk::act))
         .route("/tasks/new", get(edit::new).post(edit::create))
         .route("/tasks/{id}", get(task::show))
+        .route("/tasks/{id}/why", get(why::show))
         .route("/tasks/{id}/edit", get(edit::edit).post(edit::update))
         .route("/tasks/{id}/{action}", get(task_actions::ask).post(task_actions::act))
         .route("/executions/{id}", get(execution::show))

@@ -2,6 +2,7 @@
 //! `crate::api`; a page reads the JSON that everybody gets.
 
 mod alerts;
+mod audit;
 mod server;
 
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use crate::domain::{
     schedule::Schedule,
 };
 
-pub(in crate::dashboard) use self::{alerts::*, server::*};
+pub(in crate::dashboard) use self::{alerts::*, audit::*, server::*};
 
 /// A page of the list of tasks.
 #[derive(Deserialize)]

@@ -15,6 +15,7 @@ pub(super) mod settings;
 pub(super) mod task;
 pub(super) mod task_actions;
 pub(super) mod tasks;
+pub(super) mod why;
 
 /// A text as one segment of a path: a name with a slash in it leads nowhere else.
 pub(super) fn segment(text: &str) -> String {

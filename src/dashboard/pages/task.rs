@@ -3,11 +3,11 @@
 use askama::Template;
 use axum::{extract::Path, response::Response};
 
-use super::alerts;
+use super::{admin::audit, alerts, plan::days};
 use crate::{
     dashboard::{
         ask::Fault,
-        documents::{Delivery, History, Run, Task, TaskFound},
+        documents::{AuditRecord, Delivery, History, Run, Task, TaskFound},
         markup::Markup,
         shown,
         svg::scatter::{self, Point},
@@ -31,6 +31,8 @@ struct TaskPage {
     plotted: Vec<Run>,
     /// The newest messages about the task.
     messages: Vec<Delivery>,
+    /// The newest records of the audit about the task, for an admin.
+    audit: Vec<AuditRecord>,
 }
 
 impl TaskPage {
@@ -47,6 +49,11 @@ impl TaskPage {
             })
         });
         scatter::draw(&points.collect::<Vec<_>>(), self.task.timeout, self.visit.at)
+    }
+
+    /// The present day of the reader, as a date field has it.
+    fn today(&self) -> String {
+        days::date_of(self.visit.at.now, self.visit.at.zone).unwrap_or_default().to_string()
     }
 
     /// The states of executions to choose from.
@@ -123,12 +130,13 @@ pub(in crate::dashboard) async fn show(visit: Visit, Path(id): Path<String>) -> 
     let history = format!("{address}/executions");
     let query = visit.query.only(&["status", "trigger", "skip"]).with("limit", LIMIT);
     let shown = visit.api.get(&query.after(&history)).await?;
-    let (mut plotted, mut messages) = (Vec::new(), Vec::new());
+    let (mut plotted, mut messages, mut records) = (Vec::new(), Vec::new(), Vec::new());
     if visit.part().is_empty() {
         plotted = visit.api.get::<History>(&format!("{history}?limit={PLOTTED}")).await?.executions;
         messages = alerts::newest_of(&visit, &found.task.id).await;
+        records = audit::newest_of(&visit, &found.task.id).await;
     }
-    let page = TaskPage { visit, task: found.task, history: shown, plotted, messages };
+    let page = TaskPage { visit, task: found.task, history: shown, plotted, messages, audit: records };
     match page.visit.part() {
         "head" => page.visit.show(&page.as_head()),
         "history" => page.visit.show(&page.as_history()),

@@ -30,4 +30,5 @@ pub(in crate::dashboard) const PLACES: &[Place] = &[
     place("alerts", "/alerts", "Alerts", Role::Viewer),
     place("secrets", "/secrets", "Secrets", Role::Editor),
     place("tokens", "/tokens", "Tokens", Role::Admin),
+    Place { whole: true, ..place("audit", "/audit", "Audit", Role::Admin) },
 ];

@@ -163,3 +163,33 @@ fn secrets_and_variables_are_set_and_a_secret_is_never_shown() {
     browser.click("button", "Delete");
     browser.until_text("REGION is deleted");
 }
+
+#[test]
+fn the_audit_tells_who_paused_a_task_and_why_it_did_not_run() {
+    let server = Server::start();
+    write_handlers(&server.home);
+    let id = server.create(&task("Quick pulse", "greet", "*/1 * * * * *", &json!({ "recurring": true })));
+    let update = json!({ "description": "beats each second", "params": { "password": "hunter2" } });
+    server.client().put(&format!("/admin/scheduler/{id}"), &update).expect(200);
+    server.client().put("/admin/secrets/KEY", &json!({ "value": "the value of it" })).expect(201);
+    server.act(&id, "pause").expect(200);
+    assert_eq!(server.act(&id, "pause").status, 409);
+    let Some(browser) = visit("audit", &server) else { return };
+    browser.go("/audit");
+    browser.until_text("Task is already paused");
+    browser.until_text("beats each second");
+    browser.look("page");
+    let page = browser.text();
+    assert!(page.contains("secret KEY") && !page.contains("hunter2"), "{page}");
+    browser.fill("Action", "pause");
+    browser.click("button", "Show");
+    browser.until_no_text("beats each second");
+    browser.click("link", "Quick pulse");
+    browser.until_text("Who changed it");
+    browser.look("task");
+    browser.click("button", "Explain");
+    browser.until_text("paused by config from");
+    browser.look("why");
+    browser.click("link", "Day before");
+    browser.until_text("The task had no planned time");
+}

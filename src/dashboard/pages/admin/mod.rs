@@ -1,5 +1,6 @@
-//! Pages about the server itself: tokens, secrets and variables.
+//! Pages about the server itself: tokens, secrets and variables, the audit.
 
+pub(in crate::dashboard) mod audit;
 pub(in crate::dashboard) mod bindings;
 pub(in crate::dashboard) mod tokens;
 

@@ -6,12 +6,12 @@ use chrono_tz::Tz;
 use crate::domain::Millis;
 
 /// The date of a moment.
-pub(super) fn date_of(moment: Millis, zone: Tz) -> Option<NaiveDate> {
+pub(in crate::dashboard::pages) fn date_of(moment: Millis, zone: Tz) -> Option<NaiveDate> {
     zone.timestamp_millis_opt(moment).single().map(|time| time.date_naive())
 }
 
 /// The first moment of a date. Where a change of the clock leaves midnight out, the day begins after it.
-pub(super) fn start_of(date: NaiveDate, zone: Tz) -> Millis {
+pub(in crate::dashboard::pages) fn start_of(date: NaiveDate, zone: Tz) -> Millis {
     let midnight = date.and_time(NaiveTime::MIN);
     let first = (0..=24).find_map(|quarter| {
         let time = midnight.checked_add_signed(TimeDelta::minutes(15 * quarter))?;
@@ -21,7 +21,7 @@ pub(super) fn start_of(date: NaiveDate, zone: Tz) -> Millis {
 }
 
 /// The first moment of the date after.
-pub(super) fn end_of(date: NaiveDate, zone: Tz) -> Millis {
+pub(in crate::dashboard::pages) fn end_of(date: NaiveDate, zone: Tz) -> Millis {
     date.checked_add_days(Days::new(1)).map_or(Millis::MAX, |next| start_of(next, zone))
 }
 
