@@ -70,6 +70,8 @@ pub(super) enum Kind {
     Object,
     /// Words with commas between them.
     Words,
+    /// The text, or null where the field is empty.
+    TextOrNone,
     /// A whole number, or null where the field is empty.
     WholeOrNone,
     /// A moment in the reader's zone, such as `2027-01-31T09:00`, or null where the field is empty.
@@ -107,8 +109,11 @@ fn read_field(form: &Form, name: &str, kind: Kind, at: Viewpoint) -> Result<Opti
         Kind::Words => {
             form.has(name).then(|| text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect())
         }
-        Kind::WholeOrNone | Kind::Moment if text.is_empty() => form.has(name).then_some(Value::Null),
+        Kind::TextOrNone | Kind::WholeOrNone | Kind::Moment if text.is_empty() => {
+            form.has(name).then_some(Value::Null)
+        }
         _ if text.is_empty() => None,
+        Kind::TextOrNone => Some(text.into()),
         Kind::Moment => {
             let moment = at.moment(text);
             Some(moment.ok_or_else(|| problem("must be a moment, such as 2027-01-31T09:00"))?.into())

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::domain::{
     Millis,
     alerts::{PausedBy, Rule},
+    definition::after::After,
     execution::{Execution, ExecutionStatus, Line},
     facts::{LastExecution, TaskStatus},
     schedule::Schedule,
@@ -65,6 +66,11 @@ pub(in crate::dashboard) struct Task {
     /// The own rules of alerts; `None` for those of the settings.
     #[serde(default)]
     pub(in crate::dashboard) alerts: Option<Vec<Rule>>,
+    /// The task that it runs after.
+    #[serde(default)]
+    pub(in crate::dashboard) after: Option<After>,
+    #[serde(default)]
+    pub(in crate::dashboard) concurrency_key: Option<String>,
     /// The cause of a pause that no user asked for.
     #[serde(default)]
     pub(in crate::dashboard) paused_by: Option<PausedBy>,

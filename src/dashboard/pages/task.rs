@@ -14,7 +14,7 @@ use crate::{
         times::duration,
         visit::Visit,
     },
-    domain::{alerts::Rule, execution::ExecutionStatus},
+    domain::{alerts::Rule, definition::after::On, execution::ExecutionStatus},
 };
 
 /// Rows of the history.

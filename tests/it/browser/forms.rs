@@ -124,3 +124,29 @@ fn a_task_is_changed_and_copied() {
     assert_ne!(id_of(&copies["tasks"][0]), id);
     assert_eq!(copies["tasks"][0]["params"], body["params"]);
 }
+
+#[test]
+fn a_task_follows_another_one_by_its_name_and_needs_no_schedule() {
+    let server = Server::start();
+    write_handlers(&server.home);
+    let first = server.create(&json!({ "name": "First", "description": "", "handler": "greet",
+        "schedule": "0 3 * * *", "recurring": true }));
+    let second = server.create(&json!({ "name": "Second", "description": "", "handler": "greet",
+        "after": { "taskId": first, "on": "failure" } }));
+    let Some(browser) = visit("follow", &server) else { return };
+    browser.go(&format!("/tasks/{second}/edit"));
+    assert_eq!(browser.value("Runs after the task"), "First");
+    browser.fill("Runs after the task", "Nobody");
+    browser.click("button", "Save");
+    browser.until_text("no task has the name \"Nobody\"");
+    browser.fill("Runs after the task", "First");
+    browser.fill("Schedule", "");
+    browser.fill("Concurrency key", "database");
+    browser.click("button", "Save");
+    browser.until_text("updated successfully");
+    browser.until_text("when that one has failed");
+    browser.look("follower");
+    let changed = server.task(&second);
+    assert_eq!(changed["after"], json!({ "taskId": first, "on": "failure" }));
+    assert_eq!([&changed["schedule"], &changed["concurrencyKey"]], [&json!("never"), &json!("database")]);
+}

@@ -1,5 +1,6 @@
 //! The form of a task, for a new one and for changes, and the preview of its schedule.
 
+mod follows;
 mod outlook;
 mod rules;
 
@@ -45,6 +46,7 @@ const FIELDS: &[(&str, Kind)] = &[
     ("maxRuns", Kind::WholeOrNone),
     ("jitter", Kind::Length),
     ("priority", Kind::Whole),
+    ("concurrencyKey", Kind::TextOrNone),
 ];
 
 #[derive(Template)]
@@ -119,15 +121,15 @@ impl EditPage {
 
     /// Whether a field among the rarer ones of the schedule is set or wrong.
     fn has_bounds(&self) -> bool {
-        let set = ["startAt", "endAt", "maxRuns"].iter().any(|field| !self.text(field).is_empty());
-        set || !["", "0 s", "0 ms"].contains(&self.text("jitter"))
+        let set = ["startAt", "endAt", "maxRuns", "after"].iter().any(|field| !self.text(field).is_empty());
+        set || !["", "0 s", "0 ms"].contains(&self.text("jitter")) || self.exact_problem("after").is_some()
     }
 
     /// The problems of no field of the form.
     fn others(&self) -> impl Iterator<Item = String> {
         let known = |problem: &&Problem| {
             let name = problem.field.split(['.', '[']).next().unwrap_or_default();
-            name != "alerts" && !FIELDS.iter().any(|(field, _)| *field == name)
+            !["alerts", "after"].contains(&name) && !FIELDS.iter().any(|(field, _)| *field == name)
         };
         self.problems
             .iter()
@@ -202,6 +204,9 @@ async fn save(visit: Visit, id: Option<String>, form: &Form) -> Result<Response,
     let body = match (read(form, FIELDS, visit.at), rules::read(&texts)) {
         (Ok(mut body), Ok(rules)) => {
             body.insert("alerts".to_owned(), rules);
+            if let Some(problem) = follows::read(&visit, &texts, &mut body).await? {
+                return show(visit, id, texts, vec![problem], None).await;
+            }
             Value::Object(body).to_string()
         }
         (fields, rules) => {
@@ -268,6 +273,7 @@ async fn read_texts(visit: &Visit, id: &str) -> Result<BTreeMap<String, String>,
         Some(((*name).to_owned(), text))
     };
     let mut texts = FIELDS.iter().filter_map(text).collect();
+    follows::write(visit, &mut texts, &found["task"]["after"]).await;
     let own: Option<Vec<Rule>> =
         task.get("alerts").and_then(|rules| serde_json::from_value(rules.clone()).ok());
     rules::write(&mut texts, own.as_deref());
