@@ -1,6 +1,6 @@
 //! API: the admin interface over HTTP.
 //!
-//! A request passes the [`front`]: [`request::envelope`] (an id, the time it takes, the one shape of errors),
+//! A request passes the [`mod@front`]: [`request::envelope`] (an id, the time it takes, the one shape of errors),
 //! then [`auth::guard`]; then its route of [`routes`] reads the body or query
 //! strictly ([`input`]), asks the scheduler for changes or the store for reads, and answers with
 //! one of the [`documents`].
