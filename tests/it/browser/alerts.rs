@@ -9,6 +9,9 @@ use crate::harness::{Home, Options, Server, Web, id_of, until};
 
 const FAILS: &str = "module.exports = (params) => { if (params.ok) return 1; console.error('no luck'); throw new Error('the disk is full'); };";
 
+/// The handler as it was before.
+const WORKED: &str = "module.exports = () => 1;";
+
 /// A server with two channels: one that works and one that refuses, and a task that tells both.
 fn server(web: &Web) -> Server {
     let home = Home::new();
@@ -49,7 +52,9 @@ fn a_person_on_call_goes_from_an_alert_to_the_cause_on_a_phone() {
     let web = web();
     let server = server(&web);
     let rules = json!([{ "channel": "ops" }, { "channel": "pager" }]);
-    let id = server.create_dormant("nightly", FAILS, &json!({ "alerts": rules }));
+    let id = server.create_dormant("nightly", WORKED, &json!({ "alerts": rules }));
+    server.run(&id);
+    server.home.write("nightly", FAILS);
     let execution = server.run(&id)["id"].as_str().expect("an id").to_owned();
     is_delivered(&server, "ops");
     let Some(browser) = Browser::open("on-call", &server) else { return };
@@ -60,6 +65,13 @@ fn a_person_on_call_goes_from_an_alert_to_the_cause_on_a_phone() {
     browser.until_text("the disk is full");
     browser.until_text("no luck");
     browser.picture("run");
+    // The handler has changed since the last success: the likeliest cause.
+    browser.click("link", "see the changes");
+    browser.until_text("lines added: 1, removed: 1");
+    browser.until_text("the disk is full");
+    browser.look("changes");
+    browser.resize(360, 740);
+    browser.back();
     browser.click("link", "Run again…");
     browser.fill("Parameters", "{\"ok\": true}");
     browser.picture("rerun");

@@ -264,7 +264,11 @@ impl Browser {
                 let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
                 self.tell("Emulation.setEmulatedMedia", &json!({ "features": features }));
                 self.picture(&format!("{name}-{size}-{scheme}"));
+                // Bars that stick to an edge cover nothing on a screen as high as the page.
+                let whole = self.evaluate("document.documentElement.scrollHeight").as_u64();
+                self.resize(width, whole.and_then(|whole| u32::try_from(whole).ok()).unwrap_or(height));
                 let found = self.violations();
+                self.resize(width, height);
                 assert!(found.is_empty(), "{name}, {size}, {scheme}:\n{}", found.join("\n"));
             }
         }
