@@ -57,7 +57,9 @@ const CALLS: &[(&str, Make)] = &[
     ("signal-self", |_| raw(SYS_tgkill, [c_long::from(process::id()), c_long::from(process::id()), 0])),
     ("descriptors", |_| {
         // Prints the number of every open descriptor.
-        (0..64).filter(|fd| raw(SYS_fcntl, [*fd, int(F_GETFD)]).is_ok()).for_each(|fd| println!("open {fd}"));
+        (0..1024)
+            .filter(|fd| raw(SYS_fcntl, [*fd, int(F_GETFD)]).is_ok())
+            .for_each(|fd| println!("open {fd}"));
         Ok(())
     }),
     // Files.

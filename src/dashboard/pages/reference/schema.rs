@@ -149,7 +149,8 @@ impl<'a> Schemas<'a> {
 
     /// The fields of a body that must be there.
     pub(super) fn needed(self, schema: &Value) -> Value {
-        let either = schema["oneOf"][0]["required"].as_array().into_iter().flatten();
+        let first = |of: &str| schema[of][0]["required"].as_array().into_iter().flatten();
+        let either = first("oneOf").chain(first("anyOf"));
         let names = schema["required"].as_array().into_iter().flatten().chain(either);
         let mut names: Vec<_> = names.filter_map(Value::as_str).collect();
         if names.is_empty() {

@@ -11,6 +11,9 @@ use serde_json::json;
 use thirtyfour::{CapabilitiesHelper, ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 use tokio::runtime::{Builder, Runtime};
 
+/// The most starts of chromedriver for one browser.
+const TRIES: usize = 5;
+
 /// One browser at a time: two of them on a small machine only wait for each other.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -83,15 +86,19 @@ impl Drop for Driver {
 
 /// Starts chromedriver on a free port, and returns its address.
 fn start_chromedriver() -> Option<(Child, String)> {
-    let mut command = Command::new("chromedriver");
-    command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut process = command.spawn().ok()?;
-    let output = BufReader::new(process.stdout.take()?);
-    for line in output.lines().map_while(Result::ok) {
-        let port = line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.'));
-        if let Some(port) = port {
-            return Some((process, format!("http://127.0.0.1:{port}")));
+    // It wants one port of both protocols of IP, and ends when another program has the second.
+    (0..TRIES).find_map(|_| {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().ok()?;
+        let output = BufReader::new(process.stdout.take()?);
+        let port = output.lines().map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        if port.is_none() {
+            let _ = process.wait();
         }
-    }
-    None
+        Some((process, format!("http://127.0.0.1:{}", port?)))
+    })
 }
