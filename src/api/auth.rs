@@ -185,7 +185,8 @@ async fn identify(api: &Shared, headers: &HeaderMap, info: &RequestInfo) -> Resu
             Ok(identity) => return Ok(identity),
             Err(denied) => denied.to_string(),
         };
-        audit::note_failed_login(api, info, &denied).await;
+        // Boxed, as a refusal below: what seldom happens makes the future of each request no larger.
+        Box::pin(audit::note_failed_login(api, info, &denied)).await;
         return Err(match api.access.note_failure(info.address()) {
             Ok(()) => ApiError::unauthorized(&denied),
             Err(seconds) => ApiError::too_many_failures(seconds),
@@ -229,7 +230,7 @@ pub(super) async fn hold(State(rule): State<Rule>, request: Request, next: Next)
         None => next.run(request).await,
     };
     if let (Some(why), Some((caller, method, uri))) = (audit::refusal_of(&response), noted) {
-        audit::note_refusal(&rule.api, &caller, (&method, &uri), why).await;
+        Box::pin(audit::note_refusal(&rule.api, &caller, (&method, &uri), why)).await;
     }
     if sees_all { response } else { mask(&rule.api, response).await }
 }
