@@ -39,6 +39,10 @@ impl WhyPage {
         self.of_day(self.day.succ_opt())
     }
 
+    fn is_today(&self) -> bool {
+        days::date_of(self.visit.at.now, self.visit.at.zone) == Some(self.day)
+    }
+
     fn is_cut(&self) -> bool {
         self.found.times.len() >= MOST
     }
@@ -53,7 +57,9 @@ pub(in crate::dashboard) async fn show(visit: Visit, Path(task): Path<String>) -
     let zone = visit.at.zone;
     let asked = visit.query.get("day").parse().ok();
     let day = asked.or_else(|| days::date_of(visit.at.now, zone)).unwrap_or_default();
-    let (from, to) = (days::start_of(day, zone).max(0), days::end_of(day, zone).max(0));
+    // What is still to come has no fate yet.
+    let (from, to) = (days::start_of(day, zone).max(0), days::end_of(day, zone).min(visit.at.now).max(0));
+    let to = to.max(from + 1);
     let query = Query::default().with("from", from).with("to", to);
     let address = format!("/admin/scheduler/{}/explain", super::segment(&task));
     let found = visit.api.get(&query.after(&address)).await?;

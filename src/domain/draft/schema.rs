@@ -75,9 +75,24 @@ impl Field {
             }
             Accept::Choice { words, .. } => json!({"type": "string", "enum": words}),
         };
-        schema["description"] = self.meaning.into();
+        schema["description"] = without_links(self.meaning).into();
         schema
     }
+}
+
+/// A text whose links are their words: links lead to files of the documentation.
+fn without_links(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, words, after)) = rest.split_once('[').and_then(|(before, link)| {
+        let (words, target) = link.split_once("](")?;
+        Some((before, words, target.split_once(')')?.1))
+    }) {
+        plain.push_str(before);
+        plain.push_str(words);
+        rest = after;
+    }
+    plain + rest
 }
 
 pub(super) fn kind() -> Value {
@@ -158,4 +173,20 @@ pub(super) fn alerts() -> Value {
         "additionalProperties": false,
     });
     json!({"type": ["array", "null"], "items": rule, "maxItems": MOST_RULES})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_have_no_links() {
+        let body = changed_task();
+        let fields = body["properties"].as_object().expect("fields");
+        assert!(fields.values().all(|field| !field.to_string().contains("](")), "{body}");
+        assert_eq!(
+            body["properties"]["after"]["description"],
+            "runs when an occurrence of that task ends so"
+        );
+    }
 }

@@ -84,7 +84,7 @@ impl Operation {
         match self.method.as_str() {
             "GET" => "reads",
             "DELETE" => "deletes",
-            _ => "changes",
+            _ => "writes",
         }
     }
 }
