@@ -11,12 +11,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{error::ApiError, request::RequestInfo, routes::audit, state::Shared};
+use super::{error::ApiError, notes, request::RequestInfo, state::Shared};
 use crate::{
     access::{Identity, cookie},
     domain::{
         Millis,
         access::{Grant, Role},
+        audit::Audit,
         ids::TaskId,
     },
     scheduler::Actor,
@@ -58,6 +59,11 @@ impl Caller {
     /// The name of the token, for bounds per token.
     pub(super) fn token_name(&self) -> &str {
         &self.identity.name
+    }
+
+    /// The audit record of an action of the caller.
+    pub(super) fn record(&self, api: &Shared, action: impl Into<String>) -> Audit {
+        self.actor.record(action, api.clock.now())
     }
 
     /// The rights of the token by now; `None` if it has none any more. For answers that go on.
@@ -154,7 +160,7 @@ pub(super) async fn guard(
     let end = found.as_ref().ok().and_then(|identity| identity.expires_at);
     match found {
         Ok(identity) => {
-            let actor = info.actor(audit::holder(&identity));
+            let actor = info.actor(notes::holder(&identity));
             let caller = Caller { actor, grant: identity.grant.clone(), identity };
             request.extensions_mut().insert(caller);
         }
@@ -186,7 +192,7 @@ async fn identify(api: &Shared, headers: &HeaderMap, info: &RequestInfo) -> Resu
             Err(denied) => denied.to_string(),
         };
         // Boxed, as a refusal below: what seldom happens makes the future of each request no larger.
-        Box::pin(audit::note_failed_login(api, info, &denied)).await;
+        Box::pin(notes::note_failed_login(api, info, &denied)).await;
         return Err(match api.access.note_failure(info.address()) {
             Ok(()) => ApiError::unauthorized(&denied),
             Err(seconds) => ApiError::too_many_failures(seconds),
@@ -229,8 +235,9 @@ pub(super) async fn hold(State(rule): State<Rule>, request: Request, next: Next)
         Some(error) => error.into_response(),
         None => next.run(request).await,
     };
-    if let (Some(why), Some((caller, method, uri))) = (audit::refusal_of(&response), noted) {
-        Box::pin(audit::note_refusal(&rule.api, &caller, (&method, &uri), why)).await;
+    if let (Some(why), Some((caller, method, uri))) = (notes::refusal_of(&response), noted) {
+        Box::pin(notes::note_refusal(&rule.api, (&caller.actor, &caller.identity), (&method, &uri), why))
+            .await;
     }
     if sees_all { response } else { mask(&rule.api, response).await }
 }

@@ -8,11 +8,13 @@
 mod auth;
 mod documents;
 mod error;
+mod forecasts;
 mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod input;
 mod json;
+mod notes;
 mod openapi;
 mod origin;
 mod request;
@@ -47,7 +49,7 @@ pub use self::{
     front::Front,
     origin::protect,
     state::{Api, Forecasts, MeasuredTasks, MetricsSettings, Readiness, RunnersReady},
-    streams::Streams,
+    streams::open::Streams,
 };
 use crate::domain::access::Role::{Admin, Editor, Operator, Viewer};
 

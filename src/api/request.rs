@@ -11,11 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{documents::Meta, error::ApiError, input::with_whole_body, state::Api};
+use super::{documents::Meta, error::ApiError, input::body::with_whole_body, state::Api};
 use crate::{
     access::address::client_address,
     clock::Stopwatch,
-    domain::network::trace::TraceContext,
+    domain::audit::{Actor, Holder},
     traces::{About, Open, Traces},
 };
 
@@ -100,14 +100,11 @@ impl RequestInfo {
         self.0.address
     }
 
-    /// The id of the request.
-    pub(super) fn id(&self) -> &str {
-        &self.0.id
-    }
-
-    /// The span of the request, if traces are recorded.
-    pub(super) fn trace(&self) -> Option<TraceContext> {
-        self.0.span.map(|span| span.context)
+    /// The actor of the request.
+    pub(super) fn actor(&self, holder: Holder) -> Actor {
+        let address = self.address().map(|address| address.to_canonical().to_string());
+        let trace = self.0.span.map(|span| span.context);
+        Actor { holder, address, request_id: self.0.id.clone(), trace }
     }
 }
 

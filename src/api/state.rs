@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use super::routes::outlook::forecast::Forecasts;
-use super::streams::Streams;
+pub use super::forecasts::Forecasts;
+use super::streams::open::Streams;
 use crate::{
     access::Access,
     alerts::Alerts,

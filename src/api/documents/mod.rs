@@ -2,13 +2,14 @@
 //!
 //! A document is made of data that a route has read; nothing here reads a store.
 
+mod fields;
 pub(super) mod read_only;
 
 use serde::{Serialize, Serializer, ser};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::openapi::TaskFields;
+use self::fields::TaskFields;
 use crate::{
     domain::{
         Millis,

@@ -9,7 +9,7 @@ mod rest;
 mod spec;
 mod tasks;
 
-use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use axum::{
     extract::State,
@@ -17,10 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
-};
+use utoipa::ToSchema;
 
 use self::spec::{Answer, Body, Parameter, Spec};
 use super::{Route, auth::Need, every_route, input::Fields, method_name, state::Shared};
@@ -33,22 +30,6 @@ use crate::{
     },
     store::LONGEST_KEY,
 };
-
-/// The fields of a task that its user decides about, as documents show them.
-pub(super) struct TaskFields;
-
-impl PartialSchema for TaskFields {
-    /// Has no fields: those of the table are written into the document.
-    fn schema() -> RefOr<Schema> {
-        RefOr::T(Schema::default())
-    }
-}
-
-impl ToSchema for TaskFields {
-    fn name() -> Cow<'static, str> {
-        "TaskFields".into()
-    }
-}
 
 /// The document without the address of the server.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     Defaults, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params, handler_name,
     problem::{Problem, Problems},
-    schema,
+    shapes,
     values::{kind_of, read_after, read_key, read_tags, read_whole, told, whole_part},
 };
 use crate::domain::{
@@ -110,11 +110,11 @@ pub static FIELDS: &[Field] = &[
         Text { from: 0, to: 200, put: |task, text| put(&mut task.description, Ok(text.to_owned())) },
         "for people",
     ),
-    row("type", Fixed, parsed("`script`", schema::kind, |_, kind| check_type(kind)), "the kind of task"),
+    row("type", Fixed, parsed("`script`", shapes::kind, |_, kind| check_type(kind)), "the kind of task"),
     row(
         "handler",
         Required,
-        parsed("the name of a [handler](handlers.md) that loads", schema::handler, |task, text| {
+        parsed("the name of a [handler](handlers.md) that loads", shapes::handler, |task, text| {
             put(&mut task.handler, handler_name(text).map(|()| text.to_owned()))
         }),
         "the function that runs",
@@ -123,7 +123,7 @@ pub static FIELDS: &[Field] = &[
     row(
         "schedule",
         Required,
-        parsed("a [schedule](schedules.md)", schema::schedule, |task, text| {
+        parsed("a [schedule](schedules.md)", shapes::schedule, |task, text| {
             put(&mut task.schedule, Timetable::parse(text).map_err(|e| e.to_string()))
         }),
         "when it runs; `never` if it is left out and `after` is given",
@@ -131,7 +131,7 @@ pub static FIELDS: &[Field] = &[
     row(
         "timezone",
         Setting("timezone"),
-        parsed("an IANA name, such as `Europe/Berlin`", schema::zone, |task, text| {
+        parsed("an IANA name, such as `Europe/Berlin`", shapes::zone, |task, text| {
             put(&mut task.timezone, parse_zone(text).map_err(|e| e.to_string()))
         }),
         "the zone whose clocks the schedule follows",
@@ -199,7 +199,7 @@ pub static FIELDS: &[Field] = &[
         Judged {
             allowed: "an array of at most 20 different strings of 1 to 40 characters",
             absent: || Value::Array(Vec::new()),
-            schema: schema::tags,
+            schema: shapes::tags,
             put: |task, value| read_tags(value).map(|tags| task.tags = tags),
         },
         "words to find the task by",
@@ -235,7 +235,7 @@ pub static FIELDS: &[Field] = &[
         Judged {
             allowed: "1 to 100 characters, or `null`",
             absent: || Value::Null,
-            schema: schema::key,
+            schema: shapes::key,
             put: |task, value| read_key(value).map(|key| task.concurrency_key = key),
         },
         "of all tasks with this key, [so many](schedules.md#concurrency-keys) executions run at once",
@@ -246,7 +246,7 @@ pub static FIELDS: &[Field] = &[
         Judged {
             allowed: "`{taskId, on}` with `on` one of `success`, `failure`, `end`; or `null`",
             absent: || Value::Null,
-            schema: schema::after,
+            schema: shapes::after,
             put: |task, value| read_after(value).map(|after| task.after = after),
         },
         "runs when an [occurrence of that task](schedules.md#after-another-task) ends so",
@@ -257,7 +257,7 @@ pub static FIELDS: &[Field] = &[
         Judged {
             allowed: "an array of rules: who is told of what, or `null`",
             absent: || Value::Null,
-            schema: schema::alerts,
+            schema: shapes::alerts,
             put: |task, value| {
                 let rules = (!value.is_null()).then(|| read_rules("alerts", value)).transpose()?;
                 task.alerts = rules;

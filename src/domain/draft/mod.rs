@@ -10,6 +10,7 @@ mod params;
 mod problem;
 mod run;
 pub mod schema;
+mod shapes;
 #[cfg(test)]
 pub(crate) mod tests;
 mod values;

@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::audit;
 use crate::{
     alerts::{Mute, summarize},
     api::{
@@ -13,6 +12,7 @@ use crate::{
         documents::Meta,
         error::ApiError,
         input::{Body, Fields, LATEST},
+        notes,
         request::RequestInfo,
         state::Shared,
     },
@@ -306,7 +306,7 @@ pub(in crate::api) async fn mute(
     });
     let changes = fields.filter_map(|(field, to)| changed(field, Value::Null, to)).collect();
     api.alerts.set_mute(mute.clone()).await?;
-    audit::write(&api, Audit { changes, ..record }).await;
+    notes::write(&api, Audit { changes, ..record }).await;
     let message = if mute.is_some() { "Alerts are muted" } else { "Alerts are not muted" };
     Ok(Json(Muted { mute, meta: info.meta_saying(message) }))
 }
@@ -327,7 +327,7 @@ pub(in crate::api) async fn test(
         problems.report("channel", unknown_channel(&api, body.get("channel").unwrap_or(&json!(null))));
     }
     problems.finish().map_err(ApiError::invalid)?;
-    audit::write(&api, caller.record(&api, "test").on(Target::new("channel", channel))).await;
+    notes::write(&api, caller.record(&api, "test").on(Target::new("channel", channel))).await;
     let attempt = api.alerts.test(channel).await;
     let attempt = attempt.ok_or_else(|| ApiError::internal("a channel has gone"))?;
     Ok(Json(Tested { attempt, meta: info.meta() }))

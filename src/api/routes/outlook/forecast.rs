@@ -9,36 +9,20 @@ use utoipa::ToSchema;
 use super::{DAY, compute, groups, read_span};
 use crate::{
     api::{
-        auth::Caller, documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared,
+        auth::Caller,
+        documents::Meta,
+        error::ApiError,
+        forecasts::{Counted, FRESH, Key},
+        input::Fields,
+        request::RequestInfo,
+        state::Shared,
     },
     domain::{
         Millis,
         activity::Size,
-        lock::lock,
-        outlook::forecast::{BUDGET, Forecast, forecast as count},
+        outlook::forecast::{BUDGET, forecast as count},
     },
 };
-
-/// An answer is given again for this long, in milliseconds.
-const FRESH: Millis = 60_000;
-/// Answers that are held.
-const HELD: usize = 8;
-
-/// The answers of the last minute.
-#[derive(Default)]
-pub struct Forecasts {
-    answers: std::sync::Mutex<Vec<(Key, Millis, Arc<Answer>)>>,
-    /// Held by the one computation at a time.
-    turn: tokio::sync::Mutex<()>,
-}
-
-/// The span to the minute, and the length of the buckets.
-type Key = (Millis, Millis, Size);
-
-struct Answer {
-    forecast: Forecast,
-    schedules: usize,
-}
 
 /// Planned runs per bucket.
 #[derive(Serialize, ToSchema)]
@@ -83,32 +67,15 @@ pub(in crate::api) async fn forecast(
     }))
 }
 
-async fn answer(api: &Shared, key: Key, now: Millis) -> Result<Arc<Answer>, ApiError> {
-    let held = || {
-        let answers = lock(&api.forecasts.answers);
-        let fresh = |time: Millis| (time..time + FRESH).contains(&now);
-        answers.iter().find(|(of, time, _)| *of == key && fresh(*time)).map(|(.., answer)| answer.clone())
+async fn answer(api: &Shared, (from, until, size): Key, now: Millis) -> Result<Arc<Counted>, ApiError> {
+    let count = async || {
+        let (groups, all) = groups(api).await?;
+        compute(move || {
+            let mut forecast = count(&groups, from, until, size.length(), BUDGET);
+            forecast.exact &= all;
+            Counted { forecast, schedules: groups.len() }
+        })
+        .await
     };
-    if let Some(answer) = held() {
-        return Ok(answer);
-    }
-    let _turn = api.forecasts.turn.lock().await;
-    if let Some(answer) = held() {
-        return Ok(answer);
-    }
-    let (groups, all) = groups(api).await?;
-    let (from, until, size) = key;
-    let answer = compute(move || {
-        let mut forecast = count(&groups, from, until, size.length(), BUDGET);
-        forecast.exact &= all;
-        Arc::new(Answer { forecast, schedules: groups.len() })
-    })
-    .await?;
-    let mut answers = lock(&api.forecasts.answers);
-    answers.retain(|(of, ..)| *of != key);
-    if answers.len() >= HELD {
-        answers.remove(0);
-    }
-    answers.push((key, now, answer.clone()));
-    Ok(answer)
+    api.forecasts.answer((from, until, size), now, count).await
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     domain::{
         Millis,
+        alerts::Delivery,
         facts::Task,
         ids::TaskId,
         step::{Refused, Step},
@@ -14,12 +15,13 @@ use crate::{
     store::{
         Audit, Change, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Output, Removal, RunNote,
         StoreError, VersionNote,
+        audit::REMOVED_AT_ONCE,
         copy::{Cursor, Import, Part},
         sled::{
             copy::{export, import},
-            engine::{due, keys, txn::Txn},
+            engine::{due, keys, outbox as deliveries, txn::Txn},
             scrub::repair,
-            write::{apply, audit, chain, kept, state, writer::Writer},
+            write::{apply, audit, chain, kept, outbox, state, writer::Writer},
         },
     },
 };
@@ -217,6 +219,25 @@ impl Writer {
         self.in_txn(|txn| {
             let bytes = txn.get(key)?.unwrap_or_default();
             repair::quarantine(txn, key, &bytes)
+        })
+    }
+
+    /// Adds a record of something that changes nothing in the store.
+    pub(crate) fn add_audit(&mut self, record: &Audit) -> Result<(), StoreError> {
+        self.ensure_space()?;
+        self.in_txn(|txn| audit::add(txn, record))
+    }
+
+    /// Removes a part of the records from before a time: the number removed.
+    pub(crate) fn remove_audits(&mut self, before: Millis) -> Result<u64, StoreError> {
+        self.in_txn(|txn| audit::remove(txn, before, REMOVED_AT_ONCE))
+    }
+
+    /// Removes `old` deliveries and writes `new` ones.
+    pub(crate) fn settle(&mut self, old: &[Delivery], new: &[Delivery]) -> Result<(), StoreError> {
+        self.in_txn(|txn| {
+            old.iter().for_each(|delivery| txn.remove(deliveries::delivery(delivery)));
+            new.iter().try_for_each(|delivery| outbox::put(txn, delivery))
         })
     }
 }

@@ -1,8 +1,5 @@
 //! The audit: who did what.
 
-mod note;
-
-pub(in crate::api) use self::note::{holder, note_failed_login, note_refusal, refusal_of, write};
 use axum::{
     Json,
     extract::State,

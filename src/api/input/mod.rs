@@ -1,14 +1,16 @@
 //! Input: bodies, queries and ids, read strictly. An unknown name is refused and named.
 
+pub(super) mod body;
+
 use std::str::FromStr;
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{Uri, header, request::Parts},
 };
-use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
+use self::body::take_body;
 use super::{auth::Caller, error::ApiError, json::Strict, state::Shared};
 use crate::{
     domain::{
@@ -21,11 +23,6 @@ use crate::{
     },
     store::{LONGEST_KEY, Owner},
 };
-
-/// The largest body that is read, in bytes.
-const LARGEST: usize = 1024 * 1024;
-/// The part of a larger body that is read and dropped, in bytes.
-const DRAINED: usize = 16 * 1024 * 1024;
 
 /// The end of the year 9999, where the calendar of schedules ends.
 pub(super) const LATEST: Millis = 253_402_300_799_999;
@@ -89,51 +86,6 @@ fn is_json(request: &Request) -> bool {
 
 fn not_json() -> ApiError {
     ApiError::unsupported_media("The body must be JSON: send the header Content-Type: application/json")
-}
-
-/// The error of a body that could not be read.
-#[derive(Clone)]
-struct Unreadable(ApiError);
-
-/// Reads the body before the request is looked at. A connection whose body is still on its way
-/// when the answer goes out would be closed, and the client's next request would fail.
-pub(super) async fn with_whole_body(request: Request) -> Request {
-    let (mut parts, body) = request.into_parts();
-    match read_body(body).await {
-        Ok(bytes) => Request::from_parts(parts, bytes.into()),
-        Err(error) => {
-            parts.extensions.insert(Unreadable(error));
-            Request::from_parts(parts, axum::body::Body::empty())
-        }
-    }
-}
-
-async fn take_body(mut request: Request) -> Result<Vec<u8>, ApiError> {
-    match request.extensions_mut().remove::<Unreadable>() {
-        Some(Unreadable(error)) => Err(error),
-        None => read_body(request.into_body()).await,
-    }
-}
-
-/// Reads a body. A part of a body beyond the limit is read too, and dropped: a client that is
-/// still writing would not see the answer.
-async fn read_body(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
-    let mut length = 0;
-    while length <= DRAINED
-        && let Some(frame) = body.frame().await
-    {
-        let frame = frame.map_err(|_| ApiError::bad_request("The body could not be read to its end"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length += data.len();
-        if length <= LARGEST {
-            bytes.extend_from_slice(&data);
-        }
-    }
-    if length > LARGEST {
-        return Err(ApiError::too_large(format!("The body is larger than {LARGEST} bytes")));
-    }
-    Ok(bytes)
 }
 
 /// A body's bytes as an object. A byte order mark at their start, as some editors and shells

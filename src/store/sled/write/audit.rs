@@ -4,11 +4,7 @@ use crate::{
     domain::{Millis, facts::Task},
     store::{
         Audit, AuditPlace, StoreError,
-        audit::REMOVED_AT_ONCE,
-        sled::{
-            engine::{audit, keys, record, txn::Txn},
-            write::writer::Writer,
-        },
+        sled::engine::{audit, keys, record, txn::Txn},
     },
 };
 
@@ -52,17 +48,4 @@ pub(crate) fn remove(txn: &mut Txn<'_>, before: Millis, most: usize) -> Result<u
         txn.remove(key.clone());
     }
     Ok(found.len() as u64)
-}
-
-impl Writer {
-    /// Adds a record of something that changes nothing in the store.
-    pub(crate) fn add_audit(&mut self, record: &Audit) -> Result<(), StoreError> {
-        self.ensure_space()?;
-        self.in_txn(|txn| add(txn, record))
-    }
-
-    /// Removes a part of the records from before a time: the number removed.
-    pub(crate) fn remove_audits(&mut self, before: Millis) -> Result<u64, StoreError> {
-        self.in_txn(|txn| remove(txn, before, REMOVED_AT_ONCE))
-    }
 }

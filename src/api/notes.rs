@@ -1,13 +1,13 @@
-//! The records that the API itself writes: refusals, and logins that failed.
+//! Notes: the records of the audit that the API itself writes, of refusals and of logins that failed.
 
 use axum::{
     http::{Method, StatusCode, Uri},
     response::Response,
 };
 
+use super::{error::ApiError, request::RequestInfo, state::Shared};
 use crate::{
     access::Identity,
-    api::{auth::Caller, error::ApiError, request::RequestInfo, state::Shared},
     domain::audit::{Actor, Audit, Holder, Target, Via},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 const LONGEST_ACTION: usize = 40;
 
 /// The holder behind an identity.
-pub(in crate::api) fn holder(identity: &Identity) -> Holder {
+pub(super) fn holder(identity: &Identity) -> Holder {
     Holder {
         id: identity.token,
         name: identity.name.clone(),
@@ -25,7 +25,7 @@ pub(in crate::api) fn holder(identity: &Identity) -> Holder {
 }
 
 /// The reason in an answer that refuses an action.
-pub(in crate::api) fn refusal_of(response: &Response) -> Option<String> {
+pub(super) fn refusal_of(response: &Response) -> Option<String> {
     let refuses = [StatusCode::FORBIDDEN, StatusCode::CONFLICT].contains(&response.status());
     refuses.then(|| {
         response.extensions().get::<ApiError>().map(ApiError::message).unwrap_or_default().to_owned()
@@ -33,17 +33,17 @@ pub(in crate::api) fn refusal_of(response: &Response) -> Option<String> {
 }
 
 /// Writes the refusal of a request into the audit. The answer does not depend on it.
-pub(in crate::api) async fn note_refusal(
+pub(super) async fn note_refusal(
     api: &Shared,
-    caller: &Caller,
+    (actor, identity): (&Actor, &Identity),
     (method, uri): (&Method, &Uri),
     why: String,
 ) {
-    if !api.access.admits_refusal(&caller.identity) {
+    if !api.access.admits_refusal(identity) {
         return;
     }
     let (action, target) = describe(method, uri.path());
-    let record = caller.record(api, action).refused(why);
+    let record = actor.record(action, api.clock.now()).refused(why);
     // A request of a known id only: so the task's audit has no record of tasks that never were.
     let id = target.as_ref().filter(|target| target.kind == "task").and_then(|target| target.id.parse().ok());
     let task = match id {
@@ -59,7 +59,7 @@ pub(in crate::api) async fn note_refusal(
 }
 
 /// Writes a login that failed into the audit: the first of each minute and address.
-pub(in crate::api) async fn note_failed_login(api: &Shared, info: &RequestInfo, why: &str) {
+pub(super) async fn note_failed_login(api: &Shared, info: &RequestInfo, why: &str) {
     if api.access.admits_failed_login(info.address()) {
         let actor = info.actor(Holder::default());
         let record = Audit { actor: None, ..actor.record("login", api.clock.now()).refused(why) };
@@ -68,7 +68,7 @@ pub(in crate::api) async fn note_failed_login(api: &Shared, info: &RequestInfo, 
 }
 
 /// Writes a record that belongs to no other change. The caller's answer does not depend on it.
-pub(in crate::api) async fn write(api: &Shared, record: Audit) {
+pub(super) async fn write(api: &Shared, record: Audit) {
     if let Err(error) = api.store.add_audit(record).await {
         tracing::warn!(%error, "a record of the audit is not written");
     }
@@ -97,21 +97,6 @@ fn describe(method: &Method, path: &str) -> (String, Option<Target>) {
     let cut = |text: &str| text.chars().take(LONGEST_ACTION).collect::<String>();
     let target = kind.map(|kind| Target::new(&cut(kind), cut(thing.get(1).copied().unwrap_or_default())));
     (cut(action), target)
-}
-
-impl Caller {
-    /// The record of an action of the caller.
-    pub(in crate::api) fn record(&self, api: &Shared, action: impl Into<String>) -> Audit {
-        self.actor.record(action, api.clock.now())
-    }
-}
-
-impl RequestInfo {
-    /// The actor of a request.
-    pub(in crate::api) fn actor(&self, holder: Holder) -> Actor {
-        let address = self.address().map(|address| address.to_canonical().to_string());
-        Actor { holder, address, request_id: self.id().to_owned(), trace: self.trace() }
-    }
 }
 
 #[cfg(test)]
