@@ -22,10 +22,8 @@ use crate::{
 const BATCH: usize = 512;
 /// A batch that is not full goes after this time.
 const SENT_EVERY: Duration = Duration::from_secs(2);
-/// A request takes no longer.
-const WITHIN: Duration = Duration::from_secs(10);
-/// The last batch, at a stop, takes no longer.
-const LAST_WITHIN: Duration = Duration::from_secs(2);
+/// A request takes no longer, and neither do all that a stop still makes.
+const WITHIN: Duration = Duration::from_secs(2);
 /// Bytes of an answer that are read.
 const ANSWER: u64 = 64 * 1024;
 /// Between two lines of the log about spans that were dropped.
@@ -71,29 +69,35 @@ impl Exporter {
             tokio::select! {
                 biased;
                 _ = stopping.changed() => {}
-                _ = timeout(SENT_EVERY, full) => self.send(&mut batch, WITHIN).await,
+                _ = timeout(SENT_EVERY, full) => self.send(&mut batch).await,
             }
         }
-        // Runs that ended during the stop are told of as well.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        while let Ok(span) = self.spans.try_recv() {
-            batch.push(span);
-        }
-        self.send(&mut batch, LAST_WITHIN).await;
+        // The spans of runs that ended during the stop are in the channel.
+        self.spans.close();
+        let rest = async {
+            loop {
+                self.send(&mut batch).await;
+                if self.spans.recv_many(&mut batch, BATCH).await == 0 {
+                    break;
+                }
+            }
+        };
+        // Spans that are left then go with the process.
+        let _ = timeout(WITHIN, rest).await;
     }
 
-    async fn send(&mut self, batch: &mut Vec<Span>, within: Duration) {
+    async fn send(&mut self, batch: &mut Vec<Span>) {
         if batch.is_empty() {
             return self.tell(None);
         }
         let body = write(batch).to_string().into_bytes();
         let count = batch.len() as u64;
         batch.clear();
-        let problem = match timeout(within, self.post(body)).await {
+        let problem = match timeout(WITHIN, self.post(body)).await {
             Ok(Ok(status)) if (200..300).contains(&status) => None,
             Ok(Ok(status)) => Some(format!("the collector answered {status}")),
             Ok(Err(failure)) => Some(failure.message),
-            Err(_) => Some(format!("the collector did not answer within {} s", within.as_secs())),
+            Err(_) => Some(format!("the collector did not answer within {} s", WITHIN.as_secs())),
         };
         if problem.is_some() {
             self.traces.drop_spans(count);

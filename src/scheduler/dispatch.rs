@@ -89,6 +89,7 @@ impl Scheduler {
                 self.in_progress.leave(execution);
                 self.keys.release(execution);
                 // The end may have been recorded although the store said that it failed.
+                self.keys.look_again();
                 self.untold.notify_one();
                 self.nudge.notify_one();
             }

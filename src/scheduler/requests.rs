@@ -257,7 +257,11 @@ impl Scheduler {
         let scheduler = self.clone();
         self.complete(async move {
             let decision = scheduler.decision(input);
-            let step = scheduler.store.change(task, decision, None, Some(audit)).await?;
+            let changed = scheduler.store.change(task, decision, None, Some(audit)).await;
+            if matches!(changed, Err(StoreError::Backend { .. })) {
+                scheduler.keys.look_again();
+            }
+            let step = changed?;
             let task = step.task.clone();
             scheduler.carry_out(step, who, &mut Vec::new());
             Ok(task)

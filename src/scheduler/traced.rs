@@ -1,7 +1,7 @@
 //! Spans of runs: `claim`, below it `run`, below that `record`.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Mutex, OnceLock},
 };
 
@@ -24,7 +24,8 @@ const MOST_CLAIMS: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Traced {
     traces: OnceLock<Traces>,
-    claims: Mutex<HashMap<ExecutionId, TraceContext>>,
+    /// By execution, and so by age.
+    claims: Mutex<BTreeMap<ExecutionId, TraceContext>>,
 }
 
 /// A run, as its span describes it.
@@ -65,18 +66,22 @@ impl Traced {
         });
     }
 
-    /// Notes a claim by schedule that has begun at `since`: the root of a trace.
+    /// Notes a claim by the scheduler that has begun at `since`: the root of a trace, or below the claim by
+    /// which a user asked for the run.
     pub(super) fn note_claim(&self, start: &Start, since: Millis) {
         let Some(traces) = self.on() else { return };
-        let Some(open) = traces.begin_at(None, since) else { return };
+        let parent = lock(&self.claims).get(&start.execution).copied();
+        let Some(open) = traces.begin_at(parent, since) else { return };
         self.keep(start.execution, open.context);
         traces.end(Some(open), || about("claim", attributes_of(start)));
     }
 
     fn keep(&self, execution: ExecutionId, context: TraceContext) {
         let mut claims = lock(&self.claims);
-        if claims.len() < MOST_CLAIMS {
-            claims.insert(execution, context);
+        claims.insert(execution, context);
+        // The oldest are those of runs that have not come.
+        if claims.len() > MOST_CLAIMS {
+            claims.pop_first();
         }
     }
 

@@ -61,9 +61,12 @@ pub(super) async fn apply(parts: &Parts, found: Found) -> Result<(usize, Counts)
         parts.store.put(KEY.to_owned(), json!(true)).await.map_err(|error| failed(name, &error))?;
     }
     let mut counts = Counts::default();
-    // A task is created after the one that it follows.
-    for _ in 0..TRIES + contents.tasks.len() {
+    for round in 0.. {
         let tasks = all_tasks(parts).await.map_err(|error| failed(name, &error))?;
+        // A task is created after the one that it follows, and deleted before it.
+        if round > TRIES + contents.tasks.len() + tasks.len() {
+            break;
+        }
         let Plan { changes, more, conflicts } = plan(contents, name, &tasks);
         let mut wrong: Vec<_> = findings.iter().cloned().chain(conflicts).collect();
         wrong.extend(check_handlers(parts, name, handlers, &tasks).await);
@@ -74,14 +77,24 @@ pub(super) async fn apply(parts: &Parts, found: Found) -> Result<(usize, Counts)
         if changes.is_empty() && !more {
             return Ok((contents.tasks.len(), counts));
         }
+        let (before, mut refused) = (counts, None);
         for change in &changes {
             match carry_out(parts, name, change, &mut counts).await {
                 Ok(()) => {}
                 Err(ControlError::Store(
                     StoreError::NotFound | StoreError::NameTaken(_) | StoreError::Refused(Refused::Unmanaged),
                 )) => tracing::debug!(?change, "a user was faster: the file is planned again"),
+                // It may be right once other changes have been made.
+                Err(
+                    error @ ControlError::Store(
+                        StoreError::Followed(_) | StoreError::Refused(Refused::Invalid(_)),
+                    ),
+                ) => refused = Some(error),
                 Err(error) => return Err(failed(name, &error)),
             }
+        }
+        if let Some(error) = refused.filter(|_| counts == before) {
+            return Err(failed(name, &error));
         }
     }
     Err(vec![Finding::whole(&shown(name), "its tasks keep being changed by users while they are applied")])

@@ -284,6 +284,27 @@ async fn removed_delete_takes_tasks_away_with_their_history() {
 }
 
 #[tokio::test]
+async fn chains_are_deleted_and_turned_round_in_an_order_that_goes() {
+    let mut scene = Scene::new();
+    let chain = |tasks: &[(&str, Option<&str>)]| {
+        let task = |(name, after): &(&str, Option<&str>)| {
+            let after = after.map(|after| json!({ "task": after, "on": "end" }));
+            json!({ "name": name, "description": "", "handler": "hello", "schedule": "never", "after": after })
+        };
+        json!({ "removed": "delete", "tasks": tasks.iter().map(task).collect::<Vec<_>>() }).to_string()
+    };
+    let names = ["one", "two", "three"];
+    let forth = [(names[0], None), (names[1], Some(names[0])), (names[2], Some(names[1]))];
+    assert_eq!(scene.apply(&chain(&forth)).await, [""; 0]);
+    let back = [(names[0], Some(names[1])), (names[1], Some(names[2])), (names[2], None)];
+    assert_eq!(scene.apply(&chain(&back)).await, [""; 0]);
+    let first = scene.tasks().await.into_iter().find(|task| task.definition.name == names[0]);
+    assert!(first.is_some_and(|task| task.definition.after.is_some()));
+    assert_eq!(scene.apply(&chain(&[])).await, [""; 0]);
+    assert!(scene.tasks().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_file_with_a_mistake_changes_nothing_and_is_read_again_when_its_handler_is_there() {
     let mut scene = Scene::new();
     scene.apply(&file(&["one @daily"])).await;

@@ -12,12 +12,14 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use crate::scheduler::{REPLACED, Scheduler};
 use crate::{
     domain::{
         Millis,
@@ -26,6 +28,7 @@ use crate::{
         lock::lock,
         step::Input,
     },
+    scheduler::{REPLACED, Scheduler},
     store::StoreError,
 };
 
@@ -33,78 +36,107 @@ use crate::{
 type Place = (Reverse<i8>, Millis, TaskId);
 
 /// The slots and the queues of all keys.
-#[derive(Default)]
 pub(in crate::scheduler) struct Keys {
     limits: OnceLock<BTreeMap<String, u32>>,
     state: Mutex<State>,
+    /// Whether tasks that wait may be in no queue.
+    is_unsure: AtomicBool,
     /// Notified when a run may start.
     nudge: Notify,
 }
 
+impl Default for Keys {
+    fn default() -> Self {
+        // Nothing is known of the tasks of an earlier process.
+        let is_unsure = AtomicBool::new(true);
+        Self { limits: OnceLock::new(), state: Mutex::default(), is_unsure, nudge: Notify::new() }
+    }
+}
+
 #[derive(Default)]
 struct State {
-    /// Slots that are taken.
-    taken: HashMap<String, u32>,
     /// The key of each execution that has a slot.
     holders: HashMap<ExecutionId, String>,
+    /// None of them is empty.
     queues: BTreeMap<String, BTreeSet<Place>>,
+    /// The place of each task in the queue of a key. A task whose key has changed may stand in two queues.
+    places: HashMap<(String, TaskId), Place>,
 }
 
 impl Keys {
-    /// Adds a task with a run that waits to the queue of its key.
+    /// Puts a task with a run that waits into the queue of its key.
     pub(in crate::scheduler) fn note(&self, task: &Task) {
         let Some((key, since)) = task.definition.concurrency_key.as_ref().zip(task.waits_since()) else {
             return;
         };
-        let mut state = lock(&self.state);
-        let queue = state.queues.entry(key.clone()).or_default();
-        queue.insert((Reverse(task.definition.priority), since, task.id));
-        drop(state);
+        lock(&self.state).put(key, (Reverse(task.definition.priority), since, task.id));
         self.nudge.notify_one();
     }
 
-    /// Takes a slot for the first task of a queue whose key has one.
-    fn take(&self) -> Option<(String, TaskId)> {
-        let mut state = lock(&self.state);
-        let State { taken, queues, .. } = &mut *state;
-        let has_slot = |key: &String| taken.get(key).copied().unwrap_or_default() < self.limit(key);
-        let key = queues.keys().find(|key| has_slot(key))?.clone();
-        let queue = queues.get_mut(&key)?;
-        let (_, _, task) = queue.pop_first()?;
-        if queue.is_empty() {
-            queues.remove(&key);
-        }
-        *taken.entry(key.clone()).or_default() += 1;
-        Some((key, task))
-    }
-
-    fn limit(&self, key: &str) -> u32 {
-        self.limits.get().and_then(|limits| limits.get(key)).copied().unwrap_or(1)
+    /// Lets the tasks that wait be read again: a change may be in the store although it was answered with
+    /// an error.
+    pub(in crate::scheduler) fn look_again(&self) {
+        self.is_unsure.store(true, Ordering::Relaxed);
+        self.nudge.notify_one();
     }
 
     /// Notes which execution has a slot.
-    fn hold(&self, key: &str, execution: ExecutionId) {
-        lock(&self.state).holders.insert(execution, key.to_owned());
+    fn hold(&self, key: String, execution: ExecutionId) {
+        lock(&self.state).holders.insert(execution, key);
     }
 
     /// Gives back the slot of an execution that has ended.
     pub(in crate::scheduler) fn release(&self, execution: ExecutionId) {
-        let key = lock(&self.state).holders.remove(&execution);
-        if let Some(key) = key {
-            self.give_back(&key);
+        if lock(&self.state).holders.remove(&execution).is_some() {
+            self.nudge.notify_one();
         }
     }
 
-    fn give_back(&self, key: &str) {
+    /// Whether a task waits whose key has a slot.
+    fn has_turn(&self) -> bool {
+        lock(&self.state).first(|key| self.limit(key)).is_some()
+    }
+
+    /// Takes the task whose turn it is out of its queue, with the key that has a slot.
+    fn take(&self) -> Option<(String, TaskId)> {
         let mut state = lock(&self.state);
-        if let Some(taken) = state.taken.get_mut(key) {
-            *taken -= 1;
-            if *taken == 0 {
-                state.taken.remove(key);
+        let (key, place) = state.first(|key| self.limit(key))?;
+        state.remove(&key, place);
+        Some((key, place.2))
+    }
+
+    fn limit(&self, key: &str) -> usize {
+        let limit = self.limits.get().and_then(|limits| limits.get(key)).copied().unwrap_or(1);
+        limit as usize
+    }
+}
+
+impl State {
+    fn put(&mut self, key: &str, place: Place) {
+        let former = self.places.insert((key.to_owned(), place.2), place);
+        let queue = self.queues.entry(key.to_owned()).or_default();
+        if let Some(former) = former {
+            queue.remove(&former);
+        }
+        queue.insert(place);
+    }
+
+    fn remove(&mut self, key: &str, place: Place) {
+        self.places.remove(&(key.to_owned(), place.2));
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.remove(&place);
+            if queue.is_empty() {
+                self.queues.remove(key);
             }
         }
-        drop(state);
-        self.nudge.notify_one();
+    }
+
+    /// The first place of all queues whose keys have slots.
+    fn first(&self, limit: impl Fn(&str) -> usize) -> Option<(String, Place)> {
+        let has_slot = |key: &str| self.holders.values().filter(|held| *held == key).count() < limit(key);
+        let firsts = self.queues.iter().filter_map(|(key, queue)| Some((key, *queue.first()?)));
+        let (key, place) = firsts.filter(|(key, _)| has_slot(key)).min_by_key(|(_, place)| *place)?;
+        Some((key.clone(), place))
     }
 }
 
@@ -119,24 +151,24 @@ impl Scheduler {
     /// Starts waiting runs of tasks with a key as slots and runners become free, until a stop.
     pub(in crate::scheduler) async fn start_keyed(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut stopping = self.stopping.subscribe();
-        for task in self.store.keyed().await? {
-            if let Some(task) = self.store.task(task).await? {
-                self.keys.note(&task);
-            }
-        }
         loop {
             let nudged = self.keys.nudge.notified();
             tokio::pin!(nudged);
             nudged.as_mut().enable();
-            while !*stopping.borrow_and_update()
-                && let Some((key, task)) = self.keys.take()
-            {
-                let permits = tokio::select! {
+            if self.keys.is_unsure.swap(false, Ordering::Relaxed) {
+                for task in self.store.keyed().await? {
+                    self.store.task(task).await?.iter().for_each(|task| self.keys.note(task));
+                }
+            }
+            while !*stopping.borrow_and_update() && self.keys.has_turn() {
+                let permit = tokio::select! {
                     biased;
                     _ = stopping.wait_for(|stop| *stop) => return Ok(()),
                     permit = self.permits.clone().acquire_owned() => permit.into_iter().collect(),
                 };
-                self.start_one(&key, task, permits).await?;
+                // A more urgent run may have come since.
+                let Some((key, task)) = self.keys.take() else { break };
+                self.start_one(key, task, permit).await?;
             }
             tokio::select! {
                 biased;
@@ -146,31 +178,74 @@ impl Scheduler {
         }
     }
 
-    /// Starts the waiting run of a task whose turn it is, with a slot of the key.
+    /// Starts the waiting run of a task whose turn it is, and whose key has a slot.
     async fn start_one(
         self: &Arc<Self>,
-        key: &str,
+        key: String,
         task: TaskId,
-        mut permits: Vec<tokio::sync::OwnedSemaphorePermit>,
+        mut permits: Vec<OwnedSemaphorePermit>,
     ) -> Result<(), StoreError> {
+        let since = self.clock.now();
         let input = {
-            let key = key.to_owned();
+            let key = key.clone();
             move || Input::Admit { key: key.clone() }
         };
         match self.store.change(task, self.decision(input), None, None).await {
             Ok(step) => {
-                match step.start.first() {
-                    Some(start) => self.keys.hold(key, start.execution),
-                    None => self.keys.give_back(key),
+                if let Some(start) = step.start.first() {
+                    self.keys.hold(key, start.execution);
+                    self.traced.note_claim(start, since);
                 }
                 self.carry_out(step, REPLACED, &mut permits);
                 Ok(())
             }
-            Err(StoreError::NotFound | StoreError::Refused(_)) => {
-                self.keys.give_back(key);
-                Ok(())
-            }
+            Err(StoreError::NotFound | StoreError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ulid::Ulid;
+
+    use super::*;
+
+    fn task(number: u128) -> TaskId {
+        TaskId(Ulid(number))
+    }
+
+    fn put(keys: &Keys, key: &str, priority: i8, since: Millis, number: u128) {
+        lock(&keys.state).put(key, (Reverse(priority), since, task(number)));
+    }
+
+    #[test]
+    fn the_highest_priority_of_all_keys_with_a_slot_goes_first() {
+        let keys = Keys::default();
+        put(&keys, "a", 0, 3, 1);
+        put(&keys, "b", 5, 9, 2);
+        put(&keys, "c", 0, 1, 3);
+        assert_eq!(keys.take(), Some(("b".to_owned(), task(2))));
+        let execution = ExecutionId(Ulid(7));
+        keys.hold("c".to_owned(), execution);
+        assert_eq!(keys.take(), Some(("a".to_owned(), task(1))), "c has no slot");
+        assert!(!keys.has_turn());
+        keys.release(execution);
+        assert_eq!(keys.take(), Some(("c".to_owned(), task(3))));
+        assert_eq!(keys.take(), None);
+    }
+
+    #[test]
+    fn a_task_has_one_place_in_a_queue_and_a_late_word_of_a_former_key_takes_none_away() {
+        let keys = Keys::default();
+        for since in 1..1000 {
+            put(&keys, "a", 0, since, 1);
+        }
+        put(&keys, "b", 0, 1000, 1);
+        put(&keys, "a", 0, 999, 1);
+        assert_eq!(keys.take(), Some(("a".to_owned(), task(1))));
+        assert_eq!(keys.take(), Some(("b".to_owned(), task(1))));
+        assert_eq!(keys.take(), None);
+        assert!(lock(&keys.state).places.is_empty());
     }
 }
