@@ -33,7 +33,7 @@ pub use self::{
     given::OpenError,
     message::summarize,
     mute::Mute,
-    server::{Sign, Signs},
+    server::{Sign, SignState, Signs},
 };
 use crate::{
     clock::{Clock, Ids},

@@ -32,24 +32,46 @@ pub struct Sign {
     pub kind: Kind,
     /// The token or the handler that has it; empty: the server.
     pub about: String,
-    /// How bad it is: a trouble that gets worse is told again.
-    pub level: u32,
-    /// A line for people.
-    pub text: String,
+    /// How it stands.
+    pub state: SignState,
+}
+
+/// How a trouble stands. One without a sign is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignState {
+    /// It is there.
+    There {
+        /// How bad it is: a trouble that gets worse is told again.
+        level: u32,
+        /// A line for people.
+        text: String,
+    },
+    /// Nothing is known now: it stands as it stood before.
+    Unknown,
 }
 
 impl Sign {
     /// A trouble of the server itself.
     #[must_use]
     pub fn of_server(kind: Kind, text: String) -> Self {
-        Self { kind, about: String::new(), level: 0, text }
+        Self { kind, about: String::new(), state: SignState::There { level: 0, text } }
+    }
+
+    /// A trouble of which nothing is known now.
+    #[must_use]
+    pub fn unknown(kind: Kind, about: String) -> Self {
+        Self { kind, about, state: SignState::Unknown }
     }
 }
 
 /// Tells the troubles that other parts of the server have now. `heard` are the kinds that a channel hears of.
 pub trait Signs: Send + Sync + 'static {
-    /// All troubles of the kinds.
-    fn look<'a>(&'a self, heard: &'a [Kind]) -> Pin<Box<dyn Future<Output = Vec<Sign>> + Send + 'a>>;
+    /// All troubles of the kinds at `now`, in epoch milliseconds.
+    fn look<'a>(
+        &'a self,
+        heard: &'a [Kind],
+        now: Millis,
+    ) -> Pin<Box<dyn Future<Output = Vec<Sign>> + Send + 'a>>;
 }
 
 /// The troubles that were told, by kind and bearer, each with its first time in epoch milliseconds and its
@@ -88,7 +110,7 @@ impl Alerts {
         let told = self.parts.store.get(TOLD.to_owned()).await?;
         let told: Told = told.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
         let heard: Vec<_> = self.server.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
-        let mut found = signs.look(&heard).await;
+        let mut found = signs.look(&heard, now).await;
         found.extend(self.measure(now).await?.map(|text| Sign::of_server(Kind::StoreSlow, text)));
         let (mut messages, after) = compare(&told, &found, now);
         messages.extend(jump.map(|text| (Kind::ClockJump, Kind::ClockJump, text)));
@@ -126,9 +148,13 @@ impl Alerts {
 fn compare(told: &Told, found: &[Sign], now: Millis) -> (Vec<(Kind, Kind, String)>, Told) {
     let mut messages = Vec::new();
     let mut after = Told::new();
-    for Sign { kind, about, level, text } in found {
+    for Sign { kind, about, state } in found {
         let key = format!("{}:{about}", kind.name());
         let known = told.get(&key);
+        let SignState::There { level, text } = state else {
+            after.extend(known.map(|known| (key, *known)));
+            continue;
+        };
         if known.is_none_or(|(_, known)| known < level) {
             messages.push((*kind, *kind, text.clone()));
         }
@@ -161,7 +187,8 @@ mod tests {
     use super::*;
 
     fn sign(kind: Kind, about: &str, level: u32) -> Sign {
-        Sign { kind, about: about.to_owned(), level, text: format!("{about} {level}") }
+        let state = SignState::There { level, text: format!("{about} {level}") };
+        Sign { kind, about: about.to_owned(), state }
     }
 
     #[test]
@@ -198,6 +225,9 @@ mod tests {
             ["ci 2", "The handler a loads again, or no task uses it any more"]
         );
         assert_eq!(texts(&[broken("b")]), [""; 0], "a token that has gone is no recovery");
+        let unknown = |name: &str| Sign::unknown(Kind::HandlerBroken, name.to_owned());
+        assert_eq!(texts(&[unknown("b"), unknown("c")]), [""; 0], "a check that broke off tells nothing");
+        assert_eq!(texts(&[broken("b")]), [""; 0], "it is still as it was");
     }
 
     #[test]

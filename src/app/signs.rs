@@ -4,9 +4,8 @@ use std::{path::PathBuf, pin::Pin, sync::Arc};
 
 use crate::{
     access::Access,
-    alerts::{Sign, Signs},
+    alerts::{Sign, SignState, Signs},
     backup::Backups,
-    clock::{Clock, SystemClock},
     config::Config,
     domain::{Millis, access::record::TokenRecord, alerts::Kind},
     handlers::catalog::{Catalog, HandlerState},
@@ -32,22 +31,29 @@ pub(super) struct Troubles {
 }
 
 impl Signs for Troubles {
-    fn look<'a>(&'a self, heard: &'a [Kind]) -> Pin<Box<dyn Future<Output = Vec<Sign>> + Send + 'a>> {
+    fn look<'a>(
+        &'a self,
+        heard: &'a [Kind],
+        now: Millis,
+    ) -> Pin<Box<dyn Future<Output = Vec<Sign>> + Send + 'a>> {
         Box::pin(async move {
             let mut signs = Vec::new();
-            if let Some(free) = free_bytes(&self.store_path).filter(|free| *free < DISK_LOW) {
-                let text = format!(
-                    "The disk is nearly full: {} MiB are free at {}",
-                    free >> 20,
-                    self.store_path.display()
-                );
-                signs.push(Sign::of_server(Kind::DiskLow, text));
+            match free_bytes(&self.store_path) {
+                Some(free) if free < DISK_LOW => {
+                    let text = format!(
+                        "The disk is nearly full: {} MiB are free at {}",
+                        free >> 20,
+                        self.store_path.display()
+                    );
+                    signs.push(Sign::of_server(Kind::DiskLow, text));
+                }
+                Some(_) => {}
+                None => signs.push(Sign::unknown(Kind::DiskLow, String::new())),
             }
             if let Some(error) = self.backups.state().error {
                 let text = format!("The backup has failed: {error}");
                 signs.push(Sign::of_server(Kind::BackupFailed, text));
             }
-            let now = SystemClock.now();
             signs.extend(self.access.tokens().iter().filter_map(|token| end_of(token, now)));
             if heard.contains(&Kind::HandlerBroken) {
                 signs.extend(self.broken_handlers().await);
@@ -75,16 +81,21 @@ impl Troubles {
         })
     }
 
-    /// The handlers that do not load, and that tasks use.
+    /// The handlers that do not load, and that tasks use; those too of which it is not known.
     async fn broken_handlers(&self) -> Vec<Sign> {
+        let unknown = |name| Sign::unknown(Kind::HandlerBroken, name);
         let mut signs = Vec::new();
-        for HandlerState { file, error, .. } in self.catalog.list().await {
-            // A check that broke off says nothing about the handler.
-            let Some(error) = error.filter(|error| !error.starts_with("not known:")) else { continue };
+        for HandlerState { file, error, checking, broke_off } in self.catalog.list().await {
+            if checking || broke_off {
+                signs.push(unknown(file.name));
+                continue;
+            }
+            let Some(error) = error else { continue };
             let tasks = match self.store.tasks(of_handler(&file.name)).await {
                 Ok(page) => page.total,
                 Err(error) => {
                     tracing::warn!(%error, "the tasks of a handler that does not load cannot be counted");
+                    signs.push(unknown(file.name));
                     continue;
                 }
             };
@@ -93,7 +104,8 @@ impl Troubles {
                 let use_it =
                     if tasks == 1 { "a task uses it".to_owned() } else { format!("{tasks} tasks use it") };
                 let text = format!("The handler {} does not load, and {use_it}: {why}", file.name);
-                signs.push(Sign { kind: Kind::HandlerBroken, about: file.name, level: 0, text });
+                let state = SignState::There { level: 0, text };
+                signs.push(Sign { kind: Kind::HandlerBroken, about: file.name, state });
             }
         }
         signs
@@ -110,7 +122,8 @@ fn end_of(token: &TokenRecord, now: Millis) -> Option<Sign> {
         1 => format!("The token {} ends in a day", token.name),
         days => format!("The token {} ends in {days} days", token.name),
     };
-    Some(Sign { kind: Kind::TokenExpiring, about: token.id.to_string(), level, text })
+    let state = SignState::There { level, text };
+    Some(Sign { kind: Kind::TokenExpiring, about: token.id.to_string(), state })
 }
 
 /// A query that counts the tasks of a handler.
@@ -151,7 +164,7 @@ mod tests {
             last_used_at: None,
             last_address: None,
         };
-        let told = |left: Millis| end_of(&token(Some(1000 + left)), 1000).map(|sign| (sign.level, sign.text));
+        let told = |left: Millis| end_of(&token(Some(1000 + left)), 1000).map(|sign| sign.state);
         for (left, sign) in [
             (31 * DAY, None),
             (30 * DAY, Some((1, "The token ci ends in 30 days"))),
@@ -160,7 +173,8 @@ mod tests {
             (DAY / 2, Some((3, "The token ci ends in 12 hours"))),
             (0, None),
         ] {
-            assert_eq!(told(left), sign.map(|(level, text)| (level, text.to_owned())), "{left}");
+            let state = |(level, text): (u32, &str)| SignState::There { level, text: text.to_owned() };
+            assert_eq!(told(left), sign.map(state), "{left}");
         }
         assert_eq!(end_of(&token(None), 0), None);
     }

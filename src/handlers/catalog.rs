@@ -48,6 +48,8 @@ pub struct HandlerState {
     pub error: Option<String>,
     /// Whether a check has not ended yet.
     pub checking: bool,
+    /// Whether a check broke off: `error` says why nothing is known.
+    pub broke_off: bool,
 }
 
 /// Why a task cannot have a handler.
@@ -145,8 +147,12 @@ impl Catalog {
                         Some(Err(error)) => Some(format!("not known: {error}")),
                         None => None,
                     };
+                    state.broke_off = matches!(*ended, Some(Err(_)));
                 }
-                Ok(Err(_)) => state.error = Some("not known: the check broke off".to_owned()),
+                Ok(Err(_)) => {
+                    state.error = Some("not known: the check broke off".to_owned());
+                    state.broke_off = true;
+                }
                 Err(_) => {}
             }
         }
@@ -223,7 +229,7 @@ impl Checks {
                 None => (None, true),
             },
         };
-        HandlerState { file, error, checking }
+        HandlerState { file, error, checking, broke_off: false }
     }
 
     /// Drops results of files that are no longer there.

@@ -47,7 +47,7 @@ pub(super) struct HandlerDocument {
 }
 
 impl From<HandlerState> for HandlerDocument {
-    fn from(HandlerState { file, error, checking }: HandlerState) -> Self {
+    fn from(HandlerState { file, error, checking, .. }: HandlerState) -> Self {
         Self {
             name: file.name,
             file: file.file,
