@@ -23,8 +23,11 @@ use crate::{
     domain::{
         draft::{Draft, Problem, Problems},
         facts::TaskStatus,
+        ids::TaskId,
+        step::Refused,
     },
     handlers::catalog::HandlerError,
+    scheduler::ControlError,
     store::{Direction, StoreError, TaskQuery, TaskSort, TaskView},
 };
 
@@ -115,8 +118,9 @@ pub(in crate::api) async fn create(
     caller.ensure_handler(&definition.handler)?;
     check_handler(&api, &definition.handler).await?;
     check_channels(&api, &draft)?;
-    check_predecessor(&api, &caller, &draft).await?;
-    let task = api.scheduler.create(definition, &caller.actor).await?;
+    check_predecessor(&api, &caller, draft.predecessor()).await?;
+    let created = api.scheduler.create(definition, &caller.actor).await;
+    let task = created.map_err(|error| without_names(&caller, error))?;
     let location = format!("{}/admin/scheduler/{}", api.base(), task.id);
     let task = show_changed(&api, task).await?;
     let body = Changed { task, meta: info.meta_saying("Task created successfully") };
@@ -151,6 +155,7 @@ pub(in crate::api) async fn update(
 ) -> Result<Json<Changed>, ApiError> {
     fields.finish()?;
     let view = api.store.task_view(id, NEWEST).await?.ok_or(StoreError::NotFound)?;
+    let former = view.task.definition.after.map(|after| after.task_id);
     let document = TaskDocument::new(view, api.clock.now());
     let mut body = read_only::unwrap_answer(body);
     let mut problems = read_only::take_out(&mut body, &document)?;
@@ -166,8 +171,11 @@ pub(in crate::api) async fn update(
         check_handler(&api, handler).await?;
     }
     check_channels(&api, &draft)?;
-    check_predecessor(&api, &caller, &draft).await?;
-    let task = api.scheduler.update(id, draft, &caller.actor).await?;
+    // A document may be sent back whole.
+    let predecessor = draft.predecessor().filter(|predecessor| Some(*predecessor) != former);
+    check_predecessor(&api, &caller, predecessor).await?;
+    let updated = api.scheduler.update(id, draft, &caller.actor).await;
+    let task = updated.map_err(|error| without_names(&caller, error))?;
     let task = show_changed(&api, task).await?;
     Ok(Json(Changed { task, meta: info.meta_saying("Task updated successfully") }))
 }
@@ -175,24 +183,44 @@ pub(in crate::api) async fn update(
 pub(in crate::api) async fn delete(
     State(api): State<Shared>,
     info: RequestInfo,
-    Caller { actor, .. }: Caller,
+    caller: Caller,
     TaskPath(id): TaskPath,
     fields: Fields,
 ) -> Result<Json<Deleted>, ApiError> {
     fields.finish()?;
-    let task = api.scheduler.delete(id, &actor).await?;
+    let deleted = api.scheduler.delete(id, &caller.actor).await;
+    let task = deleted.map_err(|error| without_names(&caller, error))?;
     let meta = info.meta_saying(format!("Task \"{}\" deleted successfully", task.definition.name));
     Ok(Json(Deleted::with(meta)))
 }
 
 /// Refuses a predecessor whose results the token may not see, as if it were not there.
-async fn check_predecessor(api: &Shared, caller: &Caller, draft: &Draft) -> Result<(), ApiError> {
-    let Some(id) = draft.predecessor().filter(|_| caller.grant.handlers.is_some()) else { return Ok(()) };
+async fn check_predecessor(api: &Shared, caller: &Caller, id: Option<TaskId>) -> Result<(), ApiError> {
+    let Some(id) = id.filter(|_| caller.grant.handlers.is_some()) else { return Ok(()) };
     let task = api.store.task(id).await?;
     if task.is_some_and(|task| caller.grant.covers(&task.definition.handler)) {
         return Ok(());
     }
     Err(ApiError::invalid(vec![Problem::new("after.taskId", "names no task")]))
+}
+
+/// An error about a chain of tasks, without the names of tasks that the token may not be for.
+fn without_names(caller: &Caller, error: ControlError) -> ApiError {
+    if caller.grant.handlers.is_none() {
+        return error.into();
+    }
+    match error {
+        ControlError::Store(StoreError::Followed(_)) => {
+            ApiError::conflict("Another task runs after it: change or delete that task first")
+        }
+        ControlError::Store(StoreError::Refused(Refused::Invalid(mut problems))) => {
+            for circle in problems.iter_mut().filter(|problem| problem.field == "after.taskId") {
+                "makes a circle, or a chain that is too long".clone_into(&mut circle.problem);
+            }
+            ApiError::invalid(problems)
+        }
+        error => error.into(),
+    }
 }
 
 /// Refuses alerts to channels that the settings have not.

@@ -9,6 +9,7 @@ use crate::domain::{
     execution::{Execution, ExecutionStatus, Reason, Trigger},
     facts::{Running, Task},
     ids::ExecutionId,
+    schedule::Schedule,
 };
 
 impl Start {
@@ -58,7 +59,10 @@ impl Execution {
     /// The row of occurrences that are skipped at `now`.
     #[must_use]
     pub fn skipped(task: &Task, id: ExecutionId, skip: Skip, now: Millis) -> Self {
+        // A task that never runs by itself skips only what it follows.
+        let follows = matches!(*task.definition.schedule, Schedule::Never);
         Self {
+            trigger: if follows { Trigger::After } else { Trigger::Schedule },
             status: ExecutionStatus::Skipped,
             reason: Some(skip.reason),
             skipped_count: Some(skip.count),

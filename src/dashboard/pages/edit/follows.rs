@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::super::segment;
 use crate::dashboard::{
     ask::{Fault, Problem},
-    documents::{TaskFound, TaskList},
+    documents::{Found, TaskFound},
+    links::Query,
     visit::Visit,
 };
 
@@ -54,9 +55,8 @@ pub(super) async fn read(
 
 /// The id of the task with a name; an id may be written too.
 async fn find(visit: &Visit, name: &str) -> Result<Option<String>, Fault> {
-    let query: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
-    let address = format!("/admin/scheduler?fields=list&sortBy=name&limit=100&name={query}");
-    let list: TaskList = visit.api.get(&address).await?;
-    let found = list.tasks.into_iter().find(|task| task.name == name).map(|task| task.id);
-    Ok(found.or_else(|| name.starts_with("task-").then(|| name.to_owned())))
+    // The search has the names that begin with a text in their order, and so the whole name first.
+    let found: Found = visit.api.get(&Query::default().with("q", name).after("/admin/search")).await?;
+    let task = found.tasks.into_iter().find(|task| task.name == name);
+    Ok(task.map(|task| task.id).or_else(|| name.starts_with("task-").then(|| name.to_owned())))
 }
