@@ -59,7 +59,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     let (stop_upkeep, stopping) = watch::channel(false);
     let (stop_traces, tracing) = watch::channel(false);
     let backing_up = tokio::spawn(server.backups.clone().run(stopping.clone()));
-    let telling = tokio::spawn(server.tell(stopping.clone(), tracing));
+    let alerting = tokio::spawn(server.run_alerts(stopping.clone(), tracing));
     let tidying = tokio::spawn(server.tidy(config, stopping.clone()));
     let watching = tokio::spawn(server.task_file.run(stopping));
     say(&format!("listening on http://{address}"));
@@ -89,7 +89,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         server.pool.close().await;
         stop_traces.send_replace(true);
         // The notice has ended the loops of the backups, of the alerts and of the file of tasks.
-        let _ = tokio::join!(backing_up, watching, telling, tidying);
+        let _ = tokio::join!(backing_up, watching, alerting, tidying);
         server.store.close().await
     };
     tokio::select! {

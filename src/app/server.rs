@@ -172,7 +172,7 @@ impl Server {
 impl Server {
     /// Decides about alerts that wait for the clock, watches the server itself, and delivers the messages,
     /// until a stop. Traces go on until the second notice.
-    pub(super) fn tell(
+    pub(super) fn run_alerts(
         &self,
         stopping: watch::Receiver<bool>,
         exporting: watch::Receiver<bool>,

@@ -36,8 +36,8 @@ pub(super) struct Exporter {
     client: Client,
     place: NetRule,
     url: String,
-    /// The dropped spans that the log tells of, and when it told.
-    told: (u64, Option<Instant>),
+    /// The dropped spans that the log tells of, and when it warned.
+    warned: (u64, Option<Instant>),
 }
 
 impl Exporter {
@@ -57,7 +57,7 @@ impl Exporter {
         let place = format!("{host}:{port}").parse().map_err(|()| wrong())?;
         let client = Client::new(net.clone(), Limits { body: ANSWER, requests: 1 });
         let url = format!("{}/v1/traces", base.as_str().trim_end_matches('/'));
-        Ok(Self { traces, spans, client, place, url, told: (0, None) })
+        Ok(Self { traces, spans, client, place, url, warned: (0, None) })
     }
 
     /// Sends spans until a stop, and then those that are left.
@@ -88,7 +88,7 @@ impl Exporter {
 
     async fn send(&mut self, batch: &mut Vec<Span>) {
         if batch.is_empty() {
-            return self.tell(None);
+            return self.warn_of_drops(None);
         }
         let body = write(batch).to_string().into_bytes();
         let count = batch.len() as u64;
@@ -102,7 +102,7 @@ impl Exporter {
         if problem.is_some() {
             self.traces.drop_spans(count);
         }
-        self.tell(problem);
+        self.warn_of_drops(problem);
     }
 
     async fn post(&self, body: Vec<u8>) -> Result<u16, Failure> {
@@ -116,12 +116,12 @@ impl Exporter {
         Ok(response.status)
     }
 
-    /// Tells the log of dropped spans, at most once in a while.
-    fn tell(&mut self, problem: Option<String>) {
+    /// Warns in the log of dropped spans, at most once in a while.
+    fn warn_of_drops(&mut self, problem: Option<String>) {
         let dropped = self.traces.dropped();
-        let is_early = self.told.1.is_some_and(|told| told.elapsed() < TOLD_EVERY);
-        if dropped > self.told.0 && !is_early {
-            self.told = (dropped, Some(Instant::now()));
+        let is_early = self.warned.1.is_some_and(|warned| warned.elapsed() < TOLD_EVERY);
+        if dropped > self.warned.0 && !is_early {
+            self.warned = (dropped, Some(Instant::now()));
             let problem = problem.unwrap_or_else(|| "more spans come than can be sent".to_owned());
             tracing::warn!(dropped, problem, "spans of traces are dropped");
         }

@@ -58,7 +58,7 @@ pub(super) fn main(options: &Options) -> ExitCode {
         let told = json!({ "handlers": handlers, "tasks": tasks, "problems": problems, "notes": notes });
         say(&told.to_string());
     } else {
-        checked.tell();
+        checked.print();
     }
     if checked.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -76,7 +76,7 @@ struct Checked {
 }
 
 impl Checked {
-    fn tell(&self) {
+    fn print(&self) {
         let paint = Paint::new(&io::stdout());
         for problem in &self.problems {
             let text = problem.to_string();

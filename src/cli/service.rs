@@ -17,7 +17,7 @@ use sd_notify::NotifyState;
 pub(super) struct ServiceManager;
 
 impl ServiceManager {
-    fn tell(states: &[NotifyState<'_>]) {
+    fn notify(states: &[NotifyState<'_>]) {
         if let Err(error) = sd_notify::notify(states) {
             tracing::warn!(%error, "the service manager could not be told");
         }
@@ -50,12 +50,12 @@ impl Manager for ServiceManager {
     }
 
     fn ready(&self, status: &str) {
-        Self::tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+        Self::notify(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
     fn stopping(&self, within: Duration) {
         let within = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
-        Self::tell(&[
+        Self::notify(&[
             NotifyState::Stopping,
             NotifyState::Status("waiting for the runs in progress"),
             NotifyState::ExtendTimeoutUsec(within),
@@ -63,7 +63,7 @@ impl Manager for ServiceManager {
     }
 
     fn alive(&self) {
-        Self::tell(&[NotifyState::Watchdog]);
+        Self::notify(&[NotifyState::Watchdog]);
     }
 
     fn watches(&self) -> Option<Duration> {

@@ -169,7 +169,7 @@ pub struct Listener {
 
 /// An event that was heard.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct Numbered {
     /// Its number.
     pub number: u64,
     /// The event.
@@ -211,25 +211,25 @@ impl Listener {
     ///
     /// # Errors
     /// [`Missed`], once, before the events after those that were missed.
-    pub fn take(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<Vec<Told>, Missed> {
+    pub fn take(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<Vec<Numbered>, Missed> {
         let mut ring = self.events.ring();
         if self.next < ring.first() {
             self.events.0.missed.fetch_add(ring.next() - self.next, Ordering::Relaxed);
             self.next = ring.next();
             return Err(Missed);
         }
-        let mut told = Vec::new();
-        while told.len() < TAKEN
+        let mut heard = Vec::new();
+        while heard.len() < TAKEN
             && let Some(event) = ring.get(self.next)
         {
             let number = self.next;
             self.next += 1;
             if wanted(event) {
                 let event = event.clone();
-                told.push(Told { number, event, text: ring.text(number) });
+                heard.push(Numbered { number, event, text: ring.text(number) });
             }
         }
-        Ok(told)
+        Ok(heard)
     }
 
     /// Whether events were published that were not heard.

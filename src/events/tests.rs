@@ -26,7 +26,7 @@ fn of(task: u32, news: News) -> Event {
 }
 
 /// The numbers of the events, each with its task's.
-fn numbers(told: &[Told]) -> Vec<(u64, i64)> {
+fn numbers(told: &[Numbered]) -> Vec<(u64, i64)> {
     told.iter().map(|told| (told.number, told.event.time)).collect()
 }
 

@@ -100,7 +100,7 @@ pub struct Scheduler {
     alerted: Arc<Notify>,
     /// Notified when the alerts of a task may wait for another time.
     alarm: Notify,
-    /// Notified when there may be ends of occurrences to tell successors of.
+    /// Notified when there may be ends of occurrences to pass on to successors.
     untold: Notify,
     permits: Arc<Semaphore>,
     in_progress: InProgress,
@@ -159,7 +159,7 @@ impl Scheduler {
     /// When the store fails.
     pub async fn run(self: &Arc<Self>) -> Result<(), StoreError> {
         let _under_way = InFlight::new(self);
-        tokio::try_join!(self.claim_due(), self.tell_successors(), self.start_keyed()).map(|_| ())
+        tokio::try_join!(self.claim_due(), self.inform_successors(), self.start_keyed()).map(|_| ())
     }
 
     async fn claim_due(self: &Arc<Self>) -> Result<(), StoreError> {

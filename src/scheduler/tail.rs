@@ -67,7 +67,7 @@ impl Tail {
     pub(super) fn push(&self, line: Line) {
         let mut state = self.state();
         state.held.push_back(line);
-        self.tell(state);
+        self.notify_followers(state);
     }
 
     /// Takes the lines that are not stored yet, for the store. [`Tail::stored`] follows.
@@ -95,19 +95,19 @@ impl Tail {
             let surplus = state.surplus();
             state.release(surplus);
         }
-        self.tell(state);
+        self.notify_followers(state);
     }
 
     /// Tells followers of other news of the run.
     pub(super) fn touch(&self) {
-        self.tell(self.state());
+        self.notify_followers(self.state());
     }
 
     /// The end of the run is recorded.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
-        self.tell(state);
+        self.notify_followers(state);
     }
 
     /// Follows the run from now on.
@@ -117,7 +117,7 @@ impl Tail {
         Following { tail: self, news }
     }
 
-    fn tell(&self, state: MutexGuard<'_, State>) {
+    fn notify_followers(&self, state: MutexGuard<'_, State>) {
         let followed = state.followers > 0;
         drop(state);
         if followed {

@@ -1,4 +1,4 @@
-//! Chains: the rule that tasks which follow others make no circle, and the words of telling successors.
+//! Chains: the rule that tasks which follow others make no circle, and the words of informing successors.
 
 use super::StoreError;
 use crate::domain::{
@@ -15,14 +15,14 @@ const LONGEST: usize = 100;
 
 /// Decides the step of a successor at the store's time. A store may call it more than once for one change,
 /// and only the last decision counts: the call must have no effect of its own.
-pub type Telling = Box<dyn FnMut(&Task, &Predecessor, Millis) -> Result<Step, Refused> + Send>;
+pub type SuccessorDecision = Box<dyn FnMut(&Task, &Predecessor, Millis) -> Result<Step, Refused> + Send>;
 
-/// The successors that have been told of an end.
+/// The successors that have been informed of an end.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Told {
+pub struct Informed {
     /// Their steps.
     pub steps: Vec<Step>,
-    /// Whether there may be more to tell.
+    /// Whether there may be more successors to inform.
     pub more: bool,
 }
 

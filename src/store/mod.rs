@@ -31,7 +31,7 @@ pub use self::{
     access::{Access, AccessChange},
     audit::{Audit, AuditPage, AuditPlace, AuditQuery, Audits},
     bindings::{Bindings, Rewriting},
-    chain::{Telling, Told},
+    chain::{Informed, SuccessorDecision},
     disk::{CommitTimes, Condition},
     figures::{Census, ComingQuery, ScheduleCount, Span},
     history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_NAMES, MOST_READ, NameSearch},
@@ -73,9 +73,9 @@ pub trait Tasks {
     /// store's time, `most` tasks at most: the highest priority first, of one priority the earliest first. A task refused with
     /// [`Refused::NotYet`](crate::domain::step::Refused::NotYet) stays unchanged.
     fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed>;
-    /// Tells `most` successors of tasks of ends of occurrences that they have not been told of, and takes the
+    /// Informs `most` successors of ends of their predecessors that they do not know yet, and takes the
     /// step that `decide` returns for each.
-    fn tell(&self, most: usize, decide: Telling) -> Answer<Told>;
+    fn inform_successors(&self, most: usize, decide: SuccessorDecision) -> Answer<Informed>;
     /// Removes a task that has no execution in progress and that no other one follows, and its history.
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task>;
     /// Finds the task with a name.

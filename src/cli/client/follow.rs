@@ -16,7 +16,7 @@ use crate::cli::tell;
 const TRIED_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// An event of a stream.
-pub(super) struct Told {
+pub(super) struct Message {
     pub(super) name: String,
     pub(super) data: Value,
 }
@@ -44,7 +44,7 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// When the server refuses the stream.
-    pub(super) fn next(&mut self) -> Done<Told> {
+    pub(super) fn next(&mut self) -> Done<Message> {
         loop {
             let Some(reader) = &mut self.reader else {
                 self.open_again()?;
@@ -78,7 +78,7 @@ impl<'a> Stream<'a> {
 }
 
 /// Reads one event; `None` when the connection has ended.
-fn read(reader: &mut impl BufRead, last: &mut Option<String>) -> Option<Told> {
+fn read(reader: &mut impl BufRead, last: &mut Option<String>) -> Option<Message> {
     let (mut name, mut data) = (String::new(), String::new());
     loop {
         let mut line = Vec::new();
@@ -91,7 +91,7 @@ fn read(reader: &mut impl BufRead, last: &mut Option<String>) -> Option<Told> {
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "" if line.is_empty() && !name.is_empty() => {
-                return Some(Told { name, data: serde_json::from_str(&data).unwrap_or_default() });
+                return Some(Message { name, data: serde_json::from_str(&data).unwrap_or_default() });
             }
             "id" => *last = Some(value.to_owned()),
             "event" => value.clone_into(&mut name),

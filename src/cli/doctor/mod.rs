@@ -82,7 +82,7 @@ pub(super) fn main(options: &Options) -> ExitCode {
     if options.json {
         say(&json!({ "ok": is_well, "checks": lines }).to_string());
     } else {
-        tell(&lines);
+        print(&lines);
     }
     if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -103,7 +103,7 @@ fn look_at_all(config: &Config) -> Vec<Line> {
     lines
 }
 
-fn tell(lines: &[Line]) {
+fn print(lines: &[Line]) {
     let paint = Paint::new(&io::stdout());
     let mut out = io::stdout().lock();
     for Line { state, about, found, mend } in lines {

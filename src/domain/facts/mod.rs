@@ -141,8 +141,8 @@ impl Facts {
         times.filter(|time| later.open_times().all(|open| open != *time)).collect()
     }
 
-    /// The oldest end has been told to successors up to `last`; `all`: to every one.
-    pub fn told(&mut self, all: bool, last: Option<TaskId>) {
+    /// Successors up to `last` are informed of the oldest end; `all`: every one is.
+    pub fn informed(&mut self, all: bool, last: Option<TaskId>) {
         if all && !self.untold.is_empty() {
             self.untold.remove(0);
         } else if let Some(untold) = self.untold.first_mut() {

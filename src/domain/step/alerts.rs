@@ -63,11 +63,11 @@ impl Stepper<'_, '_> {
         let now = self.circumstances.now;
         let alarms = self.facts().alarms.take().map(|alarms| *alarms);
         let alarms = alarms.unwrap_or_else(|| Alarms { heard: Some(now), ..Alarms::default() });
-        let mut telling = Telling { stepper: self, before, rules, settings, now, alarms };
-        telling.hear_of_resumption();
-        telling.hear_of_rows();
-        telling.hear_of_the_clock();
-        let Telling { rules, mut alarms, .. } = telling;
+        let mut judge = Judge { stepper: self, before, rules, settings, now, alarms };
+        judge.hear_of_resumption();
+        judge.hear_of_rows();
+        judge.hear_of_the_clock();
+        let Judge { rules, mut alarms, .. } = judge;
         alarms.due = next_due(&self.step.task, &alarms, &rules);
         self.facts().alarms = Some(Box::new(alarms));
     }
@@ -86,7 +86,7 @@ impl Stepper<'_, '_> {
 }
 
 /// The decision about the alerts of one step.
-struct Telling<'a, 'b, 'c> {
+struct Judge<'a, 'b, 'c> {
     stepper: &'a mut Stepper<'b, 'c>,
     before: &'a Task,
     rules: Vec<Rule>,
@@ -106,7 +106,7 @@ struct Parts<'a> {
     paused: bool,
 }
 
-impl Telling<'_, '_, '_> {
+impl Judge<'_, '_, '_> {
     fn task(&self) -> &Task {
         &self.stepper.step.task
     }

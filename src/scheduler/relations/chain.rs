@@ -1,20 +1,20 @@
-//! Chains: successors are told of the ends of occurrences of their predecessors.
+//! Chains: successors are informed of the ends of occurrences of their predecessors.
 
 use std::sync::Arc;
 
 use crate::scheduler::{REPLACED, Scheduler};
 use crate::{
     domain::step::{Circumstances, Input},
-    store::{StoreError, Telling},
+    store::{StoreError, SuccessorDecision},
 };
 
-/// The most successors that one commit tells.
-const TOLD_AT_ONCE: usize = 64;
+/// The most successors that one commit informs.
+const INFORMED_AT_ONCE: usize = 64;
 
 impl Scheduler {
-    /// Tells successors whenever there is an end to tell, and first of those that an earlier process has
+    /// Informs successors whenever there is an end to pass on, and first of those that an earlier process has
     /// left. Until a stop.
-    pub(in crate::scheduler) async fn tell_successors(self: &Arc<Self>) -> Result<(), StoreError> {
+    pub(in crate::scheduler) async fn inform_successors(self: &Arc<Self>) -> Result<(), StoreError> {
         let mut stopping = self.stopping.subscribe();
         loop {
             // Registered before the question, so that no end in between is missed.
@@ -22,11 +22,12 @@ impl Scheduler {
             tokio::pin!(nudged);
             nudged.as_mut().enable();
             while !*stopping.borrow_and_update() {
-                let told = self.store.tell(TOLD_AT_ONCE, self.telling()).await?;
-                for step in told.steps {
+                let informed =
+                    self.store.inform_successors(INFORMED_AT_ONCE, self.successor_decision()).await?;
+                for step in informed.steps {
                     self.carry_out(step, REPLACED, &mut Vec::new());
                 }
-                if !told.more {
+                if !informed.more {
                     break;
                 }
             }
@@ -38,7 +39,7 @@ impl Scheduler {
         }
     }
 
-    fn telling(&self) -> Telling {
+    fn successor_decision(&self) -> SuccessorDecision {
         let (clock, ids, policy) = (self.clock.clone(), self.ids.clone(), self.policy.clone());
         Box::new(move |task, end, now| {
             let roll = clock.roll() * 2.0 - 1.0;

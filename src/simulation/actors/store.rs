@@ -24,8 +24,8 @@ use crate::{
     },
     store::{
         Answer, Audit, Bindings, Claimed, Condition, Decision, Edit, Edited, Entries, Entry, EntryPage,
-        EntryQuery, Fence, FinishedStep, Now, Output, Owner, Page, Report, Rewriting, RunNote, Steps,
-        StoreError, TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values,
+        EntryQuery, Fence, FinishedStep, Informed, Now, Output, Owner, Page, Report, Rewriting, RunNote,
+        Steps, StoreError, SuccessorDecision, TaskQuery, TaskView, Tasks, Upkeep, Values,
         memory::{
             MemoryStore,
             prepare::{self, Operation, Prepared},
@@ -297,15 +297,15 @@ impl Tasks for FaultyStore {
         self.perform("claim", false, prepare::claim(self.0.now(), ahead, most, decide), |_, _, _| {})
     }
 
-    fn tell(&self, most: usize, mut decide: Telling) -> Answer<Told> {
+    fn inform_successors(&self, most: usize, mut decide: SuccessorDecision) -> Answer<Informed> {
         let (shared, steps) = (self.0.clone(), self.0.process.clock.steps());
-        let decide: Telling = Box::new(move |task, end, now| {
+        let decide: SuccessorDecision = Box::new(move |task, end, now| {
             let result = decide(task, end, now);
-            shared.record_decision(&Why::Told(Box::new(end.clone())), task, &result, steps, now);
+            shared.record_decision(&Why::Informed(Box::new(end.clone())), task, &result, steps, now);
             result
         });
-        let operation = prepare::tell(self.0.now(), most, decide);
-        self.perform("tell", false, operation, move |shared, number, _| {
+        let operation = prepare::inform_successors(self.0.now(), most, decide);
+        self.perform("inform-successors", false, operation, move |shared, number, _| {
             shared.process.world.record().add_told(number, most);
         })
     }

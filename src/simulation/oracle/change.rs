@@ -40,7 +40,7 @@ pub(crate) enum Why {
     /// The end of an execution.
     Ended,
     /// The end of an occurrence of the task's predecessor.
-    Told(Box<Predecessor>),
+    Informed(Box<Predecessor>),
 }
 
 /// A step that was taken.

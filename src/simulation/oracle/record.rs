@@ -31,7 +31,7 @@ enum What {
     Created(Box<Task>),
     Changed(Box<Change>),
     /// An end was told to successors: the predecessor's new state, and its name for people.
-    Told(Box<Task>),
+    Informed(Box<Task>),
     Deleted,
     Wrote(Wrote),
 }
@@ -50,7 +50,7 @@ impl Entry {
         match &self.what {
             What::Created(task) => Some(Some(task)),
             What::Changed(change) => Some(Some(&change.step.task)),
-            What::Told(task) => Some(Some(task)),
+            What::Informed(task) => Some(Some(task)),
             What::Deleted => Some(None),
             What::Wrote(_) => None,
         }
@@ -194,7 +194,7 @@ impl Record {
     fn input(&self, why: &Why, before: &Task, result: &Result<Step, Refused>, recovering: bool) -> Input {
         match why {
             Why::Due => Input::Due,
-            Why::Told(end) => Input::Follow(end.clone()),
+            Why::Informed(end) => Input::Follow(end.clone()),
             Why::Request(id) => match self.requests.get(id).expect("a user's request") {
                 Asked::Pause => Input::Pause,
                 Asked::Resume => Input::Resume,
@@ -293,8 +293,8 @@ impl Record {
         let told_to = task.facts.untold[0].told_to;
         let behind = self.followers(task.id).filter(|id| told_to.is_none_or(|last| *id > last));
         let found: Vec<_> = behind.take(most).collect();
-        task.facts.told(found.len() < most, found.last().copied());
-        let what = What::Told(Box::new(task.clone()));
+        task.facts.informed(found.len() < most, found.last().copied());
+        let what = What::Informed(Box::new(task.clone()));
         self.pending.push_back(Entry { operation, request: None, task: task.id, what });
     }
 
@@ -344,7 +344,7 @@ impl Record {
                 let account = self.accounts.get_mut(&task).expect("it is there");
                 account.follow(&change, &mut self.almanacs);
             }
-            What::Told(new) => {
+            What::Informed(new) => {
                 let account = self.accounts.get_mut(&task).expect("it is there");
                 account.task = *new;
             }

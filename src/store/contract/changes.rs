@@ -166,10 +166,10 @@ fn run(bench: &mut Bench, task: TaskId) -> ExecutionId {
     execution
 }
 
-fn tell(bench: &mut Bench, most: usize) -> (Vec<TaskId>, bool) {
+fn inform_successors(bench: &mut Bench, most: usize) -> (Vec<TaskId>, bool) {
     let ids: Vec<_> = (0..most).map(|_| ExecutionId(bench.next_id())).collect();
     let mut next = 0;
-    let decide: Telling = Box::new(move |task: &Task, end: &Predecessor, now| {
+    let decide: SuccessorDecision = Box::new(move |task: &Task, end: &Predecessor, now| {
         let mut new_id = || {
             next += 1;
             ids[next % ids.len()]
@@ -180,7 +180,7 @@ fn tell(bench: &mut Bench, most: usize) -> (Vec<TaskId>, bool) {
             &mut Circumstances { now, roll: 0.0, new_id: &mut new_id, policy: Policy::default() },
         )
     });
-    let told = bench.wait(bench.store().tell(most, decide)).expect("it tells");
+    let told = bench.wait(bench.store().inform_successors(most, decide)).expect("it tells");
     for step in &told.steps {
         let after = step.task.facts.waiting[0].occurrence.after.as_ref().expect("its predecessor");
         assert_eq!(after.result, Some(json!(["the result"])));
@@ -195,15 +195,15 @@ pub(crate) fn an_end_is_told_to_each_successor_once(bench: &mut Bench) {
     let all: Vec<_> = (0..5).map(|n| follower(bench, &format!("after {n}"), first.id).id).collect();
     run(bench, lonely.id);
     assert_eq!(bench.read(lonely.id).facts.untold, [], "nobody follows");
-    assert_eq!(tell(bench, 10), (vec![], false));
+    assert_eq!(inform_successors(bench, 10), (vec![], false));
     let execution = run(bench, first.id);
     assert_eq!(bench.read(first.id).facts.untold[0].end.execution_id, execution);
-    let (two, more) = tell(bench, 2);
+    let (two, more) = inform_successors(bench, 2);
     assert_eq!((&two[..], more), (&all[..2], true));
     bench.reopen();
     let mut rest = Vec::new();
     loop {
-        let (told, more) = tell(bench, 2);
+        let (told, more) = inform_successors(bench, 2);
         rest.extend(told);
         if !more {
             break;
@@ -211,7 +211,7 @@ pub(crate) fn an_end_is_told_to_each_successor_once(bench: &mut Bench) {
     }
     assert_eq!(rest, all[2..]);
     assert_eq!(bench.read(first.id).facts.untold, []);
-    assert_eq!(tell(bench, 10), (vec![], false));
+    assert_eq!(inform_successors(bench, 10), (vec![], false));
 }
 
 pub(crate) fn a_task_follows_no_stranger_and_not_itself(bench: &mut Bench) {

@@ -32,9 +32,9 @@ use self::{
 use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
     Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
-    HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now, Outbox, OutboxQuery,
-    Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps, StoreError,
-    TaskQuery, TaskView, Tasks, Telling, Told, Upkeep, Values, VersionNote, WaitingAlerts,
+    HandlerVersion, History, HistoryPage, HistoryQuery, Informed, KeptSource, NameSearch, Now, Outbox,
+    OutboxQuery, Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps,
+    StoreError, SuccessorDecision, TaskQuery, TaskView, Tasks, Upkeep, Values, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     ready,
 };
@@ -135,8 +135,8 @@ impl Tasks for MemoryStore {
         self.perform(prepare::claim(self.now.clone(), ahead, most, decide))
     }
 
-    fn tell(&self, most: usize, decide: Telling) -> Answer<Told> {
-        self.perform(prepare::tell(self.now.clone(), most, decide))
+    fn inform_successors(&self, most: usize, decide: SuccessorDecision) -> Answer<Informed> {
+        self.perform(prepare::inform_successors(self.now.clone(), most, decide))
     }
 
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {

@@ -17,8 +17,8 @@ use crate::{
         step::{Refused, Step},
     },
     store::{
-        AccessChange, Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Now, Output, Owner,
-        Removal, Rewriting, RunNote, StateError, StoreError, Telling, Told, VersionNote,
+        AccessChange, Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Informed, Now,
+        Output, Owner, Removal, Rewriting, RunNote, StateError, StoreError, SuccessorDecision, VersionNote,
         audit::REMOVED_AT_ONCE,
         bindings::rewritten,
         chain,
@@ -109,12 +109,12 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
     })
 }
 
-/// Tells the oldest end of the first task that has one.
-pub(crate) fn tell(now: Now, most: usize, mut decide: Telling) -> Operation<Told> {
+/// Informs the successors of the first task that has an end to pass on of its oldest end.
+pub(crate) fn inform_successors(now: Now, most: usize, mut decide: SuccessorDecision) -> Operation<Informed> {
     Box::new(move |data| {
         let with_ends = data.tasks.values().filter(|task| !task.facts.untold.is_empty());
         let Some(old) = with_ends.clone().next().filter(|_| most > 0) else {
-            return Ok(Prepared { answer: Told::default(), writes: Vec::new() });
+            return Ok(Prepared { answer: Informed::default(), writes: Vec::new() });
         };
         let untold = &old.facts.untold[0];
         let (mut steps, mut writes) = (Vec::new(), Vec::new());
@@ -129,10 +129,10 @@ pub(crate) fn tell(now: Now, most: usize, mut decide: Telling) -> Operation<Told
             }
         }
         let mut new = old.clone();
-        new.facts.told(found.len() < most, found.last().map(|task| task.id));
+        new.facts.informed(found.len() < most, found.last().map(|task| task.id));
         let more = with_ends.count() > 1 || !new.facts.untold.is_empty();
         writes.push(Write::Task(Box::new(new)));
-        Ok(Prepared { answer: Told { steps, more }, writes })
+        Ok(Prepared { answer: Informed { steps, more }, writes })
     })
 }
 

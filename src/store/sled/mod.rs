@@ -45,9 +45,9 @@ use self::{
 };
 use super::{
     Answer, Audit, Census, Claimed, ComingQuery, Condition, Copies, Decision, ExecutionQuery, Figures,
-    HandlerVersion, History, HistoryPage, HistoryQuery, KeptSource, NameSearch, Now, Outbox, OutboxQuery,
-    Output, Page, Removal, Report, SourceHash, Sources, StoreError, TaskQuery, TaskView, Tasks, Telling,
-    Told, Upkeep, VersionNote, WaitingAlerts,
+    HandlerVersion, History, HistoryPage, HistoryQuery, Informed, KeptSource, NameSearch, Now, Outbox,
+    OutboxQuery, Output, Page, Removal, Report, SourceHash, Sources, StoreError, SuccessorDecision,
+    TaskQuery, TaskView, Tasks, Upkeep, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     disk::CommitClock,
     ready,
@@ -206,8 +206,8 @@ impl Tasks for SledStore {
         self.ask(move |writer| writer.claim(ahead, most, &mut decide).map(Some))
     }
 
-    fn tell(&self, most: usize, mut decide: Telling) -> Answer<Told> {
-        self.ask(move |writer| writer.tell(most, &mut decide).map(Some))
+    fn inform_successors(&self, most: usize, mut decide: SuccessorDecision) -> Answer<Informed> {
+        self.ask(move |writer| writer.inform_successors(most, &mut decide).map(Some))
     }
 
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {

@@ -1,10 +1,10 @@
-//! Telling successors: an end that a task's facts keep is told to each successor in the change that takes
-//! the successor's step, so that each is told once, wherever the process dies.
+//! Successors are informed: an end that a task's facts keep is passed to each successor in the change that takes
+//! the successor's step, so that each is informed once, wherever the process dies.
 
 use crate::{
     domain::{Millis, facts::Task, ids::TaskId, step::Step},
     store::{
-        StoreError, Telling, Told, chain,
+        Informed, StoreError, SuccessorDecision, chain,
         sled::{
             engine::{keys, txn::Txn},
             write::{apply, writer::Writer},
@@ -39,14 +39,18 @@ pub(crate) fn ensure_unfollowed(txn: &Txn<'_>, id: TaskId) -> Result<(), StoreEr
 }
 
 impl Writer {
-    /// Tells `most` successors of ends that are still to be told, in the order of the ids of the tasks.
-    pub(crate) fn tell(&mut self, most: usize, decide: &mut Telling) -> Result<Told, StoreError> {
-        let mut told = Told::default();
+    /// Informs `most` successors of ends that they do not know yet, in the order of the ids of the tasks.
+    pub(crate) fn inform_successors(
+        &mut self,
+        most: usize,
+        decide: &mut SuccessorDecision,
+    ) -> Result<Informed, StoreError> {
+        let mut informed = Informed::default();
         let mut left = most;
         while left > 0 {
             let first = Txn::new(&self.tree, &self.group).prefixed(&[keys::UNTOLD], 1)?.pop();
             let Some((key, id)) = first.and_then(|key| keys::last_task(&key).map(|id| (key, id))) else {
-                return Ok(told);
+                return Ok(informed);
             };
             let now = (self.now)();
             match self.in_txn(|txn| tell_part(txn, id, left, now, decide)) {
@@ -54,18 +58,18 @@ impl Writer {
                     left = left.saturating_sub(count.max(1));
                     for (before, step) in taken {
                         self.activity.add_step(&before, &step);
-                        told.steps.push(step);
+                        informed.steps.push(step);
                     }
                 }
                 Err(error) => {
-                    tracing::error!(task = %id, %error, "the end of an occurrence cannot be told to the tasks after it");
+                    tracing::error!(task = %id, %error, "the end of an occurrence cannot be passed to the tasks after it");
                     self.group.insert(key, None);
                     self.quarantine(&keys::task(id))?;
                 }
             }
         }
-        told.more = true;
-        Ok(told)
+        informed.more = true;
+        Ok(informed)
     }
 }
 
@@ -75,7 +79,7 @@ fn tell_part(
     id: TaskId,
     most: usize,
     now: Millis,
-    decide: &mut Telling,
+    decide: &mut SuccessorDecision,
 ) -> Result<(usize, Vec<Taken>), StoreError> {
     let old = apply::read_task(txn, id)?;
     let Some(untold) = old.facts.untold.first().cloned() else {
@@ -100,7 +104,7 @@ fn tell_part(
         }
     }
     let mut new = old.clone();
-    new.facts.told(found.len() < most, found.last().and_then(|key| keys::last_task(key)));
+    new.facts.informed(found.len() < most, found.last().and_then(|key| keys::last_task(key)));
     apply::write_task(txn, Some(&old), &new)?;
     Ok((found.len(), taken))
 }
