@@ -19,7 +19,7 @@ use super::{
 use crate::domain::{
     Millis,
     draft::handler_name,
-    source::{Source, SourceKind},
+    source::{Source, SourceKind, is_typescript},
     text::to_one_line,
 };
 
@@ -77,6 +77,17 @@ impl Files {
     pub fn entry(&self, name: &str) -> Result<Source, String> {
         let (path, bytes) = self.bytes(name)?;
         self.source(&path, bytes)
+    }
+
+    /// The handler `name`'s source, and the text of its file if that has types.
+    ///
+    /// # Errors
+    /// As [`Files::entry`].
+    pub fn entry_with_types(&self, name: &str) -> Result<(Source, Option<String>), String> {
+        let (path, bytes) = self.bytes(name)?;
+        let typed = is_typescript(&path).then(|| bytes.clone());
+        let source = self.source(&path, bytes)?;
+        Ok((source, typed.and_then(|bytes| decode(&path, bytes).ok())))
     }
 
     /// The path and the content of the file of a handler.

@@ -12,6 +12,7 @@
 mod caches;
 mod command;
 mod conversation;
+mod given;
 mod lifecycle;
 pub mod live;
 mod load_check;
@@ -74,7 +75,8 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Runner: Send + Sync + 'static {
     /// Runs a handler; every failure is a verdict.
     fn run(&self, invocation: Invocation) -> Later<'_, Verdict>;
-    /// The text of a handler's file, if its SHA-256 is still `hash` (hexadecimal) and sources are kept.
+    /// The text of a handler's file with this SHA-256 (hexadecimal), if a run was given it that nothing has
+    /// asked about yet, or the file still has it; `None` if sources are not kept.
     fn source<'a>(&'a self, handler: &'a str, hash: &'a str) -> Later<'a, Option<String>> {
         let _ = (handler, hash);
         Box::pin(std::future::ready(None))

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::HEXLOWER;
 use tokio::{
     sync::{Mutex, oneshot, watch},
     task::JoinSet,
@@ -23,6 +24,7 @@ use super::{
     Caller, Grants, HostCalls, Invocation, Later, Runner,
     caches::Caches,
     conversation::{Limits, Resources, RunReport, RunRequest, cancelled, converse},
+    given::GivenTexts,
     process::Process,
     protocol::{Mode, Run, Sandbox, SandboxLevel, Settings},
     queue::RunQueue,
@@ -73,6 +75,7 @@ pub(super) struct Shared {
     pub(super) snapshot: Snapshot,
     files: Files,
     caches: Caches,
+    given: GivenTexts,
     host_calls: Arc<dyn HostCalls>,
     clock: Arc<dyn Clock>,
     /// Its length is bounded by the scheduler.
@@ -139,6 +142,7 @@ impl Pool {
             snapshot,
             files,
             caches: Caches::default(),
+            given: GivenTexts::default(),
             host_calls,
             clock,
             queue: RunQueue::default(),
@@ -244,6 +248,15 @@ impl Shared {
         *lock(&self.deaths).entry(cause).or_default() += 1;
     }
 
+    /// Reads the source of a handler, and keeps the text of a new version of it.
+    fn read_entry(&self, handler: &str) -> Result<Source, String> {
+        let (source, typed) = self.files.entry_with_types(handler)?;
+        if self.settings.keep_sources {
+            self.given.add(handler, source.hash, || typed.unwrap_or_else(|| source.text.clone()));
+        }
+        Ok(source)
+    }
+
     /// A request for a run with the rights of the invocation's handler.
     fn request(&self, mode: Mode, entry: Source, invocation: Invocation) -> RunRequest {
         let Invocation { handler, attempt, live, params, context, not_before, timeout, lines, cancel } =
@@ -299,8 +312,8 @@ impl Shared {
 impl Runner for Pool {
     fn run(&self, invocation: Invocation) -> Later<'_, Verdict> {
         Box::pin(async move {
-            let (files, handler) = (self.shared.files.clone(), invocation.handler.clone());
-            match tokio::task::spawn_blocking(move || files.entry(&handler)).await {
+            let (shared, handler) = (self.shared.clone(), invocation.handler.clone());
+            match tokio::task::spawn_blocking(move || shared.read_entry(&handler)).await {
                 Ok(Ok(source)) => self.submit(Mode::Call, source, invocation).await.0,
                 Ok(Err(problem)) => Verdict::failed(Reason::LoadError, problem),
                 Err(error) => {
@@ -314,6 +327,10 @@ impl Runner for Pool {
         Box::pin(async move {
             if !self.shared.settings.keep_sources {
                 return None;
+            }
+            let bytes = HEXLOWER.decode(hash.as_bytes()).ok()?.try_into().ok()?;
+            if let Some(text) = self.shared.given.take(&bytes) {
+                return Some(text);
             }
             let (files, handler) = (self.shared.files.clone(), handler.to_owned());
             let read = tokio::task::spawn_blocking(move || files.text(&handler)).await;

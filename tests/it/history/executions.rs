@@ -3,7 +3,7 @@
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
-use crate::harness::{ENDLESS, Server, redact, task};
+use crate::harness::{ENDLESS, GATED, Server, redact, task};
 
 /// The ids of a list, and its answer.
 #[track_caller]
@@ -200,11 +200,9 @@ fn the_source_of_each_version_that_ran_is_kept_and_compared() {
     let kept = |hash: &str| server.client().get(&format!("/admin/sources/{hash}"));
     let is_noted = |of: &Value| (kept(&hash(of)).status == 200).then_some(());
     let old = server.run(&id);
-    // The source is read again after the run: a file that changes in that moment is not kept.
-    crate::harness::until("the first version is noted", || is_noted(&old));
     server.home.write("reports/sales", "// one\nmodule.exports = () => 2\n");
     let new = server.run(&id);
-    crate::harness::until("the second version is noted", || is_noted(&new));
+    crate::harness::until("both versions are noted", || is_noted(&new).and_then(|()| is_noted(&old)));
     let found = kept(&hash(&old)).expect(200);
     assert_eq!(
         (&found["handler"], &found["source"]),
@@ -228,6 +226,27 @@ fn the_source_of_each_version_that_ran_is_kept_and_compared() {
     assert_eq!(kept(&"0".repeat(64)).status, 404);
     assert_eq!(kept("x").status, 400);
     assert_eq!(server.client().get("/admin/handlers/none").message(404), "Handler not found");
+}
+
+#[test]
+fn a_version_is_kept_though_its_file_changes_while_it_runs() {
+    let server = Server::start();
+    for (name, file, source) in [
+        ("plain", "plain.js", GATED.to_owned()),
+        ("typed", "typed.ts", format!("const answer: number = 42;\n{GATED}")),
+    ] {
+        server.home.write(file, &source);
+        let id = server.create(&task(name, name, "now", &Value::Null));
+        server.until_output(&id);
+        server.home.write(file, "module.exports = () => 2\n");
+        server.open_gate();
+        let row = &server.until_rows(&id, "completed", 1)[0];
+        let address = format!("/admin/sources/{}", row["handlerHash"].as_str().expect("a hash"));
+        let kept = || Some(server.client().get(&address)).filter(|answer| answer.status == 200);
+        let kept = crate::harness::until("the version is noted", kept).expect(200);
+        assert_eq!(kept["source"], json!(source), "{file}");
+        std::fs::remove_file(server.home.tasks().join("gate.json")).expect("the gate closes");
+    }
 }
 
 #[test]
