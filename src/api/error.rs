@@ -169,7 +169,8 @@ impl From<StoreError> for ApiError {
                 | Refused::NotPaused
                 | Refused::Managed(_)
                 | Refused::Unmanaged
-                | Refused::Idle,
+                | Refused::Idle
+                | Refused::Waits(_),
             ) => Self::conflict(error.to_string()),
             StoreError::State(
                 StateError::TooManyEntries(_) | StateError::TooManyBytes { .. } | StateError::NotANumber(_),

@@ -75,9 +75,18 @@ pub(in crate::api) async fn run(
             None => None,
         });
     }
+    let meta = info.meta_saying(say_begun(&task, execution_id));
     let task_name = task.definition.name;
-    let meta = info.meta_saying(format!("Task \"{task_name}\" execution started"));
     Ok(Json(Started { success: true, task_id: task.id, task_name, execution_id, execution, meta }))
+}
+
+/// The message about a run that was asked for: it has started, or waits.
+pub(super) fn say_begun(task: &Task, execution: ExecutionId) -> String {
+    let name = &task.definition.name;
+    match task.wait_of(execution) {
+        None => format!("Task \"{name}\" execution started"),
+        Some(wait) => format!("Task \"{name}\" execution {wait}"),
+    }
 }
 
 /// The answer to a backfill.

@@ -64,7 +64,7 @@ impl Run {
             if client.json {
                 say(&started.to_string());
             } else {
-                say_line(&format!("\"{}\" runs: {execution}", text(&started, "taskName")));
+                say_line(&format!("{}: {execution}", text(&started["meta"], "message")));
             }
             return Ok(ExitCode::SUCCESS);
         }

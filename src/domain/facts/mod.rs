@@ -2,12 +2,14 @@
 
 mod occurrence;
 mod status;
+mod wait;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     occurrence::{Backfill, Occurrence, Waiting},
     status::TaskStatus,
+    wait::Wait,
 };
 use super::{
     Millis,

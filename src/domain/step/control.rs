@@ -42,7 +42,7 @@ impl Stepper<'_, '_> {
             return Err(Refused::TooLargeOpen);
         }
         let is_keyed = self.step.task.is_keyed();
-        let is_idle = facts.running.is_empty() && (!is_keyed || self.step.task.has_free_queue());
+        let is_idle = facts.running.is_empty() && (!is_keyed || self.step.task.may_wait());
         match self.step.task.definition.overlap {
             overlap if is_idle || overlap == Overlap::Allow => {
                 if is_keyed {
@@ -73,7 +73,7 @@ impl Stepper<'_, '_> {
     pub(super) fn cancel(&mut self) -> Result<(), Refused> {
         let backfill = self.facts().backfill.take();
         if self.step.task.facts.running.is_empty() && backfill.is_none() {
-            return Err(Refused::Idle);
+            return Err(self.step.task.first_wait().map_or(Refused::Idle, Refused::Waits));
         }
         self.cancel_running();
         Ok(())
@@ -81,7 +81,8 @@ impl Stepper<'_, '_> {
 
     pub(super) fn cancel_one(&mut self, execution: ExecutionId) -> Result<(), Refused> {
         if !self.step.task.facts.running.iter().any(|running| running.execution == execution) {
-            return Err(Refused::NotRunning(execution));
+            let wait = self.step.task.wait_of(execution);
+            return Err(wait.map_or(Refused::NotRunning(execution), Refused::Waits));
         }
         self.step.cancel.push(execution);
         Ok(())

@@ -5,7 +5,7 @@ use crate::domain::{
     Millis,
     definition::{Misfire, Overlap},
     execution::{Execution, Reason, Trigger},
-    facts::{MOST_AT_ONCE, Occurrence, Task, Waiting},
+    facts::{Occurrence, Waiting},
     schedule::{Passed, Schedule},
 };
 
@@ -67,14 +67,7 @@ impl Stepper<'_, '_> {
     /// Whether another run may start, or wait for a slot of the key in order to start.
     fn may_take(&self) -> bool {
         let task = &self.step.task;
-        let Task { definition, facts, .. } = task;
-        if !task.is_keyed() {
-            task.may_start()
-        } else if definition.overlap == Overlap::Allow {
-            facts.open().count() < MOST_AT_ONCE
-        } else {
-            facts.running.is_empty() && task.has_free_queue()
-        }
+        if task.is_keyed() { task.may_wait() } else { task.may_start() }
     }
 
     fn retry(&mut self) {

@@ -7,12 +7,9 @@
 
 use super::{Step, Stepper};
 use crate::domain::{
-    definition::{
-        Overlap,
-        after::{Predecessor, Untold},
-    },
+    definition::after::{Predecessor, Untold},
     execution::{ExecutionStatus, Reason, Trigger},
-    facts::{MOST_AT_ONCE, Occurrence},
+    facts::Occurrence,
     ids::ExecutionId,
     schedule::Passed,
 };
@@ -71,14 +68,12 @@ impl Stepper<'_, '_> {
         if open >= MOST_WITH_RESULT {
             end.drop_result();
         }
-        let allows = definition.overlap == Overlap::Allow && open < MOST_AT_ONCE;
-        let is_idle = task.facts.running.is_empty() && task.has_free_queue();
-        let is_retrying = task.is_retrying();
+        let (is_retrying, may_wait) = (task.is_retrying(), task.may_wait());
         let scheduled_for = self.free_moment(now);
         let occurrence = Occurrence { after: Some(Box::new(end)), ..Occurrence::planned(scheduled_for) };
         if is_retrying {
             self.skip(Reason::Retrying, scheduled_for, 1);
-        } else if is_idle || allows {
+        } else if may_wait {
             self.wait(Trigger::After, occurrence);
         } else {
             self.decide_occupied(Trigger::After, occurrence, Passed::default());

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     draft::Problem,
-    facts::{MOST_AT_ONCE, MOST_PARAMS_BYTES},
+    facts::{MOST_AT_ONCE, MOST_PARAMS_BYTES, Wait},
     ids::ExecutionId,
 };
 
@@ -34,6 +34,9 @@ pub enum Refused {
     /// A cancellation while no execution is in progress.
     #[error("Task is not running")]
     Idle,
+    /// A cancellation while no execution is in progress, but one waits.
+    #[error("Task is not running: its next run {0}")]
+    Waits(Wait),
     /// A user's change of a task that a file has; the file's name.
     #[error("Task is managed by {0}: change or remove it there")]
     Managed(String),

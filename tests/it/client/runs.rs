@@ -55,7 +55,7 @@ fn a_run_that_is_followed_shows_its_output_and_ends_as_the_run_does() {
     let execution: Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!([&execution["status"], &execution["result"]["answer"]], [&json!("completed"), &json!(42)]);
     let started = run(&server, &["task", "run", "talks"]);
-    assert!(started.out.starts_with("\"talks\" runs: exec-"), "{}", started.out);
+    assert!(started.out.starts_with("Task \"talks\" execution started: exec-"), "{}", started.out);
 }
 
 #[test]

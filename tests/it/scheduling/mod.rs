@@ -4,3 +4,4 @@ mod bulk;
 mod bursts;
 mod chains;
 pub(crate) mod missed;
+mod waiting;

@@ -20,7 +20,7 @@ use crate::{
         error::ApiError,
         input::{Fields, OptionalBody, RunPath},
         request::RequestInfo,
-        routes::{find_execution, show_execution},
+        routes::{actions::say_begun, find_execution, show_execution},
         state::Shared,
     },
     domain::{
@@ -218,8 +218,8 @@ pub(in crate::api) async fn rerun(
         None => earlier_params(&api, &row).await?,
     };
     let (task, execution_id) = api.scheduler.rerun(row.task_id, id, params, &caller.actor).await?;
+    let meta = info.meta_saying(say_begun(&task, execution_id));
     let task_name = task.definition.name;
-    let meta = info.meta_saying(format!("Task \"{task_name}\" execution started"));
     Ok(Json(Rerun { success: true, task_id: task.id, task_name, execution_id, rerun_of: id, meta }))
 }
 

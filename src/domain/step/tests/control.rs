@@ -1,6 +1,7 @@
 //! What users ask for.
 
 use super::*;
+use crate::domain::facts::Wait;
 
 #[test]
 fn a_paused_task_lets_its_times_pass_and_goes_on_with_the_next() {
@@ -72,6 +73,9 @@ fn what_the_facts_do_not_allow_is_refused_and_changes_nothing() {
     let mut done = Life::with("now", |_| {});
     done.due();
     done.succeeds();
+    let mut keyed = Life::with("@hourly", |task| task.concurrency_key = Some("db".to_owned()));
+    keyed.by_hand();
+    let slot = "Task is not running: its next run waits for a slot of the concurrency key \"db\"";
     let id = ExecutionId(Ulid(99));
     let by_hand = || Input::RunByHand { execution: id, params: None, origin: Origin::default() };
     let cases = [
@@ -81,6 +85,7 @@ fn what_the_facts_do_not_allow_is_refused_and_changes_nothing() {
         (&running, by_hand(), Refused::AlreadyRunning, "Task is already running"),
         (&waiting, by_hand(), Refused::AlreadyWaiting, "Task already has a run waiting"),
         (&idle, Input::Cancel, Refused::Idle, "Task is not running"),
+        (&keyed, Input::Cancel, Refused::Waits(Wait::Slot("db".to_owned())), slot),
     ];
     for (life, input, refused, words) in cases {
         let mut after = life.clone();
