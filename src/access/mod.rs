@@ -184,6 +184,11 @@ impl Access {
         lock(&self.state).refusals.admits_address(address, self.clock.now())
     }
 
+    /// Whether a change of another site goes into the audit: the first of each minute and address.
+    pub fn admits_other_site(&self, address: Option<IpAddr>) -> bool {
+        lock(&self.state).refusals.admits_other_site(address, self.clock.now())
+    }
+
     /// Whether a refusal goes into the audit: so many of each minute and token.
     pub fn admits_refusal(&self, identity: &Identity) -> bool {
         lock(&self.state).refusals.admits_token(identity.hash, self.clock.now())

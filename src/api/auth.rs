@@ -5,19 +5,20 @@
 //! itself that there is a caller: a route outside `/admin` is not open by mistake.
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    RequestExt,
+    extract::{FromRequestParts, RawPathParams, Request, State},
     http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{error::ApiError, notes, request::RequestInfo, state::Shared};
+use super::{error::ApiError, notes, request::RequestInfo, state::Shared, things::About};
 use crate::{
     access::{Identity, cookie},
     domain::{
         Millis,
         access::{Grant, Role},
-        audit::Audit,
+        audit::{Action, Audit},
         ids::TaskId,
     },
     scheduler::Actor,
@@ -62,7 +63,7 @@ impl Caller {
     }
 
     /// The audit record of an action of the caller.
-    pub(super) fn record(&self, api: &Shared, action: impl Into<String>) -> Audit {
+    pub(super) fn record(&self, api: &Shared, action: Action) -> Audit {
         self.actor.record(action, api.clock.now())
     }
 
@@ -211,13 +212,14 @@ pub(super) struct Rule {
     /// The path in the table.
     pub(super) path: &'static str,
     pub(super) need: Need,
+    pub(super) about: About,
     /// Whether a token that is bound to handlers may pass.
     pub(super) is_bounded: bool,
 }
 
 /// Holds the rule of a route: refuses callers without the role, and masks the answer for those who must
 /// not see all of it.
-pub(super) async fn hold(State(rule): State<Rule>, request: Request, next: Next) -> Response {
+pub(super) async fn hold(State(rule): State<Rule>, mut request: Request, next: Next) -> Response {
     if let Some(info) = request.extensions().get::<RequestInfo>() {
         info.found(rule.path);
     }
@@ -229,15 +231,14 @@ pub(super) async fn hold(State(rule): State<Rule>, request: Request, next: Next)
     let refused = caller.ensure_may(role, rule.is_bounded).err();
     let sees_all = caller.sees_all_values();
     // A read that passes is not in the audit, and costs nothing for it.
-    let noted = (refused.is_some() || !request.method().is_safe())
-        .then(|| (caller.clone(), request.method().clone(), request.uri().clone()));
+    let noted = (refused.is_some() || !request.method().is_safe()).then(|| caller.clone());
+    let names = if noted.is_some() { request.extract_parts::<RawPathParams>().await.ok() } else { None };
     let response = match refused {
         Some(error) => error.into_response(),
         None => next.run(request).await,
     };
-    if let (Some(why), Some((caller, method, uri))) = (notes::refusal_of(&response), noted) {
-        Box::pin(notes::note_refusal(&rule.api, (&caller.actor, &caller.identity), (&method, &uri), why))
-            .await;
+    if let (Some(why), Some(caller)) = (notes::refusal_of(&response), noted) {
+        Box::pin(notes::note_refusal(&rule.api, &caller, rule.about, names, why)).await;
     }
     if sees_all { response } else { mask(&rule.api, response).await }
 }

@@ -17,6 +17,7 @@ use tower_service::Service;
 use super::{
     auth,
     error::ApiError,
+    notes,
     request::{RequestInfo, envelope},
     state::Shared,
 };
@@ -57,6 +58,17 @@ impl Front {
             info.end_span(&api.traces, &method, response.status());
         }
         response
+    }
+}
+
+impl Front {
+    /// Refuses a change that another site made a browser ask for, and notes it in the audit.
+    pub(super) async fn refuse_other_site(&self, request: Request, error: ApiError) -> Response {
+        let api = &self.0.api;
+        let (info, path) = (RequestInfo::of(api, &request), request.uri().path().to_owned());
+        drop(request);
+        notes::note_other_site(api, &info, &path, error.message()).await;
+        info.answer_with(&error)
     }
 }
 

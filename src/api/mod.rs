@@ -21,6 +21,7 @@ mod request;
 mod routes;
 mod state;
 mod streams;
+mod things;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -44,6 +45,13 @@ use self::{
     },
     state::Shared,
     streams::{events, execution},
+    things::{
+        About,
+        Thing::{
+            Alerts, Audit, Channel, Entry, Execution, Handler as HandlerFile, Plan, Present, Secret, Server,
+            Session, Source, Task, Token, Variable,
+        },
+    },
 };
 pub use self::{
     front::Front,
@@ -51,7 +59,13 @@ pub use self::{
     state::{Api, Forecasts, MeasuredTasks, MetricsSettings, Readiness, RunnersReady},
     streams::open::Streams,
 };
-use crate::domain::access::Role::{Admin, Editor, Operator, Viewer};
+use crate::domain::{
+    access::Role::{Admin, Editor, Operator, Viewer},
+    audit::Action::{
+        Backfill, Bulk, Cancel, Create, Delete, Login, Logout, Mute, Pause, Read, Rerun, ResetRetries,
+        Resume, Rotate, Run, Set, Test, Update,
+    },
+};
 
 const GET: MethodFilter = MethodFilter::GET;
 const POST: MethodFilter = MethodFilter::POST;
@@ -62,8 +76,8 @@ const DELETE: MethodFilter = MethodFilter::DELETE;
 /// The path of the metrics, which a setting opens for everybody.
 const METRICS: &str = "/metrics";
 
-/// Every route: its method and path, the role that it asks for, its handler, and a line for the
-/// documentation.
+/// Every route: its method and path, the role that it asks for, its action and thing, its handler, and a
+/// line for the documentation.
 fn every_route() -> Vec<Route> {
     [routes_of_tasks(), routes_of_the_rest()].into_iter().flatten().collect()
 }
@@ -71,82 +85,82 @@ fn every_route() -> Vec<Route> {
 #[rustfmt::skip]
 fn routes_of_tasks() -> Vec<Route> {
     vec![
-        bounded(row(GET, "/admin/scheduler", Viewer, tasks::list, "list tasks")),
-        bounded(row(POST, "/admin/scheduler", Editor, tasks::create, "create a task; 201 with `Location`")),
-        bounded(row(POST, "/admin/scheduler/bulk", Operator, bulk::bulk, "one action on many tasks; to delete needs an editor")),
-        row(GET, "/admin/scheduler/{id}", Viewer, tasks::read, "a task and its newest 5 executions"),
-        row(PUT, "/admin/scheduler/{id}", Editor, tasks::update, "change the fields that the body has"),
-        row(PATCH, "/admin/scheduler/{id}", Editor, tasks::update, "the same as `PUT`"),
-        row(DELETE, "/admin/scheduler/{id}", Editor, tasks::delete, "delete the task and its history, after a cancel"),
-        row(POST, "/admin/scheduler/{id}/actions/run", Operator, actions::run, "run the task now"),
-        row(POST, "/admin/scheduler/{id}/actions/pause", Operator, actions::pause, "no more runs by schedule; a run in progress goes on"),
-        row(POST, "/admin/scheduler/{id}/actions/resume", Operator, actions::resume, "end a pause, or start again a task that `onExhausted` has stopped"),
-        row(POST, "/admin/scheduler/{id}/actions/reset-retries", Operator, actions::reset_retries, "set the count of failures to 0; `failed` becomes `active`"),
-        row(POST, "/admin/scheduler/{id}/actions/cancel", Operator, actions::cancel, "end the runs in progress; answers when they have ended"),
-        row(POST, "/admin/scheduler/{id}/actions/backfill", Operator, actions::backfill, "run the planned times of a past span, one after the other"),
-        row(GET, "/admin/scheduler/{id}/executions", Viewer, executions::list, "the history, newest first"),
-        row(GET, "/admin/scheduler/{id}/executions/{execution}", Viewer, executions::read, "one execution with its whole output"),
-        row(GET, "/admin/scheduler/{id}/kv", Editor, kv::list, "the entries that the task keeps, by key"),
-        row(GET, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::read, "one entry"),
-        row(PUT, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::write, "set an entry"),
-        row(DELETE, "/admin/scheduler/{id}/kv/{*key}", Editor, kv::delete, "delete an entry"),
+        bounded(row(GET, "/admin/scheduler", Viewer, (Read, Task), tasks::list, "list tasks")),
+        bounded(row(POST, "/admin/scheduler", Editor, (Create, Task), tasks::create, "create a task; 201 with `Location`")),
+        bounded(row(POST, "/admin/scheduler/bulk", Operator, (Bulk, Task), bulk::bulk, "one action on many tasks; to delete needs an editor")),
+        row(GET, "/admin/scheduler/{id}", Viewer, (Read, Task), tasks::read, "a task and its newest 5 executions"),
+        row(PUT, "/admin/scheduler/{id}", Editor, (Update, Task), tasks::update, "change the fields that the body has"),
+        row(PATCH, "/admin/scheduler/{id}", Editor, (Update, Task), tasks::update, "the same as `PUT`"),
+        row(DELETE, "/admin/scheduler/{id}", Editor, (Delete, Task), tasks::delete, "delete the task and its history, after a cancel"),
+        row(POST, "/admin/scheduler/{id}/actions/run", Operator, (Run, Task), actions::run, "run the task now"),
+        row(POST, "/admin/scheduler/{id}/actions/pause", Operator, (Pause, Task), actions::pause, "no more runs by schedule; a run in progress goes on"),
+        row(POST, "/admin/scheduler/{id}/actions/resume", Operator, (Resume, Task), actions::resume, "end a pause, or start again a task that `onExhausted` has stopped"),
+        row(POST, "/admin/scheduler/{id}/actions/reset-retries", Operator, (ResetRetries, Task), actions::reset_retries, "set the count of failures to 0; `failed` becomes `active`"),
+        row(POST, "/admin/scheduler/{id}/actions/cancel", Operator, (Cancel, Task), actions::cancel, "end the runs in progress; answers when they have ended"),
+        row(POST, "/admin/scheduler/{id}/actions/backfill", Operator, (Backfill, Task), actions::backfill, "run the planned times of a past span, one after the other"),
+        row(GET, "/admin/scheduler/{id}/executions", Viewer, (Read, Execution), executions::list, "the history, newest first"),
+        row(GET, "/admin/scheduler/{id}/executions/{execution}", Viewer, (Read, Execution), executions::read, "one execution with its whole output"),
+        row(GET, "/admin/scheduler/{id}/kv", Editor, (Read, Entry), kv::list, "the entries that the task keeps, by key"),
+        row(GET, "/admin/scheduler/{id}/kv/{*key}", Editor, (Read, Entry), kv::read, "one entry"),
+        row(PUT, "/admin/scheduler/{id}/kv/{*key}", Editor, (Set, Entry), kv::write, "set an entry"),
+        row(DELETE, "/admin/scheduler/{id}/kv/{*key}", Editor, (Delete, Entry), kv::delete, "delete an entry"),
     ]
 }
 
 #[rustfmt::skip]
 fn routes_of_the_rest() -> Vec<Route> {
     vec![
-        row(GET, "/admin/kv", Editor, kv::list, "the entries that all tasks share"),
-        row(GET, "/admin/kv/{*key}", Editor, kv::read, "one of them"),
-        row(PUT, "/admin/kv/{*key}", Editor, kv::write, "set one"),
-        row(DELETE, "/admin/kv/{*key}", Editor, kv::delete, "delete one"),
-        bounded(row(GET, "/admin/executions", Viewer, history::list::list, "the executions of all tasks, newest first")),
-        bounded(row(GET, "/admin/executions/{id}", Viewer, history::execution::read, "one execution with its whole output, and its neighbours")),
-        bounded(row(GET, "/admin/executions/{id}/output", Viewer, history::execution::output, "its output as JSON, text or lines of JSON")),
-        bounded(row(POST, "/admin/executions/{id}/actions/rerun", Operator, history::execution::rerun, "run its task now with its parameters")),
-        bounded(row(POST, "/admin/executions/{id}/actions/cancel", Operator, history::execution::cancel, "end it; answers when it has ended")),
-        bounded(row(GET, "/admin/executions/{id}/stream", Viewer, execution::stream, "the output of a run as it comes, then its end")),
-        bounded(row(GET, "/admin/events", Viewer, events::stream, "the news of tasks and runs as they come")),
-        bounded(row(GET, "/admin/handlers", Viewer, handlers::list, "the handlers, each with the reason if it does not load; `ignored`: files that look like handlers and are none, `{file, reason}`")),
-        bounded(row(GET, "/admin/handlers/{*name}", Viewer, history::sources::read_handler, "a handler, the tasks that use it, and its versions")),
-        bounded(row(GET, "/admin/sources/{hash}", Editor, history::sources::read_source, "the source of a version that has run")),
-        bounded(row(GET, "/admin/sources/{hash}/diff/{other}", Editor, history::sources::compare, "the changes from one source to another")),
-        bounded(row(GET, "/admin/search", Viewer, history::search::search, "tasks, handlers and executions that a text may mean")),
-        row(GET, "/admin/secrets", Admin, secrets::list_secrets, "the secrets, without their values"),
-        row(GET, "/admin/secrets/{name}", Admin, secrets::read_secret, "one secret, without its value"),
-        row(PUT, "/admin/secrets/{name}", Admin, secrets::set_secret, "set a secret; 201 if it is new"),
-        row(DELETE, "/admin/secrets/{name}", Admin, secrets::delete_secret, "delete the secret"),
-        row(GET, "/admin/variables", Editor, secrets::list_variables, "the variables"),
-        row(GET, "/admin/variables/{name}", Editor, secrets::read_variable, "one variable"),
-        row(PUT, "/admin/variables/{name}", Editor, secrets::set_variable, "set a variable; 201 if it is new"),
-        row(DELETE, "/admin/variables/{name}", Editor, secrets::delete_variable, "delete the variable"),
-        bounded(row(GET, "/admin/alerts", Viewer, alerts::read, "the channels of alerts, the messages whose occasion lasts, and the mute")),
-        bounded(row(GET, "/admin/alerts/deliveries", Viewer, alerts::deliveries, "the messages and what has become of them, newest first")),
-        row(PUT, "/admin/alerts/mute", Operator, alerts::mute, "hold messages back until a time; `until: null` ends it"),
-        row(POST, "/admin/alerts/test", Admin, alerts::test, "send a test to a channel and see its answer"),
-        bounded(row(GET, "/admin/schedule/preview", Viewer, schedule::preview, "the next times of a schedule")),
-        row(GET, "/admin/overview", Viewer, overview::overview, "the present on one page: tasks, runs, failures, the next runs, the server"),
-        bounded(row(GET, "/admin/activity", Viewer, activity::activity, "the ends of runs per `minute`, `hour` or `day` (`bucket`)")),
-        bounded(row(GET, "/admin/upcoming", Viewer, upcoming::upcoming, "the planned runs of all active tasks, in the order of time")),
-        row(GET, "/admin/forecast", Viewer, forecast::forecast, "the number of planned runs per hour or day"),
-        row(GET, "/admin/simulate", Viewer, simulate::simulate, "where more is due than runs at once, with the usual durations"),
-        row(GET, "/admin/scheduler/conflicts", Viewer, conflicts::conflicts, "what else runs at the times of a schedule, and quieter minutes"),
-        bounded(row(GET, "/admin/me", Viewer, sessions::me, "the holder of the token that the request brings")),
-        bounded(row(GET, "/admin/sessions", Viewer, sessions::list, "the own sessions; an admin sees all")),
-        bounded(row(POST, "/admin/sessions", Viewer, sessions::open, "open a session with the token of the request; 201 with `Set-Cookie`")),
-        bounded(row(DELETE, "/admin/sessions", Viewer, sessions::end_all, "end all own sessions")),
-        bounded(row(DELETE, "/admin/sessions/{id}", Viewer, sessions::end_one, "end a session; `current` is the one of the request")),
-        row(GET, "/admin/tokens", Admin, tokens::list, "the tokens, without their texts"),
-        row(POST, "/admin/tokens", Admin, tokens::create, "make a token; 201 with its text, which is shown once"),
-        row(DELETE, "/admin/tokens/{id}", Admin, tokens::delete, "take a token back; its sessions end"),
-        row(POST, "/admin/tokens/{id}/actions/rotate", Admin, tokens::rotate, "give a token a new text, which is shown once"),
-        row(GET, "/admin/audit", Admin, audit::list, "the records of what was done, newest first; `format=ndjson`: as lines"),
-        row(GET, "/admin/scheduler/{id}/explain", Viewer, explain::explain, "why the task did, or did not, run at its planned times"),
-        bounded(row(GET, "/admin/timeline", Viewer, timeline::timeline, "past and planned runs side by side, a lane per task")),
-        row(GET, METRICS, Viewer, metrics::metrics, "the figures of the server for Prometheus; for anyone if `metrics.public` is set"),
-        row(GET, "/openapi.json", Anyone, openapi::read, "this table for programs: OpenAPI 3.1 with every field"),
-        row(GET, "/health", Anyone, health::health, "200 while the process is up"),
-        row(GET, "/ready", Anyone, health::ready, "200 while the server can do its work, otherwise 503"),
+        row(GET, "/admin/kv", Editor, (Read, Entry), kv::list, "the entries that all tasks share"),
+        row(GET, "/admin/kv/{*key}", Editor, (Read, Entry), kv::read, "one of them"),
+        row(PUT, "/admin/kv/{*key}", Editor, (Set, Entry), kv::write, "set one"),
+        row(DELETE, "/admin/kv/{*key}", Editor, (Delete, Entry), kv::delete, "delete one"),
+        bounded(row(GET, "/admin/executions", Viewer, (Read, Execution), history::list::list, "the executions of all tasks, newest first")),
+        bounded(row(GET, "/admin/executions/{id}", Viewer, (Read, Execution), history::execution::read, "one execution with its whole output, and its neighbours")),
+        bounded(row(GET, "/admin/executions/{id}/output", Viewer, (Read, Execution), history::execution::output, "its output as JSON, text or lines of JSON")),
+        bounded(row(POST, "/admin/executions/{id}/actions/rerun", Operator, (Rerun, Execution), history::execution::rerun, "run its task now with its parameters")),
+        bounded(row(POST, "/admin/executions/{id}/actions/cancel", Operator, (Cancel, Execution), history::execution::cancel, "end it; answers when it has ended")),
+        bounded(row(GET, "/admin/executions/{id}/stream", Viewer, (Read, Execution), execution::stream, "the output of a run as it comes, then its end")),
+        bounded(row(GET, "/admin/events", Viewer, (Read, Present), events::stream, "the news of tasks and runs as they come")),
+        bounded(row(GET, "/admin/handlers", Viewer, (Read, HandlerFile), handlers::list, "the handlers, each with the reason if it does not load; `ignored`: files that look like handlers and are none, `{file, reason}`")),
+        bounded(row(GET, "/admin/handlers/{*name}", Viewer, (Read, HandlerFile), history::sources::read_handler, "a handler, the tasks that use it, and its versions")),
+        bounded(row(GET, "/admin/sources/{hash}", Editor, (Read, Source), history::sources::read_source, "the source of a version that has run")),
+        bounded(row(GET, "/admin/sources/{hash}/diff/{other}", Editor, (Read, Source), history::sources::compare, "the changes from one source to another")),
+        bounded(row(GET, "/admin/search", Viewer, (Read, Present), history::search::search, "tasks, handlers and executions that a text may mean")),
+        row(GET, "/admin/secrets", Admin, (Read, Secret), secrets::list_secrets, "the secrets, without their values"),
+        row(GET, "/admin/secrets/{name}", Admin, (Read, Secret), secrets::read_secret, "one secret, without its value"),
+        row(PUT, "/admin/secrets/{name}", Admin, (Set, Secret), secrets::set_secret, "set a secret; 201 if it is new"),
+        row(DELETE, "/admin/secrets/{name}", Admin, (Delete, Secret), secrets::delete_secret, "delete the secret"),
+        row(GET, "/admin/variables", Editor, (Read, Variable), secrets::list_variables, "the variables"),
+        row(GET, "/admin/variables/{name}", Editor, (Read, Variable), secrets::read_variable, "one variable"),
+        row(PUT, "/admin/variables/{name}", Editor, (Set, Variable), secrets::set_variable, "set a variable; 201 if it is new"),
+        row(DELETE, "/admin/variables/{name}", Editor, (Delete, Variable), secrets::delete_variable, "delete the variable"),
+        bounded(row(GET, "/admin/alerts", Viewer, (Read, Alerts), alerts::read, "the channels of alerts, the messages whose occasion lasts, and the mute")),
+        bounded(row(GET, "/admin/alerts/deliveries", Viewer, (Read, Alerts), alerts::deliveries, "the messages and what has become of them, newest first")),
+        row(PUT, "/admin/alerts/mute", Operator, (Mute, Alerts), alerts::mute, "hold messages back until a time; `until: null` ends it"),
+        row(POST, "/admin/alerts/test", Admin, (Test, Channel), alerts::test, "send a test to a channel and see its answer"),
+        bounded(row(GET, "/admin/schedule/preview", Viewer, (Read, Plan), schedule::preview, "the next times of a schedule")),
+        row(GET, "/admin/overview", Viewer, (Read, Present), overview::overview, "the present on one page: tasks, runs, failures, the next runs, the server"),
+        bounded(row(GET, "/admin/activity", Viewer, (Read, Present), activity::activity, "the ends of runs per `minute`, `hour` or `day` (`bucket`)")),
+        bounded(row(GET, "/admin/upcoming", Viewer, (Read, Plan), upcoming::upcoming, "the planned runs of all active tasks, in the order of time")),
+        row(GET, "/admin/forecast", Viewer, (Read, Plan), forecast::forecast, "the number of planned runs per hour or day"),
+        row(GET, "/admin/simulate", Viewer, (Read, Plan), simulate::simulate, "where more is due than runs at once, with the usual durations"),
+        row(GET, "/admin/scheduler/conflicts", Viewer, (Read, Plan), conflicts::conflicts, "what else runs at the times of a schedule, and quieter minutes"),
+        bounded(row(GET, "/admin/me", Viewer, (Read, Token), sessions::me, "the holder of the token that the request brings")),
+        bounded(row(GET, "/admin/sessions", Viewer, (Read, Session), sessions::list, "the own sessions; an admin sees all")),
+        bounded(row(POST, "/admin/sessions", Viewer, (Login, Session), sessions::open, "open a session with the token of the request; 201 with `Set-Cookie`")),
+        bounded(row(DELETE, "/admin/sessions", Viewer, (Logout, Session), sessions::end_all, "end all own sessions")),
+        bounded(row(DELETE, "/admin/sessions/{id}", Viewer, (Logout, Session), sessions::end_one, "end a session; `current` is the one of the request")),
+        row(GET, "/admin/tokens", Admin, (Read, Token), tokens::list, "the tokens, without their texts"),
+        row(POST, "/admin/tokens", Admin, (Create, Token), tokens::create, "make a token; 201 with its text, which is shown once"),
+        row(DELETE, "/admin/tokens/{id}", Admin, (Delete, Token), tokens::delete, "take a token back; its sessions end"),
+        row(POST, "/admin/tokens/{id}/actions/rotate", Admin, (Rotate, Token), tokens::rotate, "give a token a new text, which is shown once"),
+        row(GET, "/admin/audit", Admin, (Read, Audit), audit::list, "the records of what was done, newest first; `format=ndjson`: as lines"),
+        row(GET, "/admin/scheduler/{id}/explain", Viewer, (Read, Plan), explain::explain, "why the task did, or did not, run at its planned times"),
+        bounded(row(GET, "/admin/timeline", Viewer, (Read, Plan), timeline::timeline, "past and planned runs side by side, a lane per task")),
+        row(GET, METRICS, Viewer, (Read, Server), metrics::metrics, "the figures of the server for Prometheus; for anyone if `metrics.public` is set"),
+        row(GET, "/openapi.json", Anyone, (Read, Server), openapi::read, "this table for programs: OpenAPI 3.1 with every field"),
+        row(GET, "/health", Anyone, (Read, Server), health::health, "200 while the process is up"),
+        row(GET, "/ready", Anyone, (Read, Server), health::ready, "200 while the server can do its work, otherwise 503"),
     ]
 }
 
@@ -154,6 +168,8 @@ struct Route {
     method: MethodFilter,
     path: &'static str,
     need: Need,
+    /// What a request does, and the kind of thing that it is about.
+    about: About,
     /// Whether the handler itself keeps a token that is bound to handlers from the tasks of others.
     is_bounded: bool,
     handler: MethodRouter<Shared, Infallible>,
@@ -164,12 +180,13 @@ fn row<H: Handler<T, Shared>, T: 'static>(
     method: MethodFilter,
     path: &'static str,
     need: impl Into<Need>,
+    about: About,
     handler: H,
     doc: &'static str,
 ) -> Route {
     // The path of a task is checked where it is read.
     let is_bounded = path.starts_with("/admin/scheduler/{id}");
-    Route { method, path, need: need.into(), is_bounded, handler: on(method, handler), doc }
+    Route { method, path, need: need.into(), about, is_bounded, handler: on(method, handler), doc }
 }
 
 /// A route that a token bound to handlers may use, because its handler looks at them.
@@ -182,9 +199,9 @@ pub fn front(api: Api) -> Front {
     let api = Arc::new(api);
     let routes = every_route().into_iter().fold(
         Router::new(),
-        |router, Route { path, need, is_bounded, handler, .. }| {
+        |router, Route { path, need, about, is_bounded, handler, .. }| {
             let need = if path == METRICS && api.metrics_settings.public { Anyone } else { need };
-            let rule = auth::Rule { api: api.clone(), path, need, is_bounded };
+            let rule = auth::Rule { api: api.clone(), path, need, about, is_bounded };
             router.route(path, handler.route_layer(middleware::from_fn_with_state(rule, auth::hold)))
         },
     );

@@ -1,18 +1,24 @@
 //! Notes: the records of the audit that the API itself writes, of refusals and of logins that failed.
 
-use axum::{
-    http::{Method, StatusCode, Uri},
-    response::Response,
-};
+use axum::{extract::RawPathParams, http::StatusCode, response::Response};
 
-use super::{error::ApiError, request::RequestInfo, state::Shared};
+use super::{
+    auth::Caller,
+    error::ApiError,
+    request::RequestInfo,
+    state::Shared,
+    things::{About, Thing},
+};
 use crate::{
     access::Identity,
-    domain::audit::{Actor, Audit, Holder, Target, Via},
+    domain::{
+        audit::{Action, Audit, Holder, Target, Via},
+        ids::{ExecutionId, TaskId},
+    },
 };
 
-/// The longest name of an action in the audit, in characters.
-const LONGEST_ACTION: usize = 40;
+/// The longest name of a thing that a refused request has in the audit, in characters.
+const LONGEST_NAME: usize = 200;
 
 /// The holder behind an identity.
 pub(super) fn holder(identity: &Identity) -> Holder {
@@ -35,34 +41,79 @@ pub(super) fn refusal_of(response: &Response) -> Option<String> {
 /// Writes the refusal of a request into the audit. The answer does not depend on it.
 pub(super) async fn note_refusal(
     api: &Shared,
-    (actor, identity): (&Actor, &Identity),
-    (method, uri): (&Method, &Uri),
+    caller: &Caller,
+    (action, thing): About,
+    names: Option<RawPathParams>,
     why: String,
 ) {
-    if !api.access.admits_refusal(identity) {
+    if !api.access.admits_refusal(&caller.identity) {
         return;
     }
-    let (action, target) = describe(method, uri.path());
-    let record = actor.record(action, api.clock.now()).refused(why);
-    // A request of a known id only: so the task's audit has no record of tasks that never were.
-    let id = target.as_ref().filter(|target| target.kind == "task").and_then(|target| target.id.parse().ok());
-    let task = match id {
+    let named = names.as_ref().map(Named::read).unwrap_or_default();
+    let task = match (named.task, named.execution) {
+        (None, Some(execution)) => api.store.locate(execution).await.ok().flatten(),
+        (task, _) => task,
+    };
+    // A task that is there only: so the audit of a task has no record of tasks that never were.
+    let task = match task {
         Some(id) => api.store.task(id).await.ok().flatten(),
         None => None,
     };
-    let record = match (task, target) {
-        (Some(task), _) => record.about(&task),
-        (None, Some(target)) => record.on(target),
-        (None, None) => record,
-    };
+    let mut record = caller.record(api, action).refused(why);
+    if let Some(task) = &task {
+        record = record.about(task);
+    }
+    if thing != Thing::Task || task.is_none() {
+        record = record.on(Target::new(thing.kind(), named.id));
+    }
     write(api, record).await;
+}
+
+/// The names in the path of a request.
+#[derive(Default)]
+struct Named {
+    task: Option<TaskId>,
+    execution: Option<ExecutionId>,
+    /// The last name that is no task's, else the task's.
+    id: String,
+}
+
+impl Named {
+    fn read(names: &RawPathParams) -> Self {
+        let mut named = Self::default();
+        let mut task = String::new();
+        for (_, name) in names {
+            let short: String = name.chars().take(LONGEST_NAME).collect();
+            if let Ok(id) = name.parse() {
+                (named.task, task) = (Some(id), short);
+                continue;
+            }
+            named.execution = named.execution.or_else(|| name.parse().ok());
+            named.id = short;
+        }
+        if named.id.is_empty() && names.iter().count() == 1 {
+            named.id = task;
+        }
+        named
+    }
+}
+
+/// Writes a change that another site made a browser ask for into the audit: the first of each minute and
+/// address.
+pub(super) async fn note_other_site(api: &Shared, info: &RequestInfo, path: &str, why: &str) {
+    if api.access.admits_other_site(info.address()) {
+        let actor = info.actor(Holder::default());
+        let record = actor.record(Action::CrossSite, api.clock.now()).refused(why);
+        let path = path.chars().take(LONGEST_NAME).collect::<String>();
+        write(api, Audit { actor: None, ..record.on(Target::new("page", path)) }).await;
+    }
 }
 
 /// Writes a login that failed into the audit: the first of each minute and address.
 pub(super) async fn note_failed_login(api: &Shared, info: &RequestInfo, why: &str) {
     if api.access.admits_failed_login(info.address()) {
         let actor = info.actor(Holder::default());
-        let record = Audit { actor: None, ..actor.record("login", api.clock.now()).refused(why) };
+        let record = Audit { actor: None, ..actor.record(Action::Login, api.clock.now()).refused(why) };
         write(api, record).await;
     }
 }
@@ -71,56 +122,5 @@ pub(super) async fn note_failed_login(api: &Shared, info: &RequestInfo, why: &st
 pub(super) async fn write(api: &Shared, record: Audit) {
     if let Err(error) = api.store.add_audit(record).await {
         tracing::warn!(%error, "a record of the audit is not written");
-    }
-}
-
-/// The action that a request asks for, and the thing that it is about, by the method and the path.
-fn describe(method: &Method, path: &str) -> (String, Option<Target>) {
-    let parts: Vec<_> =
-        path.trim_start_matches("/admin/").split('/').filter(|part| !part.is_empty()).collect();
-    let (thing, action) = match parts.as_slice() {
-        [thing @ .., "actions", action] => (thing, Some(*action)),
-        ["scheduler", "bulk"] => (&parts[..1], Some("bulk")),
-        thing => (thing, None),
-    };
-    let action = action.unwrap_or(match *method {
-        Method::GET | Method::HEAD => "read",
-        Method::POST => "create",
-        Method::DELETE => "delete",
-        _ => "update",
-    });
-    let kind = thing.first().map(|kind| match *kind {
-        "scheduler" => "task",
-        "kv" => "entry",
-        other => other.strip_suffix('s').unwrap_or(other),
-    });
-    let cut = |text: &str| text.chars().take(LONGEST_ACTION).collect::<String>();
-    let target = kind.map(|kind| Target::new(&cut(kind), cut(thing.get(1).copied().unwrap_or_default())));
-    (cut(action), target)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refused_request_is_told_by_its_action_and_its_thing() {
-        for (method, path, action, kind, id) in [
-            (Method::POST, "/admin/scheduler/task-1/actions/run", "run", "task", "task-1"),
-            (Method::POST, "/admin/scheduler", "create", "task", ""),
-            (Method::POST, "/admin/scheduler/bulk", "bulk", "task", ""),
-            (Method::DELETE, "/admin/secrets/A", "delete", "secret", "A"),
-            (Method::GET, "/admin/audit", "read", "audit", ""),
-            (Method::PUT, "/admin/kv/a/b", "update", "entry", "a"),
-        ] {
-            let (found, target) = describe(&method, path);
-            let target = target.expect("a thing");
-            assert_eq!(
-                (found.as_str(), target.kind.as_str(), target.id.as_str()),
-                (action, kind, id),
-                "{path}"
-            );
-        }
-        assert_eq!(describe(&Method::GET, "/").1, None);
     }
 }

@@ -10,7 +10,7 @@ use axum::{
     Router,
     extract::Request,
     handler::HandlerWithoutStateExt,
-    http::{HeaderValue, Uri, header, uri::PathAndQuery},
+    http::{StatusCode, Uri, header, uri::PathAndQuery},
     response::Response,
 };
 use tower_http::{
@@ -20,17 +20,19 @@ use tower_http::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    error::ApiError,
-    request::{REQUEST_ID, new_id},
-};
+use super::{error::ApiError, front::Front};
 use crate::domain::access::public_url::PublicUrl;
 
+const REFUSAL: &str = "The request comes from another site: changes need this server's own pages, or a token \
+                       in the Authorization header. Behind a proxy, set publicUrl and pass Host and Origin on";
+
 /// Serves `site`, with a check of the origins of requests and without the base of `public` in their paths. A
-/// proxy may have taken the base off before. A slash at a path's end is dropped.
+/// proxy may have taken the base off before. A slash at a path's end is dropped. `front` notes the changes
+/// that are refused.
 pub fn protect<A: Future<Output = Response> + Send + 'static>(
     site: impl Fn(Request) -> A + Clone + Send + Sync + 'static,
     public: Option<&PublicUrl>,
+    front: Front,
 ) -> Router {
     let mut own_site = CsrfLayer::new();
     if let Some(public) = public {
@@ -38,12 +40,11 @@ pub fn protect<A: Future<Output = Response> + Send + 'static>(
         own_site = own_site.clone().add_trusted_origin(public.origin()).unwrap_or(own_site);
     }
     let asked = site.clone();
-    let guarded = own_site
-        .with_rejection_response(refuse)
-        .layer((move |request: Request| asked(request)).into_service());
+    let guarded =
+        own_site.with_rejection_response(mark).layer((move |request: Request| asked(request)).into_service());
     let base: Arc<str> = public.map_or("", PublicUrl::base).into();
     let all = move |mut request: Request| {
-        let (site, mut guarded) = (site.clone(), guarded.clone());
+        let (site, mut guarded, front) = (site.clone(), guarded.clone(), front.clone());
         if let Some(uri) = below(&base, request.uri()) {
             *request.uri_mut() = uri;
         }
@@ -51,24 +52,38 @@ pub fn protect<A: Future<Output = Response> + Send + 'static>(
             if request.headers().contains_key(header::AUTHORIZATION) {
                 return site(request).await;
             }
-            match guarded.call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
+            let asked = (!request.method().is_safe()).then(|| without_body(&request));
+            let Ok(response) = guarded.call(request).await;
+            match asked {
+                Some(asked) if response.extensions().get::<OtherSite>().is_some() => {
+                    front.refuse_other_site(asked, ApiError::forbidden(REFUSAL)).await
+                }
+                _ => response,
             }
         }
     };
     Router::new().fallback_service(NormalizePath::trim_trailing_slash(all.into_service()))
 }
 
-fn refuse(_: ProtectionError) -> Response {
-    let error = ApiError::forbidden(
-        "The request comes from another site: changes need this server's own pages, or a token in the \
-         Authorization header. Behind a proxy, set publicUrl and pass Host and Origin on",
-    );
-    let id = new_id();
-    let mut response = error.body(&id);
-    response.headers_mut().extend(HeaderValue::from_str(&id).ok().map(|id| (REQUEST_ID, id)));
+/// Marks the answer to a change of another site.
+#[derive(Clone)]
+struct OtherSite;
+
+fn mark(_: ProtectionError) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response.extensions_mut().insert(OtherSite);
     response
+}
+
+/// The parts of a request that tell who sent it, and whereto.
+fn without_body(request: &Request) -> Request {
+    let mut copy = Request::default();
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy.extensions_mut().extend(request.extensions().clone());
+    copy
 }
 
 /// The address without the base; `None` if it does not begin with the base.

@@ -95,6 +95,13 @@ impl RequestInfo {
         Meta { message: Some(message.into()), ..self.meta() }
     }
 
+    /// The answer of an error to a request that passes no envelope.
+    pub(super) fn answer_with(&self, error: &ApiError) -> Response {
+        let mut response = error.body(&self.0.id);
+        response.headers_mut().extend(HeaderValue::from_str(&self.0.id).ok().map(|id| (REQUEST_ID, id)));
+        response
+    }
+
     /// The address of the client.
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.0.address

@@ -257,8 +257,8 @@ async fn open_access(
 /// Puts the dashboard before the API, and both behind the guard against other sites.
 fn add_pages(config: &Config, api: api::Front, clock: Arc<dyn Clock>) -> Router {
     let public = config.access.public_url.as_ref();
-    let site = Site::new(api, public.map_or("", PublicUrl::base), clock);
-    api::protect(move |request| site.clone().answer(request), public)
+    let site = Site::new(api.clone(), public.map_or("", PublicUrl::base), clock);
+    api::protect(move |request| site.clone().answer(request), public, api)
 }
 
 /// Starts the runners, with the server's answers to their handlers.

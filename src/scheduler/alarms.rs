@@ -9,6 +9,7 @@ use super::{Actor, ControlError, InFlight, REPLACED, Scheduler};
 use crate::{
     domain::{
         Millis,
+        audit::Action,
         facts::Task,
         ids::{ExecutionId, TaskId},
         step::{Input, Step},
@@ -102,6 +103,6 @@ impl Scheduler {
     ) -> Result<(Task, ExecutionId), ControlError> {
         let execution = self.ids.execution(self.clock.now());
         let input = move || Input::RunByAlert { execution, params: params.clone() };
-        Ok((self.ask(task, "run", actor, input).await?, execution))
+        Ok((self.ask(task, Action::Run, actor, input).await?, execution))
     }
 }

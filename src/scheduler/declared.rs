@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Actor, ControlError, Scheduler};
 use crate::domain::{
+    audit::Action,
     definition::Definition,
     facts::{Declared, Task},
     ids::TaskId,
@@ -40,7 +41,7 @@ impl Scheduler {
             let file = file.to_owned();
             move || Input::Declare { definition: Box::new(definition.clone()), file: file.clone() }
         };
-        self.ask(task, "update", &Actor::of_file(file), input).await
+        self.ask(task, Action::Update, &Actor::of_file(file), input).await
     }
 
     /// Pauses a task that has left `file`, and leaves it to users.
@@ -48,7 +49,7 @@ impl Scheduler {
     /// # Errors
     /// When the task is gone or no file has it, or the store fails.
     pub async fn release(self: &Arc<Self>, task: TaskId, file: &str) -> Result<Task, ControlError> {
-        self.ask(task, "release", &Actor::of_file(file), || Input::Release).await
+        self.ask(task, Action::Release, &Actor::of_file(file), || Input::Release).await
     }
 
     /// Deletes a task that has left `file`, and its history.

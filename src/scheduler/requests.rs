@@ -9,6 +9,7 @@ use super::{Actor, InFlight, REPLACED, Scheduler};
 use crate::{
     domain::{
         Millis,
+        audit::Action,
         definition::Definition,
         draft::Draft,
         execution::ExecutionStatus,
@@ -53,7 +54,7 @@ impl Scheduler {
     /// Adds a new task, at its time of creation.
     pub(super) async fn add(self: &Arc<Self>, mut task: Task, actor: &Actor) -> Result<Task, ControlError> {
         task.begin_watch(&self.policy.alerts);
-        let audit = actor.record("create", task.created_at).about(&task);
+        let audit = actor.record(Action::Create, task.created_at).about(&task);
         let scheduler = self.clone();
         self.complete(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
@@ -75,7 +76,7 @@ impl Scheduler {
         draft: Draft,
         actor: &Actor,
     ) -> Result<Task, ControlError> {
-        self.ask(task, "update", actor, move || Input::Update(Box::new(draft.clone()))).await
+        self.ask(task, Action::Update, actor, move || Input::Update(Box::new(draft.clone()))).await
     }
 
     /// Pauses a task.
@@ -83,7 +84,7 @@ impl Scheduler {
     /// # Errors
     /// When the task is gone or paused already, or the store fails.
     pub async fn pause(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
-        self.ask(task, "pause", actor, || Input::Pause).await
+        self.ask(task, Action::Pause, actor, || Input::Pause).await
     }
 
     /// Resumes a paused or stopped task.
@@ -91,7 +92,7 @@ impl Scheduler {
     /// # Errors
     /// When the task is gone or not paused, or the store fails.
     pub async fn resume(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
-        self.ask(task, "resume", actor, || Input::Resume).await
+        self.ask(task, Action::Resume, actor, || Input::Resume).await
     }
 
     /// Resets a task's count of failures.
@@ -99,7 +100,7 @@ impl Scheduler {
     /// # Errors
     /// When the task is gone, or the store fails.
     pub async fn reset_retries(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
-        self.ask(task, "reset-retries", actor, || Input::ResetRetries).await
+        self.ask(task, Action::ResetRetries, actor, || Input::ResetRetries).await
     }
 
     /// Runs the planned times of a task in `from..=to`, one after the other, `most` at most.
@@ -114,7 +115,7 @@ impl Scheduler {
         most: u64,
         actor: &Actor,
     ) -> Result<Task, ControlError> {
-        self.ask(task, "backfill", actor, move || Input::Backfill { from, to, most }).await
+        self.ask(task, Action::Backfill, actor, move || Input::Backfill { from, to, most }).await
     }
 
     /// Runs a task now, once, with `params` instead of the task's if there are any.
@@ -154,7 +155,7 @@ impl Scheduler {
         let execution = self.ids.execution(self.clock.now());
         let origin = Origin { by: actor.token_name().map(str::to_owned), rerun_of };
         let input = move || Input::RunByHand { execution, params: params.clone(), origin: origin.clone() };
-        let action = if rerun_of.is_some() { "rerun" } else { "run" };
+        let action = if rerun_of.is_some() { Action::Rerun } else { Action::Run };
         let claim = self.traced.begin_claim(execution, actor.trace);
         let asked = self.ask(task, action, actor, input).await;
         self.traced.end_claim(execution, claim, asked.is_err());
@@ -172,7 +173,7 @@ impl Scheduler {
         actor: &Actor,
     ) -> Result<Task, ControlError> {
         let events = self.events.listen();
-        let found = self.ask(task, "cancel", actor, move || Input::CancelOne(execution)).await?;
+        let found = self.ask(task, Action::Cancel, actor, move || Input::CancelOne(execution)).await?;
         self.wait_for_ends(events, task, &[execution]).await;
         Ok(found)
     }
@@ -187,7 +188,7 @@ impl Scheduler {
         actor: &Actor,
     ) -> Result<(Task, Vec<ExecutionId>), ControlError> {
         let events = self.events.listen();
-        let found = self.ask(task, "cancel", actor, || Input::Cancel).await?;
+        let found = self.ask(task, Action::Cancel, actor, || Input::Cancel).await?;
         let running: Vec<_> = found.facts.running.iter().map(|running| running.execution).collect();
         self.wait_for_ends(events, task, &running).await;
         Ok((found, running))
@@ -218,7 +219,7 @@ impl Scheduler {
             loop {
                 let found = scheduler.store.task(task).await?.ok_or(StoreError::NotFound)?;
                 is_allowed(&found).map_err(StoreError::from)?;
-                let audit = actor.record("delete", scheduler.clock.now()).about(&found);
+                let audit = actor.record(Action::Delete, scheduler.clock.now()).about(&found);
                 match scheduler.store.delete(task, Some(audit)).await {
                     Err(StoreError::InProgress(running)) if tries < DELETE_TRIES => {
                         tries += 1;
@@ -244,7 +245,7 @@ impl Scheduler {
     pub(super) async fn ask(
         self: &Arc<Self>,
         task: TaskId,
-        action: &str,
+        action: Action,
         actor: &Actor,
         input: impl Fn() -> Input + Send + 'static,
     ) -> Result<Task, ControlError> {

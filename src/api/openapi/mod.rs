@@ -57,7 +57,7 @@ fn document() -> Value {
         let spec = specs.iter().find(|spec| spec.method == method && spec.path == route.path);
         let path = route.path.replace("{*", "{");
         let operation = describe(&route, spec, &path);
-        let tag = tag_of(&path);
+        let tag = route.about.1.heading();
         if !tags.contains(&json!({"name": tag})) {
             tags.push(json!({"name": tag}));
         }
@@ -94,7 +94,7 @@ fn describe(route: &Route, spec: Option<&Spec>, path: &str) -> Value {
     let mut operation = json!({
         "operationId": operation_id(method, path),
         "summary": route.doc,
-        "tags": [tag_of(path)],
+        "tags": [route.about.1.heading()],
         "responses": responses(route, spec, path),
     });
     match route.need {
@@ -126,35 +126,6 @@ fn operation_id(method: &str, path: &str) -> String {
         id += &first.to_ascii_uppercase();
         id + rest
     })
-}
-
-/// The room of a route.
-fn tag_of(path: &str) -> &'static str {
-    const ROOMS: [(&str, &str); 22] = [
-        ("/admin/scheduler/conflicts", "Outlook"),
-        ("/admin/scheduler/{id}/explain", "Outlook"),
-        ("/admin/scheduler/{id}/executions", "Runs"),
-        ("/admin/scheduler/{id}/kv", "State"),
-        ("/admin/scheduler", "Tasks"),
-        ("/admin/executions", "Runs"),
-        ("/admin/kv", "State"),
-        ("/admin/handlers", "Handlers"),
-        ("/admin/sources", "Handlers"),
-        ("/admin/secrets", "Secrets and variables"),
-        ("/admin/variables", "Secrets and variables"),
-        ("/admin/alerts", "Alerts"),
-        ("/admin/schedule", "Outlook"),
-        ("/admin/upcoming", "Outlook"),
-        ("/admin/forecast", "Outlook"),
-        ("/admin/simulate", "Outlook"),
-        ("/admin/timeline", "Outlook"),
-        ("/admin/me", "Access"),
-        ("/admin/sessions", "Access"),
-        ("/admin/tokens", "Access"),
-        ("/admin/audit", "Access"),
-        ("/admin/", "Present"),
-    ];
-    ROOMS.iter().find(|(start, _)| path.starts_with(start)).map_or("Server", |(_, room)| room)
 }
 
 fn show_parameter(Parameter { name, schema, is_required }: &Parameter, place: &str) -> Value {

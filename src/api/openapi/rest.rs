@@ -17,6 +17,7 @@ use crate::{
         access::{Role, pattern::Pattern},
         activity::Size,
         alerts::AlertId,
+        audit::Action,
         binding::MOST_PATTERNS,
         ids::TaskId,
         step::News,
@@ -222,7 +223,7 @@ fn access() -> Vec<Spec> {
             .query([
                 typed::<TaskId>("taskId"),
                 text("actor"),
-                text("action"),
+                word("action", Action::ALL.map(Action::name)),
                 number("from", 0, LATEST),
                 number("to", 0, LATEST),
                 preset("limit", 1, 1000, 100),

@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{
         Millis,
-        audit::{Audit, Target},
+        audit::{Action, Audit, Target},
         draft::{Problem, Problems, whole_number},
         text::json,
     },
@@ -108,7 +108,7 @@ pub(in crate::api) async fn write(
 ) -> Result<Json<Found>, ApiError> {
     fields.finish()?;
     let change = read_change(body).map_err(ApiError::invalid)?;
-    let audit = record(&api, &caller, "set", owner, &key).await?;
+    let audit = record(&api, &caller, Action::Set, owner, &key).await?;
     let edit = Edit { owner, key: key.clone(), change, fence: None, quota: api.quota, audit };
     match api.store.edit(edit).await? {
         Edited::Set(entry) => {
@@ -131,7 +131,7 @@ pub(in crate::api) async fn delete(
     fields.finish()?;
     let expected = if version == 0 { Expected::Any } else { Expected::Version(version) };
     let change = Change::Delete { expected };
-    let audit = record(&api, &caller, "delete", owner, &key).await?;
+    let audit = record(&api, &caller, Action::Delete, owner, &key).await?;
     let edit = Edit { owner, key, change, fence: None, quota: api.quota, audit };
     match api.store.edit(edit).await? {
         Edited::Unchanged(None) if expected == Expected::Any => Err(no_entry()),
@@ -146,7 +146,7 @@ pub(in crate::api) async fn delete(
 async fn record(
     api: &Shared,
     caller: &Caller,
-    action: &str,
+    action: Action,
     owner: Owner,
     key: &str,
 ) -> Result<Option<Box<Audit>>, ApiError> {

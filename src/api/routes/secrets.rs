@@ -22,6 +22,7 @@ use crate::{
     domain::{
         Millis,
         access::pattern::Pattern,
+        audit::Action,
         binding::{Binding, Content, Kind, check_name, check_value},
         draft::Problems,
     },
@@ -129,7 +130,7 @@ macro_rules! functions {
             fields: Fields,
         ) -> Result<Response, ApiError> {
             fields.finish()?;
-            api.vault.delete($kind, &name, caller.record(&api, "delete")).await?;
+            api.vault.delete($kind, &name, caller.record(&api, Action::Delete)).await?;
             tracing::info!(name, "a {} is deleted", $kind.word());
             let meta = info.meta_saying(format!("{} \"{name}\" deleted successfully", $kind.title()));
             Ok(Json(Deleted::with(meta)).into_response())
@@ -159,7 +160,7 @@ async fn set(
     body: &Map<String, Value>,
 ) -> Result<Response, ApiError> {
     let change = read_change(name, body)?;
-    let (is_new, binding) = api.vault.set(kind, name, change, caller.record(api, "set")).await?;
+    let (is_new, binding) = api.vault.set(kind, name, change, caller.record(api, Action::Set)).await?;
     tracing::info!(name, "a {} is set", kind.word());
     let done = if is_new { "created" } else { "updated" };
     let meta = info.meta_saying(format!("{} \"{name}\" {done} successfully", kind.title()));

@@ -22,7 +22,7 @@ use crate::{
     domain::{
         Millis,
         access::{Role, pattern::Pattern, public_url::PublicUrl, record::TokenHash, session::Session},
-        audit::Target,
+        audit::{Action, Target},
         ids::TokenId,
     },
 };
@@ -146,8 +146,10 @@ pub(in crate::api) async fn open(
         ApiError::conflict("A session is opened with a token in the Authorization header, not with a session")
     })?;
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let opened =
-        api.access.log_in(token.trim(), info.address(), agent, Some(caller.record(&api, "login"))).await?;
+    let opened = api
+        .access
+        .log_in(token.trim(), info.address(), agent, Some(caller.record(&api, Action::Login)))
+        .await?;
     // The token has ended since the guard.
     let (text, identity) = opened.map_err(|denied| ApiError::unauthorized(&denied.to_string()))?;
     tracing::info!(token = identity.name, address = ?info.address(), "a session is opened");
@@ -203,7 +205,7 @@ async fn end(
         [one] => Target::new("session", Session::id_of(*one)),
         _ => Target::new("session", "all"),
     };
-    let audit = (!sessions.is_empty()).then(|| caller.record(api, "logout").on(target));
+    let audit = (!sessions.is_empty()).then(|| caller.record(api, Action::Logout).on(target));
     api.access.end_sessions(sessions, audit).await?;
     let body = Json(Ended { success: true, ended: sessions.len(), meta: info.meta() });
     if !caller.identity.session.is_some_and(|own| sessions.contains(&own)) {

@@ -27,7 +27,7 @@ use crate::{
             pattern::Pattern,
             record::{Previous, TokenRecord},
         },
-        audit::{Audit, Target, changed},
+        audit::{Action, Audit, Target, changed},
         draft::{Problems, whole_number},
         ids::TokenId,
     },
@@ -138,8 +138,10 @@ pub(in crate::api) async fn delete(
     fields: Fields,
 ) -> Result<Json<Deleted>, ApiError> {
     fields.finish()?;
-    let token =
-        api.access.remove_token(read_id(&id)?, |token| Some(record(&api, &caller, "delete", token))).await?;
+    let token = api
+        .access
+        .remove_token(read_id(&id)?, |token| Some(record(&api, &caller, Action::Delete, token)))
+        .await?;
     tracing::info!(token = token.name, by = caller.identity.name, "a token is taken back");
     let meta = info.meta_saying(format!("Token \"{}\" deleted successfully", token.name));
     Ok(Json(Deleted::with(meta)))
@@ -156,15 +158,17 @@ pub(in crate::api) async fn rotate(
     fields.finish()?;
     let id = read_id(&id)?;
     let overlap = read_overlap(&body)?;
-    let (text, token) =
-        api.access.rotate_token(id, overlap, |token| Some(record(&api, &caller, "rotate", token))).await?;
+    let (text, token) = api
+        .access
+        .rotate_token(id, overlap, |token| Some(record(&api, &caller, Action::Rotate, token)))
+        .await?;
     tracing::info!(token = token.name, by = caller.identity.name, "a token is rotated");
     let meta = info.meta_saying(format!("Token \"{}\" rotated successfully", token.name));
     Ok(Json(Given { text, record: Document::new(token, api.clock.now()), meta }).into_response())
 }
 
 /// The audit record of an action on a token.
-fn record(api: &Shared, caller: &Caller, action: &str, token: &TokenRecord) -> Audit {
+fn record(api: &Shared, caller: &Caller, action: Action, token: &TokenRecord) -> Audit {
     let target = Target::new("token", token.id.to_string());
     caller.record(api, action).on(Target { name: Some(token.name.clone()), ..target })
 }
@@ -177,7 +181,7 @@ fn created(api: &Shared, caller: &Caller, token: &TokenRecord) -> Audit {
         ("expiresAt", json!(token.expires_at)),
     ];
     let changes = fields.into_iter().filter_map(|(field, to)| changed(field, Value::Null, to)).collect();
-    Audit { changes, ..record(api, caller, "create", token) }
+    Audit { changes, ..record(api, caller, Action::Create, token) }
 }
 
 fn read_id(text: &str) -> Result<TokenId, ApiError> {

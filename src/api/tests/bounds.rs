@@ -19,7 +19,7 @@ use crate::{
         access::{record::TokenHash, redact::Redaction},
         activity::{Bucket, Size, Tally},
         alerts::AlertConfig,
-        audit::Actor,
+        audit::{Action, Actor},
         draft::{Defaults, tests::definition},
         execution::{ExecutionStatus, Reason, Verdict},
         facts::Task,
@@ -258,7 +258,8 @@ async fn fill(store: &SledStore) {
         }));
     }
     let busy = task(BUSY);
-    let audit = |index| Actor::of_system("somebody", String::new()).record("run", NOW - index).about(&busy);
+    let audit =
+        |index| Actor::of_system("somebody", String::new()).record(Action::Run, NOW - index).about(&busy);
     records.extend((0..AUDITS).map(|index| Record::Audit(audit(index))));
     store.import(Import::Records(records)).await.expect("it is taken in");
     store.import(Import::Complete).await.expect("it is complete");

@@ -19,7 +19,7 @@ use isochron::{
     config::Config,
     domain::{
         access::pattern::Pattern,
-        audit::{Actor, Audit},
+        audit::{Action, Actor, Audit},
         binding::{Kind, LARGEST_VALUE, check_name, check_value},
     },
     secrets::{Change, Vault, key::Key},
@@ -148,7 +148,7 @@ impl Request {
     async fn perform_on(self, vault: &Vault) -> anyhow::Result<()> {
         match self {
             Self::Set(name, change) => {
-                let (_, binding) = vault.set(Kind::Secret, &name, change, record("set")).await?;
+                let (_, binding) = vault.set(Kind::Secret, &name, change, record(Action::Set)).await?;
                 tell_set(&name, &binding.handlers.iter().map(ToString::to_string).collect::<Vec<_>>());
             }
             Self::List => {
@@ -163,12 +163,12 @@ impl Request {
                 show_list(&rows.collect::<Vec<_>>());
             }
             Self::Delete(name) => {
-                vault.delete(Kind::Secret, &name, record("delete")).await?;
+                vault.delete(Kind::Secret, &name, record(Action::Delete)).await?;
                 say_line(&format!("the secret {name} is deleted"));
             }
             Self::RotateKey(key) => {
                 let given = key.is_some();
-                let count = vault.rotate(key, record("rotate")).await?;
+                let count = vault.rotate(key, record(Action::Rotate)).await?;
                 say_line(&format!("{count} secrets are encrypted with a new key"));
                 if given {
                     say_line("start the server with the new key in ISOCHRON_SECRET_KEY");
@@ -214,7 +214,7 @@ impl Request {
 }
 
 /// The audit record of a command.
-fn record(action: &str) -> Audit {
+fn record(action: Action) -> Audit {
     Actor::of_system("isochron secret", String::new()).record(action, SystemClock.now())
 }
 

@@ -1,5 +1,6 @@
 //! The audit: who did what, and what it changed.
 
+mod action;
 mod changes;
 mod refusals;
 
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::{
+    action::Action,
     changes::{changed, changes_of_task, shorten},
     refusals::Refusals,
 };
@@ -85,10 +87,10 @@ impl Actor {
 
     /// The record of an action that is done.
     #[must_use]
-    pub fn record(&self, action: impl Into<String>, time: Millis) -> Audit {
+    pub fn record(&self, action: Action, time: Millis) -> Audit {
         Audit {
             time,
-            action: action.into(),
+            action: action.name().to_owned(),
             actor: Some(self.holder.clone()),
             address: self.address.clone(),
             request_id: self.request_id.clone(),
@@ -155,7 +157,7 @@ impl Outcome {
 pub struct Audit {
     /// Epoch milliseconds.
     pub time: Millis,
-    /// Such as `create` or `pause`.
+    /// The name of an [`Action`].
     pub action: String,
     /// Whether it was done.
     #[serde(default, skip_serializing_if = "Outcome::is_done")]
@@ -215,7 +217,10 @@ impl Audit {
     pub fn of_step(old: &Task, new: &Task) -> Option<Self> {
         let paused = new.facts.paused_by.as_ref().filter(|_| !old.facts.paused && new.facts.paused)?;
         let actor = Actor::of_system(&paused.by, String::new());
-        Some(Self { reason: Some(paused.why.clone()), ..actor.record("pause", paused.since).about(new) })
+        Some(Self {
+            reason: Some(paused.why.clone()),
+            ..actor.record(Action::Pause, paused.since).about(new)
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::{Millis, access::record::TokenHash};
 const SPAN: Millis = 60_000;
 /// Records of refusals that one token makes within [`SPAN`], at most.
 const OF_A_TOKEN: u32 = 60;
-/// Addresses whose failed logins are recorded within [`SPAN`], at most.
+/// Addresses whose failed logins, and whose changes for other sites, are recorded within [`SPAN`], at most.
 const ADDRESSES: usize = 60;
 
 /// Counts the refusals of the present minute.
@@ -20,6 +20,8 @@ pub struct Refusals {
     since: Millis,
     tokens: HashMap<TokenHash, u32>,
     addresses: HashSet<Option<IpAddr>>,
+    /// The addresses whose browsers another site made ask for a change.
+    misled: HashSet<Option<IpAddr>>,
 }
 
 impl Refusals {
@@ -34,8 +36,14 @@ impl Refusals {
     /// Whether a failed login is recorded: the first of each minute and address.
     pub fn admits_address(&mut self, address: Option<IpAddr>, now: Millis) -> bool {
         self.turn(now);
-        let address = address.map(|address| address.to_canonical());
-        self.addresses.len() < ADDRESSES && self.addresses.insert(address)
+        insert(&mut self.addresses, address)
+    }
+
+    /// Whether a change that another site made a browser ask for is recorded: the first of each minute and
+    /// address.
+    pub fn admits_other_site(&mut self, address: Option<IpAddr>, now: Millis) -> bool {
+        self.turn(now);
+        insert(&mut self.misled, address)
     }
 
     fn turn(&mut self, now: Millis) {
@@ -44,6 +52,10 @@ impl Refusals {
             *self = Self { since: now, ..Self::default() };
         }
     }
+}
+
+fn insert(addresses: &mut HashSet<Option<IpAddr>>, address: Option<IpAddr>) -> bool {
+    addresses.len() < ADDRESSES && addresses.insert(address.map(|address| address.to_canonical()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     domain::{
         alerts::PausedBy,
-        audit::{Actor, FieldChange, Holder, Target, Via},
+        audit::{Action, Actor, FieldChange, Holder, Target, Via},
         binding::{Binding, Content, Rewrite},
         draft::Draft,
     },
@@ -13,7 +13,8 @@ use crate::{
 
 fn record(time: Millis, actor: &str, action: &str, task: Option<&Task>) -> Audit {
     let holder = Holder { name: actor.to_owned(), via: Via::Token, ..Holder::default() };
-    let record = Actor { holder, ..Actor::default() }.record(action, time);
+    let record = Actor { holder, ..Actor::default() }.record(Action::Run, time);
+    let record = Audit { action: action.to_owned(), ..record };
     match task {
         Some(task) => record.about(task),
         None => record.on(Target::new("token", "ci")),

@@ -156,6 +156,79 @@ fn refusals_and_logins_that_fail_are_in_the_audit() {
 }
 
 #[test]
+fn a_refused_request_is_in_the_audit_by_the_action_and_the_thing_of_its_route() {
+    let server = start();
+    let admin = server.client();
+    let viewer = client_as(admin, "viewer");
+    let task = create_task(admin, "refused");
+    let run = server.run(&task)["id"].as_str().expect("an id").to_owned();
+    let body = json!({});
+    for answer in [
+        viewer.put("/admin/secrets/KEY", &body),
+        viewer.put(&format!("/admin/scheduler/{task}/kv/a/b%20c"), &body),
+        viewer.delete("/admin/kv/shared%2Fkey"),
+        viewer.delete("/admin/variables/PLAIN"),
+        viewer.post("/admin/tokens", &body),
+        viewer.post(&format!("/admin/executions/{run}/actions/rerun"), &body),
+        viewer.put("/admin/alerts/mute", &body),
+        viewer.post("/admin/alerts/test", &body),
+        viewer.post("/admin/scheduler/bulk", &body),
+        viewer.put(&format!("/admin/scheduler/{task}"), &body),
+        viewer.get(&format!("/admin/sources/{}", "0".repeat(64))),
+    ] {
+        assert_eq!(answer.status, 403, "{}", answer.body);
+    }
+    let told: Vec<_> = records(admin, "actor=the%20viewer")
+        .iter()
+        .rev()
+        .map(|record| {
+            let about = if record["taskId"] == json!(task) { ", of the task" } else { "" };
+            let id = record["target"]["id"].as_str().expect("an id");
+            let id = id.replace(&task, "TASK").replace(&run, "RUN");
+            format!("{} {} {id}{about}", record["action"], record["target"]["kind"]).replace('"', "")
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "set secret KEY",
+            "set entry a/b c, of the task",
+            "delete entry shared/key",
+            "delete variable PLAIN",
+            "create token ",
+            "rerun execution RUN, of the task",
+            "mute alerts ",
+            "test channel ",
+            "bulk task ",
+            "update task TASK, of the task",
+            &format!("read source {}", "0".repeat(64)),
+        ]
+    );
+}
+
+#[test]
+fn a_change_that_another_site_asks_for_is_in_the_audit_once_a_minute() {
+    let server = start();
+    let admin = server.client();
+    let refused = |path: &str| {
+        let request = admin.anonymous("POST", path).header("origin", "https://elsewhere.example");
+        let answer = admin.send(request, "");
+        assert_eq!(answer.status, 403, "{}", answer.body);
+        answer.body["requestId"].clone()
+    };
+    let first = refused("/tasks/task-x/run");
+    refused("/admin/scheduler/bulk");
+    let found = records(admin, "action=cross-site");
+    let [record] = found.as_slice() else { panic!("one record: {found:?}") };
+    assert_eq!(
+        [&record["outcome"], &record["address"], &record["actor"], &record["requestId"]],
+        [&json!("refused"), &json!("127.0.0.1"), &Value::Null, &first]
+    );
+    assert_eq!(record["target"], json!({ "kind": "page", "id": "/tasks/task-x/run" }));
+    assert!(record["reason"].as_str().is_some_and(|why| why.contains("another site")), "{record}");
+}
+
+#[test]
 fn the_audit_is_read_page_by_page_and_as_lines() {
     let server = start();
     let admin = server.client();
@@ -184,6 +257,8 @@ fn the_audit_is_read_page_by_page_and_as_lines() {
         ("limit=0", "limit"),
         ("who=x", "who"),
         ("format=csv", "format"),
+        ("action=pausing", "action must be one of \"create\", \"update\""),
+        ("from=2&to=1", "from must not be later than \"to\""),
     ] {
         let answer = admin.get(&format!("/admin/audit?{query}"));
         assert_eq!(answer.status, 400, "{query}");

@@ -20,7 +20,7 @@ use crate::{
         Millis,
         access::Grant,
         alerts::{AlertId, Attempt, Delivery, Firing, State as DeliveryState},
-        audit::{Audit, Target, changed},
+        audit::{Action, Audit, Target, changed},
         draft::{Problems, whole_number},
         facts::Task,
         ids::TaskId,
@@ -299,7 +299,7 @@ pub(in crate::api) async fn mute(
     problems.finish().map_err(ApiError::invalid)?;
     let by = caller.token_name().to_owned();
     let mute = until.map(|until| Mute { until, tag, reason, by, since: now });
-    let action = if mute.is_some() { "mute" } else { "unmute" };
+    let action = if mute.is_some() { Action::Mute } else { Action::Unmute };
     let record = caller.record(&api, action).on(Target::new("alerts", ""));
     let fields = mute.iter().flat_map(|mute| {
         [("until", json!(mute.until)), ("tag", json!(mute.tag)), ("reason", json!(mute.reason))]
@@ -327,7 +327,7 @@ pub(in crate::api) async fn test(
         problems.report("channel", unknown_channel(&api, body.get("channel").unwrap_or(&json!(null))));
     }
     problems.finish().map_err(ApiError::invalid)?;
-    notes::write(&api, caller.record(&api, "test").on(Target::new("channel", channel))).await;
+    notes::write(&api, caller.record(&api, Action::Test).on(Target::new("channel", channel))).await;
     let attempt = api.alerts.test(channel).await;
     let attempt = attempt.ok_or_else(|| ApiError::internal("a channel has gone"))?;
     Ok(Json(Tested { attempt, meta: info.meta() }))

@@ -19,7 +19,7 @@ use crate::{
     },
     domain::{
         Millis,
-        audit::{Audit, FieldChange, Holder, Outcome, Target},
+        audit::{Action, Audit, FieldChange, Holder, Outcome, Target},
         ids::TaskId,
     },
     store::{AuditPlace, AuditQuery},
@@ -96,12 +96,18 @@ pub(in crate::api) async fn list(
     if before == Some(None) {
         fields.report("cursor", "must be the nextCursor of an earlier answer");
     }
+    let (from, until) = (fields.number("from", 0, LATEST, 0), fields.number("to", 0, LATEST, LATEST));
+    if from > until {
+        fields.report("from", "must not be later than \"to\"");
+    }
     let query = AuditQuery {
         task: task.and_then(Result::ok),
         actor: fields.text("actor"),
-        action: fields.text("action"),
-        from: fields.number("from", 0, LATEST, 0),
-        until: fields.number("to", 0, LATEST, LATEST),
+        action: fields
+            .choice("action", &Action::ALL.map(|action| (action.name(), action.name())))
+            .map(str::to_owned),
+        from,
+        until,
         before: before.flatten(),
         limit: fields.number("limit", 1, 1000, 100),
     };

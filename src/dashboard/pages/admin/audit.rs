@@ -11,7 +11,7 @@ use crate::{
         shown,
         visit::Visit,
     },
-    domain::{Millis, access::Role},
+    domain::{Millis, access::Role, audit::Action},
 };
 
 /// The names that leave records out.
@@ -21,29 +21,6 @@ const LIMIT: usize = 50;
 /// Records on the page of a task.
 const OF_TASK: usize = 10;
 const HOUR: Millis = 60 * 60 * 1000;
-/// The actions to choose from.
-const ACTIONS: [&str; 19] = [
-    "create",
-    "update",
-    "delete",
-    "run",
-    "rerun",
-    "pause",
-    "resume",
-    "cancel",
-    "reset-retries",
-    "backfill",
-    "release",
-    "set",
-    "rotate",
-    "login",
-    "logout",
-    "mute",
-    "unmute",
-    "test",
-    "read",
-];
-
 #[derive(Template)]
 #[template(path = "audit.html")]
 struct AuditPage {
@@ -52,8 +29,8 @@ struct AuditPage {
 }
 
 impl AuditPage {
-    fn actions(&self) -> [&'static str; 19] {
-        ACTIONS
+    fn actions(&self) -> [&'static str; Action::ALL.len()] {
+        Action::ALL.map(Action::name)
     }
 
     fn spans(&self) -> [(&'static str, &'static str); 4] {

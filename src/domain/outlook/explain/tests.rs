@@ -146,22 +146,22 @@ fn times_of_another_schedule_are_told_by_the_one_that_the_task_had() {
 
 #[test]
 fn changes_of_a_task_come_from_its_audit() {
-    use crate::domain::audit::{Actor, FieldChange, Holder, Via};
+    use crate::domain::audit::{Action, Actor, FieldChange, Holder, Via};
     let task = task("0 20 * * *");
     let holder = Holder { name: "alice".to_owned(), via: Via::Token, ..Holder::default() };
     let alice = Actor { holder, ..Actor::default() };
-    let record = |time, action: &str| alice.record(action, time).about(&task);
+    let record = |time, action: Action| alice.record(action, time).about(&task);
     let moved = |time, field: &str, from: &str, to: &str| {
         let (field, from, to) = (field.to_owned(), from.into(), to.into());
-        Audit { changes: vec![FieldChange { field, from, to }], ..record(time, "update") }
+        Audit { changes: vec![FieldChange { field, from, to }], ..record(time, Action::Update) }
     };
     let records = [
-        Actor::of_system("alert", String::new()).record("pause", 6).about(&task),
+        Actor::of_system("alert", String::new()).record(Action::Pause, 6).about(&task),
         moved(5, "timezone", "Europe/Berlin", "UTC"),
-        record(4, "resume").refused("The task is not paused"),
+        record(4, Action::Resume).refused("The task is not paused"),
         moved(3, "schedule", "0 3 * * *", "0 20 * * *"),
         moved(2, "description", "a", "b"),
-        record(1, "create"),
+        record(1, Action::Create),
     ];
     let found: Vec<_> = changes(&task, &records)
         .into_iter()
