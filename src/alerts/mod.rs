@@ -127,6 +127,17 @@ impl Alerts {
         self.channels.keys().map(String::as_str)
     }
 
+    /// The names of the channels whose last attempt has failed.
+    #[must_use]
+    pub fn troubled(&self) -> Vec<String> {
+        let fails = |ready: &Ready| {
+            let state = lock(&ready.state);
+            let failed = state.last_failed.as_ref().map(|(time, _)| *time);
+            failed.is_some_and(|failed| state.last_delivered.is_none_or(|delivered| delivered < failed))
+        };
+        self.channels.iter().filter(|(_, ready)| fails(ready)).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Describes every channel for people, without secrets.
     ///
     /// # Errors

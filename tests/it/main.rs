@@ -19,6 +19,7 @@
 //! - [`metrics`]: do the metrics have the form and the meaning that Prometheus and its users expect?
 //! - [`outlook`]: do the figures tell what has run, and the outlook what will?
 //! - [`operating`]: do the commands, the start and the stop do their work?
+//! - [`pages`]: do pages show what they should to whom, and refuse the forms of a role above?
 //! - [`web`]: are the classes of the web platform there, and are they right?
 //! - [`documents`]: does a link or a path in the documents lead somewhere?
 //! - [`rooms`]: does each room of `src/` use only the rooms that it may use?
@@ -41,6 +42,7 @@ mod network;
 mod node;
 mod operating;
 mod outlook;
+mod pages;
 mod rooms;
 mod sandbox;
 mod scheduling;

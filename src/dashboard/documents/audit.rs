@@ -97,11 +97,19 @@ pub(in crate::dashboard) struct Explanation {
 pub(in crate::dashboard) struct Explained {
     pub(in crate::dashboard) time: Millis,
     pub(in crate::dashboard) outcome: String,
+    pub(in crate::dashboard) reason: Option<String>,
     pub(in crate::dashboard) execution_id: Option<String>,
     pub(in crate::dashboard) text: String,
 }
 
 impl Explained {
+    /// Whether another time had the same fate for the same cause: their sentences differ in numbers alone.
+    pub(in crate::dashboard) fn is_like(&self, other: &Self) -> bool {
+        let sentence = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+        (&self.outcome, &self.reason) == (&other.outcome, &other.reason)
+            && (self.outcome == "completed" || sentence(&self.text) == sentence(&other.text))
+    }
+
     /// The outcome in words.
     pub(in crate::dashboard) fn word(&self) -> &str {
         match self.outcome.as_str() {

@@ -97,7 +97,21 @@ pub(in crate::dashboard) struct Overview {
     pub(in crate::dashboard) next: Vec<Planned>,
     pub(in crate::dashboard) today: Today,
     pub(in crate::dashboard) lateness: Lateness,
+    pub(in crate::dashboard) alerts: AlertFigures,
     pub(in crate::dashboard) ready: Ready,
+}
+
+/// The alerts of the present.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::dashboard) struct AlertFigures {
+    /// Tasks that have a message whose occasion lasts.
+    pub(in crate::dashboard) firing: usize,
+    /// Messages that wait for their delivery.
+    pub(in crate::dashboard) undelivered: u64,
+    /// The channels whose last attempt has failed.
+    pub(in crate::dashboard) troubled: Vec<String>,
+    pub(in crate::dashboard) muted_until: Option<Millis>,
 }
 
 /// A run in progress.

@@ -84,6 +84,17 @@ impl OverviewPage {
         self.overview.lateness.p95.map_or_else(|| "–".to_owned(), duration)
     }
 
+    /// The state of the messages of alerts, under the number of those whose occasion lasts.
+    fn deliveries(&self) -> String {
+        let alerts = &self.overview.alerts;
+        match (alerts.troubled.as_slice(), alerts.undelivered) {
+            ([], 0) => "every message is delivered".to_owned(),
+            ([], waiting) => format!("messages that wait: {waiting}"),
+            (channels, 0) => format!("{} fails", channels.join(", ")),
+            (channels, waiting) => format!("{} fails, messages that wait: {waiting}", channels.join(", ")),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.overview.tasks.values().sum::<u64>() == 0
     }

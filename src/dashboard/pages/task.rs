@@ -6,7 +6,7 @@ use axum::{extract::Path, response::Response};
 use super::{admin::audit, alerts, plan::days};
 use crate::{
     dashboard::{
-        ask::Fault,
+        ask::{Fault, Refusal},
         documents::{AuditRecord, Delivery, History, Run, Task, TaskFound},
         markup::Markup,
         shown,
@@ -29,6 +29,8 @@ struct TaskPage {
     task: Task,
     history: History,
     plotted: Vec<Run>,
+    /// The name of the task that it runs after, if the visitor may see it.
+    predecessor: Option<String>,
     /// The newest messages about the task.
     messages: Vec<Delivery>,
     /// The newest records of the audit about the task, for an admin.
@@ -123,6 +125,15 @@ impl TaskPage {
     }
 }
 
+/// The name of a task; `None` for one that the visitor may not see.
+async fn name_of(visit: &Visit, id: &str) -> Result<Option<String>, Fault> {
+    match visit.api.get::<TaskFound>(&format!("/admin/scheduler/{}", super::segment(id))).await {
+        Ok(found) => Ok(Some(found.task.name)),
+        Err(Fault::Refused(Refusal { code: 403 | 404, .. })) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// `/tasks/{id}`.
 pub(in crate::dashboard) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Fault> {
     let address = format!("/admin/scheduler/{}", super::segment(&id));
@@ -131,12 +142,17 @@ pub(in crate::dashboard) async fn show(visit: Visit, Path(id): Path<String>) -> 
     let query = visit.query.only(&["status", "trigger", "skip"]).with("limit", LIMIT);
     let shown = visit.api.get(&query.after(&history)).await?;
     let (mut plotted, mut messages, mut records) = (Vec::new(), Vec::new(), Vec::new());
+    let mut predecessor = None;
     if visit.part().is_empty() {
         plotted = visit.api.get::<History>(&format!("{history}?limit={PLOTTED}")).await?.executions;
         messages = alerts::newest_of(&visit, &found.task.id).await;
         records = audit::newest_of(&visit, &found.task.id).await;
+        if let Some(after) = &found.task.after {
+            predecessor = name_of(&visit, &after.task_id.to_string()).await?;
+        }
     }
-    let page = TaskPage { visit, task: found.task, history: shown, plotted, messages, audit: records };
+    let task = found.task;
+    let page = TaskPage { visit, task, history: shown, plotted, predecessor, messages, audit: records };
     match page.visit.part() {
         "head" => page.visit.show(&page.as_head()),
         "history" => page.visit.show(&page.as_history()),

@@ -47,6 +47,11 @@ impl WhyPage {
         self.found.times.len() >= MOST
     }
 
+    /// The times in their order: those that follow each other with the same fate together.
+    fn folded(&self) -> Vec<&[Explained]> {
+        self.found.times.chunk_by(Explained::is_like).collect()
+    }
+
     fn execution(&self, time: &Explained) -> Option<String> {
         time.execution_id.as_ref().map(|id| self.visit.links.execution(id))
     }

@@ -64,6 +64,16 @@ impl Client {
         text
     }
 
+    /// Sends a request whose answer is a page: its status, and its text.
+    pub(crate) fn page(&self, request: Builder, body: &str) -> (u16, String) {
+        let sent = match body {
+            "" => self.agent.run(request.body(()).expect("a request")),
+            body => self.agent.run(request.body(body.to_owned()).expect("a request")),
+        };
+        let mut response = sent.expect("an answer");
+        (response.status().as_u16(), response.body_mut().read_to_string().expect("a text"))
+    }
+
     /// Like [`Self::send`], for a connection that may fail: `None` if it does.
     pub(crate) fn try_send(&self, request: Builder) -> Option<Answer> {
         self.agent.run(request.body(()).expect("a request")).ok().map(Answer::new)

@@ -43,7 +43,10 @@ fn the_overview_has_what_runs_what_failed_and_what_is_next() {
     assert_eq!(overview["next"].as_array().map(Vec::len), Some(0), "none within a month");
     let today = &overview["today"];
     assert_eq!([&today["completed"], &today["failed"]], [&json!(1), &json!(1)]);
-    assert_eq!(overview["alerts"], json!({ "firing": 0, "undelivered": 0, "mutedUntil": null }));
+    assert_eq!(
+        overview["alerts"],
+        json!({ "firing": 0, "undelivered": 0, "troubled": [], "mutedUntil": null })
+    );
     assert_eq!(overview["ready"]["ready"], json!(true));
     server.act(&waits, "cancel").expect(200);
 }

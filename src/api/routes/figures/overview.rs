@@ -81,6 +81,8 @@ struct Alerts {
     firing: usize,
     /// Messages that wait for their delivery.
     undelivered: u64,
+    /// The channels whose last attempt has failed.
+    troubled: Vec<String>,
     /// When the mute ends; null without one.
     muted_until: Option<Millis>,
 }
@@ -146,6 +148,7 @@ async fn alerts(api: &Shared) -> Result<Alerts, ApiError> {
     Ok(Alerts {
         firing: api.store.alarmed(None, MOST_FIRING).await?.len(),
         undelivered: undelivered(api).await?,
+        troubled: api.alerts.troubled(),
         muted_until: api.alerts.mute().await?.map(|mute| mute.until),
     })
 }

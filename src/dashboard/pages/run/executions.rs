@@ -18,6 +18,20 @@ use crate::{
 const ASKED: [&str; 7] = ["status", "trigger", "handler", "taskId", "from", "to", "cursor"];
 /// The names that leave runs out.
 const FILTERS: [&str; 7] = ["status", "trigger", "handler", "taskId", "since", "from", "to"];
+/// The columns besides the task that can be chosen, and their headings; the first of them are shown if none is.
+const COLUMNS: [(&str, &str); 8] = [
+    ("outcome", "Outcome"),
+    ("start", "Start"),
+    ("duration", "Duration"),
+    ("late", "Late"),
+    ("started", "Started"),
+    ("planned", "Planned time"),
+    ("attempt", "Attempt"),
+    ("id", "Id"),
+];
+const USUAL: usize = 5;
+/// The name in the query, once for each column.
+const COLUMN: &str = "column";
 /// Runs of a page.
 const LIMIT: usize = 50;
 const HOUR: Millis = 60 * 60 * 1000;
@@ -65,6 +79,36 @@ impl ExecutionsPage {
         !self.filters().is_empty()
     }
 
+    /// The filters and the columns.
+    fn choice(&self) -> Query {
+        self.visit.query.only(&[&FILTERS[..], &[COLUMN]].concat())
+    }
+
+    /// The columns that can be chosen, with their headings, and whether each is shown.
+    fn columns(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        let chosen = self.visit.query.only(&[COLUMN]);
+        let chooses = move |name: &str| chosen.pairs().iter().any(|(_, value)| value == name);
+        let chooses_any = COLUMNS.iter().any(|(name, _)| chooses(name));
+        COLUMNS.into_iter().enumerate().map(move |(index, (name, heading))| {
+            (name, heading, if chooses_any { chooses(name) } else { index < USUAL })
+        })
+    }
+
+    /// Whether a column is shown.
+    fn has(&self, column: &str) -> bool {
+        self.columns().any(|(name, _, is_shown)| is_shown && name == column)
+    }
+
+    /// Whether the columns are others than usual.
+    fn has_other_columns(&self) -> bool {
+        !self.visit.query.get(COLUMN).is_empty()
+    }
+
+    /// The address of the list without filters.
+    fn unfiltered(&self) -> String {
+        self.visit.query.only(&[COLUMN]).after(&self.visit.links.executions())
+    }
+
     /// The chosen stretch of time in words.
     fn span(&self) -> Option<String> {
         let moment = |name| self.visit.query.get(name).parse().ok().map(|time| self.visit.at.short(time));
@@ -78,18 +122,18 @@ impl ExecutionsPage {
 
     /// The address of the list with another outcome.
     fn of_status(&self, status: &str) -> String {
-        self.filters().with("status", status).after(&self.visit.links.executions())
+        self.choice().with("status", status).after(&self.visit.links.executions())
     }
 
     /// The first page of the list.
     fn newest(&self) -> String {
-        self.filters().after(&self.visit.links.executions())
+        self.choice().after(&self.visit.links.executions())
     }
 
     /// The next page.
     fn further(&self) -> Option<String> {
         let cursor = self.list.next_cursor.as_ref()?;
-        Some(self.filters().with("cursor", cursor).after(&self.visit.links.executions()))
+        Some(self.choice().with("cursor", cursor).after(&self.visit.links.executions()))
     }
 }
 

@@ -58,7 +58,7 @@ pub(in crate::dashboard) async fn act(
                     let execution = answer["executionId"].as_str().unwrap_or_default();
                     Ok(visit.go(&visit.links.execution(execution), message(&answer)))
                 }
-                Err(Fault::Refused(Refusal { message, details, .. })) => {
+                Err(Fault::Refused(Refusal { code: 400 | 409, message, details, .. })) => {
                     let first = details.first().map(|one| format!("{} {}", one.field, one.problem));
                     show(visit, id, Some(text), Some(first.unwrap_or(message))).await
                 }
