@@ -18,8 +18,8 @@ use crate::{
     store::{OutboxQuery, Place, StoreError},
 };
 
-/// Channels that are served at a time.
-const AT_ONCE: usize = 4;
+/// Channels that are served at a time: more than those whose servers may hang, each for half a minute.
+const AT_ONCE: usize = 16;
 /// Milliseconds between two attempts.
 const WAITS: [Millis; 6] = [5000, 15_000, 60_000, 300_000, 900_000, 1_800_000];
 const HOUR: Millis = 3_600_000;

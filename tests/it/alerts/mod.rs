@@ -1,5 +1,6 @@
 //! Alerts: does a message reach its channel, once, with everything that one needs to know?
 
+mod hanging;
 mod mail;
 mod settings;
 mod tasks;
