@@ -76,6 +76,8 @@ enum Command {
     Simulate(client::Simulate),
     /// Make, list and revoke the tokens of a server.
     Token(client::Tokens),
+    /// Set, list and delete the variables of a server.
+    Variable(client::Variables),
     /// Print completions for a shell.
     Completions(manual::Completions),
     /// Write the manual pages.
@@ -188,6 +190,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Upcoming(span)) => client::main(&span.remote, |client| span.perform(client)),
         Some(Command::Simulate(span)) => client::main(&span.remote, |client| span.perform(client)),
         Some(Command::Token(tokens)) => tokens.main(),
+        Some(Command::Variable(variables)) => variables.main(),
         Some(Command::Completions(completions)) => completions.main(),
         Some(Command::Man(manual)) => manual.main(),
         Some(Command::Runner(options)) => crate::runner::main(&options),

@@ -177,15 +177,29 @@ fn circle(first: &DeclaredTask, tasks: &[DeclaredTask]) -> Option<Vec<String>> {
     None
 }
 
-/// Takes the name of the predecessor out of `after: {task, on}`, and puts an id of no task in its place.
-fn take_name(body: &mut Map<String, Value>) -> Option<String> {
-    let after = body.get_mut("after")?.as_object_mut()?;
-    if after.contains_key("taskId") || !after.get("task").is_some_and(Value::is_string) {
-        return None;
+/// Takes the name of the predecessor out of `after: {task, on}`, and puts an id of no task in its place, also
+/// if the name is wrong: the other fields are read in any case.
+fn take_name(body: &mut Map<String, Value>) -> Result<Option<String>, String> {
+    let own = body.get("name").cloned();
+    let Some(after) = body.get_mut("after").and_then(Value::as_object_mut) else { return Ok(None) };
+    let Some(task) = after.remove("task") else { return Ok(None) };
+    let no_task = TaskId::from_bytes([0; 16]).to_string();
+    let other = after.insert("taskId".to_owned(), no_task.into());
+    match task {
+        _ if other.is_some() => Err("is given beside after.taskId: give one of the two".to_owned()),
+        task if Some(&task) == own.as_ref() => Err("is the task itself: name another one".to_owned()),
+        Value::String(name) => Ok(Some(name)),
+        other => Err(format!("must be the name of a task, not {}", shorten(&other))),
     }
-    let name = after.remove("task")?;
-    after.insert("taskId".to_owned(), TaskId::from_bytes([0; 16]).to_string().into());
-    name.as_str().map(str::to_owned)
+}
+
+/// A value in a message.
+fn shorten(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        value => value.to_string(),
+    }
 }
 
 /// Reads a task; reports every problem with it.
@@ -208,7 +222,16 @@ fn read_task<'a>(
         let at = text.position(locate(object, "handler"));
         handlers.push(HandlerUse { label: label.clone(), task, handler, at });
     }
+    let (follows, is_wrong) = match follows {
+        Ok(follows) => (follows, false),
+        Err(problem) => {
+            let at = text.position(locate(object, "after.task"));
+            text.report_at(at, format!("{label}: after.task {problem}"));
+            (None, true)
+        }
+    };
     match Draft::define(&body, defaults, now) {
+        Ok(_) if is_wrong => None,
         Ok(definition) => {
             Some(DeclaredTask { name_at: text.position(locate(object, "name")), definition, follows })
         }

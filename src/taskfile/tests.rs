@@ -283,6 +283,32 @@ async fn removed_delete_takes_tasks_away_with_their_history() {
     assert_eq!(scene.shown().await, ["two @daily tasks.json"]);
 }
 
+#[test]
+fn a_predecessor_that_is_no_other_task_is_named_where_it_stands() {
+    for (after, problem) in [
+        (
+            r#"{"task": "one", "taskId": "task-01arz3ndektsv4rrffq69g5fav", "on": "end"}"#,
+            "is given beside after.taskId: give one of the two",
+        ),
+        (r#"{"task": 3, "on": "end"}"#, "must be the name of a task, not 3"),
+        (r#"{"task": ["one"], "on": "end"}"#, "must be the name of a task, not an array"),
+        (r#"{"task": "two", "on": "end"}"#, "is the task itself: name another one"),
+    ] {
+        let text = format!(
+            "{{\"tasks\": [\n{{\"name\": \"two\", \"description\": \"\", \"handler\": \"hello\", \"after\": {after}}}]}}"
+        );
+        let reading = read("tasks.json", &text, &defaults(), 0);
+        let found: Vec<_> = reading.findings.iter().map(ToString::to_string).collect();
+        let column = text.lines().nth(1).and_then(|line| line.find(after)).expect("it is there");
+        let [found] = found.as_slice() else { panic!("one mistake: {found:?}") };
+        assert!(found.starts_with("tasks/tasks.json:2:"), "{found}");
+        assert!(found.ends_with(&format!("task \"two\": after.task {problem}")), "{found}");
+        let at: usize = found.split(':').nth(2).and_then(|text| text.parse().ok()).expect("a column");
+        assert!(at > column, "{found}: the column is that of the value");
+        assert!(reading.contents.tasks.is_empty());
+    }
+}
+
 #[tokio::test]
 async fn chains_are_deleted_and_turned_round_in_an_order_that_goes() {
     let mut scene = Scene::new();

@@ -1,8 +1,10 @@
-//! Commands that ask a server by its API: `task`, `logs`, `events`, `token`, `upcoming`, `simulate`.
+//! Commands that ask a server by its API: `task`, `logs`, `events`, `token`, `variable`, `upcoming`,
+//! `simulate`.
 //!
 //! Every command makes a [`Client`] of its [`Remote`] flags, asks, and shows the answer as a table, or as the
 //! API's own document with `--json`. What a command prints for people may change; the documents do not.
 
+mod access;
 mod draft;
 mod find;
 mod follow;
@@ -13,7 +15,6 @@ mod output;
 mod run;
 mod table;
 mod task;
-mod token;
 
 use std::{
     io::{self, Write},
@@ -29,11 +30,11 @@ use isochron::{
 use serde_json::Value;
 
 pub(super) use self::{
+    access::{Tokens, Variables, binding},
     http::Client,
     outlook::{Simulate, Upcoming},
     output::{Events, Logs},
     task::Tasks,
-    token::Tokens,
 };
 use super::{USAGE, paint::Paint, say, tell};
 
@@ -77,10 +78,10 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-type Done<T = ()> = Result<T, Failure>;
+pub(super) type Done<T = ()> = Result<T, Failure>;
 
 /// Makes a failure of a text.
-fn failure(text: impl Into<String>) -> Failure {
+pub(super) fn failure(text: impl Into<String>) -> Failure {
     Failure::Other(anyhow::Error::msg(text.into()))
 }
 

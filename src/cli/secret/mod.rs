@@ -31,7 +31,13 @@ use isochron::{
 use serde_json::{Value, json};
 
 use self::server::ask;
-use super::{Settings, USAGE, fail, say_line, serve::start_log, tell};
+use super::{
+    Settings, USAGE,
+    client::{self, Client, Done, binding, binding::Elsewhere, failure},
+    fail, say_line,
+    serve::start_log,
+    tell,
+};
 
 /// Set, list, delete, rotate the key.
 #[derive(Debug, Args)]
@@ -45,7 +51,7 @@ enum Command {
     /// Set a secret; its value is read from standard input, without one line break at its end
     Set(Set),
     /// List the secrets, without their values
-    List(Settings),
+    List(List),
     /// Delete a secret
     Delete(Delete),
     /// Encrypt every secret with a new key, while no server runs
@@ -63,6 +69,16 @@ struct Set {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     env: Option<bool>,
     #[command(flatten)]
+    elsewhere: Elsewhere,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    elsewhere: Elsewhere,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -71,16 +87,24 @@ struct Delete {
     /// The name
     name: String,
     #[command(flatten)]
+    elsewhere: Elsewhere,
+    #[command(flatten)]
     settings: Settings,
 }
 
 pub(super) fn main(options: Options) -> ExitCode {
-    let settings = match &options.command {
-        Command::Set(Set { settings, .. })
-        | Command::Delete(Delete { settings, .. })
-        | Command::List(settings)
-        | Command::RotateKey(settings) => settings,
+    let (settings, elsewhere) = match &options.command {
+        Command::Set(Set { settings, elsewhere, .. })
+        | Command::Delete(Delete { settings, elsewhere, .. })
+        | Command::List(List { settings, elsewhere }) => (settings, Some(elsewhere)),
+        Command::RotateKey(settings) => (settings, None),
     };
+    if let Some(remote) = elsewhere.and_then(|elsewhere| elsewhere.remote(settings)) {
+        return match Request::read(options.command) {
+            Ok(request) => client::main(&remote, |client| request.ask_elsewhere(client)),
+            Err(error) => fail(USAGE, &error),
+        };
+    }
     let config = match settings.load().and_then(|config| start_log(&config).map(|()| config)) {
         Ok(config) => config,
         Err(error) => return fail(USAGE, &error),
@@ -121,6 +145,23 @@ impl Request {
             }
             Command::RotateKey(_) => Self::RotateKey(read_key()?),
         })
+    }
+
+    /// Asks a server that the command line names.
+    fn ask_elsewhere(self, client: &Client) -> Done<ExitCode> {
+        match self {
+            Self::Set(name, Change { value, handlers, env }) => {
+                let handlers = handlers.map(|list| list.iter().map(Pattern::to_string).collect::<Vec<_>>());
+                let body = binding::body(value.as_deref(), handlers.as_deref(), env);
+                binding::set(client, Kind::Secret, &name, &body)?;
+            }
+            Self::List => binding::list(client, Kind::Secret)?,
+            Self::Delete(name) => binding::delete(client, Kind::Secret, &name)?,
+            Self::RotateKey(_) => {
+                return Err(failure("the key is rotated on the machine of the store, while no server runs"));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Works on the store, or asks the server that has it open.
@@ -251,7 +292,7 @@ fn read_patterns(texts: &[String]) -> anyhow::Result<Vec<Pattern>> {
 }
 
 /// The value of a secret from standard input, without one line break at its end.
-fn read_value() -> anyhow::Result<String> {
+pub(super) fn read_value() -> anyhow::Result<String> {
     if io::stdin().is_terminal() {
         tell("Type the value, then Enter and Ctrl-D.");
     }

@@ -1,5 +1,6 @@
 //! The commands that ask a server: `task`, `logs`, `events`, `token`, `upcoming`.
 
+mod bindings;
 mod runs;
 mod tasks;
 mod terminal;

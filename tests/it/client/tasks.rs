@@ -157,11 +157,39 @@ fn coming_runs_of_all_tasks_are_listed_in_their_order() {
 }
 
 #[test]
+fn a_planned_time_that_did_not_run_is_explained() {
+    let server = Server::start();
+    server.home.write("pulse", QUICK);
+    let id =
+        server.create(&crate::harness::task("pulse", "pulse", "every 100ms", &json!({ "recurring": true })));
+    server.until_rows(&id, "completed", 1);
+    server.act(&id, "pause").expect(200);
+    let page = server.client().get(&format!("/admin/scheduler/{id}/explain")).expect(200);
+    let expected: Vec<_> =
+        page["times"].as_array().expect("a list").iter().map(|time| &time["time"]).collect();
+    assert!(!expected.is_empty());
+    let table = out(&server, &["task", "explain", "pul", "--from", "-1h"]);
+    assert!(table.starts_with("TIME") && table.contains("completed in"), "{table}");
+    let lines = out(&server, &["task", "explain", "pulse", "--json"]);
+    let first: Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&first["time"], &first["outcome"]), (expected[0], &json!("completed")), "{lines}");
+    let wrong = run(&server, &["task", "explain", "pulse", "--from", "soon"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.err.contains("--from"), "{}", wrong.err);
+}
+
+#[test]
 fn completions_and_manual_pages_know_every_command() {
     let home = Home::new();
     let completions = home.run(&["completions", "bash"]).out();
-    assert!(completions.contains("upcoming") && completions.contains("cancel-on-interrupt"));
+    assert!(
+        completions.contains("upcoming")
+            && completions.contains("isochron__subcmd__variable__subcmd__set")
+            && completions.contains("cancel-on-interrupt")
+    );
     assert_eq!(home.run(&["man", "pages"]).code(), Some(0));
     let page = fs::read_to_string(home.path().join("pages/isochron-task-run.1")).expect("a page");
     assert!(page.contains("Wait, and print the output as it comes"), "{page}");
+    let page = fs::read_to_string(home.path().join("pages/isochron-variable-set.1")).expect("a page");
+    assert!(page.contains("reads it from standard input"), "{page}");
 }

@@ -6,14 +6,16 @@ use clap::{Args, Subcommand};
 use isochron::domain::Millis;
 use serde_json::{Value, json};
 
-use super::{
-    Client, Done, Remote, failure,
-    find::{items, text},
-    format::{absolute, local_zone, read_duration, relative},
-    now, paint, print_items,
-    table::{Cell, Column, Style, Table},
+use crate::cli::{
+    client::{
+        Client, Done, Remote, failure,
+        find::{items, text},
+        format::{absolute, local_zone, read_duration, relative},
+        now, paint, print_items,
+        table::{Cell, Column, Style, Table},
+    },
+    say, say_line, tell,
 };
-use crate::cli::{say, say_line, tell};
 
 /// Make, list and revoke tokens
 #[derive(Debug, Args)]
@@ -85,7 +87,7 @@ impl Tokens {
             | Command::Rotate(Rotate { remote, .. })
             | Command::Revoke(Named { remote, .. }) => remote,
         };
-        super::main(remote, |client| self.perform(client).map(|()| ExitCode::SUCCESS))
+        crate::cli::client::main(remote, |client| self.perform(client).map(|()| ExitCode::SUCCESS))
     }
 
     fn perform(&self, client: &Client) -> Done {
