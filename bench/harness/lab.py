@@ -10,8 +10,10 @@ from pathlib import Path
 class Lab:
     """A place to measure in."""
 
-    def __init__(self, binary, scratch, peers, quick):
+    def __init__(self, binary, scratch, peers, quick, watch):
         self.binary = binary
+        #: Who looks on while a server works.
+        self.watch = watch
         self.scratch = scratch
         self.peers = peers
         self.quick = quick

@@ -12,6 +12,7 @@ from pathlib import Path
 from .client import flood
 from .install import Missing
 from .processes import memory, stop, tree
+from .watchers import Watchers
 
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
 #: A moment that no measurement reaches: for tasks that are only run by hand.
@@ -44,6 +45,12 @@ class Server:
         while self.ask("GET", "/ready")[0] != 200:
             time.sleep(0.005)
         self.ready_after = time.monotonic() - began
+        self.watchers = Watchers()
+        try:
+            self.watchers.look_on(lab.watch, self)
+        except Exception:
+            self.__exit__()
+            raise
 
     def _listening(self):
         for line in self.process.stdout:
@@ -57,6 +64,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        self.watchers.stop()
         stop(self.process, within=40)
         if not self.keep:
             shutil.rmtree(self.place, ignore_errors=True)

@@ -2,6 +2,8 @@
 //! Bodies are read by it, documents list the fields in its order, and `docs/api.md` shows it. The type
 //! of a field is in `Definition`, its default in `Definition::defaults`.
 
+use std::borrow::Cow;
+
 use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
 use serde_json::{Map, Value};
 
@@ -366,14 +368,14 @@ impl Field {
 
     /// Its value in `stored`, the JSON of a definition, which leaves out what many tasks do not use.
     #[must_use]
-    pub fn show(&self, stored: &Value) -> Value {
-        match (stored.get(self.name), &self.accept) {
-            (Some(value), _) => value.clone(),
+    pub fn show<'a>(&self, stored: &'a Value) -> Cow<'a, Value> {
+        Cow::Owned(match (stored.get(self.name), &self.accept) {
+            (Some(value), _) => return Cow::Borrowed(value),
             (None, _) if self.name == "type" => "script".into(),
             (None, Whole { .. } | Signed { .. }) => 0.into(),
             (None, Judged { absent, .. }) => absent(),
             (None, _) => Value::Null,
-        }
+        })
     }
 
     /// The values it takes, for the documentation.
@@ -403,7 +405,7 @@ impl Field {
         match &self.preset {
             Required => "required".to_owned(),
             Setting(key) => format!("the setting `{key}`"),
-            Fixed => match self.show(defaults) {
+            Fixed => match self.show(defaults).into_owned() {
                 Value::String(text) => format!("`{text}`"),
                 value => format!("`{value}`"),
             },

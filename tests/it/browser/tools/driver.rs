@@ -4,7 +4,6 @@ use std::{
     env,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::json;
@@ -14,15 +13,11 @@ use tokio::runtime::{Builder, Runtime};
 /// The most starts of chromedriver for one browser.
 const TRIES: usize = 5;
 
-/// One browser at a time: two of them on a small machine only wait for each other.
-static TURN: Mutex<()> = Mutex::new(());
-
 /// A browser, ended on drop.
 pub(super) struct Driver {
     runtime: Runtime,
     web: WebDriver,
     process: Child,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Driver {
@@ -33,7 +28,6 @@ impl Driver {
             eprintln!("stories of the dashboard are left out: ISOCHRON_BROWSER=skip");
             return None;
         }
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((process, url)) = start_chromedriver() else {
             assert_ne!(
                 wanted, "require",
@@ -61,7 +55,7 @@ impl Driver {
         }
         capabilities.set("goog:loggingPrefs", json!({ "browser": "ALL" })).expect("a capability");
         let web = runtime.block_on(WebDriver::new(url, capabilities)).expect("a session of the browser");
-        Some(Self { runtime, web, process, _turn: turn })
+        Some(Self { runtime, web, process })
     }
 
     /// The session, and a way to wait for its answers.
