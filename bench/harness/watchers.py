@@ -40,11 +40,19 @@ class Watchers:
     def look_on(self, watch, server):
         """Begins."""
         address = "{}:{}".format(*server.address)
+        token = self._viewer(server) if watch.streams else ""
         for _ in range(watch.streams):
-            listen = ["curl", "-sN", "-H", f"Authorization: Bearer {server.token}", f"http://{address}/admin/events"]
+            listen = ["curl", "-sN", "-H", f"Authorization: Bearer {token}", f"http://{address}/admin/events"]
             self.processes.append(subprocess.Popen(listen, stdout=subprocess.DEVNULL))
         if watch.tab:
             self._open_dashboard(f"http://{address}", server.token)
+
+    def _viewer(self, server):
+        """The listeners' own token: one token has a bound on its streams."""
+        status, answer = server.ask("POST", "/admin/tokens", {"name": "listeners", "role": "viewer"})
+        if status != 201:
+            raise Missing(f"no token for listeners: {answer}")
+        return answer["token"]
 
     def _open_dashboard(self, base, token):
         driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
