@@ -4,12 +4,10 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::markup::{Markup, Tag};
-use crate::domain::Millis;
-
-const SECOND: Millis = 1000;
-const MINUTE: Millis = 60 * SECOND;
-const HOUR: Millis = 60 * MINUTE;
-const DAY: Millis = 24 * HOUR;
+use crate::domain::{
+    Millis,
+    time::{DAY, HOUR, MINUTE, SECOND},
+};
 
 /// A point of view on time: the moment of the page, and the zone that its reader has chosen.
 #[derive(Debug, Clone, Copy)]

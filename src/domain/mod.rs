@@ -30,6 +30,7 @@ pub mod schedule;
 pub mod source;
 pub mod step;
 pub mod text;
+pub mod time;
 pub mod zone;
 
 /// Epoch milliseconds, or a number of them.

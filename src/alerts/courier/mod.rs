@@ -13,6 +13,7 @@ use crate::{
         Millis,
         alerts::{Alert, Attempt, Delivery, Kind, State, Target},
         lock::lock,
+        time::HOUR,
     },
     scheduler::Actor,
     store::{OutboxQuery, Place, StoreError},
@@ -22,7 +23,6 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// Milliseconds between two attempts.
 const WAITS: [Millis; 6] = [5000, 15_000, 60_000, 300_000, 900_000, 1_800_000];
-const HOUR: Millis = 3_600_000;
 /// Messages that one change moves.
 const PART: usize = 1000;
 /// Bytes of the end of an execution's output that are read.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use self::body::take_body;
 use super::{auth::Caller, error::ApiError, json::Strict, state::Shared};
+pub(super) use crate::domain::time::LATEST;
 use crate::{
     domain::{
         Millis,
@@ -23,9 +24,6 @@ use crate::{
     },
     store::{LONGEST_KEY, Owner},
 };
-
-/// The end of the year 9999, where the calendar of schedules ends.
-pub(super) const LATEST: Millis = 253_402_300_799_999;
 
 /// The largest `skip`: more than any list holds.
 pub(super) const LARGEST_SKIP: usize = 1_000_000_000;

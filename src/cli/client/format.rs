@@ -4,15 +4,14 @@ use std::{env, fs};
 
 use chrono::DateTime;
 use chrono_tz::Tz;
-use isochron::domain::{Millis, zone::parse_zone};
+use isochron::domain::{
+    Millis,
+    time::{DAY, HOUR, MINUTE, SECOND},
+    zone::parse_zone,
+};
 use serde_json::Value;
 
 use super::table::{Cell, Style};
-
-const SECOND: Millis = 1000;
-const MINUTE: Millis = 60 * SECOND;
-const HOUR: Millis = 60 * MINUTE;
-const DAY: Millis = 24 * HOUR;
 
 /// A length of time, in at most two units.
 pub(super) fn duration(ms: Millis) -> String {

@@ -14,7 +14,12 @@ use crate::{
         shown,
         visit::Visit,
     },
-    domain::{Millis, access::Role, alerts::Attempt},
+    domain::{
+        Millis,
+        access::Role,
+        alerts::Attempt,
+        time::{DAY, HOUR, MINUTE},
+    },
 };
 
 /// The names of the query that the API knows as well.
@@ -23,10 +28,6 @@ const ASKED: [&str; 3] = ["status", "channel", "cursor"];
 const FILTERS: [&str; 2] = ["status", "channel"];
 /// Deliveries of a page.
 const LIMIT: usize = 30;
-
-const MINUTE: Millis = 60_000;
-const HOUR: Millis = 60 * MINUTE;
-const DAY: Millis = 24 * HOUR;
 
 /// The lengths of a mute to choose from.
 const LENGTHS: [(Millis, &str); 7] = [

@@ -13,10 +13,9 @@ use crate::{
         times::duration,
         visit::Visit,
     },
-    domain::Millis,
+    domain::{Millis, time::HOUR},
 };
 
-const HOUR: Millis = 3_600_000;
 /// The hours of the plot.
 const HOURS: Millis = 24;
 

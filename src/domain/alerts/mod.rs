@@ -21,11 +21,10 @@ pub use self::{
     delivery::{Attempt, Delivery, State},
     quiet::{DAYS, Quiet},
     rule::{
-        HOUR, LATE, LONGEST_CHANNEL, MOST_RULES, Occasion, Rule, SLOW, Slow, YEAR, is_channel_name,
-        read_rules,
+        LATE, LONGEST_CHANNEL, MOST_RULES, Occasion, Rule, SHORTEST_REMINDER, SLOW, Slow, YEAR,
+        is_channel_name, read_rules,
     },
 };
-use super::facts::Task;
 
 /// The part of the server's settings by which `domain::step` decides about alerts.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,9 +45,9 @@ pub struct Beats {
 }
 
 impl AlertSettings {
-    /// The rules in force for a task.
+    /// The rules in force for a task with these `own` ones.
     #[must_use]
-    pub fn rules<'a>(&'a self, task: &'a Task) -> &'a [Rule] {
-        task.definition.alerts.as_deref().unwrap_or(&self.default)
+    pub fn rules<'a>(&'a self, own: Option<&'a [Rule]>) -> &'a [Rule] {
+        own.unwrap_or(&self.default)
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::domain::{
     Millis,
     draft::{MOST_PROBLEMS, Problem, whole_number},
+    time::{DAY, HOUR},
 };
 
 /// The most rules of one task.
@@ -18,9 +19,9 @@ pub const LATE: Millis = 60_000;
 pub const SLOW: Slow = Slow { factor: 3.0, floor: 60_000 };
 
 /// The shortest time between two reminders, in milliseconds.
-pub const HOUR: Millis = 3_600_000;
+pub const SHORTEST_REMINDER: Millis = HOUR;
 /// The longest time in a rule, in milliseconds.
-pub const YEAR: Millis = 366 * 24 * HOUR;
+pub const YEAR: Millis = 366 * DAY;
 const KEYS: [&str; 8] = ["channel", "on", "after", "autoPause", "remindEvery", "late", "slow", "silence"];
 
 /// The messages that one channel gets about a task.
@@ -192,7 +193,7 @@ impl Reader {
                     false
                 }
             },
-            remind_every: self.whole(&at("remindEvery"), value("remindEvery"), (HOUR, YEAR)),
+            remind_every: self.whole(&at("remindEvery"), value("remindEvery"), (SHORTEST_REMINDER, YEAR)),
             late: self.whole(&at("late"), value("late"), (1000, YEAR)),
             slow: value("slow").and_then(|value| self.slow(&at("slow"), value)),
             silence: self.whole(&at("silence"), value("silence"), (1000, YEAR)),

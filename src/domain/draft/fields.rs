@@ -18,6 +18,7 @@ use crate::domain::{
     definition::Definition,
     schedule::Timetable,
     text::{has_visible, to_one_line},
+    time,
     zone::parse_zone,
 };
 
@@ -91,8 +92,8 @@ const fn whole(from: u64, to: u64, unit: &'static str, put: fn(&mut Definition, 
     Whole { from, to, unit, put }
 }
 
-/// The end of the year 9999, where the calendar of schedules ends, in epoch milliseconds.
-pub(super) const LATEST: u64 = 253_402_300_799_999;
+/// The latest moment of a field.
+pub(super) const LATEST: u64 = time::LATEST.unsigned_abs();
 
 const fn moment(put: fn(&mut Definition, Option<u64>)) -> Accept {
     Maybe { from: 0, to: LATEST, unit: "ms since 1970", put }

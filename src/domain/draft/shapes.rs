@@ -7,7 +7,7 @@ use super::{
     values::{LONGEST_KEY, LONGEST_TAG, MOST_TAGS},
 };
 use crate::domain::{
-    alerts::{HOUR, LONGEST_CHANNEL, MOST_RULES, Occasion, YEAR},
+    alerts::{LONGEST_CHANNEL, MOST_RULES, Occasion, SHORTEST_REMINDER, YEAR},
     definition::after::On,
 };
 
@@ -80,7 +80,7 @@ pub(super) fn alerts() -> Value {
             },
             "after": within(1, 100),
             "autoPause": {"type": ["boolean", "null"]},
-            "remindEvery": within(HOUR, YEAR),
+            "remindEvery": within(SHORTEST_REMINDER, YEAR),
             "late": within(1000, YEAR),
             "slow": slow,
             "silence": within(1000, YEAR),

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::Group;
-use crate::domain::{Millis, schedule::Timetable};
+use crate::domain::{Millis, schedule::Timetable, time::MINUTE};
 
 /// The planned times of the schedule that are looked at.
 pub const TIMES: usize = 10;
@@ -12,7 +12,6 @@ pub const TIMES: usize = 10;
 const NEAR: i64 = 15;
 /// The quieter minutes that are told at most.
 const QUIETER: usize = 3;
-const MINUTE: Millis = 60_000;
 
 /// What else runs at a planned time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

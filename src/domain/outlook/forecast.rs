@@ -1,13 +1,12 @@
 //! Forecast: the number of planned times per hour or day, of all tasks.
 
 use super::{Group, share};
-use crate::domain::Millis;
+use crate::domain::{Millis, time::DAY};
 
 /// Planned times are asked for one by one as long as there are no more than this; about a second of work.
 pub const BUDGET: u64 = 2_000_000;
 /// A question for the number of planned times in a span costs as much as this many planned times.
 const COUNT_COSTS: u64 = 4;
-const DAY: Millis = 86_400_000;
 
 /// The number of planned times per bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,8 @@ use chrono::NaiveDate;
 use thiserror::Error;
 
 use crate::domain::Millis;
+pub(crate) use crate::domain::time::LATEST;
 
-/// The last millisecond of the year 9999, UTC: nothing is planned later.
-pub(crate) const LATEST: Millis = 253_402_300_799_999;
 /// The shortest interval, in milliseconds.
 const SHORTEST: Millis = 100;
 

@@ -27,7 +27,7 @@ const PAUSED_BY: &str = "alert";
 impl Task {
     /// Begins the watch over a new task, if it has alerts.
     pub fn begin_watch(&mut self, settings: &AlertSettings) {
-        let rules = settings.rules(self);
+        let rules = settings.rules(self.definition.alerts.as_deref());
         if rules.is_empty() {
             return;
         }
@@ -52,14 +52,14 @@ impl Task {
 impl Stepper<'_, '_> {
     /// Adds the alerts of the step that was taken from `before`.
     pub(super) fn decide_alerts(&mut self, before: &Task) {
-        if self.circumstances.policy.alerts.rules(&self.step.task).is_empty() {
+        if self.circumstances.policy.alerts.rules(self.step.task.definition.alerts.as_deref()).is_empty() {
             if self.step.task.facts.alarms.is_some() {
                 self.facts().alarms = None;
             }
             return;
         }
         let settings = self.circumstances.policy.alerts.clone();
-        let rules = settings.rules(&self.step.task).to_vec();
+        let rules = settings.rules(self.step.task.definition.alerts.as_deref()).to_vec();
         let now = self.circumstances.now;
         let alarms = self.facts().alarms.take().map(|alarms| *alarms);
         let alarms = alarms.unwrap_or_else(|| Alarms { heard: Some(now), ..Alarms::default() });

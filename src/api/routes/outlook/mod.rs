@@ -13,12 +13,11 @@ use crate::{
         input::{Fields, LATEST},
         state::Shared,
     },
-    domain::{Millis, outlook::Group, schedule::Timetable, zone::parse_zone},
+    domain::{Millis, outlook::Group, schedule::Timetable, time::DAY, zone::parse_zone},
 };
 
 /// The longest span of a question about the future, in milliseconds.
 const LONGEST: Millis = 31 * DAY;
-const DAY: Millis = 86_400_000;
 /// Different schedules that are read for one answer at most.
 const MOST_GROUPS: usize = 20_000;
 

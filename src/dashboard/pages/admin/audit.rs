@@ -11,7 +11,7 @@ use crate::{
         shown,
         visit::Visit,
     },
-    domain::{Millis, access::Role, audit::Action},
+    domain::{Millis, access::Role, audit::Action, time::HOUR},
 };
 
 /// The names that leave records out.
@@ -20,7 +20,6 @@ const FILTERS: [&str; 4] = ["actor", "action", "taskId", "since"];
 const LIMIT: usize = 50;
 /// Records on the page of a task.
 const OF_TASK: usize = 10;
-const HOUR: Millis = 60 * 60 * 1000;
 #[derive(Template)]
 #[template(path = "audit.html")]
 struct AuditPage {

@@ -14,10 +14,9 @@ use crate::{
         shown,
         visit::Visit,
     },
-    domain::{Millis, access::Role},
+    domain::{Millis, access::Role, time::DAY},
 };
 
-const DAY: Millis = 86_400_000;
 /// The lives to choose from, in days; 0 is without end.
 const LIVES: [(Millis, &str); 5] =
     [(30, "30 days"), (90, "90 days"), (365, "a year"), (7, "a week"), (0, "without end")];

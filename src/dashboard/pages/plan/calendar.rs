@@ -14,10 +14,9 @@ use crate::{
         shown,
         visit::Visit,
     },
-    domain::Millis,
+    domain::{Millis, time::HOUR},
 };
 
-const HOUR: Millis = 3_600_000;
 /// The longest span of a forecast.
 const AHEAD: Millis = 31 * 24 * HOUR;
 /// The planned runs of a day, or of one of its hours, that are listed.

@@ -13,10 +13,9 @@ use crate::{
         times::duration,
         visit::Visit,
     },
-    domain::Millis,
+    domain::{Millis, time::HOUR},
 };
 
-const HOUR: Millis = 3_600_000;
 /// The shortest and the longest span.
 const SHORTEST: Millis = 5 * 60_000;
 const LONGEST: Millis = 7 * 24 * HOUR;

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::domain::time::LATEST;
+
 /// Samples are this many documents deep.
 const DEEP: usize = 3;
-/// The end of the year 9999, where the calendar of schedules ends, in epoch milliseconds.
-const LATEST: i64 = 253_402_300_799_999;
 /// A moment in samples: 2027-01-15, 08:00 UTC.
 const MOMENT: i64 = 1_800_000_000_000;
 

@@ -11,7 +11,7 @@ use crate::{
         shown,
         visit::Visit,
     },
-    domain::Millis,
+    domain::{Millis, time::HOUR},
 };
 
 /// The names of the query that the API knows as well.
@@ -34,7 +34,6 @@ const USUAL: usize = 5;
 const COLUMN: &str = "column";
 /// Runs of a page.
 const LIMIT: usize = 50;
-const HOUR: Millis = 60 * 60 * 1000;
 
 #[derive(Template)]
 #[template(path = "executions.html")]
