@@ -40,7 +40,7 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -> anyhow::Result<()> {
     let mut stop = Signals::new().context("listen for signals")?;
     let (listener, address) = listen(config, manager).await?;
-    let mut server = Server::assemble(config).await?;
+    let (mut server, exporter) = Server::assemble(config).await?;
     server.task_file.start().await;
 
     let (hang_up, hung_up) = oneshot::channel::<()>();
@@ -59,7 +59,8 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     let (stop_upkeep, stopping) = watch::channel(false);
     let (stop_traces, tracing) = watch::channel(false);
     let backing_up = tokio::spawn(server.backups.clone().run(stopping.clone()));
-    let alerting = tokio::spawn(server.run_alerts(stopping.clone(), tracing));
+    let alerting = tokio::spawn(server.run_alerts(stopping.clone()));
+    let exporting = tokio::spawn(traces::export(exporter, tracing));
     let tidying = tokio::spawn(server.tidy(config, stopping.clone()));
     let watching = tokio::spawn(server.task_file.run(stopping));
     say(&format!("listening on http://{address}"));
@@ -89,7 +90,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         server.pool.close().await;
         stop_traces.send_replace(true);
         // The notice has ended the loops of the backups, of the alerts and of the file of tasks.
-        let _ = tokio::join!(backing_up, watching, alerting, tidying);
+        let _ = tokio::join!(backing_up, watching, alerting, exporting, tidying);
         server.store.close().await
     };
     tokio::select! {

@@ -92,10 +92,10 @@ pub(super) struct Server {
     pub(super) task_file: TaskFile,
     pub(super) readiness: Arc<Parts>,
     troubles: Arc<Troubles>,
+    catalog: Catalog,
+    clock: Arc<dyn Clock>,
     events: Events,
     pub(super) router: Router,
-    /// Sends traces, if they are recorded; until it is started.
-    exporter: Mutex<Option<Exporter>>,
     pub(super) streams: Streams,
     /// Where a user finds the token, such as `in data/admin-token`.
     pub(super) token_source: String,
@@ -103,11 +103,11 @@ pub(super) struct Server {
 
 impl Server {
     /// Opens the store, starts the runners, and closes the executions that an earlier process left
-    /// in progress.
+    /// in progress. Traces, if they are recorded, wait for their exporter.
     ///
     /// # Errors
     /// When a part cannot start, or the store fails.
-    pub(super) async fn assemble(config: &Config) -> anyhow::Result<Self> {
+    pub(super) async fn assemble(config: &Config) -> anyhow::Result<(Self, Option<Exporter>)> {
         make_data_directory(config)?;
         let store = open_store(config)?;
         let (token, token_source) = admin_token(config)?;
@@ -117,13 +117,11 @@ impl Server {
         let files = Files::new(&config.tasks);
         let vault = Arc::new(open_vault(config, store.clone()).await?);
         let pool = start_pool(config, &files, &store, &vault, &clock).await?;
-        let scheduler =
-            Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
-        prepare(&scheduler, config).await?;
+        let scheduler = open_scheduler(config, (&store, &pool), &clock, &events).await?;
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
         let catalog = Catalog::new(files, pool.clone());
         let defaults = defaults(config)?;
-        let task_file = open_task_file(config, &store, &scheduler, &catalog, &defaults);
+        let task_file = open_task_file(config, (&store, &clock), &scheduler, &catalog, &defaults);
         let alerts = open_alerts(config, &store, &scheduler, &clock, &events)?;
         let readiness = Parts::new(config, &pool, &backups, &task_file);
         let (traces, exporter) = open_traces(config, &clock, &scheduler)?;
@@ -151,7 +149,7 @@ impl Server {
             traces,
             readiness: readiness.clone(),
         });
-        Ok(Self {
+        let server = Self {
             store,
             pool,
             scheduler,
@@ -160,32 +158,27 @@ impl Server {
             task_file,
             readiness,
             troubles,
+            catalog,
+            router: add_pages(config, api, clock.clone()),
+            clock,
             events,
-            router: add_pages(config, api, clock),
-            exporter: Mutex::new(exporter),
             streams,
             token_source,
-        })
+        };
+        Ok((server, exporter))
     }
 }
 
 impl Server {
     /// Decides about alerts that wait for the clock, watches the server itself, and delivers the messages,
-    /// until a stop. Traces go on until the second notice.
+    /// until a stop.
     pub(super) fn run_alerts(
         &self,
         stopping: watch::Receiver<bool>,
-        exporting: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (alerts, scheduler, signs) = (self.alerts.clone(), self.scheduler.clone(), self.troubles.clone());
-        let exporter = lock(&self.exporter).take();
         async move {
             tokio::join!(
-                async {
-                    if let Some(exporter) = exporter {
-                        exporter.run(exporting).await;
-                    }
-                },
                 alerts.clone().run(stopping.clone()),
                 alerts.watch_server(signs, stopping),
                 scheduler.watch_alerts()
@@ -203,9 +196,9 @@ impl Server {
     ) -> impl Future<Output = ()> + Send + 'static {
         let keep = Millis::try_from(config.audit_keep).unwrap_or(Millis::MAX);
         let removal =
-            upkeep::remove_old_audits(self.store.clone(), Arc::new(SystemClock), keep, stopping.clone());
-        let folder = (self.troubles.catalog.clone(), self.events.clone(), self.streams.clone());
-        let watch = upkeep::watch_handlers(folder, Arc::new(SystemClock), stopping);
+            upkeep::remove_old_audits(self.store.clone(), self.clock.clone(), keep, stopping.clone());
+        let folder = (self.catalog.clone(), self.events.clone(), self.streams.clone());
+        let watch = upkeep::watch_handlers(folder, self.clock.clone(), stopping);
         async move {
             tokio::join!(removal, watch);
         }
@@ -215,7 +208,7 @@ impl Server {
 /// The file of tasks, which is not read yet.
 fn open_task_file(
     config: &Config,
-    store: &Arc<dyn Store>,
+    (store, clock): (&Arc<dyn Store>, &Arc<dyn Clock>),
     scheduler: &Arc<Scheduler>,
     catalog: &Catalog,
     defaults: &Defaults,
@@ -225,7 +218,7 @@ fn open_task_file(
         scheduler: scheduler.clone(),
         store: store.clone(),
         catalog: catalog.clone(),
-        clock: Arc::new(SystemClock),
+        clock: clock.clone(),
         defaults: defaults.clone(),
     })
 }
@@ -423,8 +416,16 @@ impl Readiness for Parts {
     }
 }
 
-/// Gives the scheduler its limits, and closes the executions of an earlier process.
-async fn prepare(scheduler: &Scheduler, config: &Config) -> anyhow::Result<()> {
+/// Makes the scheduler with its limits, and closes the executions of an earlier process.
+async fn open_scheduler(
+    config: &Config,
+    (store, pool): (&Arc<dyn Store>, &Arc<Pool>),
+    clock: &Arc<dyn Clock>,
+    events: &Events,
+) -> anyhow::Result<Arc<Scheduler>> {
+    let scheduler =
+        Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
     scheduler.limit_keys(config.concurrency.clone());
-    scheduler.recover().await.context("close what an earlier process left in progress")
+    scheduler.recover().await.context("close what an earlier process left in progress")?;
+    Ok(scheduler)
 }

@@ -7,7 +7,7 @@ use crate::{
     alerts::{Sign, SignState, Signs},
     backup::Backups,
     config::Config,
-    domain::{Millis, access::record::TokenRecord, alerts::Kind},
+    domain::{Millis, access::record::TokenRecord, alerts::Kind, time::DAY},
     handlers::catalog::{Catalog, HandlerState},
     store::{
         Direction, Store, TaskQuery, TaskSort,
@@ -17,7 +17,6 @@ use crate::{
 
 /// Less free space than this is told before changes are refused, in bytes.
 const DISK_LOW: u64 = 4 * LEAST_FREE;
-const DAY: Millis = 86_400_000;
 /// A token is told when it ends within so many days, and again at each smaller number.
 const DAYS_LEFT: [Millis; 3] = [30, 10, 1];
 
@@ -27,7 +26,7 @@ pub(super) struct Troubles {
     store_path: PathBuf,
     backups: Arc<Backups>,
     access: Arc<Access>,
-    pub(super) catalog: Catalog,
+    catalog: Catalog,
 }
 
 impl Signs for Troubles {

@@ -61,7 +61,7 @@ impl Exporter {
     }
 
     /// Sends spans until a stop, and then those that are left.
-    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+    async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let mut batch = Vec::new();
         while !*stopping.borrow() {
             let full =
@@ -125,6 +125,13 @@ impl Exporter {
             let problem = problem.unwrap_or_else(|| "more spans come than can be sent".to_owned());
             tracing::warn!(dropped, problem, "spans of traces are dropped");
         }
+    }
+}
+
+/// Sends spans, if they are recorded, until a stop.
+pub(super) async fn export(exporter: Option<Exporter>, stopping: watch::Receiver<bool>) {
+    if let Some(exporter) = exporter {
+        exporter.run(stopping).await;
     }
 }
 
