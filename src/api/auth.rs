@@ -238,7 +238,8 @@ pub(super) async fn hold(State(rule): State<Rule>, mut request: Request, next: N
         None => next.run(request).await,
     };
     if let (Some(why), Some(caller)) = (notes::refusal_of(&response), noted) {
-        Box::pin(notes::note_refusal(&rule.api, &caller, rule.about, names, why)).await;
+        let who = (&caller.actor, &caller.identity);
+        Box::pin(notes::note_refusal(&rule.api, who, rule.about, names, why)).await;
     }
     if sees_all { response } else { mask(&rule.api, response).await }
 }

@@ -3,7 +3,6 @@
 use axum::{extract::RawPathParams, http::StatusCode, response::Response};
 
 use super::{
-    auth::Caller,
     error::ApiError,
     request::RequestInfo,
     state::Shared,
@@ -12,7 +11,7 @@ use super::{
 use crate::{
     access::Identity,
     domain::{
-        audit::{Action, Audit, Holder, Target, Via},
+        audit::{Action, Actor, Audit, Holder, Target, Via},
         ids::{ExecutionId, TaskId},
     },
 };
@@ -41,12 +40,12 @@ pub(super) fn refusal_of(response: &Response) -> Option<String> {
 /// Writes the refusal of a request into the audit. The answer does not depend on it.
 pub(super) async fn note_refusal(
     api: &Shared,
-    caller: &Caller,
+    (actor, identity): (&Actor, &Identity),
     (action, thing): About,
     names: Option<RawPathParams>,
     why: String,
 ) {
-    if !api.access.admits_refusal(&caller.identity) {
+    if !api.access.admits_refusal(identity) {
         return;
     }
     let named = names.as_ref().map(Named::read).unwrap_or_default();
@@ -59,7 +58,7 @@ pub(super) async fn note_refusal(
         Some(id) => api.store.task(id).await.ok().flatten(),
         None => None,
     };
-    let mut record = caller.record(api, action).refused(why);
+    let mut record = actor.record(action, api.clock.now()).refused(why);
     if let Some(task) = &task {
         record = record.about(task);
     }

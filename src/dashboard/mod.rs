@@ -22,6 +22,7 @@ mod markup;
 mod pages;
 mod session;
 mod shown;
+mod status;
 mod svg;
 mod times;
 mod visit;

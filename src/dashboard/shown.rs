@@ -1,5 +1,6 @@
 //! Pieces that many pages show: statuses, icons, reasons in words.
 
+pub(super) use super::status::{class, word};
 use super::{
     documents::{Delivery, Recent, Run, Task},
     markup::{Markup, Tag},
@@ -44,28 +45,6 @@ pub(super) fn task_status(task: &Task) -> Markup {
         TaskStatus::Completed => status("completed", "Completed"),
         TaskStatus::Failed => status("failed", "Failed"),
         TaskStatus::Active => status("active", "Active"),
-    }
-}
-
-/// The word of an execution's status.
-pub(super) fn word(status: &ExecutionStatus) -> &'static str {
-    match status {
-        ExecutionStatus::Running => "Running",
-        ExecutionStatus::Completed => "Completed",
-        ExecutionStatus::Failed => "Failed",
-        ExecutionStatus::Cancelled => "Cancelled",
-        ExecutionStatus::Skipped => "Skipped",
-    }
-}
-
-/// The name of an execution's status, for classes and icons.
-pub(super) fn class(status: &ExecutionStatus) -> &'static str {
-    match status {
-        ExecutionStatus::Running => "running",
-        ExecutionStatus::Completed => "completed",
-        ExecutionStatus::Failed => "failed",
-        ExecutionStatus::Cancelled => "cancelled",
-        ExecutionStatus::Skipped => "skipped",
     }
 }
 

@@ -12,6 +12,7 @@
 mod names;
 mod present;
 mod process;
+mod registry;
 #[cfg(test)]
 mod tests;
 

@@ -1,17 +1,16 @@
 //! Figures of the present, read at a scrape.
 
-use std::sync::atomic::AtomicU64;
-
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, NoLabelSet},
-    metrics::{MetricType, counter::Counter, family::Family, gauge::Gauge},
+    metrics::MetricType,
     registry::Registry,
 };
 
-use super::process;
-
-type Labels = Vec<(&'static str, String)>;
+use super::{
+    process,
+    registry::{Figures, Labels},
+};
 
 /// The figures that other parts of the server keep.
 #[derive(Debug, Clone, Default)]
@@ -127,40 +126,6 @@ fn add_tasks(figures: &mut Figures, tasks: &[TaskFigures]) {
         Some(task.failures as f64)
     });
     add("isochron_task_paused", "1 if the task is paused", |task| Some(f64::from(u8::from(task.paused))));
-}
-
-/// A registry in the making.
-#[derive(Debug, Default)]
-pub(super) struct Figures(Registry);
-
-impl Figures {
-    pub(super) fn gauge(&mut self, name: &str, help: &str, value: f64) {
-        let gauge = Gauge::<f64, AtomicU64>::default();
-        gauge.set(value);
-        self.0.register(name, help, gauge);
-    }
-
-    pub(super) fn counter(&mut self, name: &str, help: &str, value: f64) {
-        let counter = Counter::<f64, AtomicU64>::default();
-        counter.inc_by(value);
-        self.0.register(name, help, counter);
-    }
-
-    fn family(&mut self, name: &str, help: &str, values: Vec<(Labels, f64)>) {
-        let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
-        for (labels, value) in values {
-            family.get_or_create(&labels).set(value);
-        }
-        self.0.register(name, help, family);
-    }
-
-    fn counters(&mut self, name: &str, help: &str, values: Vec<(Labels, f64)>) {
-        let family = Family::<Labels, Counter<f64, AtomicU64>>::default();
-        for (labels, value) in values {
-            family.get_or_create(&labels).inc_by(value);
-        }
-        self.0.register(name, help, family);
-    }
 }
 
 /// The histogram of the store's commits, which the store counts itself.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::present::Figures;
+use super::registry::Figures;
 
 /// Clock ticks per second in `/proc`, the same on every Linux of today (`getconf CLK_TCK`).
 const TICKS: f64 = 100.0;

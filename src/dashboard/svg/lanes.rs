@@ -5,7 +5,7 @@ use crate::{
     dashboard::{
         documents::{Lane, LaneRun, Load},
         markup::{Markup, Tag},
-        shown::{class, word},
+        status::{class, word},
         times::{Viewpoint, duration},
     },
     domain::Millis,

@@ -4,7 +4,7 @@ use super::{LogScale, line, percent};
 use crate::{
     dashboard::{
         markup::{Markup, Tag},
-        shown::{class, word},
+        status::{class, word},
         times::{Viewpoint, duration},
     },
     domain::{Millis, execution::ExecutionStatus},

@@ -6,7 +6,7 @@ use crate::{
     dashboard::{
         documents::Recent,
         markup::{Markup, Tag},
-        shown::{class, word},
+        status::{class, word},
         times::duration,
     },
     domain::execution::ExecutionStatus,
