@@ -228,10 +228,12 @@ impl Scheduler {
 
     /// Claims due tasks, one for each permit. Returns the latest due time that was looked at.
     async fn claim(self: &Arc<Self>, mut permits: Vec<OwnedSemaphorePermit>) -> Result<Millis, StoreError> {
-        let since = if self.traced.is_on() { self.clock.now() } else { 0 };
+        let since = self.traced.is_on().then(|| self.clock.now());
         let claimed = self.store.claim(AHEAD, permits.len(), self.decision(|| Input::Due)).await?;
         for step in claimed.steps {
-            step.start.iter().for_each(|start| self.traced.note_claim(start, since));
+            if let Some(since) = since {
+                step.start.iter().for_each(|start| self.traced.note_claim(start, since));
+            }
             self.carry_out(step, REPLACED, &mut permits);
         }
         Ok(claimed.until)

@@ -163,7 +163,9 @@ impl TaskFile {
         let hash = found.hash();
         let file = match &found {
             Found::Text { name, .. } => Some((*name).to_owned()),
-            Found::Broken(finding) => Some(finding.file.trim_start_matches("tasks/").to_owned()),
+            Found::Broken(finding) => {
+                Some(finding.file.strip_prefix("tasks/").unwrap_or(&finding.file).to_owned())
+            }
             Found::NoFolder | Found::Absent => None,
         };
         let is_new = self.done != Some(hash);

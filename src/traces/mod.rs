@@ -120,8 +120,7 @@ impl Traces {
     pub fn begin_at(&self, parent: Option<TraceContext>, start: Millis) -> Option<Open> {
         let recorder = self.0.as_ref()?;
         // 0 is no span, and no trace.
-        let bits = recorder.clock.bits() | (1 << 64) | 1;
-        let span = (bits & u128::from(u64::MAX)) as u64;
+        let span = (recorder.clock.bits() & u128::from(u64::MAX)) as u64 | 1;
         let context = match parent {
             Some(parent) => TraceContext { span, ..parent },
             None => TraceContext { trace: recorder.clock.bits() | 1, span, sampled: true },

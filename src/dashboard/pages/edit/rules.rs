@@ -91,7 +91,7 @@ pub(super) fn close_ranks(texts: &mut Texts) {
         let fields: Vec<_> = old.keys().filter(|name| name.starts_with(&prefix)).cloned().collect();
         for field in fields {
             let text = old.remove(&field).unwrap_or_default();
-            texts.insert(name(index, field.trim_start_matches(&prefix)), text);
+            texts.insert(name(index, field.strip_prefix(&prefix).unwrap_or_default()), text);
         }
     }
 }
