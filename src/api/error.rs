@@ -15,6 +15,9 @@ use crate::{
     store::{StateError, StoreError},
 };
 
+/// Seconds after which a client may ask again for what a database that is away has kept from it.
+const RETRY_AFTER: u32 = 2;
+
 /// An error on its way to the client. The envelope adds the request's id and logs the cause.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
@@ -190,6 +193,15 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Building => {
                 Self::unavailable("The index of executions is still being built: try again later")
+            }
+            StoreError::Unavailable(_) => {
+                let refused = Self::unavailable("The database cannot be reached: try again in a moment");
+                Self { inside: Some(error.to_string()), ..refused }.retry_after(RETRY_AFTER)
+            }
+            StoreError::Fenced(_) => {
+                let refused =
+                    Self::unavailable("This node has lost its lease and joins anew: try again in a moment");
+                Self { inside: Some(error.to_string()), ..refused }.retry_after(RETRY_AFTER)
             }
             StoreError::Closed => Self::unavailable("The server is shutting down"),
             StoreError::Refused(Refused::NotRunning(_)) => Self::conflict("Execution is not running"),

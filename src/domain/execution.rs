@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Millis,
-    ids::{ExecutionId, TaskId},
+    ids::{ExecutionId, NodeId, TaskId},
 };
 
 /// The state of an execution.
@@ -357,6 +357,9 @@ pub struct Execution {
     /// The execution that it runs again.
     #[serde(default)]
     pub rerun_of: Option<ExecutionId>,
+    /// The node that ran it; `None` with a store that is not shared, and for a skip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
     /// Epoch milliseconds of the first write.
     pub created_at: Millis,
     /// Epoch milliseconds of the last write.

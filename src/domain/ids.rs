@@ -68,4 +68,5 @@ macro_rules! id {
 id!(TaskId, "task-", "Names a task: `task-` and 26 characters.");
 id!(ExecutionId, "exec-", "Names an execution: `exec-` and 26 characters.");
 id!(AlertId, "alert-", "Names an alert: `alert-` and 26 characters.");
+id!(NodeId, "node-", "Names a node of a shared store: `node-` and 26 characters.");
 id!(TokenId, "token-", "Names a token: `token-` and 26 characters.");

@@ -81,8 +81,12 @@ impl Scheduler {
             }
             Err(error) => {
                 // The row may have been closed, or the task deleted, in the meantime.
-                let expected =
-                    matches!(error, StoreError::NotFound | StoreError::Refused(Refused::NotRunning(_)));
+                let expected = matches!(
+                    error,
+                    StoreError::NotFound
+                        | StoreError::Fenced(_)
+                        | StoreError::Refused(Refused::NotRunning(_))
+                );
                 if !expected {
                     tracing::error!(%task, %execution, %error, "the end of an execution could not be recorded");
                 }
@@ -161,7 +165,11 @@ impl Scheduler {
             let decision =
                 self.decision(move || Input::Ended { execution, verdict: Box::new(verdict.clone()) });
             match self.store.change(task, decision, rest.clone(), None).await {
-                Err(error @ (StoreError::Backend { .. } | StoreError::NoSpace { .. })) => {
+                Err(
+                    error @ (StoreError::Backend { .. }
+                    | StoreError::NoSpace { .. }
+                    | StoreError::Unavailable(_)),
+                ) => {
                     tracing::error!(%task, %execution, %error, "an end is not recorded yet and is tried again");
                     sleep(wait).await;
                     wait = (2 * wait).min(RECORDED_AGAIN_AFTER.1);

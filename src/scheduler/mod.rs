@@ -5,8 +5,8 @@
 //! consequences of an input are decided by `domain::step` inside the store's transaction, so the
 //! loop has no opinion about any task: start-up, missed times and normal running are one path.
 //! Requests of users come in through [`Scheduler`]'s methods ([`requests`]), those of files of tasks
-//! through [`declared`], those of alerts through [`alarms`]; [`recovery`] closes
-//! the executions that an earlier process left in progress, before the loop starts.
+//! through [`declared`], those of alerts through [`alarms`]; [`nodes`] closes
+//! the executions that nobody runs any more, and goes on when a store comes back that was away.
 //!
 //! Invariant: an attempt starts only after its claim is durable, and an event is published only
 //! after its change is durable too.
@@ -16,7 +16,7 @@ mod bulk;
 mod declared;
 mod dispatch;
 mod in_progress;
-mod recovery;
+mod nodes;
 mod relations;
 mod requests;
 mod sources;
@@ -156,10 +156,15 @@ impl Scheduler {
     /// Runs due tasks until [`Scheduler::stop`]. Call [`Scheduler::recover`] first.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails for good.
     pub async fn run(self: &Arc<Self>) -> Result<(), StoreError> {
         let _under_way = InFlight::new(self);
-        tokio::try_join!(self.claim_due(), self.inform_successors(), self.start_keyed()).map(|_| ())
+        tokio::try_join!(
+            self.persist(|| self.claim_due()),
+            self.persist(|| self.inform_successors()),
+            self.persist(|| self.start_keyed())
+        )
+        .map(|_| ())
     }
 
     async fn claim_due(self: &Arc<Self>) -> Result<(), StoreError> {

@@ -115,7 +115,9 @@ async fn serve(process: &Arc<Process>, most: Millis) {
     match ended {
         None if world.chance.one_in(2) => return process.tell("the process is killed"),
         None => process.tell("the process is told to stop"),
-        Some(Ok(Err(error))) => process.tell(format_args!("the scheduler fails: {error}")),
+        Some(Ok(Err(error))) if !error.passes() => {
+            process.tell(format_args!("the scheduler fails: {error}"));
+        }
         Some(other) => {
             process.run_checks(|| panic!("the scheduler stopped by itself: {other:?}"));
             return;

@@ -18,6 +18,7 @@ pub mod disk;
 mod figures;
 mod history;
 pub(crate) mod memory;
+mod nodes;
 mod outbox;
 pub mod sled;
 mod sources;
@@ -35,6 +36,7 @@ pub use self::{
     disk::{CommitTimes, Condition},
     figures::{Census, ComingQuery, ScheduleCount, Span},
     history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_NAMES, MOST_READ, NameSearch},
+    nodes::Nodes,
     outbox::{MOST_COUNTED, Outbox, OutboxQuery, Place, WaitingAlerts},
     sources::{
         HandlerVersion, KEPT_VERSIONS, KeptSource, LONGEST_SOURCE, Runs, SourceHash, Sources, VersionNote,
@@ -196,6 +198,7 @@ pub trait Store:
     + Figures
     + Outbox
     + Copies
+    + Nodes
     + Upkeep
     + Send
     + Sync
@@ -216,6 +219,7 @@ impl<S> Store for S where
         + Figures
         + Outbox
         + Copies
+        + Nodes
         + Upkeep
         + Send
         + Sync

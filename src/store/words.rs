@@ -79,6 +79,12 @@ pub enum StoreError {
     /// An index is still being built from the records of an earlier version.
     #[error("the index of executions is still being built: try again later")]
     Building,
+    /// The database cannot be reached, and nothing was changed.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(String),
+    /// This node's lease is over, so it writes nothing until it has joined anew.
+    #[error("this node has lost its lease: {0}")]
+    Fenced(String),
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
@@ -90,6 +96,14 @@ pub enum StoreError {
         /// The backend's text.
         why: String,
     },
+}
+
+impl StoreError {
+    /// Whether the error passes by itself: nothing was changed, and the same operation may succeed later.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Fenced(_))
+    }
 }
 
 /// A chunk of one execution's output, in the order in which the handler wrote it.

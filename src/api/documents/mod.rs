@@ -18,7 +18,7 @@ use crate::{
         draft::fields::FIELDS,
         execution::{Execution, ExecutionStatus, Line, Progress, Reason, Trigger},
         facts::{Backfill, LastExecution, Task, TaskStatus, Waiting},
-        ids::{ExecutionId, TaskId},
+        ids::{ExecutionId, NodeId, TaskId},
         recent::{Ended, Stats},
         schedule::ScheduleType,
     },
@@ -192,6 +192,10 @@ pub(super) struct ExecutionRow {
     skipped_count: Option<u64>,
     by: Option<String>,
     rerun_of: Option<ExecutionId>,
+    /// Absent with the embedded store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    node: Option<NodeId>,
     created_at: Millis,
     updated_at: Millis,
 }
@@ -220,6 +224,7 @@ impl From<Execution> for ExecutionRow {
             skipped_count: row.skipped_count,
             by: row.by,
             rerun_of: row.rerun_of,
+            node: row.node,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }

@@ -19,7 +19,7 @@ use crate::{
         alerts as rules, audit, draft,
         execution::{self, ExecutionStatus, Level, Reason, StepStatus, Trigger},
         facts::{self, TaskStatus},
-        ids::{AlertId, ExecutionId, TaskId, TokenId},
+        ids::{AlertId, ExecutionId, NodeId, TaskId, TokenId},
         outlook::{beside, explain, load, upcoming},
         recent::{self, LastOutcome},
         schedule,
@@ -114,6 +114,7 @@ macro_rules! ulid {
 
 text!(TaskId as "TaskId", ulid!("task"), "The id of a task.");
 text!(ExecutionId as "ExecutionId", ulid!("exec"), "The id of an execution.");
+text!(NodeId as "NodeId", ulid!("node"), "The id of a node.");
 text!(TokenId as "TokenId", ulid!("token"), "The id of a token.");
 text!(AlertId as "AlertId", ulid!("alert"), "The id of a message.");
 text!(
@@ -223,6 +224,9 @@ mirror!(execution::Execution as Execution {
     by: Option<String>,
     /// The execution that it runs again.
     rerun_of: Option<ExecutionId>,
+    /// The node that ran it; absent with the embedded store.
+    #[schema(required = false)]
+    node: Option<NodeId>,
     created_at: Millis,
     updated_at: Millis,
 });

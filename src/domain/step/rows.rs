@@ -98,6 +98,7 @@ impl Execution {
             lateness: None,
             by: None,
             rerun_of: None,
+            node: None,
             created_at: now,
             updated_at: now,
         }

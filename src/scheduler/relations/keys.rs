@@ -156,9 +156,7 @@ impl Scheduler {
             tokio::pin!(nudged);
             nudged.as_mut().enable();
             if self.keys.is_unsure.swap(false, Ordering::Relaxed) {
-                for task in self.store.keyed().await? {
-                    self.store.task(task).await?.iter().for_each(|task| self.keys.note(task));
-                }
+                self.note_all_keyed().await.inspect_err(|_| self.keys.look_again())?;
             }
             while !*stopping.borrow_and_update() && self.keys.has_turn() {
                 let permit = tokio::select! {
@@ -200,8 +198,19 @@ impl Scheduler {
                 Ok(())
             }
             Err(StoreError::NotFound | StoreError::Refused(_)) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => {
+                // The task has left its queue.
+                self.keys.look_again();
+                Err(error)
+            }
         }
+    }
+
+    async fn note_all_keyed(&self) -> Result<(), StoreError> {
+        for task in self.store.keyed().await? {
+            self.store.task(task).await?.iter().for_each(|task| self.keys.note(task));
+        }
+        Ok(())
     }
 }
 

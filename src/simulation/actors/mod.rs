@@ -3,6 +3,7 @@
 
 mod figures;
 pub(crate) mod history;
+mod nodes;
 mod outbox;
 mod passed;
 pub(crate) mod plans;

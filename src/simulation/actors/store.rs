@@ -149,7 +149,7 @@ impl Shared {
         if let Some(error) = fails {
             // The end of a run may be written although the store reports a failure: the scheduler then
             // reports the end again.
-            if name == "change" && !by_user && world.chance.one_in(2) {
+            if name == "change" && !by_user && !error.passes() && world.chance.one_in(2) {
                 process.tell(format_args!("#{number} {name} is said to fail"));
                 world.disk.data().write(writes);
                 process.run_checks(|| world.record().settle(number));
@@ -232,7 +232,9 @@ impl Shared {
             return None;
         }
         self.process.failures.fetch_add(1, Relaxed);
-        Some(if by_user && world.chance.one_in(2) {
+        Some(if world.chance.one_in(3) {
+            StoreError::Unavailable("the weather".to_owned())
+        } else if by_user && world.chance.one_in(2) {
             StoreError::NoSpace { path: "the disk".to_owned(), least: 1 }
         } else {
             StoreError::Backend { doing: "write the store", why: "the weather".to_owned() }
@@ -347,6 +349,9 @@ impl Tasks for FaultyStore {
         }
         if process.is_dead() {
             return ready(Err(StoreError::Closed));
+        }
+        if let Some(error) = self.0.fails(false).filter(StoreError::passes) {
+            return ready(Err(error));
         }
         let next = process.world.disk.data().due().map(|(due, _)| due).min();
         process.run_checks(|| {

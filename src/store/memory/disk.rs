@@ -271,6 +271,16 @@ impl Data {
         tasks.filter_map(|task| Some((task.due()?, task.id)))
     }
 
+    /// The executions in progress, by task.
+    pub(super) fn running(&self) -> Vec<(TaskId, ExecutionId)> {
+        let running = self.tasks.values().flat_map(|task| {
+            let mut running: Vec<_> = task.facts.running.iter().map(|r| (task.id, r.execution)).collect();
+            running.sort_unstable();
+            running
+        });
+        running.collect()
+    }
+
     fn remove_task(&mut self, task: TaskId) {
         self.tasks.remove(&task);
         let rows: Vec<_> = self.rows_of(task).map(|row| row.id).collect();

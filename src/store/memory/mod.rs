@@ -12,6 +12,7 @@ mod copy;
 pub(crate) mod disk;
 mod figures;
 mod list;
+mod nodes;
 pub(crate) mod outbox;
 pub(crate) mod prepare;
 
@@ -36,6 +37,7 @@ use super::{
     OutboxQuery, Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps,
     StoreError, SuccessorDecision, TaskQuery, TaskView, Tasks, Upkeep, Values, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
+    nodes::Leftovers,
     ready,
 };
 use crate::domain::{
@@ -59,6 +61,7 @@ pub(crate) struct MemoryStore {
     #[cfg(test)]
     decisions: Arc<std::sync::atomic::AtomicU64>,
     report: Report,
+    leftovers: Arc<Leftovers>,
 }
 
 impl MemoryStore {
@@ -76,6 +79,7 @@ impl MemoryStore {
             #[cfg(test)]
             decisions: Arc::default(),
             report,
+            leftovers: Arc::default(),
         }
     }
 
@@ -228,13 +232,7 @@ impl History for MemoryStore {
     }
 
     fn running(&self) -> Answer<Vec<(TaskId, ExecutionId)>> {
-        let data = self.disk.data();
-        let running = data.tasks.values().flat_map(|task| {
-            let mut running: Vec<_> = task.facts.running.iter().map(|r| (task.id, r.execution)).collect();
-            running.sort_unstable();
-            running
-        });
-        ready(Ok(running.collect()))
+        ready(Ok(self.disk.data().running()))
     }
 }
 

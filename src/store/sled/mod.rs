@@ -10,6 +10,7 @@ mod copy;
 mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod nodes;
 mod open;
 mod read;
 mod scrub;
@@ -50,6 +51,7 @@ use super::{
     TaskQuery, TaskView, Tasks, Upkeep, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     disk::CommitClock,
+    nodes::Leftovers,
     ready,
 };
 use crate::{
@@ -97,6 +99,7 @@ pub struct SledStore {
     now: Now,
     report: SharedReport,
     commits: Arc<CommitClock>,
+    leftovers: Leftovers,
     _lock: Lock,
 }
 
@@ -137,7 +140,7 @@ impl SledStore {
                 .spawn(move || scrub_thread::scrub(&ops, pause))
                 .map_err(failed)?;
         }
-        Ok(Self { db, view, ops, now, report, commits, _lock: lock })
+        Ok(Self { db, view, ops, now, report, commits, leftovers: Leftovers::default(), _lock: lock })
     }
 
     /// Whether `directory` holds a store.

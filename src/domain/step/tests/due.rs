@@ -77,6 +77,7 @@ fn the_row_of_an_attempt_tells_what_the_verdict_says() {
         lateness: Some(5),
         by: None,
         rerun_of: None,
+        node: None,
         created_at: START + 3600 * SECOND,
         updated_at: START + 3602 * SECOND,
     };

@@ -1,29 +1,45 @@
-//! Recovery: executions that an earlier process left in progress are closed at the start.
+//! Recovery: executions in progress that no process runs any more are closed.
 
-use super::Scheduler;
+use std::{collections::BTreeSet, sync::Arc};
+
 use crate::{
     domain::{
         execution::{Reason, Verdict},
         ids::{ExecutionId, TaskId},
         step::{Input, Refused},
     },
+    scheduler::{REPLACED, Scheduler},
     store::{FinishedStep, StoreError},
 };
 
+/// The most executions that are closed together.
+const CLOSED_AT_ONCE: usize = 512;
+
 impl Scheduler {
-    /// Closes every execution in progress as `lost`; the retry rule decides about another attempt.
-    /// Call it before this process starts any execution: all are an earlier process's then.
+    /// Closes every execution in progress that a process has left as `lost`; the retry rule decides about
+    /// another attempt. Call it before this process starts any execution.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn recover(&self) -> Result<(), StoreError> {
-        let left = self.store.running().await?;
-        if !left.is_empty() {
-            tracing::warn!(
-                executions = left.len(),
-                "an earlier process left executions in progress: they are lost"
-            );
+    /// When the store fails for good.
+    pub async fn recover(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.persist(|| self.close_abandoned()).await
+    }
+
+    /// Closes the executions in progress that no living process runs any more. Several nodes may do so at once.
+    pub(in crate::scheduler) async fn close_abandoned(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut tried = BTreeSet::new();
+        loop {
+            let mut left = self.store.abandoned(CLOSED_AT_ONCE).await?;
+            left.retain(|(_, execution)| tried.insert(*execution));
+            if left.is_empty() {
+                return Ok(());
+            }
+            tracing::warn!(executions = left.len(), "a process left executions in progress: they are lost");
+            self.close_all(left).await?;
         }
+    }
+
+    async fn close_all(self: &Arc<Self>, left: Vec<(TaskId, ExecutionId)>) -> Result<(), StoreError> {
         // All changes are asked for before the first answer is awaited, so that they share commits.
         let mut changes = Vec::new();
         for (task, execution) in left {
@@ -32,20 +48,22 @@ impl Scheduler {
                 self.decision(move || Input::Ended { execution, verdict: Box::new(verdict.clone()) });
             changes.push(tokio::spawn(self.store.change(task, decision, None, None)));
         }
+        let mut failed = None;
         for change in changes {
             match change.await.unwrap_or(Err(StoreError::Closed)) {
-                Ok(step) => self.events.publish(step.events),
+                Ok(step) => self.carry_out(step, REPLACED, &mut Vec::new()),
                 Err(StoreError::NotFound | StoreError::Refused(Refused::NotRunning(_))) => {}
                 Err(StoreError::Refused(error)) => {
                     tracing::error!(%error, "an execution left in progress cannot be closed");
                 }
-                Err(error) => return Err(error),
+                // The consequences of the other changes are still to be carried out.
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
-    /// The verdict on an execution that an earlier process left in progress, with the progress, the
+    /// The verdict on an execution that a process left in progress, with the progress, the
     /// hashes and the finished steps that are in the store.
     async fn lost(&self, task: TaskId, execution: ExecutionId) -> Result<Verdict, StoreError> {
         let mut verdict = Verdict::failed(Reason::Lost, "the server died while the handler ran");
