@@ -29,6 +29,23 @@ pub trait Clock: Send + Sync + 'static {
     fn roll(&self) -> f64;
     /// Returns 128 random bits.
     fn bits(&self) -> u128;
+    /// Milliseconds since the machine started, those of its sleep included: nobody can set this clock.
+    fn boot(&self) -> Millis {
+        since_boot()
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn since_boot() -> Millis {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
+fn since_boot() -> Millis {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    Millis::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// The machine's clock.

@@ -41,6 +41,7 @@ pub mod api;
 pub mod app;
 pub mod backup;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod dashboard;
 pub mod domain;

@@ -342,6 +342,7 @@ fn policy(config: &Config) -> Policy {
         catch_up_window: config.catch_up_window.cast_signed(),
         catch_up_max: config.catch_up_max,
         alerts: Arc::new(config.alerts.settings()),
+        waits_for_runner: false,
     }
 }
 

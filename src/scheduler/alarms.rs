@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use tokio::{sync::Notify, time::sleep};
 
-use super::{Actor, ControlError, InFlight, REPLACED, Scheduler};
+use super::{Actor, ControlError, InFlight, Scheduler};
 use crate::{
     domain::{
         Millis,
@@ -78,7 +78,7 @@ impl Scheduler {
             let scheduler = &under_way.0;
             let step = scheduler.store.change(task, scheduler.decision(|| Input::Watch), None, None).await?;
             let due = step.task.alarm_due();
-            scheduler.carry_out(step, REPLACED, &mut Vec::new());
+            scheduler.carry_out(step, &mut Vec::new());
             Ok::<Option<Millis>, StoreError>(due)
         });
         match decided.await {

@@ -7,11 +7,11 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{InFlight, REPLACED, Scheduler, in_progress::Dispatched, tail::Tail};
+use super::{InFlight, Scheduler, in_progress::Dispatched, tail::Tail};
 use crate::{
     domain::{
         execution::{Line, Verdict},
-        ids::{ExecutionId, TaskId},
+        ids::{ExecutionId, NodeId, TaskId},
         step::{Event, Input, News, Refused, Start, Step, Subject},
     },
     runtime::{Attempt, Invocation, live::Live, protocol::Context},
@@ -42,12 +42,16 @@ const RECORDED_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(100), 
 impl Scheduler {
     pub(super) async fn dispatch(
         self: Arc<Self>,
-        start: Start,
+        (start, node): (Start, Option<NodeId>),
         cancel: watch::Receiver<Option<String>>,
         permit: Option<OwnedSemaphorePermit>,
         _under_way: InFlight,
     ) {
         let (task, execution) = (start.task, start.execution);
+        if !self.may_run(node) {
+            // The claim was made under a lease that is over: another node closes the execution.
+            return self.forget(execution);
+        }
         let subject = Arc::new(subject(&start));
         let handler = start.definition.handler.clone();
         let (lines, received) = mpsc::channel(LINES);
@@ -62,22 +66,22 @@ impl Scheduler {
                 biased;
                 verdict = run => verdict,
                 never = self.follow_progress(&subject, execution, &live, &tail) => never,
+                never = self.cancel_without_lease(execution, node) => never,
             };
             Verdict { progress: live.progress(), steps: live.ended_steps(), ..verdict }
         };
-        let (verdict, rest) = tokio::join!(run, self.collect(execution, &tail, received));
+        let (verdict, rest) = tokio::join!(run, self.collect((execution, node), &tail, received));
         // The runner is free: the next claim may share a commit with this end.
         drop(permit);
         let hash = verdict.handler_hash.clone();
         let record = self.traced.end_run(traced, &verdict);
-        let recorded = self.record_end(task, execution, verdict, rest).await;
+        let recorded = self.record_end(task, (execution, node), verdict, rest).await;
         self.traced.end_record(record, recorded.is_ok());
         match recorded {
             Ok(step) => {
-                self.in_progress.leave(execution);
-                self.keys.release(execution);
+                self.forget(execution);
                 // An end starts nothing by itself: a queued run is due now, and the loop is nudged.
-                self.carry_out(step, REPLACED, &mut Vec::new());
+                self.carry_out(step, &mut Vec::new());
             }
             Err(error) => {
                 // The row may have been closed, or the task deleted, in the meantime.
@@ -90,8 +94,7 @@ impl Scheduler {
                 if !expected {
                     tracing::error!(%task, %execution, %error, "the end of an execution could not be recorded");
                 }
-                self.in_progress.leave(execution);
-                self.keys.release(execution);
+                self.forget(execution);
                 // The end may have been recorded although the store said that it failed.
                 self.keys.look_again();
                 self.untold.notify_one();
@@ -101,6 +104,12 @@ impl Scheduler {
         if let Some(hash) = hash {
             self.note_version(&handler, &hash).await;
         }
+    }
+
+    /// Forgets an execution that has ended, or is another node's.
+    fn forget(&self, execution: ExecutionId) {
+        self.in_progress.leave(execution);
+        self.keys.release(execution);
     }
 
     /// Publishes the progress of a run, and writes it to the store. A run that goes on for long has its
@@ -155,12 +164,15 @@ impl Scheduler {
     async fn record_end(
         &self,
         task: TaskId,
-        execution: ExecutionId,
+        (execution, node): (ExecutionId, Option<NodeId>),
         verdict: Verdict,
         rest: Option<Output>,
     ) -> Result<Step, StoreError> {
         let mut wait = RECORDED_AGAIN_AFTER.0;
         loop {
+            if !self.may_run(node) {
+                return Err(StoreError::Fenced("its lease was over before the end was recorded".to_owned()));
+            }
             let verdict = verdict.clone();
             let decision =
                 self.decision(move || Input::Ended { execution, verdict: Box::new(verdict.clone()) });
@@ -182,7 +194,7 @@ impl Scheduler {
     /// Stores output as it comes. The last lines are returned, to be stored with the end.
     async fn collect(
         &self,
-        execution: ExecutionId,
+        (execution, node): (ExecutionId, Option<NodeId>),
         tail: &Tail,
         mut received: mpsc::Receiver<Line>,
     ) -> Option<Output> {
@@ -215,9 +227,7 @@ impl Scheduler {
             }
             let lines = tail.take();
             let count = lines.len();
-            if let Err(error) = self.store.append(Output { execution, chunk, lines }).await {
-                tracing::error!(%execution, %error, "output could not be stored");
-            }
+            self.store_output(Output { execution, chunk, lines }, node).await;
             tail.stored(count);
             chunk += 1;
             bytes = 0;
@@ -225,6 +235,28 @@ impl Scheduler {
         }
         let lines = tail.take();
         (!lines.is_empty()).then_some(Output { execution, chunk, lines })
+    }
+}
+
+impl Scheduler {
+    /// Stores output. While the store is away it is kept, and the handler waits, as long as the lease lasts.
+    async fn store_output(&self, mut output: Output, node: Option<NodeId>) {
+        let mut wait = RECORDED_AGAIN_AFTER.0;
+        let execution = output.execution;
+        loop {
+            let again = node.map(|_| output.clone());
+            match (self.store.append(output).await, again) {
+                (Err(StoreError::Unavailable(_)), Some(again)) if self.may_run(node) => {
+                    sleep(wait).await;
+                    wait = (2 * wait).min(RECORDED_AGAIN_AFTER.1);
+                    output = again;
+                }
+                (Err(error), _) => {
+                    return tracing::error!(%execution, %error, "output could not be stored");
+                }
+                (Ok(()), _) => return,
+            }
+        }
     }
 }
 

@@ -56,6 +56,13 @@ impl InProgress {
         cancels.len() > known
     }
 
+    /// Asks an execution to end that has been entered, unless it has been asked already.
+    pub(super) fn cancel_entered(&self, execution: ExecutionId, who: &str) {
+        if let Some(cancel) = self.cancels().get(&execution).filter(|cancel| cancel.borrow().is_none()) {
+            cancel.send_replace(Some(who.to_owned()));
+        }
+    }
+
     /// Adds an execution that is dispatched.
     pub(super) fn go_live(&self, execution: ExecutionId) -> Dispatched {
         let dispatched = Dispatched::default();

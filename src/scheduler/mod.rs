@@ -43,7 +43,13 @@ pub use self::{
     requests::ControlError,
     tail::{Following, Part},
 };
-use self::{in_progress::InProgress, relations::Keys, sources::Versions, traced::Traced};
+use self::{
+    in_progress::InProgress,
+    nodes::{Ends, Membership},
+    relations::Keys,
+    sources::Versions,
+    traced::Traced,
+};
 pub use crate::domain::audit::Actor;
 use crate::{
     clock::{Clock, Ids, Sleep},
@@ -68,8 +74,6 @@ const CLAIMED_AT_ONCE: usize = 64;
 const CANCELLED_WITHIN: Duration = Duration::from_secs(5);
 /// A turn of an idle loop takes less than this.
 const TURNS_WITHIN: Duration = Duration::from_millis(20);
-/// The canceller of an execution that gives way to a newer one.
-const REPLACED: &str = "a newer run replaces it";
 
 /// Work that a stop waits for, until this is dropped.
 struct InFlight(Arc<Scheduler>);
@@ -107,6 +111,8 @@ pub struct Scheduler {
     versions: Versions,
     traced: Traced,
     keys: Keys,
+    membership: Membership,
+    ends: Ends,
     stopping: watch::Sender<bool>,
     /// Counts the turns of the loop.
     turns: AtomicU64,
@@ -142,6 +148,8 @@ impl Scheduler {
             versions: Versions::default(),
             traced: Traced::default(),
             keys: Keys::default(),
+            membership: Membership::new(),
+            ends: Ends::default(),
             stopping: watch::channel(false).0,
             turns: AtomicU64::new(0),
             waits_for_permit: AtomicBool::new(false),
@@ -162,7 +170,8 @@ impl Scheduler {
         tokio::try_join!(
             self.persist(|| self.claim_due()),
             self.persist(|| self.inform_successors()),
-            self.persist(|| self.start_keyed())
+            self.persist(|| self.start_keyed()),
+            self.persist(|| self.attend_nodes())
         )
         .map(|_| ())
     }
@@ -184,7 +193,7 @@ impl Scheduler {
             }
             let now = self.clock.now();
             match self.store.next_due().await? {
-                Some(due) if due <= now || due <= now + AHEAD && due > asked => {
+                Some(due) if due <= now || due <= now + self.ahead(due) && due > asked => {
                     tokio::select! {
                         biased;
                         _ = stopping.changed() => {}
@@ -194,7 +203,7 @@ impl Scheduler {
                     }
                 }
                 Some(due) => {
-                    let wake = if due > asked { due - AHEAD } else { due };
+                    let wake = if due > asked { due - self.ahead(due) } else { due };
                     let (_, sleep) = match alarm.as_mut() {
                         Some(alarm) if alarm.0 == wake => alarm,
                         _ => alarm.insert((wake, self.clock.sleep_until(wake))),
@@ -239,7 +248,7 @@ impl Scheduler {
             if let Some(since) = since {
                 step.start.iter().for_each(|start| self.traced.note_claim(start, since));
             }
-            self.carry_out(step, REPLACED, &mut permits);
+            self.carry_out(step, &mut permits);
         }
         Ok(claimed.until)
     }
@@ -264,8 +273,8 @@ impl Scheduler {
         })
     }
 
-    /// Carries out the consequences of a durable step; its cancellations are in the name of `who`.
-    fn carry_out(self: &Arc<Self>, step: Step, who: &str, permits: &mut Vec<OwnedSemaphorePermit>) {
+    /// Carries out the consequences of a durable step.
+    fn carry_out(self: &Arc<Self>, step: Step, permits: &mut Vec<OwnedSemaphorePermit>) {
         let task = step.task.id;
         self.tell_of_alerts(&step);
         if !step.task.facts.untold.is_empty() {
@@ -273,14 +282,18 @@ impl Scheduler {
         }
         self.keys.note(&step.task);
         self.events.publish(step.events);
-        let entered: Vec<_> =
-            step.cancel.into_iter().filter(|execution| self.in_progress.cancel(*execution, who)).collect();
+        let entered: Vec<_> = step
+            .cancel
+            .into_iter()
+            .filter(|execution| self.in_progress.cancel(*execution, step.cancelled_by))
+            .collect();
         for start in step.start {
             let permit = permits.pop();
             let cancel = self.in_progress.enter(start.execution);
+            let node = step.rows.iter().find(|row| row.id == start.execution).and_then(|row| row.node);
             // The one place where attempts are spawned; a stop waits for the guard.
             let under_way = InFlight::new(self);
-            tokio::spawn(self.clone().dispatch(start, cancel, permit, under_way));
+            tokio::spawn(self.clone().dispatch((start, node), cancel, permit, under_way));
         }
         self.nudge.notify_one();
         if !entered.is_empty() {
@@ -292,8 +305,8 @@ impl Scheduler {
     /// Asks executions to end. A claim is durable a moment before its attempt is dispatched, so an
     /// execution may not be entered yet: then the request waits for the dispatch.
     async fn cancel_executions(&self, task: TaskId, executions: &[ExecutionId], who: &str) {
-        let entered = executions.iter().copied().filter(|execution| self.in_progress.cancel(*execution, who));
-        let entered = entered.collect();
+        let own = self.wish(executions, who).await;
+        let entered = own.into_iter().filter(|execution| self.in_progress.cancel(*execution, who)).collect();
         self.leave_ended(task, entered).await;
     }
 

@@ -5,7 +5,7 @@ use std::{panic::resume_unwind, sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use tokio::{task::JoinError, time::timeout};
 
-use super::{Actor, InFlight, REPLACED, Scheduler};
+use super::{Actor, InFlight, Scheduler};
 use crate::{
     domain::{
         Millis,
@@ -251,10 +251,6 @@ impl Scheduler {
     ) -> Result<Task, ControlError> {
         let found = self.store.task(task).await?.ok_or(StoreError::NotFound)?;
         let audit = actor.record(action, self.clock.now()).about(&found);
-        let who = match input() {
-            Input::Cancel | Input::CancelOne(_) => "cancelled by a user",
-            _ => REPLACED,
-        };
         let scheduler = self.clone();
         self.complete(async move {
             let decision = scheduler.decision(input);
@@ -264,7 +260,7 @@ impl Scheduler {
             }
             let step = changed?;
             let task = step.task.clone();
-            scheduler.carry_out(step, who, &mut Vec::new());
+            scheduler.carry_out(step, &mut Vec::new());
             Ok(task)
         })
         .await
@@ -308,6 +304,12 @@ impl Scheduler {
                 events.hear(|event| executions.iter().any(|execution| event.closes(task, *execution))).await;
             }
         };
+        let ended = async {
+            tokio::select! {
+                () = ended => {}
+                () = self.ended_elsewhere(task, executions) => {}
+            }
+        };
         if timeout(ENDED_WITHIN, ended).await.is_err() {
             tracing::warn!(%task, "a cancelled execution takes long to end");
         }
@@ -316,10 +318,17 @@ impl Scheduler {
     /// Waits until an execution's row is closed or its task is deleted; for as long as it takes.
     /// `events` must have listened since before the execution was asked for.
     pub async fn wait_for_end(&self, mut events: Listener, task: TaskId, execution: ExecutionId) {
-        while events.hear(|event| event.closes(task, execution)).await == Heard::TooMany {
-            if self.is_closed(task, execution).await {
-                return;
+        let ended = async {
+            while events.hear(|event| event.closes(task, execution)).await == Heard::TooMany {
+                if self.is_closed(task, execution).await {
+                    return;
+                }
             }
+        };
+        let executions = [execution];
+        tokio::select! {
+            () = ended => {}
+            () = self.ended_elsewhere(task, &executions) => {}
         }
     }
 

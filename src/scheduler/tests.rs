@@ -128,7 +128,7 @@ async fn a_cancellation_that_comes_after_the_end_leaves_nothing_behind() {
     scene.runner.ends.add_permits(1);
     let ended = scene.run_by_hand(task).await;
     scene.is_idle().await;
-    scene.scheduler.cancel_executions(task, &[ended], REPLACED).await;
+    scene.scheduler.cancel_executions(task, &[ended], "somebody").await;
     assert_eq!(scene.scheduler.in_progress.executions(), []);
     assert_eq!(scene.row(task, ended).await.status, ExecutionStatus::Completed);
 }
@@ -145,7 +145,7 @@ async fn a_cancellation_between_a_claim_and_its_dispatch_is_heard() {
     });
     let step = scene.store.change(task, decision, None, None).await.expect("it may run");
     scene.scheduler.cancel_executions(task, &[execution], "too late for that").await;
-    scene.scheduler.carry_out(step, REPLACED, &mut Vec::new());
+    scene.scheduler.carry_out(step, &mut Vec::new());
     scene.is_idle().await;
     let row = scene.row(task, execution).await;
     assert_eq!((row.status, row.error.as_deref()), (ExecutionStatus::Cancelled, Some("too late for that")));

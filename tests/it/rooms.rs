@@ -24,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("access", &["domain", "store", "clock"]),
     ("events", &["domain"]),
     ("traces", &["clock", "domain"]),
+    ("cluster", &["clock", "domain", "store"]),
     ("config", &["domain"]),
     ("metrics", &["domain"]),
     ("store", &["domain"]),
@@ -79,7 +80,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("runtime", &["runtime/protocol", "domain", "handlers", "clock"]),
     ("runtime/protocol", &["domain"]),
     ("runner", &["runtime/protocol", "domain"]),
-    ("scheduler", &["domain", "store", "runtime", "runtime/protocol", "events", "traces", "clock"]),
+    (
+        "scheduler",
+        &["cluster", "domain", "store", "runtime", "runtime/protocol", "events", "traces", "clock"],
+    ),
     ("backup", &["domain", "store", "clock"]),
     ("taskfile", &["domain", "store", "scheduler", "handlers", "clock"]),
     (
@@ -163,6 +167,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "simulation",
         &[
             "clock",
+            "cluster",
             "domain",
             "events",
             "handlers",
@@ -204,6 +209,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "backup",
             "cli",
             "clock",
+            "cluster",
             "events",
             "handlers",
             "hostcalls",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Refused, Stepper, first_run};
+use super::{BY_USER, Refused, Stepper, first_run};
 use crate::domain::{
     Millis,
     definition::{Definition, Overlap},
@@ -41,11 +41,11 @@ impl Stepper<'_, '_> {
         {
             return Err(Refused::TooLargeOpen);
         }
-        let is_keyed = self.step.task.is_keyed();
-        let is_idle = facts.running.is_empty() && (!is_keyed || self.step.task.may_wait());
+        let waits = self.step.task.is_keyed() || self.circumstances.policy.waits_for_runner;
+        let is_idle = facts.running.is_empty() && (!waits || self.step.task.may_wait());
         match self.step.task.definition.overlap {
             overlap if is_idle || overlap == Overlap::Allow => {
-                if is_keyed {
+                if waits {
                     self.facts().waiting.push(waiting);
                 } else {
                     self.start(execution, trigger, 1, occurrence);
@@ -75,6 +75,7 @@ impl Stepper<'_, '_> {
         if self.step.task.facts.running.is_empty() && backfill.is_none() {
             return Err(self.step.task.first_wait().map_or(Refused::Idle, Refused::Waits));
         }
+        self.step.cancelled_by = BY_USER;
         self.cancel_running();
         Ok(())
     }
@@ -84,6 +85,7 @@ impl Stepper<'_, '_> {
             let wait = self.step.task.wait_of(execution);
             return Err(wait.map_or(Refused::NotRunning(execution), Refused::Waits));
         }
+        self.step.cancelled_by = BY_USER;
         self.step.cancel.push(execution);
         Ok(())
     }

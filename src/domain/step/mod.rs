@@ -135,6 +135,8 @@ pub struct Step {
     pub start: Vec<Start>,
     /// Executions to cancel once that is durable.
     pub cancel: Vec<ExecutionId>,
+    /// The text for people that says who cancels them.
+    pub cancelled_by: &'static str,
     /// Messages to write in the same change, and to deliver once that is durable.
     pub alerts: Vec<Alert>,
     /// Occurrences that have ended, skipped ones apart.
@@ -142,6 +144,11 @@ pub struct Step {
     /// Events to publish once that is durable.
     pub events: Vec<Event>,
 }
+
+/// The canceller of an execution that gives way to a newer one.
+pub const REPLACED: &str = "a newer run replaces it";
+/// The canceller of an execution that a user cancels.
+const BY_USER: &str = "cancelled by a user";
 
 /// An attempt to start.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Start, Step};
+use super::{REPLACED, Start, Step};
 use crate::domain::{
     Millis,
     draft::RowParams,
@@ -29,6 +29,7 @@ impl Step {
             rows: Vec::new(),
             start: Vec::new(),
             cancel: Vec::new(),
+            cancelled_by: REPLACED,
             alerts: Vec::new(),
             ended: Vec::new(),
             events: Vec::new(),

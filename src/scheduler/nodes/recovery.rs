@@ -8,7 +8,7 @@ use crate::{
         ids::{ExecutionId, TaskId},
         step::{Input, Refused},
     },
-    scheduler::{REPLACED, Scheduler},
+    scheduler::Scheduler,
     store::{FinishedStep, StoreError},
 };
 
@@ -51,7 +51,7 @@ impl Scheduler {
         let mut failed = None;
         for change in changes {
             match change.await.unwrap_or(Err(StoreError::Closed)) {
-                Ok(step) => self.carry_out(step, REPLACED, &mut Vec::new()),
+                Ok(step) => self.carry_out(step, &mut Vec::new()),
                 Err(StoreError::NotFound | StoreError::Refused(Refused::NotRunning(_))) => {}
                 Err(StoreError::Refused(error)) => {
                     tracing::error!(%error, "an execution left in progress cannot be closed");

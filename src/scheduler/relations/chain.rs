@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::scheduler::{REPLACED, Scheduler};
+use crate::scheduler::Scheduler;
 use crate::{
     domain::step::{Circumstances, Input},
     store::{StoreError, SuccessorDecision},
@@ -25,7 +25,7 @@ impl Scheduler {
                 let informed =
                     self.store.inform_successors(INFORMED_AT_ONCE, self.successor_decision()).await?;
                 for step in informed.steps {
-                    self.carry_out(step, REPLACED, &mut Vec::new());
+                    self.carry_out(step, &mut Vec::new());
                 }
                 if !informed.more {
                     break;

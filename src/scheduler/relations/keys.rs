@@ -28,7 +28,7 @@ use crate::{
         lock::lock,
         step::Input,
     },
-    scheduler::{REPLACED, Scheduler},
+    scheduler::Scheduler,
     store::StoreError,
 };
 
@@ -194,7 +194,7 @@ impl Scheduler {
                     self.keys.hold(key, start.execution);
                     self.traced.note_claim(start, since);
                 }
-                self.carry_out(step, REPLACED, &mut permits);
+                self.carry_out(step, &mut permits);
                 Ok(())
             }
             Err(StoreError::NotFound | StoreError::Refused(_)) => Ok(()),

@@ -18,7 +18,7 @@ use crate::{
 
 impl History for FaultyStore {
     fn append(&self, output: Output) -> Answer<()> {
-        self.perform("append", false, prepare::append(output), |_, _, ()| {})
+        self.perform("append", false, prepare::append(self.memory().identity.clone(), output), |_, _, ()| {})
     }
 
     fn remove_history(&self, before: Millis, only_count: bool) -> Answer<Removal> {

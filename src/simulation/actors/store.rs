@@ -85,6 +85,7 @@ impl FaultyStore {
         Box::pin(async move {
             let served = tokio::spawn(async move {
                 shared.process.busy.fetch_add(1, Relaxed);
+                let operation = shared.memory.identity.fence(shared.now(), operation);
                 let answer = shared.serve(name, by_user, operation, note).await;
                 shared.process.busy.fetch_sub(1, Relaxed);
                 answer
@@ -284,7 +285,7 @@ impl Tasks for FaultyStore {
         self.perform(
             "change",
             by_user,
-            prepare::change(self.0.now(), task, decide, output, audit),
+            prepare::change(self.memory().identity.clone(), self.0.now(), task, decide, output, audit),
             |shared, number, step| shared.process.world.record().keep_ends(number, step),
         )
     }
@@ -296,7 +297,12 @@ impl Tasks for FaultyStore {
             assert!(most > 0, "the scheduler claims without a free runner");
         });
         let decide = self.record_decisions(Why::Due, decide);
-        self.perform("claim", false, prepare::claim(self.0.now(), ahead, most, decide), |_, _, _| {})
+        self.perform(
+            "claim",
+            false,
+            prepare::claim(self.memory().identity.clone(), self.0.now(), ahead, most, decide),
+            |_, _, _| {},
+        )
     }
 
     fn inform_successors(&self, most: usize, mut decide: SuccessorDecision) -> Answer<Informed> {
@@ -306,7 +312,8 @@ impl Tasks for FaultyStore {
             shared.record_decision(&Why::Informed(Box::new(end.clone())), task, &result, steps, now);
             result
         });
-        let operation = prepare::inform_successors(self.0.now(), most, decide);
+        let operation =
+            prepare::inform_successors(self.memory().identity.clone(), self.0.now(), most, decide);
         self.perform("inform-successors", false, operation, move |shared, number, _| {
             shared.process.world.record().add_told(number, most);
         })
@@ -383,10 +390,15 @@ impl Entries for FaultyStore {
 
     fn edit(&self, edit: Edit) -> Answer<Edited> {
         let edited = edit.clone();
-        self.perform("edit", false, prepare::edit(self.0.now(), edit), move |shared, number, answer| {
-            shared.process.tell(format_args!("#{number} {:?} {}: {answer:?}", edited.owner, edited.key));
-            shared.process.world.record().add_edit(number, &edited, answer);
-        })
+        self.perform(
+            "edit",
+            false,
+            prepare::edit(self.memory().identity.clone(), self.0.now(), edit),
+            move |shared, number, answer| {
+                shared.process.tell(format_args!("#{number} {:?} {}: {answer:?}", edited.owner, edited.key));
+                shared.process.world.record().add_edit(number, &edited, answer);
+            },
+        )
     }
 }
 
@@ -397,7 +409,7 @@ impl Steps for FaultyStore {
 
     fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()> {
         let finished = step.clone();
-        let operation = prepare::finish_step(fence, scheduled_for, step);
+        let operation = prepare::finish_step(self.memory().identity.clone(), fence, scheduled_for, step);
         self.perform("step", false, operation, move |shared, number, ()| {
             shared.process.tell(format_args!("#{number} {} finishes {}", fence.execution, finished.name));
             shared.process.world.record().add_step(number, fence, scheduled_for, finished);
@@ -406,11 +418,16 @@ impl Steps for FaultyStore {
 
     fn note_run(&self, fence: Fence, note: RunNote) -> Answer<()> {
         let noted = note.progress.clone();
-        self.perform("note", false, prepare::note_run(fence, note), move |shared, number, ()| {
-            if let Some(noted) = noted {
-                shared.process.world.record().add_progress(number, fence, noted);
-            }
-        })
+        self.perform(
+            "note",
+            false,
+            prepare::note_run(self.memory().identity.clone(), fence, note),
+            move |shared, number, ()| {
+                if let Some(noted) = noted {
+                    shared.process.world.record().add_progress(number, fence, noted);
+                }
+            },
+        )
     }
 }
 

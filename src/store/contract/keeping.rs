@@ -150,3 +150,20 @@ pub(crate) fn statistics_count_what_there_is(bench: &mut Bench) {
     assert_eq!(detailed["taskStatus"]["active"], json!(0));
     assert!(!brief.contains_key("taskStatus"));
 }
+
+pub(crate) fn executions_that_a_process_left_in_progress_are_told_until_they_are_closed(bench: &mut Bench) {
+    let abandoned = |bench: &Bench, most| bench.wait(bench.store().abandoned(most)).expect("it reads");
+    assert_eq!(abandoned(bench, 10), []);
+    let tasks = [bench.hourly("one"), bench.hourly("other")].map(|task| task.id);
+    let runs = tasks.map(|task| (task, bench.run_by_hand(task, START + 1)));
+    assert_eq!(abandoned(bench, 10), [], "this process runs them");
+    bench.reopen();
+    assert_eq!(abandoned(bench, 10), runs);
+    assert_eq!(abandoned(bench, 1), runs[..1]);
+    bench.end(runs[0].0, runs[0].1, START + 2);
+    assert_eq!(abandoned(bench, 10), runs[1..]);
+    bench.run_by_hand(runs[0].0, START + 3);
+    assert_eq!(abandoned(bench, 10), runs[1..], "this process runs the new one");
+    bench.end(runs[1].0, runs[1].1, START + 4);
+    assert_eq!(abandoned(bench, 10), []);
+}

@@ -37,6 +37,7 @@ pub(crate) mod history;
 pub(crate) use self::history::queries;
 pub(crate) mod keeping;
 pub(crate) mod lists;
+pub(crate) mod nodes;
 pub(crate) mod outbox;
 pub(crate) mod state;
 
@@ -112,6 +113,7 @@ macro_rules! passes {
                 output_that_comes_with_a_change_is_kept_or_dropped_with_it,
             ];
             keeping: [
+                executions_that_a_process_left_in_progress_are_told_until_they_are_closed,
                 values_are_kept_under_their_keys,
                 everything_is_still_there_after_reopening,
                 a_closed_store_refuses_changes,
@@ -173,6 +175,39 @@ macro_rules! passes {
     };
 }
 pub(crate) use passes;
+
+/// Makes a test of each story of many nodes, for a backend that can have them. `$open` opens it and joins.
+macro_rules! shares {
+    ($open:expr) => {
+        $crate::store::contract::shares! { $open;
+            two_nodes_share_the_due_tasks_and_none_gets_one_twice,
+            a_name_belongs_to_one_task_whichever_node_makes_it,
+            a_change_of_one_node_is_seen_by_the_next_on_another,
+            changes_of_one_task_by_many_nodes_are_all_there,
+            executions_of_a_gone_node_are_abandoned_and_no_others,
+            a_gone_node_writes_nothing_more,
+            a_beat_saves_a_node_from_being_given_up,
+            a_late_end_is_refused_and_its_output_dropped,
+            a_node_ends_no_execution_of_a_living_one,
+            a_wish_reaches_the_node_that_runs_the_execution,
+            a_step_cancels_executions_of_other_nodes_by_wishes,
+            an_execution_is_open_until_it_has_ended_wherever_it_runs,
+            a_held_task_is_held_for_all_nodes,
+            a_turn_is_one_nodes_until_its_time_is_over_or_it_is_gone,
+            a_node_that_joins_anew_is_another_node,
+            rows_tell_the_node_that_ran_them,
+        }
+    };
+    ($open:expr; $($story:ident),* $(,)?) => {
+        mod nodes {
+            $(#[test]
+            fn $story() {
+                $crate::store::contract::nodes::$story(&mut $crate::store::contract::nodes::ManyNodes::new($open));
+            })*
+        }
+    };
+}
+pub(crate) use shares;
 
 /// The time at which the stories start.
 const START: Millis = 1_772_445_600_000;

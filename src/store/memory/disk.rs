@@ -22,12 +22,12 @@ use crate::{
         draft::KEPT_APART,
         execution::{Execution, ExecutionStatus, Line},
         facts::Task,
-        ids::{ExecutionId, TaskId, TokenId},
+        ids::{ExecutionId, NodeId, TaskId, TokenId},
         lock::lock,
     },
     store::{
-        AccessChange, Audit, AuditPlace, Entry, FinishedStep, KEPT_VERSIONS, Output, Owner, Runs, SourceHash,
-        Span, VersionNote,
+        AccessChange, Audit, AuditPlace, Entry, FinishedStep, KEPT_VERSIONS, Node, Output, Owner, Runs,
+        SourceHash, Span, VersionNote,
         bindings::rewritten,
         copy::{KeptParams, KeptVersion, Quarantined, Record},
         figures,
@@ -67,6 +67,14 @@ pub(crate) struct Data {
     pub(crate) importing: bool,
     /// Tasks left out of claims because a decision failed, until they are changed or the store is reopened.
     pub(crate) held_back: BTreeSet<TaskId>,
+    /// The processes that share the disk, and have shared it.
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
+    /// The node of each execution in progress.
+    pub(crate) owners: BTreeMap<ExecutionId, NodeId>,
+    /// The executions in progress that are to end, each with the one who wishes it.
+    pub(crate) wishes: BTreeMap<ExecutionId, String>,
+    /// The node whose turn a chore is, and until when.
+    pub(crate) turns: BTreeMap<&'static str, (NodeId, Millis)>,
 }
 
 /// One write of an operation.
@@ -98,10 +106,25 @@ pub(crate) enum Write {
     RemoveRow(TaskId, ExecutionId),
     RemoveAudit(AuditPlace),
     HoldBack(TaskId),
+    OfNode(NodeWrite),
     /// Adds records of a copy.
     Import(Vec<Record>),
     CompleteImport,
     AbandonImport,
+}
+
+/// A write about the nodes that share the disk.
+pub(crate) enum NodeWrite {
+    New(Box<Node>),
+    /// A node lives at this time.
+    Beat(NodeId, Millis),
+    /// A node has so many runs under way.
+    Busy(NodeId, u32),
+    /// A node is gone since this time, and why.
+    Gone(NodeId, Millis, String),
+    Wish(ExecutionId, String),
+    /// A chore is a node's until this time.
+    Turn(&'static str, NodeId, Millis),
 }
 
 impl Disk {
@@ -119,9 +142,7 @@ impl Data {
                     self.held_back.remove(&task.id);
                     self.tasks.insert(task.id, *task);
                 }
-                Write::Row(row) => {
-                    self.rows.insert((row.task_id, row.id), *row);
-                }
+                Write::Row(row) => self.put_row(*row),
                 Write::Output(Output { execution, chunk, lines }) => {
                     self.output.insert((execution, chunk), lines);
                 }
@@ -163,12 +184,16 @@ impl Data {
                 Write::HoldBack(task) => {
                     self.held_back.insert(task);
                 }
+                Write::OfNode(write) => self.write_of_node(write),
                 Write::Import(records) => {
                     self.importing = true;
                     records.into_iter().for_each(|record| self.import(record));
                 }
                 Write::CompleteImport => self.importing = false,
-                Write::AbandonImport => *self = Self { epoch: self.epoch, ..Self::default() },
+                Write::AbandonImport => {
+                    let nodes = std::mem::take(&mut self.nodes);
+                    *self = Self { epoch: self.epoch, nodes, ..Self::default() };
+                }
             }
         }
     }
@@ -279,6 +304,39 @@ impl Data {
             running
         });
         running.collect()
+    }
+
+    fn put_row(&mut self, row: Execution) {
+        if row.status == ExecutionStatus::Running {
+            self.owners.extend(row.node.map(|node| (row.id, node)));
+        } else {
+            self.owners.remove(&row.id);
+            self.wishes.remove(&row.id);
+        }
+        self.rows.insert((row.task_id, row.id), row);
+    }
+
+    fn write_of_node(&mut self, write: NodeWrite) {
+        match write {
+            NodeWrite::New(node) => drop(self.nodes.insert(node.id, *node)),
+            NodeWrite::Beat(id, now) => {
+                if let Some(node) = self.nodes.get_mut(&id) {
+                    (node.seen, node.beat) = (now, node.beat + 1);
+                }
+            }
+            NodeWrite::Busy(id, busy) => {
+                if let Some(node) = self.nodes.get_mut(&id) {
+                    node.busy = busy;
+                }
+            }
+            NodeWrite::Gone(id, now, why) => {
+                if let Some(node) = self.nodes.get_mut(&id) {
+                    (node.gone, node.why) = (Some(now), Some(why));
+                }
+            }
+            NodeWrite::Wish(execution, who) => drop(self.wishes.insert(execution, who)),
+            NodeWrite::Turn(chore, node, until) => drop(self.turns.insert(chore, (node, until))),
+        }
     }
 
     fn remove_task(&mut self, task: TaskId) {

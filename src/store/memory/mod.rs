@@ -11,8 +11,9 @@ mod audits;
 mod copy;
 pub(crate) mod disk;
 mod figures;
+pub(crate) mod identity;
 mod list;
-mod nodes;
+pub(crate) mod nodes;
 pub(crate) mod outbox;
 pub(crate) mod prepare;
 
@@ -28,6 +29,7 @@ use serde_json::{Map, Value, json};
 
 use self::{
     disk::Disk,
+    identity::Identity,
     prepare::{Operation, Prepared},
 };
 use super::{
@@ -56,6 +58,7 @@ use crate::domain::{
 #[derive(Clone)]
 pub(crate) struct MemoryStore {
     disk: Arc<Disk>,
+    pub(crate) identity: Identity,
     now: Now,
     closed: Arc<AtomicBool>,
     #[cfg(test)]
@@ -74,6 +77,26 @@ impl MemoryStore {
         drop(data);
         Self {
             disk: disk.clone(),
+            identity: Identity::default(),
+            now,
+            closed: Arc::default(),
+            #[cfg(test)]
+            decisions: Arc::default(),
+            report,
+            leftovers: Arc::default(),
+        }
+    }
+
+    #[cfg(test)]
+    /// Opens a disk that other processes may have open too. Nothing is written before [`Shared::join`].
+    pub(crate) fn open_shared(disk: &Arc<Disk>, now: Now) -> Self {
+        let mut data = disk.data();
+        data.epoch += 1;
+        let report = Report { epoch: data.epoch, tasks: data.tasks.len() as u64, ..Report::default() };
+        drop(data);
+        Self {
+            disk: disk.clone(),
+            identity: Identity::of_stranger(),
             now,
             closed: Arc::default(),
             #[cfg(test)]
@@ -84,6 +107,11 @@ impl MemoryStore {
     }
 
     fn perform<T: Send + 'static>(&self, operation: Operation<T>) -> Answer<T> {
+        self.perform_anyway(self.identity.fence(self.now.clone(), operation))
+    }
+
+    /// As [`MemoryStore::perform`], also of a node that is gone.
+    fn perform_anyway<T: Send + 'static>(&self, operation: Operation<T>) -> Answer<T> {
         let store = self.clone();
         Box::pin(async move {
             store.ensure_open()?;
@@ -131,16 +159,16 @@ impl Tasks for MemoryStore {
         audit: Option<Audit>,
     ) -> Answer<Step> {
         let decide = self.decide_twice_at_random(decide);
-        self.perform(prepare::change(self.now.clone(), task, decide, output, audit))
+        self.perform(prepare::change(self.identity.clone(), self.now.clone(), task, decide, output, audit))
     }
 
     fn claim(&self, ahead: Millis, most: usize, decide: Decision) -> Answer<Claimed> {
         let decide = self.decide_twice_at_random(decide);
-        self.perform(prepare::claim(self.now.clone(), ahead, most, decide))
+        self.perform(prepare::claim(self.identity.clone(), self.now.clone(), ahead, most, decide))
     }
 
     fn inform_successors(&self, most: usize, decide: SuccessorDecision) -> Answer<Informed> {
-        self.perform(prepare::inform_successors(self.now.clone(), most, decide))
+        self.perform(prepare::inform_successors(self.identity.clone(), self.now.clone(), most, decide))
     }
 
     fn delete(&self, task: TaskId, audit: Option<Audit>) -> Answer<Task> {
@@ -178,7 +206,7 @@ impl Tasks for MemoryStore {
 
 impl History for MemoryStore {
     fn append(&self, output: Output) -> Answer<()> {
-        self.perform(prepare::append(output))
+        self.perform(prepare::append(self.identity.clone(), output))
     }
 
     fn remove_history(&self, before: Millis, only_count: bool) -> Answer<Removal> {
@@ -271,7 +299,7 @@ impl Entries for MemoryStore {
     }
 
     fn edit(&self, edit: Edit) -> Answer<Edited> {
-        self.perform(prepare::edit(self.now.clone(), edit))
+        self.perform(prepare::edit(self.identity.clone(), self.now.clone(), edit))
     }
 }
 
@@ -285,11 +313,11 @@ impl Steps for MemoryStore {
     }
 
     fn finish_step(&self, fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Answer<()> {
-        self.perform(prepare::finish_step(fence, scheduled_for, step))
+        self.perform(prepare::finish_step(self.identity.clone(), fence, scheduled_for, step))
     }
 
     fn note_run(&self, fence: Fence, note: RunNote) -> Answer<()> {
-        self.perform(prepare::note_run(fence, note))
+        self.perform(prepare::note_run(self.identity.clone(), fence, note))
     }
 }
 
@@ -411,31 +439,18 @@ impl Upkeep for MemoryStore {
     fn close(&self) -> Answer<()> {
         let store = self.clone();
         Box::pin(async move {
-            if store.closed.swap(true, Ordering::SeqCst) { Err(StoreError::Closed) } else { Ok(()) }
+            if store.closed.load(Ordering::SeqCst) {
+                return Err(StoreError::Closed);
+            }
+            if store.identity.is_shared() {
+                // A node that is gone has nothing to leave.
+                let _ = store.perform(nodes::leave(store.identity.clone(), store.now.clone())).await;
+            }
+            store.closed.store(true, Ordering::SeqCst);
+            Ok(())
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        collections::BTreeMap,
-        path::{Path, PathBuf},
-        sync::Mutex,
-    };
-
-    use super::*;
-    use crate::{
-        domain::lock::lock,
-        store::{Store, contract::passes},
-    };
-
-    /// Opens the disk that stands for a directory.
-    fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
-        static DISKS: Mutex<BTreeMap<PathBuf, Arc<Disk>>> = Mutex::new(BTreeMap::new());
-        let mut disks = lock(&DISKS);
-        Arc::new(MemoryStore::open(disks.entry(directory.to_owned()).or_default(), now))
-    }
-
-    passes!(super::open);
-}
+mod tests;

@@ -4,7 +4,10 @@ use std::cmp::Reverse;
 
 use serde_json::Value;
 
-use super::disk::{Data, Write};
+use super::{
+    disk::{Data, Write},
+    identity::Identity,
+};
 use crate::{
     domain::{
         Millis,
@@ -49,6 +52,7 @@ pub(crate) fn create(task: Task, audit: Option<Audit>) -> Operation<()> {
 }
 
 pub(crate) fn change(
+    identity: Identity,
     now: Now,
     task: TaskId,
     mut decide: Decision,
@@ -59,6 +63,7 @@ pub(crate) fn change(
         let old = data.tasks.get(&task).ok_or(StoreError::NotFound)?;
         let now = now();
         let mut step = decide(old, now)?;
+        identity.ensure_own(data, old, &step)?;
         if old.definition.after != step.task.definition.after {
             chain::check(&step.task, |id| Ok(data.tasks.get(&id).cloned()))?;
         }
@@ -70,6 +75,7 @@ pub(crate) fn change(
         }
         // Write output before the step: the step may remove the output's row.
         let mut writes: Vec<_> = output.map(Write::Output).into_iter().collect();
+        writes.extend(identity.assign(data, &mut step));
         writes.extend(step_writes(old, &step, now));
         let (before, after) = (&old.definition, &step.task.definition);
         let of_step = || Audit::of_step(old, &step.task);
@@ -79,7 +85,13 @@ pub(crate) fn change(
     })
 }
 
-pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) -> Operation<Claimed> {
+pub(crate) fn claim(
+    identity: Identity,
+    now: Now,
+    ahead: Millis,
+    most: usize,
+    mut decide: Decision,
+) -> Operation<Claimed> {
     Box::new(move |data| {
         let until = now().saturating_add(ahead);
         let mut due: Vec<_> = data.due().filter(|(due, _)| *due <= until).collect();
@@ -96,7 +108,8 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
                 Ok(step) if step.task.due() == Some(due) && step.start.is_empty() => {
                     writes.push(Write::HoldBack(id));
                 }
-                Ok(step) => {
+                Ok(mut step) => {
+                    writes.extend(identity.assign(data, &mut step));
                     writes.extend(step_writes(old, &step, now));
                     writes.extend(Audit::of_step(old, &step.task).map(Write::Audit));
                     steps.push(step);
@@ -110,7 +123,12 @@ pub(crate) fn claim(now: Now, ahead: Millis, most: usize, mut decide: Decision) 
 }
 
 /// Informs the successors of the first task that has an end to pass on of its oldest end.
-pub(crate) fn inform_successors(now: Now, most: usize, mut decide: SuccessorDecision) -> Operation<Informed> {
+pub(crate) fn inform_successors(
+    identity: Identity,
+    now: Now,
+    most: usize,
+    mut decide: SuccessorDecision,
+) -> Operation<Informed> {
     Box::new(move |data| {
         let with_ends = data.tasks.values().filter(|task| !task.facts.untold.is_empty());
         let Some(old) = with_ends.clone().next().filter(|_| most > 0) else {
@@ -121,9 +139,10 @@ pub(crate) fn inform_successors(now: Now, most: usize, mut decide: SuccessorDeci
         let found: Vec<_> = followers(data, old.id, untold.told_to).take(most).collect();
         for successor in &found {
             let now = now();
-            if let Ok(step) = decide(successor, &untold.end, now)
+            if let Ok(mut step) = decide(successor, &untold.end, now)
                 && (step.task != **successor || !step.rows.is_empty())
             {
+                writes.extend(identity.assign(data, &mut step));
                 writes.extend(step_writes(successor, &step, now));
                 steps.push(step);
             }
@@ -142,8 +161,11 @@ fn followers(data: &Data, task: TaskId, last: Option<TaskId>) -> impl Iterator<I
     data.tasks.values().filter(after).filter(move |other| last.is_none_or(|last| other.id > last))
 }
 
-pub(crate) fn append(output: Output) -> Operation<()> {
-    Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Output(output)] }))
+pub(crate) fn append(identity: Identity, output: Output) -> Operation<()> {
+    Box::new(move |data| {
+        identity.ensure_says(data, output.execution)?;
+        Ok(Prepared { answer: (), writes: vec![Write::Output(output)] })
+    })
 }
 
 pub(crate) fn delete(task: TaskId, audit: Option<Audit>) -> Operation<Task> {
@@ -219,10 +241,10 @@ pub(crate) fn put(key: String, value: Value) -> Operation<()> {
     Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Value(key, value)] }))
 }
 
-pub(crate) fn edit(now: Now, edit: Edit) -> Operation<Edited> {
+pub(crate) fn edit(identity: Identity, now: Now, edit: Edit) -> Operation<Edited> {
     Box::new(move |data| {
         match (edit.fence, edit.owner) {
-            (Some(fence), _) => ensure_in_progress(data, fence)?,
+            (Some(fence), _) => ensure_in_progress(&identity, data, fence)?,
             (None, Owner::Task(task)) if !data.tasks.contains_key(&task) => return Err(StoreError::NotFound),
             (None, _) => {}
         }
@@ -251,23 +273,29 @@ pub(crate) fn edit(now: Now, edit: Edit) -> Operation<Edited> {
     })
 }
 
-pub(crate) fn finish_step(fence: Fence, scheduled_for: Millis, step: FinishedStep) -> Operation<()> {
+pub(crate) fn finish_step(
+    identity: Identity,
+    fence: Fence,
+    scheduled_for: Millis,
+    step: FinishedStep,
+) -> Operation<()> {
     Box::new(move |data| {
-        ensure_in_progress(data, fence)?;
+        ensure_in_progress(&identity, data, fence)?;
         Ok(Prepared { answer: (), writes: vec![Write::Step(fence.task, scheduled_for, step)] })
     })
 }
 
-pub(crate) fn note_run(fence: Fence, note: RunNote) -> Operation<()> {
+pub(crate) fn note_run(identity: Identity, fence: Fence, note: RunNote) -> Operation<()> {
     Box::new(move |data| {
-        ensure_in_progress(data, fence)?;
+        ensure_in_progress(&identity, data, fence)?;
         let row = data.rows.get(&(fence.task, fence.execution)).ok_or(StoreError::NotFound)?;
         let row = note.put_into(row.clone());
         Ok(Prepared { answer: (), writes: vec![Write::Row(Box::new(row))] })
     })
 }
 
-fn ensure_in_progress(data: &Data, fence: Fence) -> Result<(), StoreError> {
+fn ensure_in_progress(identity: &Identity, data: &Data, fence: Fence) -> Result<(), StoreError> {
+    identity.ensure_runs(data, fence.execution)?;
     let task = data.tasks.get(&fence.task);
     let holds =
         task.is_some_and(|task| task.facts.running.iter().any(|run| run.execution == fence.execution));

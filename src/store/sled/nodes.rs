@@ -8,6 +8,6 @@ use crate::{
 
 impl Nodes for SledStore {
     fn abandoned(&self, most: usize) -> Answer<Vec<(TaskId, ExecutionId)>> {
-        ready(self.leftovers.take(most, || records::running(&self.view)))
+        ready(self.leftovers.list(most, || records::running(&self.view)))
     }
 }

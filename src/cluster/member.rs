@@ -1,0 +1,195 @@
+//! Member: beats, takes part in declaring others gone, and joins anew when its own lease is over.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+use ulid::Ulid;
+
+use super::{FollowingClock, Lease, Observer, Ranks, Standing, stagger};
+use crate::{
+    clock::Clock,
+    domain::{Millis, ids::NodeId, lock::lock},
+    store::{Beat, NewNode, Shared, StoreError},
+};
+
+/// Between two tries to beat, in milliseconds.
+const AGAIN_AFTER: Millis = 1000;
+
+/// The settings of a node.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For people.
+    pub name: String,
+    /// The address of its API, if others can reach it.
+    pub address: Option<String>,
+    /// After this time without a beat, in milliseconds, a node is declared gone.
+    pub lease: Millis,
+    /// Runs at once at most.
+    pub places: usize,
+}
+
+/// A process as one of many on a shared store.
+pub struct Member {
+    store: Arc<dyn Shared>,
+    clock: Arc<FollowingClock>,
+    lease: Lease,
+    settings: Settings,
+    /// The runs under way.
+    busy: watch::Sender<usize>,
+    ranks: Mutex<Ranks>,
+    abandoned: Notify,
+}
+
+impl Member {
+    /// A process that has not joined yet.
+    #[must_use]
+    pub fn new(store: Arc<dyn Shared>, clock: Arc<FollowingClock>, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            lease: Lease::new(clock.clone()),
+            clock,
+            settings,
+            busy: watch::channel(0).0,
+            ranks: Mutex::default(),
+            abandoned: Notify::new(),
+        })
+    }
+
+    /// The store that it shares.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Shared> {
+        &self.store
+    }
+
+    /// Its lease.
+    #[must_use]
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Notes the number of runs under way.
+    pub fn note_busy(&self, busy: usize) {
+        self.busy.send_replace(busy);
+    }
+
+    /// The milliseconds that this node waits before it looks at a task that becomes due at this time, so that
+    /// not all nodes look at once.
+    #[must_use]
+    pub fn stagger(&self, due: Millis) -> Millis {
+        stagger(lock(&self.ranks).of(due), *self.busy.borrow(), self.settings.places)
+    }
+
+    /// Waits until there may be executions that nobody runs any more.
+    pub async fn abandoned(&self) {
+        self.abandoned.notified().await;
+    }
+
+    /// Joins, as a new node.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn join(&self) -> Result<(), StoreError> {
+        let time = self.clock.now().max(0).unsigned_abs();
+        let Settings { name, address, places, .. } = self.settings.clone();
+        let id = NodeId(Ulid::from_parts(time, self.clock.bits()));
+        let build = env!("CARGO_PKG_VERSION").to_owned();
+        let places = u32::try_from(places).unwrap_or(u32::MAX);
+        self.store.join(NewNode { id, name, address, build, places }).await?;
+        tracing::info!(node = %id, "this process has joined the store");
+        self.beat(&mut Observer::new(self.settings.lease)).await
+    }
+
+    /// Beats until a stop. A lease that is over ends the runs of this process, which then joins anew.
+    pub async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => {}
+            never = self.stay() => never,
+        }
+    }
+
+    async fn stay<T>(&self) -> T {
+        let mut observer = Observer::new(self.settings.lease);
+        loop {
+            let wait = match self.lease.standing() {
+                Standing::Member { until, .. } => self.beat_within(until, &mut observer).await,
+                _ => {
+                    self.lease.end();
+                    observer.forget();
+                    match self.join().await {
+                        Ok(()) => 0,
+                        Err(error) => {
+                            tracing::warn!(%error, "this process cannot join yet");
+                            AGAIN_AFTER
+                        }
+                    }
+                }
+            };
+            self.rest(wait).await;
+        }
+    }
+
+    /// Beats before the end of the lease. Returns the wait before the next beat.
+    async fn beat_within(&self, until: Millis, observer: &mut Observer) -> Millis {
+        let left = until - self.clock.boot();
+        match timeout(Duration::from_millis(left.max(0).unsigned_abs()), self.beat(observer)).await {
+            Ok(Ok(())) => self.settings.lease / 6,
+            Ok(Err(StoreError::Fenced(why))) => {
+                tracing::error!(why, "this node was declared gone: its runs end, and it joins anew");
+                self.lease.end();
+                0
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "this node cannot tell that it lives");
+                AGAIN_AFTER
+            }
+            Err(_) => {
+                tracing::error!("the lease of this node is over: its runs end, and it joins anew");
+                self.lease.end();
+                0
+            }
+        }
+    }
+
+    /// Rests, but not beyond the end of the lease.
+    async fn rest(&self, wait: Millis) {
+        let left = match self.lease.standing() {
+            Standing::Member { until, .. } => wait.min(until - self.clock.boot()),
+            _ => wait,
+        };
+        sleep(Duration::from_millis(left.max(0).unsigned_abs())).await;
+    }
+
+    /// Beats once, and declares nodes gone that are silent.
+    async fn beat(&self, observer: &mut Observer) -> Result<(), StoreError> {
+        let sent = self.clock.boot();
+        let busy = u32::try_from(*self.busy.borrow()).unwrap_or(u32::MAX);
+        let Beat { now, nodes, abandoned } = self.store.beat(busy).await?;
+        let Some(me) = self.store.node() else { return Ok(()) };
+        let received = self.clock.boot();
+        self.clock.add(sent, now, received);
+        let Settings { lease, .. } = self.settings;
+        let margin = (lease / 6).max(1000).min(lease / 2);
+        self.lease.renew(me, sent + lease - margin);
+        *lock(&self.ranks) = Ranks::new(me, &nodes);
+        let others: Vec<_> = nodes.into_iter().filter(|node| node.id != me).collect();
+        let mut gone = abandoned;
+        for (node, beat) in observer.look(&others, received) {
+            let why = format!("it has not told for {} s that it lives", lease / 1000);
+            if self.store.give_up(node, beat, why).await? {
+                tracing::warn!(%node, "a node is silent and is declared gone: its executions are lost");
+                gone = true;
+            }
+        }
+        if gone {
+            self.abandoned.notify_one();
+        }
+        Ok(())
+    }
+}
