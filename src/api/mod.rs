@@ -38,7 +38,7 @@ use self::{
     error::ApiError,
     routes::{
         actions, alerts, audit, bulk, executions,
-        figures::{activity, metrics, overview},
+        figures::{activity, metrics, nodes, overview},
         handlers, health, history, kv,
         outlook::{conflicts, explain, forecast, simulate, timeline, upcoming},
         schedule, secrets, sessions, tasks, tokens,
@@ -140,6 +140,7 @@ fn routes_of_the_rest() -> Vec<Route> {
         row(POST, "/admin/alerts/test", Admin, (Test, Channel), alerts::test, "send a test to a channel and see its answer"),
         bounded(row(GET, "/admin/schedule/preview", Viewer, (Read, Plan), schedule::preview, "the next times of a schedule")),
         row(GET, "/admin/overview", Viewer, (Read, Present), overview::overview, "the present on one page: tasks, runs, failures, the next runs, the server"),
+        row(GET, "/admin/nodes", Viewer, (Read, Server), nodes::list, "the processes that have the store open"),
         bounded(row(GET, "/admin/activity", Viewer, (Read, Present), activity::activity, "the ends of runs per `minute`, `hour` or `day` (`bucket`)")),
         bounded(row(GET, "/admin/upcoming", Viewer, (Read, Plan), upcoming::upcoming, "the planned runs of all active tasks, in the order of time")),
         row(GET, "/admin/forecast", Viewer, (Read, Plan), forecast::forecast, "the number of planned runs per hour or day"),

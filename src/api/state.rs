@@ -14,6 +14,7 @@ use crate::{
     backup::BackupState,
     clock::Clock,
     domain::{
+        Millis,
         access::{public_url::PublicUrl, redact::Redaction},
         draft::Defaults,
     },
@@ -126,4 +127,6 @@ pub trait Readiness: Send + Sync + 'static {
     fn task_file(&self) -> TaskFileState;
     /// Whether the scheduler's loop is running.
     fn scheduler(&self) -> bool;
+    /// The name of the machine, and the time at which the server started, epoch milliseconds.
+    fn process(&self) -> (String, Millis);
 }

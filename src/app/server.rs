@@ -323,7 +323,6 @@ fn open_alerts(
     events: &Events,
 ) -> anyhow::Result<Arc<Alerts>> {
     let public = config.access.public_url.as_ref();
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let parts = alerts::Parts {
         store: store.clone(),
         scheduler: scheduler.clone(),
@@ -331,9 +330,14 @@ fn open_alerts(
         events: events.clone(),
         net: config.net.clone(),
         public_url: public.map(|url| format!("{}{}", url.origin(), url.base())),
-        host: host.trim().to_owned(),
+        host: host_name(),
     };
     Ok(Alerts::open(&config.alerts, parts)?)
+}
+
+/// The name of this machine; empty if the system does not tell it.
+fn host_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 fn policy(config: &Config) -> Policy {
@@ -367,6 +371,8 @@ pub(super) struct Parts {
     scheduling: AtomicBool,
     /// The store's folder.
     store_path: PathBuf,
+    /// Epoch milliseconds.
+    started: Millis,
 }
 
 impl Parts {
@@ -377,6 +383,7 @@ impl Parts {
             task_file: task_file.state(),
             scheduling: AtomicBool::new(true),
             store_path: config.store.path.clone(),
+            started: SystemClock.now(),
         })
     }
 
@@ -414,6 +421,10 @@ impl Readiness for Parts {
 
     fn scheduler(&self) -> bool {
         self.scheduling.load(Ordering::Relaxed)
+    }
+
+    fn process(&self) -> (String, Millis) {
+        (host_name(), self.started)
     }
 }
 

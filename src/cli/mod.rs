@@ -78,6 +78,8 @@ enum Command {
     Token(client::Tokens),
     /// Set, list and delete the variables of a server.
     Variable(client::Variables),
+    /// Look at the processes that share the store of a server.
+    Node(client::Nodes),
     /// Print completions for a shell.
     Completions(manual::Completions),
     /// Write the manual pages.
@@ -191,6 +193,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Simulate(span)) => client::main(&span.remote, |client| span.perform(client)),
         Some(Command::Token(tokens)) => tokens.main(),
         Some(Command::Variable(variables)) => variables.main(),
+        Some(Command::Node(nodes)) => nodes.main(),
         Some(Command::Completions(completions)) => completions.main(),
         Some(Command::Man(manual)) => manual.main(),
         Some(Command::Runner(options)) => crate::runner::main(&options),

@@ -73,6 +73,12 @@ impl Member {
         &self.lease
     }
 
+    /// Milliseconds since the machine started: the clock of the lease.
+    #[must_use]
+    pub fn boot(&self) -> Millis {
+        self.clock.boot()
+    }
+
     /// Notes the number of runs under way.
     pub fn note_busy(&self, busy: usize) {
         self.busy.send_replace(busy);

@@ -363,6 +363,12 @@ impl Scheduler {
         self.runner.capacity()
     }
 
+    /// The runs by time under way, and those that are about to begin.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.runner.capacity().saturating_sub(self.permits.available_permits())
+    }
+
     /// Waits until the loop has looked for due tasks once more, or waits for a permit; for as long as it takes.
     pub async fn turn(&self) {
         let before = self.turns.load(Ordering::Relaxed);

@@ -306,6 +306,7 @@ impl Scheduler {
         };
         let ended = async {
             tokio::select! {
+                biased;
                 () = ended => {}
                 () = self.ended_elsewhere(task, executions) => {}
             }
@@ -327,6 +328,7 @@ impl Scheduler {
         };
         let executions = [execution];
         tokio::select! {
+            biased;
             () = ended => {}
             () = self.ended_elsewhere(task, &executions) => {}
         }

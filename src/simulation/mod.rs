@@ -21,6 +21,7 @@
 
 mod actors;
 mod life;
+mod nodes;
 mod oracle;
 mod stories;
 mod world;
@@ -38,6 +39,8 @@ use crate::{domain::Millis, simulation::world::World};
 
 /// Seeds that a plain test runs.
 const SEEDS: u64 = 300;
+/// Seeds with many processes that a plain test runs.
+const SEEDS_OF_NODES: u64 = 100;
 
 /// The result of a seed.
 struct Outcome {
@@ -49,13 +52,12 @@ struct Outcome {
     broken: Option<String>,
 }
 
-fn simulate(seed: u64) -> Outcome {
-    let world = Arc::new(World::new(seed));
-    let length = world.pace.unit() * world.chance.between(50, 700);
-    let passed = life::live_all(&world, length);
+/// Lives through a world and tells how it went; `test` is the name of the test.
+fn outcome(world: &Arc<World>, seed: u64, test: &str, live: impl FnOnce(&Arc<World>) -> Millis) -> Outcome {
+    let passed = live(world);
     let broken = world.broken().map(|text| {
         format!(
-            "seed {seed} does not hold:\n{}\n{text}\n\nagain: ISOCHRON_SEED={seed} cargo test --lib simulation",
+            "seed {seed} does not hold:\n{}\n{text}\n\nagain: ISOCHRON_SEED={seed} cargo test --lib {test}",
             world.history.tail()
         )
     });
@@ -68,6 +70,18 @@ fn simulate(seed: u64) -> Outcome {
     }
 }
 
+fn simulate(seed: u64) -> Outcome {
+    let world = Arc::new(World::new(seed));
+    outcome(&world, seed, "whatever_happens_every", |world| {
+        let length = world.pace.unit() * world.chance.between(50, 700);
+        life::live_all(world, length)
+    })
+}
+
+fn simulate_many(seed: u64) -> Outcome {
+    outcome(&Arc::new(nodes::world(seed)), seed, "whatever_happens_to_nodes", nodes::live_together)
+}
+
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number, not {text:?}")))
@@ -75,9 +89,18 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn whatever_happens_every_occurrence_ends_once() {
+    run_seeds(SEEDS, simulate);
+}
+
+#[test]
+fn whatever_happens_to_nodes_every_occurrence_ends_once() {
+    run_seeds(SEEDS_OF_NODES, simulate_many);
+}
+
+fn run_seeds(seeds: u64, simulate: impl Fn(u64) -> Outcome + Sync) {
     let (first, count) = match number("ISOCHRON_SEED") {
         Some(seed) => (seed, 1),
-        None => (0, number("ISOCHRON_SEEDS").unwrap_or(SEEDS)),
+        None => (0, number("ISOCHRON_SEEDS").unwrap_or(seeds)),
     };
     let (next, end) = (AtomicU64::new(first), first + count);
     let threads = thread::available_parallelism().map_or(1, usize::from).min(4);
@@ -116,8 +139,10 @@ fn whatever_happens_every_occurrence_ends_once() {
 #[test]
 fn a_seed_has_one_history() {
     for seed in [1, 2, 3, Chance::new(7).bits()] {
-        let (first, second) = (simulate(seed), simulate(seed));
-        assert!(first.lines > 20, "little happens");
-        assert_eq!((first.digest, first.lines), (second.digest, second.lines), "seed {seed}");
+        for simulate in [simulate, simulate_many] {
+            let (first, second) = (simulate(seed), simulate(seed));
+            assert!(first.lines > 20, "little happens");
+            assert_eq!((first.digest, first.lines), (second.digest, second.lines), "seed {seed}");
+        }
     }
 }

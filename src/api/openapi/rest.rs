@@ -241,6 +241,7 @@ fn access() -> Vec<Spec> {
 
 fn server() -> Vec<Spec> {
     vec![
+        get("/admin/nodes").ok::<figures::nodes::List>(),
         get("/health").ok::<health::Health>(),
         get("/ready").ok::<health::Ready>().answer::<health::Ready>(503, "The server cannot do its work"),
         get("/openapi.json").text(200, "This document", "application/json"),

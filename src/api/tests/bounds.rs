@@ -127,6 +127,10 @@ impl Readiness for Idle {
     fn scheduler(&self) -> bool {
         true
     }
+
+    fn process(&self) -> (String, Millis) {
+        (String::new(), 0)
+    }
 }
 
 /// A server over a large store.

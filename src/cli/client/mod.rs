@@ -1,4 +1,4 @@
-//! Commands that ask a server by its API: `task`, `logs`, `events`, `token`, `variable`, `upcoming`,
+//! Commands that ask a server by its API: `task`, `logs`, `events`, `token`, `variable`, `node`, `upcoming`,
 //! `simulate`.
 //!
 //! Every command makes a [`Client`] of its [`Remote`] flags, asks, and shows the answer as a table, or as the
@@ -10,6 +10,7 @@ mod find;
 mod follow;
 mod format;
 mod http;
+mod node;
 mod outlook;
 mod output;
 mod run;
@@ -32,6 +33,7 @@ use serde_json::Value;
 pub(super) use self::{
     access::{Tokens, Variables, binding},
     http::Client,
+    node::Nodes,
     outlook::{Simulate, Upcoming},
     output::{Events, Logs},
     task::Tasks,

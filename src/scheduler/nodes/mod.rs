@@ -112,7 +112,7 @@ impl Scheduler {
                     }
                 }
             }
-            member.note_busy(self.runner.capacity().saturating_sub(self.permits.available_permits()));
+            member.note_busy(self.busy());
             self.hear_wishes(member).await?;
         }
     }

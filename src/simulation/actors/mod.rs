@@ -8,6 +8,7 @@ mod outbox;
 mod passed;
 pub(crate) mod plans;
 pub(crate) mod runner;
+mod serving;
 pub(crate) mod store;
 pub(crate) mod users;
 pub(crate) mod work;

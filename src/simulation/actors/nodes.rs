@@ -1,13 +1,96 @@
 //! The faulty store's nodes.
 
+use std::sync::Arc;
+
 use super::store::FaultyStore;
 use crate::{
-    domain::ids::{ExecutionId, TaskId},
-    store::{Answer, Nodes},
+    domain::{
+        Millis,
+        ids::{ExecutionId, NodeId, TaskId},
+    },
+    store::{Answer, Beat, NewNode, Node, Nodes, Shared, StoreError, memory::nodes},
 };
 
 impl Nodes for FaultyStore {
     fn abandoned(&self, most: usize) -> Answer<Vec<(TaskId, ExecutionId)>> {
-        self.memory().abandoned(most)
+        let this = self.clone();
+        self.reached_later(move || this.memory().abandoned(most))
+    }
+
+    fn shared(&self) -> Option<Arc<dyn Shared>> {
+        self.0.process.shares().then(|| Arc::new(self.clone()) as Arc<dyn Shared>)
+    }
+}
+
+impl FaultyStore {
+    /// A read that is made once the store can be reached.
+    pub(super) fn reached_later<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let shared = self.0.clone();
+        Box::pin(async move {
+            shared.reach_store().await?;
+            read().await
+        })
+    }
+}
+
+impl Shared for FaultyStore {
+    fn node(&self) -> Option<NodeId> {
+        self.memory().identity.node()
+    }
+
+    fn join(&self, node: NewNode) -> Answer<()> {
+        let (identity, former, new) = (self.memory().identity.clone(), self.node(), node.id);
+        let operation = nodes::join(identity, self.0.now(), node);
+        self.perform_anyway("join", operation, move |shared, _, ()| {
+            shared.process.tell(format_args!("{new} joins"));
+            former.into_iter().for_each(|former| shared.process.world.record().nodes.leave(former));
+        })
+    }
+
+    fn beat(&self, busy: u32) -> Answer<Beat> {
+        let operation = nodes::beat(self.memory().identity.clone(), self.0.now(), busy);
+        self.perform("beat", false, operation, |_, _, _| {})
+    }
+
+    fn give_up(&self, node: NodeId, beat: u64, why: String) -> Answer<bool> {
+        let operation = nodes::give_up(self.0.now(), node, beat, why);
+        self.perform("give up", false, operation, move |shared, number, gone| {
+            let world = &shared.process.world;
+            shared.process.tell(format_args!("#{number} {node} is given up: {gone}"));
+            if *gone {
+                let now = shared.process.store_clock.elapsed();
+                world.record().nodes.give_up(node, now, world.lease);
+            }
+        })
+    }
+
+    fn nodes(&self) -> Answer<Vec<Node>> {
+        match self.memory().shared() {
+            Some(shared) => shared.nodes(),
+            None => Box::pin(std::future::ready(Err(StoreError::Closed))),
+        }
+    }
+
+    fn open(&self, executions: Vec<(TaskId, ExecutionId)>) -> Answer<Vec<ExecutionId>> {
+        let this = self.clone();
+        self.reached_later(move || Shared::open(this.memory(), executions))
+    }
+
+    fn wish(&self, executions: Vec<ExecutionId>, who: String) -> Answer<Vec<ExecutionId>> {
+        let operation = nodes::wish(self.memory().identity.clone(), executions, who);
+        self.perform("wish", false, operation, |_, _, _| {})
+    }
+
+    fn wishes(&self) -> Answer<Vec<(ExecutionId, String)>> {
+        let this = self.clone();
+        self.reached_later(move || this.memory().wishes())
+    }
+
+    fn turn(&self, chore: &'static str, lasts: Millis) -> Answer<bool> {
+        let operation = nodes::turn(self.memory().identity.clone(), self.0.now(), chore, lasts);
+        self.perform("turn", false, operation, |_, _, _| {})
     }
 }

@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
+    cluster::{Member, Standing},
     domain::{
         Millis,
         execution::{Ending, Level, Line, Reason, Verdict},
@@ -25,7 +26,7 @@ use crate::{
             store::FaultyStore,
             work::{self, Work},
         },
-        oracle::invariants,
+        oracle::{invariants, nodes},
         world::{Process, pass},
     },
 };
@@ -53,9 +54,11 @@ impl ScriptedRunner {
         let task: TaskId = context.task_id.parse().expect("a task's id");
         let execution: ExecutionId = context.execution_id.parse().expect("an execution's id");
         process.halt_if_dead().await;
+        let others = world.all_runs();
         process.run_checks(|| {
             let (mut record, data) = (world.record(), world.disk.data());
             invariants::check_start(&mut record, &data, task, execution, context.attempt);
+            nodes::check_occurrence(&data, execution, &others);
         });
         self.enter(execution);
         // The semaphore is never closed.
@@ -169,9 +172,42 @@ async fn wait_or_cancel(millis: Millis, cancel: &mut watch::Receiver<Option<Stri
     }
 }
 
+/// Waits for the end of the lease that a process has now, as its runners do, even while it stands still.
+async fn end_of_lease(member: &Member) {
+    let lease = member.lease();
+    let Standing::Member { node, .. } = lease.standing() else { return };
+    let mut changes = lease.changes();
+    loop {
+        let Standing::Member { node: now, until } = lease.standing() else { return };
+        if now != node {
+            return;
+        }
+        tokio::select! {
+            biased;
+            _ = changes.changed() => {}
+            () = pass((until - member.boot()).max(1)) => {}
+        }
+    }
+}
+
 impl Runner for ScriptedRunner {
     fn run(&self, invocation: Invocation) -> Later<'_, Verdict> {
-        Box::pin(self.play(invocation))
+        Box::pin(async move {
+            let Some(member) = self.process.member.get() else { return self.play(invocation).await };
+            let execution = invocation.context.execution_id.parse().expect("an execution's id");
+            let verdict = tokio::select! {
+                biased;
+                verdict = self.play(invocation) => verdict,
+                () = end_of_lease(member) => {
+                    self.process.tell(format_args!("the runner of {execution} ends: its lease is over"));
+                    self.process.runs().remove(&execution);
+                    Verdict::failed(Reason::Crashed, "its lease is over")
+                }
+            };
+            // Runners go on while their server stands still, but it does not hear them.
+            self.process.pass_gate().await;
+            verdict
+        })
     }
 
     fn capacity(&self) -> usize {

@@ -10,17 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::Clock,
-    domain::{
-        Millis,
-        binding::Binding,
-        execution::Execution,
-        facts::Task,
-        ids::TaskId,
-        step::{Policy, Refused, Step},
-    },
+    domain::{Millis, binding::Binding, facts::Task, ids::TaskId, step::Step},
     simulation::{
-        oracle::{change::Why, invariants, replay::Circumstances},
-        world::{Process, pass},
+        oracle::{change::Why, invariants},
+        world::Process,
     },
     store::{
         Answer, Audit, Bindings, Claimed, Condition, Decision, Edit, Edited, Entries, Entry, EntryPage,
@@ -28,7 +21,7 @@ use crate::{
         Steps, StoreError, SuccessorDecision, TaskQuery, TaskView, Tasks, Upkeep, Values,
         memory::{
             MemoryStore,
-            prepare::{self, Operation, Prepared},
+            prepare::{self, Operation},
         },
         ready,
     },
@@ -42,13 +35,9 @@ const LOOKS: u64 = 20_000;
 pub(crate) struct FaultyStore(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
-    process: Arc<Process>,
+    pub(super) process: Arc<Process>,
     /// Serves reads without faults.
     pub(super) memory: MemoryStore,
-    /// Held by the operation that is decided and written, so that operations follow one another.
-    turn: tokio::sync::Mutex<()>,
-    /// The number of the operation that holds the turn.
-    current: AtomicU64,
     /// The time of the last read of the next due time, and the reads at that time.
     looks: (AtomicU64, AtomicU64),
 }
@@ -56,13 +45,16 @@ pub(super) struct Shared {
 impl FaultyStore {
     /// Opens the world's disk.
     pub(crate) fn open(process: &Arc<Process>) -> Self {
-        let clock = process.clock.clone();
-        let memory = MemoryStore::open(&process.world.disk, Arc::new(move || clock.now()));
+        let clock = process.store_clock.clone();
+        let now: Now = Arc::new(move || clock.now());
+        let memory = if process.shares() {
+            MemoryStore::open_shared(&process.world.disk, now)
+        } else {
+            MemoryStore::open(&process.world.disk, now)
+        };
         Self(Arc::new(Shared {
             process: process.clone(),
             memory,
-            turn: tokio::sync::Mutex::new(()),
-            current: AtomicU64::new(0),
             looks: (AtomicU64::new(0), AtomicU64::new(0)),
         }))
     }
@@ -81,11 +73,31 @@ impl FaultyStore {
         operation: Operation<T>,
         note: impl FnOnce(&Shared, u64, &T) + Send + 'static,
     ) -> Answer<T> {
+        let operation = self.memory().identity.fence(self.0.now(), operation);
+        self.perform_as(name, by_user, operation, note)
+    }
+
+    /// As [`FaultyStore::perform`], also of a node that is gone.
+    pub(super) fn perform_anyway<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        operation: Operation<T>,
+        note: impl FnOnce(&Shared, u64, &T) + Send + 'static,
+    ) -> Answer<T> {
+        self.perform_as(name, false, operation, note)
+    }
+
+    fn perform_as<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        by_user: bool,
+        operation: Operation<T>,
+        note: impl FnOnce(&Shared, u64, &T) + Send + 'static,
+    ) -> Answer<T> {
         let shared = self.0.clone();
         Box::pin(async move {
             let served = tokio::spawn(async move {
                 shared.process.busy.fetch_add(1, Relaxed);
-                let operation = shared.memory.identity.fence(shared.now(), operation);
                 let answer = shared.serve(name, by_user, operation, note).await;
                 shared.process.busy.fetch_sub(1, Relaxed);
                 answer
@@ -96,156 +108,13 @@ impl FaultyStore {
 
     /// Records every decision of `decide`.
     fn record_decisions(&self, why: Why, mut decide: Decision) -> Decision {
-        let (shared, steps) = (self.0.clone(), self.0.process.clock.steps());
+        let (shared, steps) = (self.0.clone(), self.0.process.store_clock.steps());
         Box::new(move |task, now| {
             let result = decide(task, now);
             shared.record_decision(&why, task, &result, steps, now);
             result
         })
     }
-}
-
-impl Shared {
-    /// The time of the process's clock.
-    fn now(&self) -> Now {
-        let clock = self.process.clock.clone();
-        Arc::new(move || clock.now())
-    }
-
-    async fn serve<T>(
-        &self,
-        name: &'static str,
-        by_user: bool,
-        operation: Operation<T>,
-        note: impl FnOnce(&Self, u64, &T),
-    ) -> Result<T, StoreError> {
-        let turn = self.turn.lock().await;
-        let process = &self.process;
-        let world = &process.world;
-        process.halt_if_dead().await;
-        let number = world.operations.fetch_add(1, Relaxed) + 1;
-        self.current.store(number, Relaxed);
-        if world.is_over() {
-            process.die();
-            return std::future::pending().await;
-        }
-        let fails = self.fails(by_user);
-        let (lost, unanswered) = (self.dies(), self.dies());
-        self.delay().await;
-        process.halt_if_dead().await;
-        if let Some(error) = fails.clone().filter(|_| world.chance.one_in(2)) {
-            process.tell(format_args!("#{number} {name} fails"));
-            return Err(error);
-        }
-        let prepared = process.run_checks(|| operation(&world.disk.data()));
-        let Some(prepared) = prepared else { return std::future::pending().await };
-        let Prepared { answer, writes } = prepared.inspect_err(|error| {
-            process.tell(format_args!("#{number} {name}: {error}"));
-            // The operation may have been decided before it was refused.
-            world.record().drop_operation(number);
-        })?;
-        process.run_checks(|| note(self, number, &answer));
-        self.delay().await;
-        process.halt_if_dead().await;
-        if let Some(error) = fails {
-            // The end of a run may be written although the store reports a failure: the scheduler then
-            // reports the end again.
-            if name == "change" && !by_user && !error.passes() && world.chance.one_in(2) {
-                process.tell(format_args!("#{number} {name} is said to fail"));
-                world.disk.data().write(writes);
-                process.run_checks(|| world.record().settle(number));
-            } else {
-                process.tell(format_args!("#{number} {name} fails at the disk"));
-                world.record().drop_operation(number);
-            }
-            return Err(error);
-        }
-        if lost {
-            process.tell(format_args!("the process dies before #{number} {name} is durable"));
-            process.die();
-            return std::future::pending().await;
-        }
-        world.disk.data().write(writes);
-        if unanswered {
-            process.tell(format_args!("the process dies before #{number} {name} is answered"));
-            process.die();
-            return std::future::pending().await;
-        }
-        drop(turn);
-        self.delay().await;
-        process.halt_if_dead().await;
-        process.run_checks(|| world.record().settle(number));
-        process.halt_if_dead().await;
-        Ok(answer)
-    }
-
-    /// Records the scheduler's decision about a task. `steps` is the number of times that the clock had been
-    /// set when the scheduler called the store.
-    fn record_decision(
-        &self,
-        why: &Why,
-        task: &Task,
-        result: &Result<Step, Refused>,
-        steps: u64,
-        now: Millis,
-    ) {
-        let process = &self.process;
-        let circumstances = Circumstances {
-            now,
-            roll: process.clock.last_roll(),
-            policy: Policy::default(),
-            recovering: process.recovering.load(Relaxed),
-            set_meanwhile: process.clock.steps() != steps,
-        };
-        let number = self.current.load(Relaxed);
-        let name = &task.definition.name;
-        match result {
-            Ok(step) => {
-                let rows: Vec<_> = step.rows.iter().map(brief).collect();
-                let facts = &step.task.facts;
-                process.tell(format_args!(
-                    "#{number} {name} {why:?}: next {:?}, {} running, {} waiting, {} retries; {}",
-                    facts.next,
-                    facts.running.len(),
-                    facts.waiting.len(),
-                    facts.retries.len(),
-                    rows.join(", ")
-                ));
-            }
-            Err(refused) => process.tell(format_args!("#{number} {name} {why:?}: {refused}")),
-        }
-        process.world.record().add_decision(number, why, task, result, &circumstances);
-    }
-
-    async fn delay(&self) {
-        let world = &self.process.world;
-        pass(world.chance.between(0, world.weather.delay)).await;
-    }
-
-    fn dies(&self) -> bool {
-        let world = &self.process.world;
-        world.weather.crashes > 0 && world.chance.one_in(2 * world.weather.crashes)
-    }
-
-    fn fails(&self, by_user: bool) -> Option<StoreError> {
-        let world = &self.process.world;
-        if world.weather.failures == 0 || !world.chance.one_in(world.weather.failures) {
-            return None;
-        }
-        self.process.failures.fetch_add(1, Relaxed);
-        Some(if world.chance.one_in(3) {
-            StoreError::Unavailable("the weather".to_owned())
-        } else if by_user && world.chance.one_in(2) {
-            StoreError::NoSpace { path: "the disk".to_owned(), least: 1 }
-        } else {
-            StoreError::Backend { doing: "write the store", why: "the weather".to_owned() }
-        })
-    }
-}
-
-fn brief(row: &Execution) -> String {
-    let count = row.skipped_count.map(|count| format!(" x{count}")).unwrap_or_default();
-    format!("{:?} {:?} #{} for {}{count}", row.trigger, row.status, row.attempt, row.scheduled_for)
 }
 
 impl Tasks for FaultyStore {
@@ -286,7 +155,11 @@ impl Tasks for FaultyStore {
             "change",
             by_user,
             prepare::change(self.memory().identity.clone(), self.0.now(), task, decide, output, audit),
-            |shared, number, step| shared.process.world.record().keep_ends(number, step),
+            |shared, number, step| {
+                let mut record = shared.process.world.record();
+                record.keep_ends(number, step);
+                record.nodes.note_starts(step);
+            },
         )
     }
 
@@ -301,12 +174,15 @@ impl Tasks for FaultyStore {
             "claim",
             false,
             prepare::claim(self.memory().identity.clone(), self.0.now(), ahead, most, decide),
-            |_, _, _| {},
+            |shared, _, claimed| {
+                let mut record = shared.process.world.record();
+                claimed.steps.iter().for_each(|step| record.nodes.note_starts(step));
+            },
         )
     }
 
     fn inform_successors(&self, most: usize, mut decide: SuccessorDecision) -> Answer<Informed> {
-        let (shared, steps) = (self.0.clone(), self.0.process.clock.steps());
+        let (shared, steps) = (self.0.clone(), self.0.process.store_clock.steps());
         let decide: SuccessorDecision = Box::new(move |task, end, now| {
             let result = decide(task, end, now);
             shared.record_decision(&Why::Informed(Box::new(end.clone())), task, &result, steps, now);
@@ -314,8 +190,10 @@ impl Tasks for FaultyStore {
         });
         let operation =
             prepare::inform_successors(self.memory().identity.clone(), self.0.now(), most, decide);
-        self.perform("inform-successors", false, operation, move |shared, number, _| {
-            shared.process.world.record().add_told(number, most);
+        self.perform("inform-successors", false, operation, move |shared, number, informed| {
+            let mut record = shared.process.world.record();
+            record.add_told(number, most);
+            informed.steps.iter().for_each(|step| record.nodes.note_starts(step));
         })
     }
 
@@ -356,6 +234,10 @@ impl Tasks for FaultyStore {
         }
         if process.is_dead() {
             return ready(Err(StoreError::Closed));
+        }
+        if process.shares() {
+            let this = self.clone();
+            return self.reached_later(move || this.memory().next_due());
         }
         if let Some(error) = self.0.fails(false).filter(StoreError::passes) {
             return ready(Err(error));

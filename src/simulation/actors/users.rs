@@ -93,10 +93,18 @@ impl User {
         Actor::of_system("user", format!("r{number}"))
     }
 
+    /// Random fields. A concurrency key counts the runs of one process alone.
+    fn fields(&self) -> Map<String, Value> {
+        let world = &self.process.world;
+        let mut fields = plans::fields(&world.chance, world.pace);
+        fields.retain(|name, _| name != "concurrencyKey" || !self.process.shares());
+        fields
+    }
+
     /// Adds a schedule to the body; the almanacs learn its rule.
     fn add_schedule(&self, body: &mut Map<String, Value>) {
         let world = &self.process.world;
-        let (text, rule) = plans::schedule(&world.chance, world.pace, self.process.clock.now());
+        let (text, rule) = plans::schedule(&world.chance, world.pace, self.process.store_clock.now());
         let repeats = !matches!(
             rule,
             crate::simulation::oracle::almanac::Rule::Now | crate::simulation::oracle::almanac::Rule::At(_)
@@ -111,7 +119,7 @@ impl User {
         if world.record().accounts.len() >= TASKS {
             return;
         }
-        let mut body = plans::fields(&world.chance, world.pace);
+        let mut body = self.fields();
         body.insert("name".to_owned(), json!(format!("task {}", world.chance.between(1, 12))));
         body.insert("description".to_owned(), json!(""));
         body.insert("handler".to_owned(), json!("sample"));
@@ -127,7 +135,7 @@ impl User {
         };
         let draft = Draft::read_new(&body).expect("a valid body");
         // Some schedules have no future run, such as day 31 of short months.
-        let Ok(definition) = draft.create(&defaults, self.process.clock.now()) else { return };
+        let Ok(definition) = draft.create(&defaults, self.process.store_clock.now()) else { return };
         let actor = self.actor();
         let answer = if world.chance.one_in(3) {
             self.scheduler.create_declared(definition, &actor.request_id).await
@@ -153,20 +161,20 @@ impl User {
         }
         let mut body = Map::new();
         if world.chance.one_in(2) {
-            body = plans::fields(&world.chance, world.pace);
+            body = self.fields();
             body.retain(|_, _| world.chance.one_in(3));
         }
         if world.chance.one_in(4) {
             self.add_schedule(&mut body);
         }
         let draft = Draft::read(&body).expect("a valid body");
-        let Ok(definition) = draft.update(&task.definition, self.process.clock.now()) else { return };
+        let Ok(definition) = draft.update(&task.definition, self.process.store_clock.now()) else { return };
         self.ask(id, Asked::Declare(Box::new(definition))).await;
     }
 
     async fn backfill(&self, task: TaskId) {
         let (chance, pace) = (&self.process.world.chance, self.process.world.pace);
-        let to = self.process.clock.now() - chance.between(-1, 4 * pace.unit());
+        let to = self.process.store_clock.now() - chance.between(-1, 4 * pace.unit());
         let from = to - chance.between(-1, 20 * pace.unit());
         self.ask(task, Asked::Backfill((from, to), chance.between(1, 5).unsigned_abs())).await;
     }
@@ -183,7 +191,7 @@ impl User {
     async fn update(&self, task: TaskId) {
         let world = &self.process.world;
         let chance = &world.chance;
-        let all = plans::fields(chance, world.pace);
+        let all = self.fields();
         let mut body: Map<_, _> = all.into_iter().filter(|_| chance.one_in(3)).collect();
         if chance.one_in(3) {
             self.add_schedule(&mut body);

@@ -1,12 +1,13 @@
 //! The oracle: checks the invariants against accounts of its own, without code of the scheduler.
 //!
-//! `change` < `alerts` < `account`, `state`, `replay` < `record` < `invariants`: each file uses only those before it.
+//! `change` < `alerts` < `account`, `nodes`, `state`, `replay` < `record` < `invariants`: each file uses only those before it.
 
 pub(crate) mod account;
 mod alerts;
 pub(crate) mod almanac;
 pub(crate) mod change;
 pub(crate) mod invariants;
+pub(crate) mod nodes;
 pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod state;

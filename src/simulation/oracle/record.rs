@@ -20,6 +20,7 @@ use crate::{
         account::Account,
         almanac::Almanacs,
         change::{Asked, Change, Why},
+        nodes::{Nodes, bare, closes_lost},
         replay::{Circumstances, by_hand, replay},
         state::{self, World, Wrote},
     },
@@ -96,6 +97,8 @@ pub(crate) struct Record {
     pub(crate) started: BTreeSet<ExecutionId>,
     /// The messages that steps have promised.
     alerts: BTreeSet<AlertId>,
+    /// The nodes that share the store.
+    pub(crate) nodes: Nodes,
 }
 
 impl Record {
@@ -232,9 +235,16 @@ impl Record {
                 };
                 let lost = || self.lost(before, execution);
                 let verdict = match self.verdicts.get(&execution) {
-                    Some(verdict) if !recovering => verdict.clone(),
+                    Some(verdict) if !result.as_ref().is_ok_and(|step| closes_lost(step, execution)) => {
+                        verdict.clone()
+                    }
                     _ => {
-                        assert!(recovering, "no runner has reported the end of {execution}");
+                        let right = recovering || self.nodes.has_lost(execution);
+                        assert!(
+                            right,
+                            "no runner has reported the end of {execution} of {:?}",
+                            self.nodes.owner(execution)
+                        );
                         lost()
                     }
                 };
@@ -260,6 +270,7 @@ impl Record {
         let Some(Entry { task, what: What::Changed(change), .. }) = entry else { return };
         let mut expected = change.step.clone();
         let task = *task;
+        let step = &bare(step, &expected);
         change.step = step.clone();
         if self.followers(task).next().is_some() {
             expected.keep_ends();
@@ -402,7 +413,9 @@ impl Record {
             .iter()
             .flat_map(|(task, account)| account.rows.iter().map(|(id, row)| ((*task, *id), row)))
             .collect();
-        let found: BTreeMap<_, _> = data.rows.iter().map(|(key, row)| (*key, row)).collect();
+        let found: BTreeMap<_, _> =
+            data.rows.iter().map(|(key, row)| (*key, Execution { node: None, ..row.clone() })).collect();
+        let expected: BTreeMap<_, _> = expected.into_iter().map(|(key, row)| (key, row.clone())).collect();
         assert_eq!(found, expected, "the rows differ from the written ones");
     }
 }

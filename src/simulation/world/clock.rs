@@ -93,6 +93,10 @@ impl Clock for WallClock {
         roll
     }
 
+    fn boot(&self) -> Millis {
+        self.elapsed()
+    }
+
     fn bits(&self) -> u128 {
         u128::from(self.chance.bits()) << 64 | u128::from(self.chance.bits())
     }

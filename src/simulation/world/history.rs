@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Mutex};
 use crate::domain::lock::lock;
 
 /// Lines that a failure shows.
-const TAIL: usize = 60;
+const TAIL: usize = 120;
 
 /// The lines of a seed.
 #[derive(Default)]

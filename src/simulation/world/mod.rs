@@ -1,29 +1,27 @@
-//! The world: the state that outlives a process (the disk, the record, the history), and a process.
+//! The world: the state that outlives a process (the disk, the record, the history), and processes.
 
 pub(crate) mod clock;
 pub(crate) mod history;
+pub(crate) mod process;
 
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
+
+pub(crate) use self::process::Process;
 
 use crate::domain::chance::Chance;
 use crate::{
-    clock::Clock,
     domain::{Millis, ids::ExecutionId, lock::lock, panic::text_of},
-    simulation::{
-        actors::plans::Pace,
-        oracle::record::Record,
-        world::{clock::WallClock, history::History},
-    },
+    simulation::{actors::plans::Pace, oracle::record::Record, world::history::History},
     store::memory::disk::Disk,
 };
 
@@ -51,6 +49,16 @@ pub(crate) struct World {
     pub(crate) weather: Weather,
     pub(crate) operations: AtomicU64,
     pub(crate) requests: AtomicU64,
+    /// Processes that have started, where many share the store.
+    started: AtomicU64,
+    /// The length of a node's lease, in milliseconds.
+    pub(crate) lease: Millis,
+    /// Held by the operation that is decided and written, so that operations follow one another.
+    pub(crate) turn: tokio::sync::Mutex<()>,
+    /// The number of the operation that holds the turn.
+    pub(crate) current: AtomicU64,
+    /// The processes that live at the moment, where many share the store.
+    processes: Mutex<Vec<Arc<Process>>>,
     record: Mutex<Record>,
     broken: Mutex<Option<String>>,
 }
@@ -73,6 +81,11 @@ impl World {
             disk: Arc::default(),
             operations: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            lease: 0,
+            turn: tokio::sync::Mutex::new(()),
+            current: AtomicU64::new(0),
+            processes: Mutex::default(),
             record: Mutex::default(),
             broken: Mutex::default(),
         }
@@ -80,6 +93,21 @@ impl World {
 
     pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
         lock(&self.record)
+    }
+
+    /// The processes that live at the moment, where many share the store.
+    pub(crate) fn processes(&self) -> MutexGuard<'_, Vec<Arc<Process>>> {
+        lock(&self.processes)
+    }
+
+    /// A number for a process that starts.
+    pub(crate) fn next_process(&self) -> u64 {
+        self.started.fetch_add(1, Relaxed) + 1
+    }
+
+    /// The runs that are alive in any process.
+    pub(crate) fn all_runs(&self) -> BTreeSet<ExecutionId> {
+        self.processes().iter().flat_map(|process| process.runs().clone()).collect()
     }
 
     /// Runs checks. A panic of a check ends the seed.
@@ -101,87 +129,6 @@ impl World {
     /// The text of the first failed check.
     pub(crate) fn broken(&self) -> Option<String> {
         lock(&self.broken).clone()
-    }
-}
-
-/// A process, from its start to its end.
-pub(crate) struct Process {
-    pub(crate) world: Arc<World>,
-    pub(crate) clock: Arc<WallClock>,
-    pub(crate) recovering: AtomicBool,
-    pub(crate) stopping: AtomicBool,
-    /// Failed operations of the store.
-    pub(crate) failures: AtomicU64,
-    /// Operations of the store under way.
-    pub(crate) busy: AtomicUsize,
-    /// Runs under way.
-    pub(crate) runs: Mutex<BTreeSet<ExecutionId>>,
-    /// The number of times that all runners were busy.
-    pub(crate) full: AtomicU64,
-    dead: AtomicBool,
-    died: Notify,
-}
-
-impl Process {
-    /// Starts a process with its clock at `wall`. Call within a runtime.
-    pub(crate) fn new(world: &Arc<World>, wall: Millis) -> Self {
-        Self {
-            clock: Arc::new(WallClock::new(wall, world.chance.clone())),
-            world: world.clone(),
-            recovering: AtomicBool::new(true),
-            stopping: AtomicBool::new(false),
-            failures: AtomicU64::new(0),
-            busy: AtomicUsize::new(0),
-            runs: Mutex::default(),
-            full: AtomicU64::new(0),
-            dead: AtomicBool::new(false),
-            died: Notify::new(),
-        }
-    }
-
-    /// Kills the process: its later work has no effect.
-    pub(crate) fn die(&self) {
-        self.dead.store(true, Relaxed);
-        self.died.notify_one();
-    }
-
-    pub(crate) fn is_dead(&self) -> bool {
-        self.dead.load(Relaxed)
-    }
-
-    pub(crate) async fn wait_for_death(&self) {
-        self.died.notified().await;
-    }
-
-    /// Never returns once the process is dead.
-    pub(crate) async fn halt_if_dead(&self) {
-        if self.is_dead() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// As [`World::run_checks`]; a failed check also kills the process.
-    pub(crate) fn run_checks<T>(&self, checks: impl FnOnce() -> T) -> Option<T> {
-        let value = self.world.run_checks(checks);
-        if value.is_none() {
-            self.die();
-        }
-        value
-    }
-
-    /// Adds a line to the history, with the clock's time.
-    pub(crate) fn tell(&self, text: impl std::fmt::Display) {
-        if self.is_dead() {
-            return;
-        }
-        let now = self.clock.now();
-        let shown =
-            chrono::DateTime::from_timestamp_millis(now).map(|now| now.to_rfc3339()).unwrap_or_default();
-        self.world.history.tell(format!("{shown} {text}"));
-    }
-
-    pub(crate) fn runs(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
-        lock(&self.runs)
     }
 }
 

@@ -32,7 +32,7 @@ impl Identity {
     }
 
     /// The node that the process is, or was last.
-    pub(super) fn node(&self) -> Option<NodeId> {
+    pub(crate) fn node(&self) -> Option<NodeId> {
         self.0.as_ref().and_then(|node| *lock(node))
     }
 

@@ -16,6 +16,7 @@ mod list;
 pub(crate) mod nodes;
 pub(crate) mod outbox;
 pub(crate) mod prepare;
+mod upkeep;
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +26,7 @@ use std::{
     },
 };
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use self::{
     disk::Disk,
@@ -33,11 +34,11 @@ use self::{
     prepare::{Operation, Prepared},
 };
 use super::{
-    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Condition, Copies, Decision,
-    Edit, Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
+    Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit,
+    Edited, Entries, Entry, EntryPage, EntryQuery, ExecutionQuery, Fence, Figures, FinishedStep,
     HandlerVersion, History, HistoryPage, HistoryQuery, Informed, KeptSource, NameSearch, Now, Outbox,
     OutboxQuery, Output, Owner, Page, Removal, Report, Rewriting, RunNote, SourceHash, Sources, Steps,
-    StoreError, SuccessorDecision, TaskQuery, TaskView, Tasks, Upkeep, Values, VersionNote, WaitingAlerts,
+    StoreError, SuccessorDecision, TaskQuery, TaskView, Tasks, Values, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
     nodes::Leftovers,
     ready,
@@ -393,62 +394,6 @@ impl Copies for MemoryStore {
 
     fn import(&self, import: Import) -> Answer<()> {
         self.perform(copy::import(import))
-    }
-}
-
-impl Upkeep for MemoryStore {
-    fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>> {
-        let data = self.disk.data();
-        let kinds = [
-            ("tasks", data.tasks.len()),
-            ("executions", data.rows.len()),
-            ("output", data.output.len()),
-            ("audit", data.audit.len()),
-            ("values", data.values.len()),
-            ("entries", data.entries.len()),
-            ("steps", data.steps.len()),
-            ("bindings", data.bindings.len()),
-            ("tokens", data.tokens.len()),
-            ("alerts", data.outbox.len()),
-            ("params", data.params.len()),
-            ("versions", data.versions_of_handlers.len()),
-        ];
-        let collections: Map<_, _> =
-            kinds.into_iter().map(|(kind, count)| (kind.to_owned(), json!({ "count": count }))).collect();
-        let mut answer = Map::new();
-        answer.insert("bytesOnDisk".to_owned(), kinds.iter().map(|(_, count)| count).sum::<usize>().into());
-        answer.insert("collections".to_owned(), collections.into());
-        if detailed {
-            let statuses = TaskStatus::ALL.into_iter().map(|status| {
-                let count = data.tasks.values().filter(|task| task.status() == status).count();
-                (status.name().to_owned(), count.into())
-            });
-            answer.insert("taskStatus".to_owned(), Value::Object(statuses.collect()));
-        }
-        ready(Ok(answer))
-    }
-
-    fn condition(&self) -> Answer<Condition> {
-        ready(Ok(Condition::default()))
-    }
-
-    fn report(&self) -> Report {
-        self.report.clone()
-    }
-
-    fn close(&self) -> Answer<()> {
-        let store = self.clone();
-        Box::pin(async move {
-            if store.closed.load(Ordering::SeqCst) {
-                return Err(StoreError::Closed);
-            }
-            if store.identity.is_shared() {
-                // A node that is gone has nothing to leave.
-                let _ = store.perform(nodes::leave(store.identity.clone(), store.now.clone())).await;
-            }
-            store.closed.store(true, Ordering::SeqCst);
-            Ok(())
-        })
     }
 }
 

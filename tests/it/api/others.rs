@@ -191,3 +191,21 @@ fn a_preview_of_a_wrong_expression_says_what_is_wrong_and_where() {
         assert!(message.contains(words), "{schedule}: {message}");
     }
 }
+
+#[test]
+fn the_one_process_of_an_embedded_store_is_its_only_node() {
+    let _guard = redact();
+    let server = Server::start();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a name");
+    let answer = server.client().get("/admin/nodes").expect(200);
+    let node = &answer["nodes"][0];
+    assert_eq!(
+        (&answer["total"], &node["name"], &node["id"]),
+        (&json!(1), &json!(host.trim()), &json!(null))
+    );
+    assert_eq!((&node["build"], &node["busy"]), (&json!(env!("CARGO_PKG_VERSION")), &json!(0)));
+    assert_eq!((&node["gone"], &node["why"]), (&json!(null), &json!(null)));
+    assert!(node["places"].as_u64() > Some(0) && node["joined"].as_i64() <= node["seen"].as_i64(), "{node}");
+    let refused = server.client().get("/admin/nodes?all=1").expect(400);
+    assert_eq!(refused["error"], json!(true));
+}

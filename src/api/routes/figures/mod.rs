@@ -2,4 +2,5 @@
 
 pub(in crate::api) mod activity;
 pub(in crate::api) mod metrics;
+pub(in crate::api) mod nodes;
 pub(in crate::api) mod overview;

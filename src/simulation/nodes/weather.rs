@@ -1,0 +1,66 @@
+//! The weather of many processes: one stands still, one is cut off, or the store is away for all.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use crate::{
+    cluster::Standing,
+    domain::Millis,
+    simulation::world::{Process, World, clock::WallClock, pass},
+};
+
+/// Changes the weather again and again.
+pub(super) async fn change(world: Arc<World>, clock: Arc<WallClock>) {
+    let chance = world.chance.clone();
+    loop {
+        pass(chance.spread(1000, 6 * world.lease)).await;
+        let lasts = chance.among(&[world.lease / 8, world.lease / 2, world.lease, 2 * world.lease]);
+        let lasts = lasts + chance.between(0, lasts);
+        let processes: Vec<_> = world.processes().clone();
+        if processes.is_empty() {
+            continue;
+        }
+        let process = chance.among(&processes);
+        match chance.between(0, 5) {
+            0..=1 => pause(&process, lasts).await,
+            2..=3 => cut(std::slice::from_ref(&process), lasts).await,
+            4 => cut(&processes, lasts).await,
+            _ => {
+                let by = chance.among(&[-20_000, -700, 700, 20_000]);
+                clock.step(by);
+                process.tell(format_args!("the clock of the store was set by {by} ms"));
+            }
+        }
+    }
+}
+
+async fn pause(process: &Process, lasts: Millis) {
+    process.tell(format_args!("stands still for {lasts} ms"));
+    process.paused.send_replace(true);
+    pass(lasts).await;
+    process.paused.send_replace(false);
+    process.tell("goes on");
+}
+
+async fn cut(processes: &[Arc<Process>], lasts: Millis) {
+    for process in processes {
+        process.tell(format_args!("is cut off from the store for {lasts} ms"));
+        process.cut.send_replace(true);
+    }
+    pass(lasts).await;
+    for process in processes {
+        process.cut.send_replace(false);
+        process.tell("reaches the store again");
+    }
+}
+
+/// Whether a process does its work and has room for a run.
+pub(super) fn works(process: &Process, capacity: usize) -> bool {
+    let member = process.member.get();
+    !process.is_dead()
+        && !process.recovering.load(Relaxed)
+        && !process.stopping.load(Relaxed)
+        && !*process.paused.borrow()
+        && !*process.cut.borrow()
+        && process.runs().len() < capacity
+        && member.is_some_and(|member| matches!(member.lease().standing(), Standing::Member { .. }))
+}
