@@ -3,20 +3,18 @@
 //! The lease is told by the node that a run was claimed by: a process that has lost its lease and joins anew is
 //! another node, and may not go on with the runs of the one that it was.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
-    domain::{Millis, ids::NodeId},
+    domain::{Millis, ids::NodeId, lock::lock},
 };
 
 /// The standing of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Nobody shares its store.
-    Alone,
     /// It may run what this node has claimed until a time, in milliseconds since the machine started.
     Member {
         /// The node that it is.
@@ -31,20 +29,21 @@ pub enum Standing {
 /// The lease of this process.
 pub struct Lease {
     clock: Arc<dyn Clock>,
-    standing: watch::Sender<Standing>,
+    standing: Mutex<Standing>,
+    changed: Notify,
 }
 
 impl Lease {
     /// The lease of a process that is about to join.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, standing: watch::channel(Standing::Fenced).0 }
+        Self { clock, standing: Mutex::new(Standing::Fenced), changed: Notify::new() }
     }
 
     /// The standing now.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        match *self.standing.borrow() {
+        match *lock(&self.standing) {
             Standing::Member { until, .. } if self.clock.boot() >= until => Standing::Fenced,
             standing => standing,
         }
@@ -56,35 +55,42 @@ impl Lease {
         match (self.standing(), node) {
             (_, None) => true,
             (Standing::Member { node, .. }, Some(claimed)) => node == claimed,
-            (Standing::Alone | Standing::Fenced, Some(_)) => false,
+            (Standing::Fenced, Some(_)) => false,
         }
     }
 
-    /// Waits until runs that were claimed by `node` may not go on; for ever without one.
+    /// Waits until runs that were claimed by `node` may not go on; for ever without one. [`Member`](super::Member)
+    /// tells the end of a lease at its time.
     pub async fn over(&self, node: Option<NodeId>) {
         if node.is_none() {
             return std::future::pending().await;
         }
-        let mut standing = self.standing.subscribe();
-        let is_over =
-            |now: &Standing| !matches!(now, Standing::Member { node: mine, .. } if Some(*mine) == node);
-        // The sender is in `self`, so the wait does not fail.
-        let _ = standing.wait_for(is_over).await;
+        loop {
+            let changed = self.changed.notified();
+            if !self.holds(node) {
+                return;
+            }
+            changed.await;
+        }
     }
 
-    /// Tells each change of the standing.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
+    /// Waits for the next change of the standing, or for a longer lease.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// The lease lasts until then.
     pub(super) fn renew(&self, node: NodeId, until: Millis) {
-        self.standing.send_replace(Standing::Member { node, until });
+        self.set(Standing::Member { node, until });
     }
 
     /// The lease is over.
     pub(super) fn end(&self) {
-        self.standing.send_replace(Standing::Fenced);
+        self.set(Standing::Fenced);
+    }
+
+    fn set(&self, standing: Standing) {
+        *lock(&self.standing) = standing;
+        self.changed.notify_waiters();
     }
 }

@@ -176,15 +176,15 @@ async fn wait_or_cancel(millis: Millis, cancel: &mut watch::Receiver<Option<Stri
 async fn end_of_lease(member: &Member) {
     let lease = member.lease();
     let Standing::Member { node, .. } = lease.standing() else { return };
-    let mut changes = lease.changes();
     loop {
+        let changed = lease.changed();
         let Standing::Member { node: now, until } = lease.standing() else { return };
         if now != node {
             return;
         }
         tokio::select! {
             biased;
-            _ = changes.changed() => {}
+            () = changed => {}
             () = pass((until - member.boot()).max(1)) => {}
         }
     }

@@ -156,10 +156,10 @@ impl Shared {
     /// Waits while the process stands still or, for a moment, while the store cannot be reached.
     pub(super) async fn reach_store(&self) -> Result<(), StoreError> {
         self.process.pass_gate().await;
-        if *self.process.cut.borrow() {
+        if self.process.cut.is_set() {
             pass(self.process.world.chance.between(0, 2000)).await;
             self.process.pass_gate().await;
-            if *self.process.cut.borrow() {
+            if self.process.cut.is_set() {
                 return Err(StoreError::Unavailable("the cable".to_owned()));
             }
         }
@@ -168,9 +168,9 @@ impl Shared {
 
     /// Waits until the answer to a written operation reaches the process.
     async fn hear_answer(&self) {
-        if *self.process.cut.borrow() {
+        if self.process.cut.is_set() {
             self.process.tell("an answer is on its way");
-            let _ = self.process.cut.subscribe().wait_for(|cut| !*cut).await;
+            self.process.cut.wait_until(false).await;
         }
         self.process.pass_gate().await;
     }

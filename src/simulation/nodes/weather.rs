@@ -35,20 +35,20 @@ pub(super) async fn change(world: Arc<World>, clock: Arc<WallClock>) {
 
 async fn pause(process: &Process, lasts: Millis) {
     process.tell(format_args!("stands still for {lasts} ms"));
-    process.paused.send_replace(true);
+    process.paused.set(true);
     pass(lasts).await;
-    process.paused.send_replace(false);
+    process.paused.set(false);
     process.tell("goes on");
 }
 
 async fn cut(processes: &[Arc<Process>], lasts: Millis) {
     for process in processes {
         process.tell(format_args!("is cut off from the store for {lasts} ms"));
-        process.cut.send_replace(true);
+        process.cut.set(true);
     }
     pass(lasts).await;
     for process in processes {
-        process.cut.send_replace(false);
+        process.cut.set(false);
         process.tell("reaches the store again");
     }
 }
@@ -59,8 +59,8 @@ pub(super) fn works(process: &Process, capacity: usize) -> bool {
     !process.is_dead()
         && !process.recovering.load(Relaxed)
         && !process.stopping.load(Relaxed)
-        && !*process.paused.borrow()
-        && !*process.cut.borrow()
+        && !process.paused.is_set()
+        && !process.cut.is_set()
         && process.runs().len() < capacity
         && member.is_some_and(|member| matches!(member.lease().standing(), Standing::Member { .. }))
 }

@@ -4,11 +4,11 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::{
     clock::Clock,
@@ -38,10 +38,35 @@ pub(crate) struct Process {
     pub(crate) member: OnceLock<Arc<Member>>,
     number: Option<u64>,
     /// Whether it stands still.
-    pub(crate) paused: watch::Sender<bool>,
+    pub(crate) paused: Flag,
     /// Whether it cannot reach the store.
-    pub(crate) cut: watch::Sender<bool>,
-    dead: watch::Sender<bool>,
+    pub(crate) cut: Flag,
+    dead: Flag,
+}
+
+/// A state that can be waited for. Those who wait wake in the order in which they came.
+#[derive(Default)]
+pub(crate) struct Flag(AtomicBool, Notify);
+
+impl Flag {
+    pub(crate) fn set(&self, value: bool) {
+        self.0.store(value, Relaxed);
+        self.1.notify_waiters();
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    pub(crate) async fn wait_until(&self, value: bool) {
+        loop {
+            let changed = self.1.notified();
+            if self.is_set() == value {
+                return;
+            }
+            changed.await;
+        }
+    }
 }
 
 impl Process {
@@ -79,9 +104,9 @@ impl Process {
             full: AtomicU64::new(0),
             member: OnceLock::new(),
             number,
-            paused: watch::channel(false).0,
-            cut: watch::channel(false).0,
-            dead: watch::channel(false).0,
+            paused: Flag::default(),
+            cut: Flag::default(),
+            dead: Flag::default(),
         }
     }
 
@@ -97,16 +122,15 @@ impl Process {
 
     /// Kills the process: its later work has no effect.
     pub(crate) fn die(&self) {
-        self.dead.send_replace(true);
+        self.dead.set(true);
     }
 
     pub(crate) fn is_dead(&self) -> bool {
-        *self.dead.borrow()
+        self.dead.is_set()
     }
 
     pub(crate) async fn wait_for_death(&self) {
-        // The sender is in `self`, so that the wait does not fail.
-        let _ = self.dead.subscribe().wait_for(|dead| *dead).await;
+        self.dead.wait_until(true).await;
     }
 
     /// Never returns once the process is dead.
@@ -118,9 +142,7 @@ impl Process {
 
     /// Waits while the process stands still. Never returns once it is dead.
     pub(crate) async fn pass_gate(&self) {
-        if *self.paused.borrow() {
-            let _ = self.paused.subscribe().wait_for(|paused| !*paused).await;
-        }
+        self.paused.wait_until(false).await;
         self.halt_if_dead().await;
     }
 
