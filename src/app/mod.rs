@@ -4,6 +4,7 @@ mod manager;
 mod server;
 mod signals;
 mod signs;
+mod store;
 mod token;
 mod traces;
 mod upkeep;
@@ -20,6 +21,9 @@ use tokio::{
 
 pub use self::manager::Manager;
 pub use self::server::{kv_quota, make_data_directory, network_client, open_vault, pool_settings};
+pub use self::store::open_store;
+#[cfg(feature = "postgres")]
+pub use self::store::postgres_settings;
 use self::{
     manager::{prove_life, prove_life_of_stop},
     server::Server,

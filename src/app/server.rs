@@ -13,7 +13,7 @@ use anyhow::Context;
 use axum::Router;
 use tokio::sync::watch;
 
-use super::{signs::Troubles, token::admin_token, traces::Exporter, upkeep};
+use super::{signs::Troubles, store, token::admin_token, traces::Exporter, upkeep};
 use crate::{
     access::Access,
     alerts::{self, Alerts},
@@ -41,7 +41,7 @@ use crate::{
         Vault,
         key::{Key, KeySource},
     },
-    store::{Quota, Store, disk::free_bytes, sled::SledStore},
+    store::{Quota, Store, disk::free_bytes},
     taskfile::{self, TaskFile, TaskFileState},
     traces::Traces,
 };
@@ -109,7 +109,7 @@ impl Server {
     /// When a part cannot start, or the store fails.
     pub(super) async fn assemble(config: &Config) -> anyhow::Result<(Self, Option<Exporter>)> {
         make_data_directory(config)?;
-        let store = open_store(config)?;
+        let store = store::open_store(config)?;
         let (token, token_source) = admin_token(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let events = Events::new(store.report().epoch);
@@ -268,14 +268,6 @@ async fn start_pool(
     Ok(Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?)
 }
 
-fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    let store = SledStore::open(&config.store.path, config.store.cache, Arc::new(|| SystemClock.now()))?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let report = store.report();
-    tracing::info!(epoch = report.epoch, tasks = report.tasks, "the store is open");
-    Ok(store)
-}
-
 /// Opens the secrets and variables of a store, with the key that the configuration names.
 ///
 /// # Errors
@@ -336,7 +328,7 @@ fn open_alerts(
 }
 
 /// The name of this machine; empty if the system does not tell it.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
@@ -382,7 +374,7 @@ impl Parts {
             backups: backups.clone(),
             task_file: task_file.state(),
             scheduling: AtomicBool::new(true),
-            store_path: config.store.path.clone(),
+            store_path: store::disk(config).to_owned(),
             started: SystemClock.now(),
         })
     }

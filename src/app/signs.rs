@@ -73,7 +73,7 @@ impl Troubles {
     ) -> Arc<Self> {
         Arc::new(Self {
             store: store.clone(),
-            store_path: config.store.path.clone(),
+            store_path: super::store::disk(config).to_owned(),
             backups: backups.clone(),
             access: access.clone(),
             catalog: catalog.clone(),

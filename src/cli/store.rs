@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
 };
 
 use anyhow::ensure;
@@ -14,7 +13,7 @@ use isochron::{
     clock::{Clock, SystemClock},
     config::Config,
     store::{
-        Store, Upkeep,
+        Store,
         sled::{SledStore, Verified},
     },
 };
@@ -36,6 +35,8 @@ enum Command {
     Export(Copy),
     /// Read such a file into an empty store
     Import(Copy),
+    /// Make the tables in the PostgreSQL server, or bring them to this build's version
+    Migrate(Settings),
 }
 
 #[derive(Debug, Args)]
@@ -49,7 +50,7 @@ struct Copy {
 pub(super) fn main(options: &Options) -> ExitCode {
     let (settings, logs) = match &options.command {
         // The findings go to standard output, so that the log is not needed.
-        Command::Verify(settings) => (settings, false),
+        Command::Verify(settings) | Command::Migrate(settings) => (settings, false),
         Command::Export(copy) | Command::Import(copy) => (&copy.settings, true),
     };
     let loaded = settings.load().and_then(|config| {
@@ -66,6 +67,7 @@ pub(super) fn main(options: &Options) -> ExitCode {
         Command::Verify(_) => verify(&config),
         Command::Export(copy) => export(&config, &copy.file),
         Command::Import(copy) => import(&config, &copy.file),
+        Command::Migrate(_) => migrate(&config),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,11 +75,40 @@ pub(super) fn main(options: &Options) -> ExitCode {
     }
 }
 
+/// The place of the store, without its password.
+fn place(config: &Config) -> anyhow::Result<String> {
+    if config.store.url.is_none() {
+        return Ok(config.store.path.display().to_string());
+    }
+    #[cfg(feature = "postgres")]
+    return Ok(format!("{} ({})", app::postgres_settings(config)?.shown(), config.store.schema));
+    #[cfg(not(feature = "postgres"))]
+    anyhow::bail!("this build has no PostgreSQL")
+}
+
+fn migrate(config: &Config) -> anyhow::Result<()> {
+    ensure!(config.store.url.is_some(), "the embedded store has no tables: set store.url first");
+    #[cfg(feature = "postgres")]
+    isochron::store::postgres::PgStore::migrate(app::postgres_settings(config)?)?;
+    say_line(&format!("{} has the tables of this build", place(config)?));
+    Ok(())
+}
+
+/// The findings of either kind of store.
+fn verified(config: &Config) -> anyhow::Result<Verified> {
+    #[cfg(feature = "postgres")]
+    if config.store.url.is_some() {
+        let found = isochron::store::postgres::PgStore::verify(app::postgres_settings(config)?)?;
+        let isochron::store::postgres::Verified { counts, quarantined, problems } = found;
+        return Ok(Verified { counts, quarantined, problems });
+    }
+    Ok(SledStore::verify(&config.store.path, config.store.cache)?)
+}
+
 fn verify(config: &Config) -> anyhow::Result<()> {
     ensure_exists(config)?;
-    let Verified { counts, quarantined, problems } =
-        SledStore::verify(&config.store.path, config.store.cache)?;
-    say_line(&format!("{}: {counts}", config.store.path.display()));
+    let Verified { counts, quarantined, problems } = verified(config)?;
+    say_line(&format!("{}: {counts}", place(config)?));
     for found in quarantined {
         say_line(&format!("in quarantine: {found}"));
     }
@@ -113,7 +144,7 @@ fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
     app::make_data_directory(config)?;
     with_store(config, async |store: &dyn Store| {
         let counts = file::import(store, path).await?;
-        say_line(&format!("imported {counts} into {}", config.store.path.display()));
+        say_line(&format!("imported {counts} into {}", place(config)?));
         Ok(())
     })
 }
@@ -121,7 +152,11 @@ fn import(config: &Config, path: &Path) -> anyhow::Result<()> {
 /// Checks that there is a store: opening would make an empty one.
 fn ensure_exists(config: &Config) -> anyhow::Result<()> {
     let path = &config.store.path;
-    ensure!(SledStore::is_in(path), "there is no store in {}: see --data", path.display());
+    ensure!(
+        config.store.url.is_some() || SledStore::is_in(path),
+        "there is no store in {}: see --data",
+        path.display()
+    );
     Ok(())
 }
 
@@ -130,9 +165,9 @@ fn with_store(
     work: impl AsyncFnOnce(&dyn Store) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let store = SledStore::open(&config.store.path, config.store.cache, Arc::new(|| SystemClock.now()))?;
+    let store = app::open_store(config)?;
     runtime.block_on(async {
-        let done = work(&store).await;
+        let done = work(&*store).await;
         store.close().await?;
         done
     })

@@ -1,14 +1,11 @@
-//! The table of settings: a row is all there is to know about a setting. Below it, the same
-//! table for the documentation.
+//! The table of settings: a row is all there is to know about a setting.
 
-use std::{iter, net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf};
 
 use ipnet::IpNet;
 
 use super::{
-    Config, LogFormat, Origin,
-    concurrency::AT_ONCE,
-    grants::GRANTED_NET,
+    Config, LogFormat,
     value::{
         Accept::{self, Count, Hidden, Names, NetRules, Switch, Text},
         is_token,
@@ -28,8 +25,8 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     /// The default, as a variable would have it; `None` where it depends on other settings.
     pub(super) preset: Option<&'static str>,
-    default: &'static str,
-    meaning: &'static str,
+    pub(super) default: &'static str,
+    pub(super) meaning: &'static str,
     /// Whether there is a flag as well.
     pub(super) flag: bool,
     pub(super) accept: Accept,
@@ -101,6 +98,7 @@ pub(super) static KEYS: &[Key] = &[
         "the one in `<data>/admin-token`, made if missing",
         Hidden {
             allowed: "at least 16 characters (at most 1024), ASCII without blanks and line breaks",
+            in_file: false,
             is_right: is_token,
             put: |c, token| c.admin_token = Some(token),
         },
@@ -111,6 +109,7 @@ pub(super) static KEYS: &[Key] = &[
         "the one in `<data>/secret-key`, made by the first secret",
         Hidden {
             allowed: "32 bytes as 64 hexadecimal digits or as base64",
+            in_file: false,
             is_right: |text| read_key(text).is_some(),
             put: |c, key| c.secret_key = Some(key),
         },
@@ -275,6 +274,56 @@ pub(super) static KEYS: &[Key] = &[
     ),
     open("store.path", "`<data>/store`", path(|c, p| c.store.path = p), "directory of the store"),
     key("store.cache", "64 MiB", Accept::mib(1, TIB, |c, n| c.store.cache = n), "cache of the store"),
+    open(
+        "store.url",
+        "none",
+        Hidden {
+            allowed: "a URL such as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
+            in_file: true,
+            is_right: |text| text.starts_with("postgres://") || text.starts_with("postgresql://"),
+            put: |c, url| c.store.url = Some(url),
+        },
+        "the PostgreSQL server that keeps the store, instead of `store.path`; see [cluster.md](cluster.md)",
+    ),
+    key(
+        "store.schema",
+        "isochron",
+        text("a name of 1 to 63 letters, digits and `_`, without a digit in front", |c, name| {
+            let is_right = is_schema(name);
+            if is_right {
+                name.clone_into(&mut c.store.schema);
+            }
+            is_right
+        }),
+        "schema of the store's tables in that server",
+    ),
+    key(
+        "store.connections",
+        "4",
+        count(1, 100, "connections", |c, n| c.store.connections = usize::try_from(n).unwrap_or(4)),
+        "connections to that server for reads, besides one for changes",
+    ),
+    key(
+        "store.pooler",
+        "false",
+        Switch { put: |c, on| c.store.pooler = on },
+        "whether a pooler such as PgBouncer, in transaction mode, is before that server",
+    ),
+    open(
+        "store.ca",
+        "the system's",
+        path(|c, p| c.store.authorities = Some(p)),
+        "PEM file of the authorities that may sign that server's certificate",
+    ),
+    key(
+        "store.migrate",
+        "auto",
+        text("auto or manual", |c, word| {
+            c.store.migrate = word == "auto";
+            word == "auto" || word == "manual"
+        }),
+        "whether the start makes and changes the tables in that server, or `isochron store migrate` alone",
+    ),
     key(
         "engine.webAssembly",
         "false",
@@ -371,61 +420,21 @@ fn small(n: u64) -> u32 {
 }
 
 impl Key {
-    /// Whether the value must not be shown, and is refused in files.
+    /// Whether the value must not be shown.
     pub(super) fn secret(&self) -> bool {
         matches!(self.accept, Hidden { .. })
     }
+
+    /// Whether the value is refused in files.
+    pub(super) fn is_only_variable(&self) -> bool {
+        matches!(self.accept, Hidden { in_file: false, .. })
+    }
 }
 
-/// One setting, for documentation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
-    /// The key in the file.
-    pub key: &'static str,
-    /// The variable in the environment.
-    pub variable: String,
-    /// The flag, if there is one.
-    pub flag: Option<String>,
-    /// The value where no origin gives one.
-    pub default: &'static str,
-    /// The values that are allowed, as a noun phrase.
-    pub allowed: String,
-    /// The meaning, as a noun phrase.
-    pub meaning: &'static str,
-}
-
-/// Every setting, in the order of the documentation.
-pub fn settings() -> impl Iterator<Item = Reference> {
-    KEYS.iter().map(|key| Reference {
-        key: key.name,
-        variable: key.variable(),
-        flag: key.written(&Origin::Flag),
-        default: key.default,
-        allowed: key.accept.allowed(),
-        meaning: key.meaning,
-    })
-}
-
-/// The table of `docs/settings.md`, in Markdown, with a line break at its end.
-#[must_use]
-pub fn reference() -> String {
-    let head = "| key | default | meaning | allowed |\n|---|---|---|---|\n".to_owned();
-    let rows = settings().zip(KEYS).map(|(row, key)| {
-        let name = if key.secret() { row.variable.as_str() } else { row.key };
-        let default = if key.preset.is_some() { format!("`{}`", row.default) } else { row.default.into() };
-        format!("| `{name}` | {default} | {} | {} |\n", row.meaning, row.allowed)
-    });
-    let grants = format!(
-        "| `grants.<handler>.net` | as the server | hosts and addresses that `fetch` of this handler may reach, \
-         within those of the server; `<handler>` may end in `/*`, as in `grants.\"reports/*\".net`, and the most \
-         exact one counts; in the file only | {GRANTED_NET} |\n"
-    );
-    let keys = format!(
-        "| `concurrency.<key>` | `1` | executions at once of all tasks with that `concurrencyKey`; in the file only | \
-         {AT_ONCE} |\n"
-    );
-    let alerts = "| `alerts.<channel>`, `alerts.default`, `alerts.server` | none | where [alerts](alerts.md) go; in the file \
-         only | tables |\n"
-        .to_owned();
-    iter::once(head).chain(rows).chain([grants, keys, alerts]).collect()
+/// Whether a text is a name for a schema that needs no quotes.
+fn is_schema(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    (1..=63).contains(&name.len())
+        && name.starts_with(is_letter)
+        && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }

@@ -20,6 +20,7 @@ mod file;
 mod grants;
 mod keys;
 mod names;
+mod reference;
 mod value;
 
 use std::{
@@ -32,7 +33,7 @@ use std::{
 pub use access::AccessConfig;
 pub use error::{ConfigError, Origin, Setting};
 pub use file::{read_environment, read_file};
-pub use keys::{Reference, reference, settings};
+pub use reference::{Reference, reference, settings};
 
 use crate::domain::{alerts::AlertConfig, network::NetPolicy};
 use keys::{KEYS, Key};
@@ -149,12 +150,24 @@ pub struct Limits {
 }
 
 /// The store of tasks and history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// The store's own directory.
     pub path: PathBuf,
     /// Bytes of its cache.
     pub cache: u64,
+    /// The PostgreSQL server that keeps the store instead; the URL has the password.
+    pub url: Option<Secret>,
+    /// The schema of its tables.
+    pub schema: String,
+    /// Connections for reads, 1 or more.
+    pub connections: usize,
+    /// Whether a pooler in transaction mode is between.
+    pub pooler: bool,
+    /// A PEM file of trusted authorities, instead of the system's.
+    pub authorities: Option<PathBuf>,
+    /// Whether the start makes and changes the tables.
+    pub migrate: bool,
 }
 
 /// The parts of the language that handlers get.
@@ -247,7 +260,16 @@ impl Config {
             history_keep: 0,
             concurrency: BTreeMap::new(),
             audit_keep: 0,
-            store: StoreConfig { path: PathBuf::new(), cache: 0 },
+            store: StoreConfig {
+                path: PathBuf::new(),
+                cache: 0,
+                url: None,
+                schema: String::new(),
+                connections: 0,
+                pooler: false,
+                authorities: None,
+                migrate: false,
+            },
             engine: Engine { web_assembly: false, eval: false },
             keep_sources: false,
             system_handlers: Vec::new(),

@@ -25,7 +25,7 @@ impl Key {
         match origin {
             Origin::Environment => Some(self.variable()),
             Origin::Flag => self.flag.then(|| flag(self.name)),
-            Origin::File { .. } | Origin::Default => (!self.secret()).then(|| self.name.to_owned()),
+            Origin::File { .. } | Origin::Default => (!self.is_only_variable()).then(|| self.name.to_owned()),
         }
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn members(inside: &str) -> String {
 
 /// The secret setting that a key is an attempt at, also an unknown one or one misplaced in a table.
 pub(super) fn find_secret(name: &str, origin: &Origin) -> Option<&'static Key> {
-    find_key(name).or_else(|| nearest(name, origin)).filter(|key| key.secret())
+    find_key(name).or_else(|| nearest(name, origin)).filter(|key| key.is_only_variable())
 }
 
 /// Whether the value of the unknown key `name` may be a secret. A value is shown if it is too

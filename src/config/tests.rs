@@ -53,7 +53,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.limits, limits);
     assert_eq!((config.misfire_after, config.catch_up_window), (60_000, 86_400_000));
     assert_eq!((config.catch_up_max, config.history_keep), (100, 100));
-    assert_eq!(config.store, StoreConfig { path: "data/store".into(), cache: 64 * mib });
+    assert_eq!((config.store.path, config.store.cache), ("data/store".into(), 64 * mib));
     assert_eq!(config.engine, Engine { web_assembly: false, eval: true });
     assert_eq!(config.system_handlers, ["cleanup-logs", "database-stats"]);
 }
@@ -83,7 +83,8 @@ fn every_key_has_a_place_in_the_file_and_a_variable() {
     for key in KEYS.iter().filter(|key| !key.secret()) {
         let preset = key.preset.unwrap_or(match key.name {
             "logFormat" => "json",
-            "store.path" => "elsewhere",
+            "store.path" | "store.ca" => "elsewhere",
+            "store.url" => "postgres://user:password@host/isochron",
             "publicUrl" => "https://ops.example.com/isochron",
             "trustedProxies" => "127.0.0.1, 10.0.0.0/8",
             "tokens.maxAge" => "3600000",
@@ -121,7 +122,7 @@ fn values_land_where_they_belong() {
     assert_eq!(config.limits.output_bytes, 512 << 10);
     assert_eq!((config.runners.min, config.runners.max), (2, 10));
     assert_eq!(config.engine, Engine { web_assembly: true, eval: false });
-    assert_eq!(config.store, StoreConfig { path: "d/store".into(), cache: 1 << 30 });
+    assert_eq!((config.store.path, config.store.cache), ("d/store".into(), 1 << 30));
     assert_eq!(config.history_keep, 3);
     let handlers = |text| from_env("ISOCHRON_SYSTEM_HANDLERS", text).unwrap().system_handlers;
     assert_eq!(handlers("a, b/c-d_2"), ["a", "b/c-d_2"]);

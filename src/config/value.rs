@@ -157,7 +157,13 @@ pub(super) enum Accept {
     /// Hosts and addresses.
     NetRules { put: fn(&mut Config, Vec<NetRule>) },
     /// A text that is never shown.
-    Hidden { allowed: &'static str, is_right: fn(&str) -> bool, put: fn(&mut Config, Secret) },
+    Hidden {
+        allowed: &'static str,
+        /// Whether it may be in a file.
+        in_file: bool,
+        is_right: fn(&str) -> bool,
+        put: fn(&mut Config, Secret),
+    },
 }
 
 /// A value that a setting did not take.

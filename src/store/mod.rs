@@ -20,6 +20,8 @@ mod history;
 pub(crate) mod memory;
 mod nodes;
 mod outbox;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sled;
 mod sources;
 mod state;

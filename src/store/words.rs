@@ -118,6 +118,24 @@ pub struct Output {
     pub lines: Vec<Line>,
 }
 
+/// The last lines of which the texts have `left` bytes; the first of them may be cut.
+pub(super) fn cut_to_tail(lines: &[Line], mut left: usize) -> Vec<Line> {
+    let mut kept = Vec::new();
+    for line in lines.iter().rev() {
+        if left == 0 {
+            break;
+        }
+        let starts = line.message.char_indices().map(|(at, _)| at).chain([line.message.len()]);
+        let fits = starts.into_iter().find(|at| line.message.len() - at <= left).unwrap_or_default();
+        let message = line.message[fits..].to_owned();
+        // The room left beside a cut line is smaller than a letter.
+        left = if fits == 0 { left - message.len() } else { 0 };
+        kept.push(Line { message, ..line.clone() });
+    }
+    kept.reverse();
+    kept
+}
+
 /// Fields that tasks can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskSort {

@@ -24,7 +24,7 @@ use isochron::{
     handlers::files::Files,
     hostcalls::{Alone, ServerCalls},
     runtime::{Invocation, Pool, Runner, protocol::Context},
-    store::{Store, in_memory, sled::SledStore},
+    store::{Store, in_memory},
 };
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch as channel};
@@ -136,8 +136,7 @@ fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
         .mode(0o700)
         .create(&config.data)
         .with_context(|| format!("make the folder {}", config.data.display()))?;
-    let now = Arc::new(|| SystemClock.now());
-    Ok(Arc::new(SledStore::open(&config.store.path, config.store.cache, now)?))
+    app::open_store(config)
 }
 
 /// The handler that a word on the command line means: its name, or the path of its file.

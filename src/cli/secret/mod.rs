@@ -24,7 +24,7 @@ use isochron::{
     },
     secrets::{Change, Vault, key::Key},
     store::{
-        Upkeep,
+        Store,
         sled::{LockError, OpenError, SledStore},
     },
 };
@@ -166,6 +166,9 @@ impl Request {
 
     /// Works on the store, or asks the server that has it open.
     async fn perform(self, config: &Config) -> anyhow::Result<()> {
+        if config.store.url.is_some() {
+            return self.perform_in(config, app::open_store(config)?).await;
+        }
         if let Self::Set(..) = self {
             app::make_data_directory(config)?;
         } else {
@@ -174,12 +177,16 @@ impl Request {
         }
         let opened = SledStore::open(&config.store.path, config.store.cache, Arc::new(|| SystemClock.now()));
         let store = match opened {
-            Ok(store) => Arc::new(store),
+            Ok(store) => store,
             Err(OpenError::Locked(LockError::Held { process, .. })) => {
                 return self.ask_server(config, &process).await;
             }
             Err(error) => return Err(error.into()),
         };
+        self.perform_in(config, Arc::new(store)).await
+    }
+
+    async fn perform_in(self, config: &Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
         let vault = app::open_vault(config, store.clone()).await?;
         let done = self.perform_on(&vault).await;
         store.close().await?;

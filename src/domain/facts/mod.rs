@@ -245,10 +245,14 @@ impl Task {
     /// The status: the first of [`TaskStatus::ALL`] that is true.
     #[must_use]
     pub fn status(&self) -> TaskStatus {
+        if self.facts.running.is_empty() { self.resting() } else { TaskStatus::Running }
+    }
+
+    /// The status that the task has while none of its executions is in progress.
+    #[must_use]
+    pub fn resting(&self) -> TaskStatus {
         let facts = &self.facts;
-        if !facts.running.is_empty() {
-            TaskStatus::Running
-        } else if facts.paused {
+        if facts.paused {
             TaskStatus::Paused
         } else if !facts.retries.is_empty() {
             TaskStatus::RetryScheduled

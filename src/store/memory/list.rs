@@ -12,7 +12,7 @@ use crate::{
     store::{
         Audit, AuditPage, AuditQuery, Direction, EntryPage, EntryQuery, ExecutionQuery, HandlerVersion,
         HistoryPage, HistoryPlace, HistoryQuery, KeptSource, NameSearch, Owner, Page, SourceHash, StoreError,
-        TaskQuery, TaskSort, TaskView,
+        TaskQuery, TaskSort, TaskView, words::cut_to_tail,
     },
 };
 
@@ -155,19 +155,6 @@ pub(super) fn entries(data: &Data, owner: Owner, query: &EntryQuery, now: Millis
 
 pub(super) fn output(data: &Data, id: ExecutionId, tail: Option<usize>) -> Vec<Line> {
     let lines = data.output.range((id, 0)..=(id, u32::MAX)).flat_map(|(_, lines)| lines);
-    let Some(mut left) = tail else { return lines.cloned().collect() };
-    let mut kept = Vec::new();
-    for line in lines.collect::<Vec<_>>().into_iter().rev() {
-        if left == 0 {
-            break;
-        }
-        let starts = line.message.char_indices().map(|(at, _)| at).chain([line.message.len()]);
-        let fits = starts.into_iter().find(|at| line.message.len() - at <= left).unwrap_or_default();
-        let message = line.message[fits..].to_owned();
-        // The room left beside a cut line is smaller than a letter.
-        left = if fits == 0 { left - message.len() } else { 0 };
-        kept.push(Line { message, ..line.clone() });
-    }
-    kept.reverse();
-    kept
+    let lines: Vec<_> = lines.cloned().collect();
+    tail.map_or_else(|| lines.clone(), |tail| cut_to_tail(&lines, tail))
 }

@@ -1,0 +1,62 @@
+//! The store that the configuration names: in the data directory, or in a PostgreSQL server.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Config,
+    store::{Store, sled::SledStore},
+};
+
+/// Opens the store.
+///
+/// # Errors
+/// When another process has it open, its files cannot be read, or its server refuses.
+pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let store = if config.store.url.is_some() {
+        open_remote(config)?
+    } else {
+        Arc::new(SledStore::open(&config.store.path, config.store.cache, Arc::new(|| SystemClock.now()))?)
+    };
+    let report = store.report();
+    tracing::info!(epoch = report.epoch, tasks = report.tasks, "the store is open");
+    Ok(store)
+}
+
+#[cfg(feature = "postgres")]
+fn open_remote(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let settings = postgres_settings(config)?;
+    let shown = settings.shown();
+    let store = crate::store::postgres::PgStore::open(settings);
+    Ok(Arc::new(store.with_context(|| format!("open the store in {shown}"))?))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_remote(_: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    anyhow::bail!("this build has no PostgreSQL: build it with the feature postgres, or do not set store.url")
+}
+
+/// The settings of the PostgreSQL server.
+///
+/// # Errors
+/// When there is none, or the URL cannot be read.
+#[cfg(feature = "postgres")]
+pub fn postgres_settings(config: &Config) -> anyhow::Result<crate::store::postgres::Settings> {
+    let url = config.store.url.as_ref().context("store.url is not set")?;
+    let mut settings = crate::store::postgres::Settings::new(url.expose()).context("read store.url")?;
+    settings.schema.clone_from(&config.store.schema);
+    settings.pooler = config.store.pooler;
+    settings.connections = config.store.connections;
+    settings.authorities.clone_from(&config.store.authorities);
+    settings.migrate = config.store.migrate;
+    settings.data = config.data.is_dir().then(|| config.data.clone());
+    settings.name = super::server::host_name();
+    Ok(settings)
+}
+
+/// The directory whose disk fills as the server works.
+pub(super) fn disk(config: &Config) -> &Path {
+    if config.store.url.is_some() { &config.data } else { &config.store.path }
+}

@@ -1,0 +1,119 @@
+//! The tables: made or changed by whichever server comes first.
+
+use super::super::fail;
+use crate::store::{
+    StoreError,
+    postgres::connection::{Connection, args, query},
+};
+
+/// The version of the tables that this build needs.
+const VERSION: i64 = 1;
+/// The steps from one version to the next. A step only adds, so that the build before it goes on.
+const STEPS: &[(i64, &str)] = &[(1, include_str!("schema.sql"))];
+
+/// The tables with records; `cluster` and `node` have none.
+pub(crate) const TABLES: &[&str] = &[
+    "task",
+    "task_name",
+    "state",
+    "running",
+    "execution",
+    "output",
+    "counter",
+    "activity",
+    "audit",
+    "value",
+    "account",
+    "entry",
+    "step",
+    "params",
+    "binding",
+    "token",
+    "session",
+    "alert",
+    "version",
+    "garbage",
+    "set_aside",
+];
+
+/// Makes the tables, or brings them to this build's version.
+///
+/// # Errors
+/// When they are newer than this build, or are to be changed by hand (`may_change` is false).
+pub(crate) async fn migrate(connection: &Connection, may_change: bool) -> Result<(), StoreError> {
+    // Several servers may start at once: the second finds the tables of the first.
+    for _ in 0..3 {
+        match attempt(connection, may_change).await {
+            Err(Attempt::Raced) => {}
+            Err(Attempt::Failed(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+    Err(StoreError::Backend { doing: "make the tables", why: "others make them at the same time".to_owned() })
+}
+
+enum Attempt {
+    Raced,
+    Failed(StoreError),
+}
+
+impl From<tokio_postgres::Error> for Attempt {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let code = error.as_db_error().map(|error| error.code().code().to_owned());
+        match code.as_deref() {
+            // The schema, a table or its type is there by now.
+            Some("23505" | "42P07" | "42P06" | "42710") => Self::Raced,
+            _ => Self::Failed(fail("make the tables", &error)),
+        }
+    }
+}
+
+async fn attempt(connection: &Connection, may_change: bool) -> Result<(), Attempt> {
+    let found = version(connection).await?;
+    let refuse = |why: String| Err(Attempt::Failed(StoreError::Backend { doing: "open the store", why }));
+    match found {
+        Some(version) if version == VERSION => return Ok(()),
+        Some(version) if version > VERSION => {
+            return refuse(format!(
+                "its tables have version {version} and this build knows {VERSION}: use the newer build"
+            ));
+        }
+        _ if !may_change => {
+            return refuse(format!(
+                "its tables have version {} and this build needs {VERSION}: run `isochron store migrate`",
+                found.unwrap_or_default()
+            ));
+        }
+        _ => {}
+    }
+    let result = change(connection, found.unwrap_or_default()).await;
+    if result.is_err() {
+        let _ = connection.batch("ROLLBACK").await;
+    }
+    Ok(result?)
+}
+
+async fn version(connection: &Connection) -> Result<Option<i64>, tokio_postgres::Error> {
+    let there = query("SELECT to_regclass($1) IS NOT NULL", args![connection.qualify("#cluster")]);
+    if !connection.rows(there).await?.first().is_some_and(|row| row.get(0)) {
+        return Ok(None);
+    }
+    let rows = connection.rows(query("SELECT version FROM #cluster", args![])).await?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
+async fn change(connection: &Connection, found: i64) -> Result<(), tokio_postgres::Error> {
+    connection.batch("BEGIN").await?;
+    if found == 0 {
+        let schema = connection.qualify("#");
+        connection.batch(&format!("CREATE SCHEMA IF NOT EXISTS {}", schema.trim_end_matches('.'))).await?;
+    } else {
+        connection.rows(query("SELECT version FROM #cluster FOR UPDATE", args![])).await?;
+    }
+    for (version, text) in STEPS.iter().filter(|(version, _)| *version > found) {
+        connection.batch(text).await?;
+        tracing::info!(version, "the store's tables were made");
+    }
+    connection.rows(query("UPDATE #cluster SET version = $1", args![VERSION])).await?;
+    connection.batch("COMMIT").await
+}

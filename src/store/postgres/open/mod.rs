@@ -1,0 +1,11 @@
+//! Opening: checks of the server, the tables, and the row of this process among the nodes.
+
+mod checks;
+mod join;
+mod migrate;
+
+pub(crate) use self::{
+    checks::check,
+    join::{Member, join, leave, lock, resume},
+    migrate::{TABLES, migrate},
+};

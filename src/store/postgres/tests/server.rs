@@ -1,0 +1,123 @@
+//! A PostgreSQL server for the tests of this process, on a Unix socket in a directory of its own.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use crate::store::postgres::{PgStore, Settings};
+
+/// The file of the log, and the name of the user.
+const USER: &str = "postgres";
+
+/// A running server.
+pub(super) struct Server {
+    folder: tempfile::TempDir,
+}
+
+/// The server, started at the first call. `None` if PostgreSQL is not installed, which a test then says.
+///
+/// # Panics
+/// If it is not installed and `CI` is set.
+pub(super) fn server() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    let server = SERVER.get_or_init(|| binaries().map(|binaries| start(&binaries))).as_ref();
+    if server.is_none() {
+        assert!(env::var_os("CI").is_none(), "there is no PostgreSQL (apt-get install postgresql-15)");
+        println!("skipped: no PostgreSQL (apt-get install postgresql-15)");
+    }
+    server
+}
+
+impl Server {
+    pub(super) fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// The settings of a store in a schema of this server.
+    pub(super) fn settings(&self, schema: &str) -> Settings {
+        let socket = self.socket().display().to_string().replace('/', "%2F");
+        let mut settings = Settings::new(&format!("postgres://{USER}@{socket}/postgres")).expect("a URL");
+        schema.clone_into(&mut settings.schema);
+        settings.connections = 1;
+        settings
+    }
+
+    /// The settings of a store in a schema that stands for a directory.
+    pub(super) fn of_directory(&self, directory: &Path) -> Settings {
+        let name = directory.file_name().expect("a name").to_string_lossy().into_owned();
+        self.settings(&format!("test_{name}"))
+    }
+
+    pub(super) fn open(&self, schema: &str) -> PgStore {
+        PgStore::open(self.settings(schema)).expect("it opens")
+    }
+}
+
+/// The folder of the server's programs.
+fn binaries() -> Option<PathBuf> {
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let given = env::var_os("ISOCHRON_PG_BIN").map(PathBuf::from);
+    let mut found: Vec<_> = installed.map(|version| version.path().join("bin")).collect();
+    found.sort();
+    given.into_iter().chain(found.into_iter().rev()).find(|folder| folder.join("initdb").exists())
+}
+
+/// A command as a user other than root, which the server refuses; it ends with this process.
+fn command(program: &Path) -> Command {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig", "QUIT"])
+        .arg(program);
+    command
+}
+
+fn start(binaries: &Path) -> Server {
+    let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("a folder");
+    for name in ["data", "socket"] {
+        fs::create_dir(folder.path().join(name)).expect("a folder");
+    }
+    if rustix::process::geteuid().is_root() {
+        let chown = Command::new("chown").args(["-R", "postgres"]).arg(folder.path()).status();
+        assert!(chown.expect("it runs").success());
+    }
+    let data = folder.path().join("data");
+    let made = command(&binaries.join("initdb"))
+        .arg("-D")
+        .arg(&data)
+        .args(["-N", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C"])
+        .stdout(Stdio::null())
+        .status();
+    assert!(made.expect("it runs").success(), "initdb");
+    let socket = folder.path().join("socket");
+    let mut server = command(&binaries.join("postgres"));
+    server.arg("-D").arg(&data).arg("-k").arg(&socket);
+    for setting in ["listen_addresses=", "fsync=off", "max_connections=300", "logging_collector=off"] {
+        server.arg("-c").arg(setting);
+    }
+    let log = fs::File::create(folder.path().join("log")).expect("a file");
+    // A thread keeps it: the server ends with the thread that has started it.
+    let (started, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let child = server.stdout(Stdio::null()).stderr(log).spawn();
+        let _ = started.send(child.is_ok());
+        let _ = child.expect("it starts").wait();
+    });
+    assert!(wait.recv().expect("an answer"), "the server starts");
+    let ready = folder.path().join("socket/.s.PGSQL.5432");
+    for _ in 0..1000 {
+        if ready.exists() && std::os::unix::net::UnixStream::connect(&ready).is_ok() {
+            return Server { folder };
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    panic!("the server does not start: {log}");
+}

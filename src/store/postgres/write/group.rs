@@ -1,0 +1,300 @@
+//! Group: the operations of one transaction, and the tasks that it has locked.
+//!
+//! The first trip locks and reads every task that an operation names. Operations then decide in memory, each
+//! seeing those before it; their writes are sent in one trip, and the fence and the commit go with them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tokio_postgres::Row;
+
+use super::writes::Writes;
+use crate::{
+    domain::{Millis, activity::Tally, facts::Task, ids::TaskId},
+    store::{
+        Now, StoreError,
+        postgres::{
+            connection::{Connection, Id, Query, args, query},
+            documents,
+            open::Member,
+        },
+    },
+};
+
+/// Begins a transaction. A process that is stopped within it holds its locks for five seconds at most.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
+                     SET LOCAL idle_in_transaction_session_timeout = '5s'";
+
+/// Why an operation, or the whole group, did not take place.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The operation alone is refused; it has written nothing.
+    Refused(StoreError),
+    /// Another transaction came first: the group is decided again.
+    Again,
+    /// A statement failed.
+    Database(tokio_postgres::Error),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// The records that an operation looks at first.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    /// Tasks to lock.
+    pub(crate) tasks: Vec<TaskId>,
+    /// Names that may be taken.
+    pub(crate) names: Vec<String>,
+    /// How far ahead, and how many due tasks.
+    pub(crate) claim: Option<(Millis, usize)>,
+}
+
+/// A task in a transaction.
+pub(super) struct Slot {
+    /// The version of its row; `None` if it has none yet.
+    pub(super) version: Option<i64>,
+    /// The version with which its definition was written.
+    pub(super) defined: i64,
+    /// The rows of its history.
+    pub(super) history: i64,
+    /// The task as the database has it.
+    pub(super) before: Option<Task>,
+    /// The task as it is now.
+    pub(super) task: Option<Task>,
+    /// Whether other tasks run after it.
+    pub(super) followed: bool,
+    /// Why it is left out of claims from now on.
+    pub(super) held: Option<String>,
+    /// Whether a write of it waits.
+    pub(super) changed: bool,
+    /// The error of a document that does not decode.
+    pub(super) damage: Option<StoreError>,
+}
+
+/// The operations of one transaction.
+pub(crate) struct Group<'a> {
+    pub(super) link: &'a Connection,
+    pub(super) member: Member,
+    /// The store's time, epoch milliseconds.
+    pub(crate) now: Millis,
+    pub(super) slots: BTreeMap<TaskId, Slot>,
+    /// The due tasks that are locked, by priority and time.
+    pub(super) due: VecDeque<(Millis, TaskId)>,
+    /// Who has a name; `None` for a free one.
+    pub(super) names: BTreeMap<String, Option<TaskId>>,
+    pub(super) writes: Writes,
+    /// The ends in the group.
+    pub(super) tally: Tally,
+    /// Whether a task is deleted, whose history goes later.
+    pub(super) garbage: bool,
+    /// The earliest time at which an entry that the group writes is no longer shown.
+    pub(super) expiry: Option<Millis>,
+    /// Whether the activity is to be read again after the commit.
+    pub(super) reload: bool,
+}
+
+/// Locks tasks, in the order of their ids so that two transactions never wait for one another.
+const LOCK: &str = "SELECT s.task, s.version, s.history, s.defined, t.version, t.definition, s.facts,
+      coalesce(f.found, false)
+    FROM #state s JOIN #task t ON t.id = s.task
+      LEFT JOIN LATERAL (SELECT true AS found FROM #task f WHERE f.after = s.task LIMIT 1) f ON true
+    WHERE s.task = ANY($1) ORDER BY s.task FOR UPDATE OF s";
+
+/// Locks due tasks that no other transaction has locked: by priority, and of one priority the earliest first.
+/// The scan of a priority stops as soon as there are enough.
+pub(crate) const CLAIM: &str = "WITH n AS MATERIALIZED (
+      SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8) + $2 AS until),
+    d AS MATERIALIZED (SELECT x.* FROM generate_series(10, -10, -1) p(priority) CROSS JOIN LATERAL (
+        SELECT task, version, history, defined, facts FROM #state s
+        WHERE s.priority = p.priority AND s.due <= (SELECT until FROM n) AND s.held IS NULL
+        ORDER BY s.due, s.task LIMIT $3 FOR UPDATE SKIP LOCKED) x LIMIT $3)
+    SELECT d.task, d.version, d.history, d.defined, t.version, t.definition, d.facts,
+      coalesce(f.found, false)
+    FROM d JOIN #task t ON t.id = d.task
+      LEFT JOIN LATERAL (SELECT true AS found FROM #task f WHERE f.after = d.task LIMIT 1) f ON true";
+
+const TIME: &str = "SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8)";
+const NAMES: &str = "SELECT name, task FROM #task_name WHERE name = ANY($1)";
+
+impl<'a> Group<'a> {
+    /// Begins a transaction and reads what its operations need, in one trip. `now` stands for the database's
+    /// clock.
+    pub(super) async fn begin(
+        link: &'a Connection,
+        member: Member,
+        now: Option<&Now>,
+        needs: Needs,
+    ) -> Result<Self, Failure> {
+        let given = now.map(|now| now());
+        let mut queries = Vec::new();
+        let wanted: BTreeSet<TaskId> = needs.tasks.into_iter().collect();
+        if !wanted.is_empty() {
+            queries.push(query(LOCK, args![wanted.iter().copied().collect::<Vec<_>>()]));
+        }
+        if let Some((ahead, most)) = needs.claim {
+            queries.push(query(CLAIM, args![given, ahead, most]));
+        }
+        if !needs.names.is_empty() {
+            queries.push(query(NAMES, args![needs.names.clone()]));
+        }
+        // After the locks, so that the time of a task never goes back.
+        queries.push(query(TIME, args![given]));
+        let mut found = link.between(Some(BEGIN), queries, None).await?;
+        let now = found.pop().and_then(|rows| rows.first().map(|row| row.get(0))).unwrap_or_default();
+        let mut group = Self {
+            link,
+            member,
+            now,
+            slots: BTreeMap::new(),
+            due: VecDeque::new(),
+            names: needs.names.iter().map(|name| (name.clone(), None)).collect(),
+            writes: Writes::default(),
+            tally: Tally::default(),
+            garbage: false,
+            expiry: None,
+            reload: false,
+        };
+        if !needs.names.is_empty() {
+            for row in found.pop().unwrap_or_default() {
+                group.names.insert(row.get(0), Some(id_of(&row, 1)));
+            }
+        }
+        if needs.claim.is_some() {
+            group.take_due(&found.pop().unwrap_or_default())?;
+        }
+        if !wanted.is_empty() {
+            group.take(&found.pop().unwrap_or_default())?;
+            group.note_absent(wanted);
+        }
+        Ok(group)
+    }
+
+    fn take(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        for row in rows {
+            let (id, slot) = slot_of(row)?;
+            self.slots.entry(id).or_insert(slot);
+        }
+        Ok(())
+    }
+
+    fn take_due(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        self.take(rows)?;
+        let mut due: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let id = id_of(row, 0);
+                let task = self.slots.get(&id).and_then(|slot| slot.task.as_ref());
+                let rank = task.map_or(0, |task| -i64::from(task.definition.priority));
+                (rank, task.and_then(Task::due).unwrap_or(Millis::MIN), id)
+            })
+            .collect();
+        due.sort_unstable();
+        self.due = due.into_iter().map(|(_, due, id)| (due, id)).collect();
+        Ok(())
+    }
+
+    fn note_absent(&mut self, wanted: impl IntoIterator<Item = TaskId>) {
+        for id in wanted {
+            self.slots.entry(id).or_insert(Slot {
+                version: None,
+                defined: 0,
+                history: 0,
+                before: None,
+                task: None,
+                followed: false,
+                held: None,
+                changed: false,
+                damage: None,
+            });
+        }
+    }
+
+    /// Locks and reads the tasks that are not locked yet.
+    pub(super) async fn load(&mut self, ids: &[TaskId]) -> Result<(), Failure> {
+        let missing: BTreeSet<_> = ids.iter().copied().filter(|id| !self.slots.contains_key(id)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = missing.iter().copied().collect();
+        let rows = self.link.rows(query(LOCK, args![wanted])).await?;
+        self.take(&rows)?;
+        self.note_absent(missing);
+        Ok(())
+    }
+
+    /// A task that is locked.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; the error of a damaged document.
+    pub(super) async fn task(&mut self, id: TaskId) -> Result<Task, Failure> {
+        self.load(&[id]).await?;
+        let slot = self.slots.get(&id).ok_or(StoreError::NotFound)?;
+        if let Some(damage) = &slot.damage {
+            return Err(damage.clone().into());
+        }
+        Ok(slot.task.clone().ok_or(StoreError::NotFound)?)
+    }
+
+    pub(super) fn is_followed(&self, id: TaskId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| slot.followed)
+    }
+
+    /// Asks a query that sees every write of the group so far.
+    pub(super) async fn rows(&mut self, asked: Query) -> Result<Vec<Row>, Failure> {
+        self.flush().await?;
+        Ok(self.link.rows(asked).await?)
+    }
+
+    /// Asks several at once.
+    pub(super) async fn all(&mut self, asked: Vec<Query>) -> Result<Vec<Vec<Row>>, Failure> {
+        self.flush().await?;
+        Ok(self.link.all(asked).await?)
+    }
+
+    /// Sends the writes so far, without a commit.
+    pub(super) async fn flush(&mut self) -> Result<(), Failure> {
+        let queries = self.take_queries()?;
+        if !queries.is_empty() {
+            self.link.all(queries).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The id in a column.
+pub(crate) fn id_of(row: &Row, column: usize) -> TaskId {
+    TaskId::from_bytes(row.get::<_, Id>(column).0)
+}
+
+fn slot_of(row: &Row) -> Result<(TaskId, Slot), Failure> {
+    let id = id_of(row, 0);
+    // The definition was changed between the lock and the read.
+    if row.get::<_, i64>(3) != row.get::<_, i64>(4) {
+        return Err(Failure::Again);
+    }
+    let (task, damage) = match documents::task(id, row.get(5), row.get(6)) {
+        Ok(task) => (Some(task), None),
+        Err(error) => (None, Some(error)),
+    };
+    let slot = Slot {
+        version: Some(row.get(1)),
+        defined: row.get(3),
+        history: row.get(2),
+        before: task.clone(),
+        task,
+        followed: row.get(7),
+        held: None,
+        changed: false,
+        damage,
+    };
+    Ok((id, slot))
+}

@@ -1,0 +1,26 @@
+//! Writes: one writer makes all changes of this process, in groups that share a commit.
+//!
+//! ```text
+//! operation ─► queue ─► writer ─► group: trip 1  lock and read
+//!                                        decide, in memory
+//!                                        trip 2  write, fence, commit
+//! ```
+//! A group that another transaction has overtaken is decided again, so decisions must have no effect of their own.
+
+mod activity;
+mod group;
+mod operation;
+pub(crate) mod operations;
+mod step;
+mod writer;
+mod writes;
+
+#[cfg(test)]
+pub(crate) use self::group::CLAIM;
+pub(crate) use self::{
+    activity::Activity,
+    group::id_of,
+    operation::{Work, operation},
+    writer::{Request, Writer},
+    writes::place_number,
+};

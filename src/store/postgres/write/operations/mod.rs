@@ -1,0 +1,25 @@
+//! The operations, by the records that they change.
+
+mod alerts;
+mod bindings;
+mod chain;
+mod entries;
+mod history;
+mod import;
+mod runs;
+mod sources;
+mod tasks;
+
+pub(crate) use self::{
+    alerts::Settle,
+    bindings::BINDINGS,
+    bindings::{ChangeAccess, Rewrite},
+    chain::Inform,
+    entries::{EditEntry, owner_id},
+    history::{AddAudit, Append, Put, RemoveAudits, RemoveHistory},
+    import::ImportPart,
+    runs::{FinishStep, NoteRun},
+    sources::NoteVersion,
+    tasks::{Change, Claim, Create, Delete},
+};
+pub(super) use self::{entries::expire, history::sweep};
