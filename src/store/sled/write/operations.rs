@@ -21,7 +21,11 @@ use crate::{
             copy::{export, import},
             engine::{due, keys, outbox as deliveries, txn::Txn},
             scrub::repair,
-            write::{apply, audit, chain, kept, outbox, state, writer::Writer},
+            write::{
+                apply, audit, kept, outbox, state,
+                steps::{self, Beside},
+                writer::Writer,
+            },
         },
     },
 };
@@ -30,7 +34,7 @@ impl Writer {
     pub(crate) fn create(&mut self, task: &Task, given: Option<&Audit>) -> Result<(), StoreError> {
         self.ensure_space()?;
         self.in_txn(|txn| {
-            chain::check(txn, task)?;
+            steps::chain::check(txn, task)?;
             apply::create(txn, task)?;
             given.map_or(Ok(()), |record| audit::add(txn, record))
         })
@@ -49,16 +53,7 @@ impl Writer {
         let now = (self.now)();
         let (old, step) = self.in_txn(|txn| {
             let old = apply::read_task(txn, task)?;
-            let mut step = decide(&old, now)?;
-            if old.definition.after != step.task.definition.after {
-                chain::check(txn, &step.task)?;
-            }
-            chain::keep_ends(txn, &mut step)?;
-            // Write output before the step: the step may remove the output's row.
-            output.map_or(Ok(()), |output| apply::append(txn, output))?;
-            apply::step(txn, &old, &step)?;
-            audit::add_step(txn, given, &old, &step.task)?;
-            Ok((old, step))
+            steps::take(txn, old, |old| decide(old, now), Beside { output, audit: given })
         })?;
         self.activity.add_step(&old, &step);
         Ok(step)
@@ -79,10 +74,7 @@ impl Writer {
             let now = (self.now)();
             let result = self.in_txn(|txn| {
                 let old = apply::read_task(txn, id)?;
-                let step = decide(&old, now)?;
-                apply::step(txn, &old, &step)?;
-                audit::add_step(txn, None, &old, &step.task)?;
-                Ok((old, step))
+                steps::take(txn, old, |old| decide(old, now), Beside::default())
             });
             let result = result.map(|(old, step)| {
                 self.activity.add_step(&old, &step);
@@ -119,7 +111,7 @@ impl Writer {
 
     pub(crate) fn delete(&mut self, task: TaskId, given: Option<&Audit>) -> Result<Task, StoreError> {
         let task = self.in_txn(|txn| {
-            chain::ensure_unfollowed(txn, task)?;
+            steps::chain::ensure_unfollowed(txn, task)?;
             let task = apply::delete(txn, task)?;
             given.map_or(Ok(()), |record| audit::add(txn, record))?;
             Ok(task)

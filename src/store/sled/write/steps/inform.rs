@@ -1,42 +1,17 @@
-//! Successors are informed: an end that a task's facts keep is passed to each successor in the change that takes
-//! the successor's step, so that each is informed once, wherever the process dies.
+//! Successors are informed: an end that a task's facts keep is passed to each successor in the change that
+//! takes the successor's step, so that each is informed once, wherever the process dies.
 
+use super::{Beside, Taken, take};
 use crate::{
-    domain::{Millis, facts::Task, ids::TaskId, step::Step},
+    domain::{Millis, ids::TaskId},
     store::{
-        Informed, StoreError, SuccessorDecision, chain,
+        Informed, StoreError, SuccessorDecision,
         sled::{
             engine::{keys, txn::Txn},
             write::{apply, writer::Writer},
         },
     },
 };
-
-/// A task before its step, and the step.
-type Taken = (Task, Step);
-
-/// Checks the predecessor of a task that is new or changed.
-pub(crate) fn check(txn: &Txn<'_>, task: &Task) -> Result<(), StoreError> {
-    chain::check(task, |id| txn.record(&keys::task(id)))
-}
-
-/// Keeps the ends in a step for the successors of its task, if it has any.
-pub(crate) fn keep_ends(txn: &Txn<'_>, step: &mut Step) -> Result<(), StoreError> {
-    if !step.ended.is_empty() && !txn.prefixed(&keys::followers(step.task.id), 1)?.is_empty() {
-        step.keep_ends();
-    }
-    Ok(())
-}
-
-/// Refuses the deletion of a task that others follow.
-pub(crate) fn ensure_unfollowed(txn: &Txn<'_>, id: TaskId) -> Result<(), StoreError> {
-    let Some(key) = txn.prefixed(&keys::followers(id), 1)?.pop() else { return Ok(()) };
-    let successor = keys::last_task(&key).map(|id| apply::read_task(txn, id));
-    match successor {
-        Some(Ok(task)) => Err(StoreError::Followed(task.definition.name)),
-        _ => Ok(()),
-    }
-}
 
 impl Writer {
     /// Informs `most` successors of ends that they do not know yet, in the order of the ids of the tasks.
@@ -53,7 +28,7 @@ impl Writer {
                 return Ok(informed);
             };
             let now = (self.now)();
-            match self.in_txn(|txn| tell_part(txn, id, left, now, decide)) {
+            match self.in_txn(|txn| inform_part(txn, id, left, now, decide)) {
                 Ok((count, taken)) => {
                     left = left.saturating_sub(count.max(1));
                     for (before, step) in taken {
@@ -73,8 +48,8 @@ impl Writer {
     }
 }
 
-/// Tells the oldest end of a task to `most` successors. Returns the number of successors looked at.
-fn tell_part(
+/// Informs `most` successors of the oldest end of a task. Returns the number of successors looked at.
+fn inform_part(
     txn: &mut Txn<'_>,
     id: TaskId,
     most: usize,
@@ -94,13 +69,13 @@ fn tell_part(
     for successor in found.iter().filter_map(|key| keys::last_task(key)) {
         // A record that does not verify is the scrub's concern.
         let Ok(before) = apply::read_task(txn, successor) else { continue };
-        match decide(&before, &untold.end, now) {
-            Ok(step) if step.task == before && step.rows.is_empty() => {}
-            Ok(step) => {
-                apply::step(txn, &before, &step)?;
-                taken.push((before, step));
+        match take(txn, before, |before| decide(before, &untold.end, now), Beside::default()) {
+            Ok((before, step)) if step.task == before && step.rows.is_empty() => {}
+            Ok(step) => taken.push(step),
+            Err(StoreError::Refused(error)) => {
+                tracing::error!(task = %successor, %error, "a task cannot follow its predecessor");
             }
-            Err(error) => tracing::error!(task = %successor, %error, "a task cannot follow its predecessor"),
+            Err(error) => return Err(error),
         }
     }
     let mut new = old.clone();
