@@ -114,6 +114,14 @@ fn runs_of_all_tasks_are_filtered_and_tell_that_there_are_new_ones() {
     browser.until_text("1 new run");
     browser.click("link", "1 new run");
     browser.until_no_text("1 new run");
+    browser.click_css("form .more-fields > summary");
+    browser.click_css("input[name=column][value=late]");
+    browser.click_css("input[name=column][value=attempt]");
+    browser.click("button", "Show");
+    browser.until_current("Runs");
+    browser.until_text("Attempt");
+    assert!(browser.path().contains("column=attempt") && !browser.path().contains("column=late"));
+    browser.look("columns");
     server.open_gate();
 }
 
