@@ -13,7 +13,7 @@ use crate::{
     },
     events::Events,
     handlers::catalog::Catalog,
-    store::Store,
+    store::{Store, take_turn},
 };
 
 /// Milliseconds between two removals.
@@ -28,7 +28,12 @@ pub(super) async fn remove_old_audits(
 ) {
     while !*stopping.borrow() {
         let now = clock.now();
-        match store.remove_audits(now.saturating_sub(keep)).await {
+        let removed = match take_turn(&*store, "old audit records", EVERY).await {
+            Ok(true) => store.remove_audits(now.saturating_sub(keep)).await,
+            Ok(false) => Ok(0),
+            Err(error) => Err(error),
+        };
+        match removed {
             Ok(0) => {}
             // There may be more.
             Ok(_) => continue,

@@ -25,6 +25,7 @@ use crate::{
     store::{
         Store,
         disk::{LEAST_FREE, free_bytes},
+        take_turn,
     },
 };
 
@@ -89,6 +90,11 @@ impl Backups {
                     () = self.clock.sleep_until(due) => {}
                     _ = stopping.changed() => {}
                 }
+                continue;
+            }
+            // Of the processes that share a store, one makes its backups.
+            if !take_turn(&*self.store, "backups", EVERY).await.unwrap_or(false) {
+                not_before = now + AGAIN;
                 continue;
             }
             let outcome = self.clone().make(now, stopping.clone()).await;

@@ -17,6 +17,15 @@ pub(crate) fn monotonic() -> Duration {
     duration(now.tv_sec, now.tv_nsec)
 }
 
+/// Time since the machine started, that of its sleep included.
+pub(crate) fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    let now = clock_gettime(ClockId::Boottime);
+    #[cfg(not(target_os = "linux"))]
+    let now = clock_gettime(ClockId::Monotonic);
+    duration(now.tv_sec, now.tv_nsec)
+}
+
 /// Time since 1970-01-01 UTC.
 pub(crate) fn epoch() -> Duration {
     let now = clock_gettime(ClockId::Realtime);

@@ -13,6 +13,7 @@ mod caches;
 mod command;
 mod conversation;
 mod given;
+pub mod lease;
 mod lifecycle;
 pub mod live;
 mod load_check;

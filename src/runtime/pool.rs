@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,6 +25,7 @@ use super::{
     caches::Caches,
     conversation::{Limits, Resources, RunReport, RunRequest, cancelled, converse},
     given::GivenTexts,
+    lease::RunsUntil,
     process::Process,
     protocol::{Mode, Run, Sandbox, SandboxLevel, Settings},
     queue::RunQueue,
@@ -92,6 +93,8 @@ pub(super) struct Shared {
     /// Runners that died, by the cause.
     deaths: std::sync::Mutex<BTreeMap<&'static str, u64>>,
     pub(super) closing: watch::Sender<bool>,
+    /// Until when runs may go on, where many servers share a store.
+    lease: OnceLock<Arc<RunsUntil>>,
 }
 
 /// A verdict, and the files that the run required.
@@ -153,6 +156,7 @@ impl Pool {
             numbers: AtomicU64::new(0),
             deaths: std::sync::Mutex::default(),
             closing: watch::channel(false).0,
+            lease: OnceLock::new(),
         });
         let first = Process::start(&shared.snapshot, &shared.settings.runner)
             .await
@@ -170,6 +174,12 @@ impl Pool {
             pool.add(None).await;
         }
         Ok(pool)
+    }
+
+    /// Holds all runs to a lease from now on. Call it once, before the first run.
+    pub fn hold_to(&self, lease: Arc<RunsUntil>) {
+        // A second call changes nothing.
+        let _ = self.shared.lease.set(lease);
     }
 
     /// The number of runners and of waiting runs at the moment.
@@ -282,6 +292,7 @@ impl Shared {
             caches: &self.caches,
             host_calls: &self.host_calls,
             clock: self.clock.as_ref(),
+            lease: self.lease.get(),
             limits,
         };
         converse(process, &resources, request).await

@@ -30,6 +30,11 @@ const OUTPUT: usize = 16 * 1024;
 /// The wait before another look at a store that fails.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// The length of a turn at delivering, in milliseconds.
+const TURN: Millis = 30_000;
+/// The wait before another look for the turn.
+const ANOTHERS_TURN: Duration = Duration::from_secs(5);
+
 /// The next thing to do for a channel.
 enum Turn {
     /// Nothing before a message comes.
@@ -58,13 +63,20 @@ impl Alerts {
             // Register before the look.
             rung.as_mut().enable();
             let now = self.parts.clock.now();
+            let Some(renew_at) = self.take_turn(now).await else {
+                tokio::select! {
+                    _ = stopping.changed() => {}
+                    () = sleep(ANOTHERS_TURN) => {}
+                }
+                continue;
+            };
             if now >= tidy_at {
                 tidy_at = now + HOUR;
                 if let Err(error) = self.tidy(now).await {
                     tracing::warn!(%error, "old alerts cannot be removed");
                 }
             }
-            let wake = self.round(&mut work, &mut busy).await.min(tidy_at);
+            let wake = self.round(&mut work, &mut busy).await.min(tidy_at).min(renew_at);
             tokio::select! {
                 biased;
                 _ = stopping.changed() => {}
@@ -77,6 +89,20 @@ impl Alerts {
                 }
                 () = &mut rung => {}
                 () = self.parts.clock.sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Takes the turn at delivering: of the processes that share a store, one delivers. Returns the time at which the
+    /// turn is to be renewed; nothing if another one has it.
+    async fn take_turn(&self, now: Millis) -> Option<Millis> {
+        let Some(shared) = self.parts.store.shared() else { return Some(Millis::MAX) };
+        match shared.turn("alerts", TURN).await {
+            Ok(true) => Some(now.saturating_add(TURN / 2)),
+            Ok(false) => None,
+            Err(error) => {
+                tracing::warn!(%error, "it is not known which process delivers alerts");
+                None
             }
         }
     }

@@ -2,7 +2,8 @@
 //! whatever the main thread does.
 //!
 //! It never runs JavaScript and never waits for the rest of a frame; while a run is on, it never
-//! blocks on writing. When the server has closed the socket, the process ends at once: its results
+//! blocks on writing. It also ends the process in the middle of a run when the lease of the server is over, for a
+//! server that stands still cannot do so. When the server has closed the socket, the process ends at once: its results
 //! have no reader.
 
 use std::{io, sync::Arc, thread, time::Duration};
@@ -47,6 +48,7 @@ pub(crate) fn start(shared: Shared, mut inbox: Inbox, runs: mpsc::Sender<Box<Run
 }
 
 fn supervise(shared: &Shared, inbox: &mut Inbox, runs: &mpsc::Sender<Box<Run>>) -> io::Error {
+    let mut lease = None;
     loop {
         let tick = shared.watch.tick();
         if let Some(usage) = tick.report {
@@ -63,12 +65,17 @@ fn supervise(shared: &Shared, inbox: &mut Inbox, runs: &mpsc::Sender<Box<Run>>) 
         if tick.stopping {
             shared.calls.abandon();
         }
-        match wait(shared, tick.sleep) {
+        let left = lease.filter(|_| shared.watch.is_running()).map(time_left);
+        if left == Some(Duration::ZERO) {
+            log("the lease of the server is over, so the runner exits");
+            os::exit_now(1);
+        }
+        match wait(shared, tick.sleep.into_iter().chain(left).min()) {
             Ok(false) => {}
             Ok(true) => match inbox.receive(shared.outbox.fd()) {
                 Ok(frames) => {
                     for frame in frames {
-                        if let Err(error) = handle(shared, runs, frame) {
+                        if let Err(error) = handle(shared, runs, &mut lease, frame) {
                             return error;
                         }
                     }
@@ -98,8 +105,19 @@ fn wait(shared: &Shared, sleep: Option<Duration>) -> io::Result<bool> {
     Ok(!fds[0].revents().is_empty())
 }
 
-fn handle(shared: &Shared, runs: &mpsc::Sender<Box<Run>>, frame: ToRunner) -> io::Result<()> {
+/// The time until a moment of the clock that counts from the start of the machine.
+fn time_left(until: Duration) -> Duration {
+    until.saturating_sub(os::since_boot())
+}
+
+fn handle(
+    shared: &Shared,
+    runs: &mpsc::Sender<Box<Run>>,
+    lease: &mut Option<Duration>,
+    frame: ToRunner,
+) -> io::Result<()> {
     match frame {
+        ToRunner::Lease { until } => *lease = Some(Duration::from_millis(until)),
         ToRunner::Start(_) => return Err(unexpected("a second Start")),
         ToRunner::Run(run) => {
             if !shared.watch.start_run(&run) {

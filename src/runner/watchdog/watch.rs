@@ -229,6 +229,11 @@ impl Watch {
         let _ = rustix::io::read(&self.wake_up, &mut [0; 8]);
     }
 
+    /// Whether a run is in progress.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(*lock(&self.state), State::Running(_))
+    }
+
     /// Starts the clocks of a run. `false` when no isolate is ready for it.
     pub(crate) fn start_run(&self, run: &Run) -> bool {
         let mut state = lock(&self.state);

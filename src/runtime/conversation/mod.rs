@@ -14,6 +14,7 @@ use tokio::{
 use super::{
     Caller, HostCalls, RunCalls,
     caches::Caches,
+    lease::{Held, RunsUntil, renewed},
     live::Live,
     process::Process,
     protocol::{
@@ -54,6 +55,7 @@ pub(super) struct Resources<'a> {
     pub(super) caches: &'a Caches,
     pub(super) host_calls: &'a Arc<dyn HostCalls>,
     pub(super) clock: &'a dyn Clock,
+    pub(super) lease: Option<&'a Arc<RunsUntil>>,
     pub(super) limits: Limits,
 }
 
@@ -132,10 +134,11 @@ pub(super) async fn converse(
     let mut conversation = Conversation::new(resources, live, resources.host_calls.begin(caller));
     conversation.given.push(entry_key);
     run.environment = conversation.answers.environment();
-    let end = match process.send(&ToRunner::Run(Box::new(run))).await {
+    let mut lease = resources.lease.map(|lease| lease.hold(process.id()));
+    let end = match begin(process, run, lease.as_mut()).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
-            conversation.listen(process, number, deadline, &lines, &mut cancel).await
+            conversation.listen(process, (number, deadline), &lines, &mut cancel, &mut lease).await
         }
         Err(error) => Err(error),
     };
@@ -169,6 +172,14 @@ pub(super) async fn converse(
         ..Verdict::of(ending)
     };
     RunReport { verdict, modules: conversation.live.modules(), alive }
+}
+
+/// Sends a run, behind the lease if there is one.
+async fn begin(process: &mut Process, run: Run, lease: Option<&mut Held>) -> io::Result<()> {
+    if let Some(lease) = lease {
+        process.send(&lease.frame()).await?;
+    }
+    process.send(&ToRunner::Run(Box::new(run))).await
 }
 
 /// A host call that has been answered.
@@ -232,10 +243,10 @@ impl<'a> Conversation<'a> {
     async fn listen(
         &mut self,
         process: &mut Process,
-        run: u64,
-        mut deadline: Instant,
+        (run, mut deadline): (u64, Instant),
         lines: &mpsc::Sender<Line>,
         cancel: &mut watch::Receiver<Option<String>>,
+        lease: &mut Option<Held>,
     ) -> io::Result<Option<Box<Done>>> {
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -261,6 +272,7 @@ impl<'a> Conversation<'a> {
                     let reply = self.reply(&process.engine, answered)?;
                     process.send(&reply).await?;
                 }
+                Some(frame) = renewed(lease) => process.send(&frame).await?,
                 _ = look.tick() => {
                     let resident = process.resident().unwrap_or_default();
                     if resident > self.resources.limits.resident && self.kill.is_none() {

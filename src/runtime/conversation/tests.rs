@@ -148,7 +148,8 @@ async fn verdict_on(host_calls: &Arc<Counted>, play: impl FnOnce(&mut Played) + 
     let caches = Caches::default();
     let limits = Limits { resident: u64::MAX, output_bytes: 1 << 20, output_lines: 100, result: 1000 };
     let host_calls: Arc<dyn HostCalls> = host_calls.clone();
-    let resources = Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, limits };
+    let resources =
+        Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, lease: None, limits };
     let entry = empty_source();
     let run = Run {
         run: RUN,
@@ -266,7 +267,8 @@ async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
     let calls: Arc<Counted> = Arc::default();
     let (caches, host_calls) = (Caches::default(), calls.clone() as Arc<dyn HostCalls>);
     let limits = Limits { resident: u64::MAX, output_bytes: 0, output_lines: 0, result: 0 };
-    let resources = Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, limits };
+    let resources =
+        Resources { caches: &caches, host_calls: &host_calls, clock: &SystemClock, lease: None, limits };
     let mut conversation = Conversation::new(&resources, Arc::default(), host_calls.begin(caller()));
     let module =
         || HostCall::Module { from: "tasks/h.js".to_owned(), specifier: "./m".to_owned(), way: Way::Require };

@@ -31,6 +31,12 @@ pub enum ToRunner {
         /// An error is a sentence for the handler's author.
         answer: Result<Answer, String>,
     },
+    /// Runs may go on until then: a runner that has one in progress ends at that time. A server that has its store
+    /// alone never sends it.
+    Lease {
+        /// Milliseconds since the machine started, those of its sleep included.
+        until: u64,
+    },
 }
 
 /// A frame of a runner.

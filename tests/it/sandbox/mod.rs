@@ -2,6 +2,7 @@
 
 mod hostile;
 mod intruders;
+mod lease;
 mod limits;
 mod swallowed;
 mod system_calls;

@@ -4,7 +4,7 @@
 //! sending `Ready`. Each call must fail in the sandbox and work without it, so that a failure
 //! proves the sandbox and not a mistake in the probe.
 
-mod probe;
+pub(super) mod probe;
 
 use std::{fs, os::fd::AsRawFd, thread};
 

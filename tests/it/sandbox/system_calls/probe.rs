@@ -64,7 +64,7 @@ pub(super) fn probe(call: &str, options: &[&str]) -> Probed {
     Probed { sandbox, outcome, lines }
 }
 
-fn settings() -> Settings {
+pub(in crate::sandbox) fn settings() -> Settings {
     Settings {
         heap: 128 << 20,
         buffers: 64 << 20,
@@ -78,7 +78,7 @@ fn settings() -> Settings {
 }
 
 /// The startup snapshot, made once, in a descriptor that children inherit.
-fn snapshot() -> &'static File {
+pub(in crate::sandbox) fn snapshot() -> &'static File {
     static SNAPSHOT: OnceLock<File> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
         let file = inheritable(&tempfile::tempfile().expect("a file"));
