@@ -15,10 +15,17 @@ use crate::{
 };
 
 /// Runs one handler at a time; each ends when the test lets one end, or when it is cancelled.
-struct OneSlot {
+pub(super) struct OneSlot {
     slot: Semaphore,
-    started: Semaphore,
-    ends: Semaphore,
+    pub(super) started: Semaphore,
+    pub(super) ends: Semaphore,
+}
+
+impl OneSlot {
+    pub(super) fn new() -> Arc<Self> {
+        let [slot, started, ends] = [1, 0, 0].map(Semaphore::new);
+        Arc::new(Self { slot, started, ends })
+    }
 }
 
 impl Runner for OneSlot {
@@ -48,7 +55,7 @@ impl Runner for OneSlot {
 }
 
 /// Waits for a permit and uses it up.
-async fn take(semaphore: &Semaphore) {
+pub(super) async fn take(semaphore: &Semaphore) {
     semaphore.acquire().await.expect("it is never closed").forget();
 }
 
@@ -63,8 +70,7 @@ impl Scene {
     fn new() -> Self {
         let store: Arc<dyn Store> =
             Arc::new(MemoryStore::open(&Arc::new(Disk::default()), Arc::new(|| SystemClock.now())));
-        let [slot, started, ends] = [1, 0, 0].map(Semaphore::new);
-        let runner = Arc::new(OneSlot { slot, started, ends });
+        let runner = OneSlot::new();
         let scheduler = Scheduler::new(
             store.clone(),
             runner.clone(),

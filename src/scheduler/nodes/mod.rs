@@ -6,6 +6,8 @@
 mod ends;
 mod patience;
 mod recovery;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, OnceLock},
