@@ -1,5 +1,6 @@
 //! App: assembles, starts and stops the server.
 
+mod host;
 mod manager;
 mod server;
 mod signals;

@@ -13,7 +13,7 @@ use anyhow::Context;
 use axum::Router;
 use tokio::sync::watch;
 
-use super::{signs::Troubles, store, token::admin_token, traces::Exporter, upkeep};
+use super::{host::host_name, signs::Troubles, store, token::admin_token, traces::Exporter, upkeep};
 use crate::{
     access::Access,
     alerts::{self, Alerts},
@@ -325,11 +325,6 @@ fn open_alerts(
         host: host_name(),
     };
     Ok(Alerts::open(&config.alerts, parts)?)
-}
-
-/// The name of this machine; empty if the system does not tell it.
-pub(super) fn host_name() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 fn policy(config: &Config) -> Policy {

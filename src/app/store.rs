@@ -52,7 +52,7 @@ pub fn postgres_settings(config: &Config) -> anyhow::Result<crate::store::postgr
     settings.authorities.clone_from(&config.store.authorities);
     settings.migrate = config.store.migrate;
     settings.data = config.data.is_dir().then(|| config.data.clone());
-    settings.name = super::server::host_name();
+    settings.name = super::host::host_name();
     Ok(settings)
 }
 
