@@ -201,6 +201,16 @@ impl Scheduler {
                             asked = self.claim(permits).await?;
                         }
                     }
+                    if asked < due && due <= now {
+                        // The store's clock is behind this one: it does not take the task for due yet.
+                        let behind = (due - asked).clamp(1, 1000).unsigned_abs();
+                        tokio::select! {
+                            biased;
+                            _ = stopping.changed() => {}
+                            () = nudged => {}
+                            () = sleep(Duration::from_millis(behind)) => {}
+                        }
+                    }
                 }
                 Some(due) => {
                     let wake = if due > asked { due - self.ahead(due) } else { due };

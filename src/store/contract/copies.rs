@@ -175,3 +175,26 @@ pub(crate) fn a_task_and_its_executions_are_of_one_moment_in_a_copy(bench: &mut 
     }
     assert!(moments.len() > 1, "the tasks are from different moments: {moments:?}");
 }
+
+/// Everything moves to another backend and back, with nothing changed.
+#[cfg(feature = "postgres")]
+pub(crate) fn a_copy_moves_to_another_backend_and_back(bench: &mut Bench, other: Open) {
+    let sorted = |records: Vec<Record>| {
+        let texts = records.iter().map(|record| serde_json::to_string(record).expect("it is JSON"));
+        let mut texts: Vec<_> = texts.collect();
+        texts.sort();
+        texts
+    };
+    let (task, running) = furnish(bench);
+    let records = copy_all(bench, |_| {});
+    let mut there = Bench::new(other);
+    import(&there, &records).expect("it is empty");
+    let copied = copy_all(&mut there, |_| {});
+    assert_eq!(sorted(copied.clone()), sorted(records.clone()));
+    let mut back = Bench::new(bench.open);
+    import(&back, &copied).expect("it is empty");
+    assert_eq!(sorted(copy_all(&mut back, |_| {})), sorted(records));
+    back.end(task.id, running, START + 6000);
+    there.end(task.id, running, START + 6000);
+    assert_eq!(back.all_executions(task.id), there.all_executions(task.id));
+}

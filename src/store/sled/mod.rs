@@ -16,7 +16,7 @@ mod read;
 mod scrub;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod write;
 
 use std::{

@@ -1,3 +1,6 @@
 mod contract;
+mod faults;
+mod pooler;
+mod proxy;
 mod server;
 mod statements;

@@ -33,23 +33,28 @@ pub(super) fn server() -> Option<&'static Server> {
 }
 
 impl Server {
+    /// The folder of its socket.
     pub(super) fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 
     /// The settings of a store in a schema of this server.
     pub(super) fn settings(&self, schema: &str) -> Settings {
-        let socket = self.socket().display().to_string().replace('/', "%2F");
+        Self::settings_at(&self.socket(), schema)
+    }
+
+    /// The settings of a store that is reached at another socket.
+    pub(super) fn settings_at(socket: &Path, schema: &str) -> Settings {
+        let socket = socket.display().to_string().replace('/', "%2F");
         let mut settings = Settings::new(&format!("postgres://{USER}@{socket}/postgres")).expect("a URL");
         schema.clone_into(&mut settings.schema);
         settings.connections = 1;
         settings
     }
 
-    /// The settings of a store in a schema that stands for a directory.
-    pub(super) fn of_directory(&self, directory: &Path) -> Settings {
-        let name = directory.file_name().expect("a name").to_string_lossy().into_owned();
-        self.settings(&format!("test_{name}"))
+    /// The schema that stands for a directory.
+    pub(super) fn schema_of(directory: &Path) -> String {
+        format!("test_{}", directory.file_name().expect("a name").to_string_lossy())
     }
 
     pub(super) fn open(&self, schema: &str) -> PgStore {
@@ -67,7 +72,7 @@ fn binaries() -> Option<PathBuf> {
 }
 
 /// A command as a user other than root, which the server refuses; it ends with this process.
-fn command(program: &Path) -> Command {
+pub(super) fn command(program: &Path) -> Command {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
         return Command::new(program);

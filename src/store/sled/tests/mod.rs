@@ -32,7 +32,7 @@ fn open(directory: &Path) -> Arc<dyn Store> {
     open_at(directory, clock())
 }
 
-fn open_at(directory: &Path, now: Now) -> Arc<dyn Store> {
+pub(in crate::store) fn open_at(directory: &Path, now: Now) -> Arc<dyn Store> {
     // Low enough for the contract's lists to be read in every way.
     let bounds = Bounds { sorted: 12, scanned: 30 };
     let tuning = Tuning { bounds, ..Tuning::default() };
