@@ -1,8 +1,9 @@
 //! Nodes: the processes that share a store.
 //!
 //! A node is one process from its joining on; its id is never used again. A node that others have declared gone
-//! writes nothing more: every change of it fails with [`StoreError::Fenced`] until it has joined anew, as another
-//! node. Nodes are declared gone by the count of their beats, which no clock can make larger or smaller.
+//! writes nothing more: every change of it fails with [`StoreError::Fenced`](super::StoreError::Fenced) until it
+//! has joined anew, as another node. Nodes are declared gone by the count of their beats, which no clock can make
+//! larger or smaller.
 //!
 //! One process has an embedded store open, and there is no [`Shared`] then: it is alone.
 
