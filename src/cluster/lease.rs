@@ -79,18 +79,24 @@ impl Lease {
         self.changed.notified().await;
     }
 
-    /// The lease lasts until then.
-    pub(super) fn renew(&self, node: NodeId, until: Millis) {
-        self.set(Standing::Member { node, until });
+    /// Lets the lease last until then, unless it is over already: runs may have ended because of that, and nobody
+    /// would close them if the same node went on. Whether it lasts.
+    pub(super) fn renew(&self, node: NodeId, until: Millis) -> bool {
+        let now = self.clock.boot();
+        let mut standing = lock(&self.standing);
+        let is_over =
+            matches!(*standing, Standing::Member { node: old, until } if old == node && now >= until);
+        if !is_over {
+            *standing = Standing::Member { node, until };
+        }
+        drop(standing);
+        self.changed.notify_waiters();
+        !is_over
     }
 
     /// The lease is over.
     pub(super) fn end(&self) {
-        self.set(Standing::Fenced);
-    }
-
-    fn set(&self, standing: Standing) {
-        *lock(&self.standing) = standing;
+        *lock(&self.standing) = Standing::Fenced;
         self.changed.notify_waiters();
     }
 }

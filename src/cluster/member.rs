@@ -182,7 +182,9 @@ impl Member {
         self.clock.add(sent, now, received);
         let Settings { lease, .. } = self.settings;
         let margin = (lease / 6).max(1000).min(lease / 2);
-        self.lease.renew(me, sent + lease - margin);
+        if !self.lease.renew(me, sent + lease - margin) {
+            return Err(StoreError::Fenced("its lease was over before the store answered".to_owned()));
+        }
         *lock(&self.ranks) = Ranks::new(me, &nodes);
         let others: Vec<_> = nodes.into_iter().filter(|node| node.id != me).collect();
         let mut gone = abandoned;

@@ -42,11 +42,10 @@ impl Shared for FaultyStore {
     }
 
     fn join(&self, node: NewNode) -> Answer<()> {
-        let (identity, former, new) = (self.memory().identity.clone(), self.node(), node.id);
+        let (identity, new) = (self.memory().identity.clone(), node.id);
         let operation = nodes::join(identity, self.0.now(), node);
         self.perform_anyway("join", operation, move |shared, _, ()| {
             shared.process.tell(format_args!("{new} joins"));
-            former.into_iter().for_each(|former| shared.process.world.record().nodes.leave(former));
         })
     }
 
@@ -58,12 +57,7 @@ impl Shared for FaultyStore {
     fn give_up(&self, node: NodeId, beat: u64, why: String) -> Answer<bool> {
         let operation = nodes::give_up(self.0.now(), node, beat, why);
         self.perform("give up", false, operation, move |shared, number, gone| {
-            let world = &shared.process.world;
             shared.process.tell(format_args!("#{number} {node} is given up: {gone}"));
-            if *gone {
-                let now = shared.process.store_clock.elapsed();
-                world.record().nodes.give_up(node, now, world.lease);
-            }
         })
     }
 

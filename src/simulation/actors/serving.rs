@@ -21,7 +21,7 @@ use crate::{
     store::{
         Now, StoreError,
         memory::{
-            disk::Write,
+            disk::{NodeWrite, Write},
             prepare::{Operation, Prepared},
         },
     },
@@ -106,7 +106,7 @@ impl Shared {
             process.die();
             return std::future::pending().await;
         }
-        self.write(writes);
+        self.write(name, writes);
         unwritten.store(0, Relaxed);
         if unanswered {
             process.tell(format_args!("the process dies before #{number} {name} is answered"));
@@ -122,15 +122,29 @@ impl Shared {
     }
 
     /// Applies writes, and notes them as a commit of the node.
-    fn write(&self, writes: Vec<Write>) {
-        let process = &self.process;
+    fn write(&self, name: &'static str, writes: Vec<Write>) {
+        let (process, world) = (&self.process, &self.process.world);
         if writes.is_empty() {
             return;
         }
-        process.world.disk.data().write(writes);
-        if let Some(node) = self.memory.identity.node() {
-            process.run_checks(|| process.world.record().nodes.commit(node, process.store_clock.elapsed()));
-        }
+        let now = process.store_clock.elapsed();
+        let gone = writes.iter().filter_map(|write| match write {
+            Write::OfNode(NodeWrite::Gone(node, ..)) => Some(*node),
+            _ => None,
+        });
+        let gone: Vec<_> = gone.collect();
+        world.disk.data().write(writes);
+        process.run_checks(|| {
+            let mut record = world.record();
+            for node in gone {
+                if name == "give up" {
+                    record.nodes.give_up(node, now, world.lease);
+                } else {
+                    record.nodes.leave(node);
+                }
+            }
+            self.memory.identity.node().into_iter().for_each(|node| record.nodes.commit(node, now));
+        });
     }
 
     /// Lets an operation fail when it was about to be written. The end of a run may be written although the store
@@ -144,7 +158,7 @@ impl Shared {
         let (process, world) = (&self.process, &self.process.world);
         if name == "change" && !by_user && !error.passes() && world.chance.one_in(2) {
             process.tell(format_args!("#{number} {name} is said to fail"));
-            self.write(writes);
+            self.write(name, writes);
             process.run_checks(|| world.record().settle(number));
         } else {
             process.tell(format_args!("#{number} {name} fails at the disk"));

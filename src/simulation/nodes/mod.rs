@@ -5,7 +5,7 @@
 
 mod weather;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
@@ -167,13 +167,16 @@ async fn watch(world: Arc<World>, clock: Arc<WallClock>) {
         invariants::check_waiting(&world.record(), &world.disk.data(), &world.all_runs(), now)
     };
     let mut waiting: Vec<(ToDo, Millis)> = Vec::new();
-    let mut working_since: Option<Millis> = None;
+    // A process that begins knows of no other one, so that the same one must have worked all the time.
+    let mut working: BTreeMap<Option<u64>, Millis> = BTreeMap::new();
     loop {
         pass(500).await;
         let (now, to_do) = (clock.elapsed(), look());
-        let failures: u64 = 0;
-        let works = world.processes().iter().any(|process| weather::works(process, world.weather.capacity));
-        working_since = if works && failures == 0 { working_since.or(Some(now)) } else { None };
+        let processes = world.processes().clone();
+        let at_work = processes.iter().filter(|process| weather::works(process, world.weather.capacity));
+        working = at_work
+            .map(|process| (process.number(), working.get(&process.number()).copied().unwrap_or(now)))
+            .collect();
         waiting.retain(|(item, _)| to_do.contains(item));
         for item in to_do {
             if !waiting.iter().any(|(known, _)| *known == item) {
@@ -182,7 +185,7 @@ async fn watch(world: Arc<World>, clock: Arc<WallClock>) {
         }
         world.run_checks(|| {
             let late = |since: &Millis| {
-                now - since > patience && working_since.is_some_and(|working| now - working > patience)
+                now - since > patience && working.values().any(|began| now - began > patience)
             };
             let stuck = waiting.iter().find(|(_, since)| late(since));
             assert!(stuck.is_none(), "work waits although a process works and has room: {stuck:?}");

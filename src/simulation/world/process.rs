@@ -110,6 +110,11 @@ impl Process {
         }
     }
 
+    /// Its number among those that share the store.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.number
+    }
+
     /// Whether it shares the store with others.
     pub(crate) fn shares(&self) -> bool {
         self.number.is_some()
