@@ -2,5 +2,6 @@ mod contract;
 mod faults;
 mod pooler;
 mod proxy;
+mod reach;
 mod server;
 mod statements;

@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -24,7 +25,7 @@ pub(super) struct Server {
 /// If it is not installed and `CI` is set.
 pub(super) fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| binaries().map(|binaries| start(&binaries))).as_ref();
+    let server = SERVER.get_or_init(|| binaries().map(|binaries| start(&binaries, 5432, &[]))).as_ref();
     if server.is_none() {
         assert!(env::var_os("CI").is_none(), "there is no PostgreSQL (apt-get install postgresql-15)");
         println!("skipped: no PostgreSQL (apt-get install postgresql-15)");
@@ -84,10 +85,26 @@ pub(super) fn command(program: &Path) -> Command {
     command
 }
 
-fn start(binaries: &Path) -> Server {
+/// Starts a server that only the test uses which asks for it, at a port of this machine with TLS.
+pub(super) fn encrypted() -> Option<(Server, u16)> {
+    let binaries = binaries()?;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("an address").port();
+    drop(free);
+    let settings =
+        ["listen_addresses=127.0.0.1", "ssl=on", "ssl_cert_file=../valid.pem", "ssl_key_file=../server.key"];
+    Some((start(&binaries, port, &settings), port))
+}
+
+fn start(binaries: &Path, port: u16, settings: &[&str]) -> Server {
     let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").expect("a folder");
     for name in ["data", "socket"] {
         fs::create_dir(folder.path().join(name)).expect("a folder");
+    }
+    for name in ["valid.pem", "server.key"] {
+        let path = folder.path().join(name);
+        fs::copy(Path::new("tests/cases/tls").join(name), &path).expect("it copies");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("it is its owner's");
     }
     if rustix::process::geteuid().is_root() {
         let chown = Command::new("chown").args(["-R", "postgres"]).arg(folder.path()).status();
@@ -97,14 +114,24 @@ fn start(binaries: &Path) -> Server {
     let made = command(&binaries.join("initdb"))
         .arg("-D")
         .arg(&data)
-        .args(["-N", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C"])
+        .args([
+            "-N",
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "-U",
+            USER,
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ])
         .stdout(Stdio::null())
         .status();
     assert!(made.expect("it runs").success(), "initdb");
     let socket = folder.path().join("socket");
     let mut server = command(&binaries.join("postgres"));
-    server.arg("-D").arg(&data).arg("-k").arg(&socket);
-    for setting in ["listen_addresses=", "fsync=off", "max_connections=300", "logging_collector=off"] {
+    server.arg("-D").arg(&data).arg("-k").arg(&socket).arg("-p").arg(port.to_string());
+    let common = ["listen_addresses=", "fsync=off", "max_connections=300", "logging_collector=off"];
+    for setting in common.iter().chain(settings) {
         server.arg("-c").arg(setting);
     }
     let log = fs::File::create(folder.path().join("log")).expect("a file");
@@ -116,9 +143,10 @@ fn start(binaries: &Path) -> Server {
         let _ = child.expect("it starts").wait();
     });
     assert!(wait.recv().expect("an answer"), "the server starts");
-    let ready = folder.path().join("socket/.s.PGSQL.5432");
+    // The server's own word: its socket is there before it takes connections.
+    let state = data.join("postmaster.pid");
     for _ in 0..1000 {
-        if ready.exists() && std::os::unix::net::UnixStream::connect(&ready).is_ok() {
+        if fs::read_to_string(&state).is_ok_and(|state| state.contains("ready")) {
             return Server { folder };
         }
         std::thread::sleep(Duration::from_millis(10));
