@@ -74,6 +74,21 @@ impl Lease {
         }
     }
 
+    /// Waits until runs that were claimed by `node` may start: a claim may be answered before this process knows
+    /// that it has joined. `false` once `current` tells another node.
+    pub async fn begins(&self, node: NodeId, current: impl Fn() -> Option<NodeId>) -> bool {
+        loop {
+            let changed = self.changed.notified();
+            if self.holds(Some(node)) {
+                return true;
+            }
+            if current() != Some(node) {
+                return false;
+            }
+            changed.await;
+        }
+    }
+
     /// Waits for the next change of the standing, or for a longer lease.
     pub async fn changed(&self) {
         self.changed.notified().await;

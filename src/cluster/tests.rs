@@ -179,7 +179,14 @@ async fn a_run_goes_on_under_the_lease_of_the_node_that_claimed_it() {
     assert!(lease.renew(id(2), 3000));
     over.await;
     assert!(!lease.holds(of(3)) && lease.holds(of(2)));
+    let next = || of(4);
+    let begins = lease.begins(id(4), next);
+    assert!(!lease.begins(id(3), next).await, "it is another node now");
     let over = lease.over(of(2));
+    assert!(lease.renew(id(4), 4000));
+    assert!(begins.await, "the claim was answered before it was known that the node has joined");
+    over.await;
+    let over = lease.over(of(4));
     lease.end();
     over.await;
     assert_eq!(lease.standing(), Standing::Fenced);

@@ -48,7 +48,7 @@ impl Scheduler {
         _under_way: InFlight,
     ) {
         let (task, execution) = (start.task, start.execution);
-        if !self.may_run(node) {
+        if !self.may_start(node).await {
             // The claim was made under a lease that is over: another node closes the execution.
             return self.forget(execution);
         }

@@ -66,6 +66,15 @@ impl Scheduler {
         node.is_none() || self.member().is_some_and(|member| member.lease().holds(node))
     }
 
+    /// Whether a run that was claimed by `node` may start in this process, as soon as that is known.
+    pub(in crate::scheduler) async fn may_start(&self, node: Option<NodeId>) -> bool {
+        match (self.member(), node) {
+            (_, None) => true,
+            (Some(member), Some(node)) => member.lease().begins(node, || member.store().node()).await,
+            (None, Some(_)) => false,
+        }
+    }
+
     /// Cancels a run when the lease is over under which it was claimed. For as long as it is polled.
     pub(in crate::scheduler) async fn cancel_without_lease<T>(
         &self,
