@@ -203,7 +203,7 @@ impl Scheduler {
                     }
                     if asked < due && due <= now {
                         // The store's clock is behind this one: it does not take the task for due yet.
-                        let behind = (due - asked).clamp(1, 1000).unsigned_abs();
+                        let behind = due.saturating_sub(asked).clamp(1, 1000).unsigned_abs();
                         tokio::select! {
                             biased;
                             _ = stopping.changed() => {}
