@@ -350,9 +350,12 @@ impl Stepper<'_, '_> {
         let skip = Skip { reason, scheduled_for, count };
         let row = Execution::skipped(&self.step.task, id, skip, self.circumstances.now);
         self.step.rows.push(row);
+        // The times of a row follow each other: a row from before these grows no more.
+        self.facts().running.iter_mut().for_each(|running| running.skipped = None);
     }
 
-    /// Records occurrences that passed while a run was in progress: one row per run, which grows.
+    /// Records occurrences that passed while a run was in progress: one row per run, which grows as long as the
+    /// times follow each other.
     fn skip_overlapping(&mut self, scheduled_for: Millis, count: u64) {
         if count == 0 {
             return;

@@ -29,6 +29,21 @@ fn skip_records_one_row_per_run_that_grows() {
 }
 
 #[test]
+fn the_times_of_a_row_follow_each_other() {
+    let mut life = Life::with("* * * * *", |task| task.misfire = Misfire::Skip);
+    life.at(60).due();
+    life.at(120).due();
+    life.at(360).due();
+    let history = [
+        "60s schedule #1 running",
+        "120s skipped overlap x1",
+        "180s skipped misfire x2",
+        "300s skipped overlap x2",
+    ];
+    assert_eq!(life.history(), history);
+}
+
+#[test]
 fn queue_runs_one_afterwards_and_counts_the_rest() {
     let mut life = busy(Overlap::Queue);
     for minute in 2..=5 {
