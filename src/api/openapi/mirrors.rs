@@ -84,11 +84,11 @@ macro_rules! words {
 
 /// Gives a text of a certain form its schema.
 macro_rules! text {
-    ($($value:ident)::+ as $name:literal, $pattern:expr, $doc:literal) => {
+    ($($value:ident)::+ as $name:literal, $pattern:expr, $doc:literal $(, at most $most:expr)?) => {
         impl PartialSchema for $($value)::+ {
             fn schema() -> RefOr<Schema> {
                 let text = ObjectBuilder::new().schema_type(Type::String);
-                text.pattern(Some($pattern)).description(Some($doc)).into()
+                text.pattern(Some($pattern)).description(Some($doc))$(.max_length(Some($most)))?.into()
             }
         }
 
@@ -120,7 +120,8 @@ text!(AlertId as "AlertId", ulid!("alert"), "The id of a message.");
 text!(
     pattern::Pattern as "HandlerPattern",
     r"^(\*|[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*(/\*)?)$",
-    "A handler, the handlers of a folder (`reports/*`), or all (`*`)."
+    "A handler, the handlers of a folder (`reports/*`), or all (`*`).",
+    at most pattern::LONGEST
 );
 
 words!(ExecutionStatus as "ExecutionStatus": Running, Completed, Failed, Cancelled, Skipped);

@@ -15,6 +15,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use isochron::domain::lock::lock;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     CONFLICT, Client, Done, Failure, Remote,
@@ -178,12 +179,12 @@ fn bar(usual: Option<u64>) -> ProgressBar {
 
 /// Ends this process with the code of an interruption on Ctrl-C, after `last`.
 fn end_on_interrupt(last: impl FnOnce() + Send + 'static) {
+    // Without these Ctrl-C ends the process as it always does.
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    // Heard from here on, and not only once the thread runs.
+    let Ok(mut interrupt) = runtime.block_on(async { signal(SignalKind::interrupt()) }) else { return };
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        // Without a runtime Ctrl-C ends the process as it always does.
-        if let Ok(runtime) = runtime
-            && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
-        {
+        if runtime.block_on(interrupt.recv()).is_some() {
             last();
             process::exit(INTERRUPTED.into());
         }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The longest pattern, in bytes.
-const LONGEST: usize = 200;
+pub const LONGEST: usize = 200;
 
 /// Handlers by name: one, all below a folder, or all.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
