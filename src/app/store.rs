@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+#[cfg(feature = "postgres")]
 use anyhow::Context;
 
 use crate::{
