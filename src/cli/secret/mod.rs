@@ -33,7 +33,11 @@ use serde_json::{Value, json};
 use self::server::ask;
 use super::{
     Settings, USAGE,
-    client::{self, Client, Done, binding, binding::Elsewhere, failure},
+    client::{
+        self, Client, Done, binding,
+        binding::{Elsewhere, Readers},
+        failure,
+    },
     fail, say_line,
     serve::start_log,
     tell,
@@ -62,12 +66,8 @@ enum Command {
 struct Set {
     /// The name: letters, digits and _
     name: String,
-    /// The handlers that may read it, such as sales,reports/* or '*' for all [default: as before, at first none]
-    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
-    handlers: Option<Vec<String>>,
-    /// Whether it is in process.env of these handlers [default: as before, at first false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    env: Option<bool>,
+    #[command(flatten)]
+    readers: Readers,
     #[command(flatten)]
     elsewhere: Elsewhere,
     #[command(flatten)]
@@ -133,7 +133,7 @@ enum Request {
 impl Request {
     fn read(command: Command) -> anyhow::Result<Self> {
         Ok(match command {
-            Command::Set(Set { name, handlers, env, .. }) => {
+            Command::Set(Set { name, readers: Readers { handlers, env }, .. }) => {
                 check_name(&name).map_err(|problem| anyhow::anyhow!("{name} {problem}"))?;
                 let handlers = handlers.map(|handlers| read_patterns(&handlers)).transpose()?;
                 Self::Set(name, Change { value: Some(read_value()?), handlers, env })

@@ -356,7 +356,7 @@ fn now_of(now: &Arc<AtomicI64>) -> Now {
 }
 
 /// A query for all tasks by name.
-fn everything() -> TaskQuery {
+pub(crate) fn everything() -> TaskQuery {
     TaskQuery {
         status: None,
         handler: None,

@@ -21,8 +21,8 @@ use crate::{
 pub(crate) struct Identity(Option<Arc<Mutex<Option<NodeId>>>>);
 
 impl Identity {
-    #[cfg(test)]
     /// A process that shares the disk and has not joined yet.
+    #[cfg(test)]
     pub(super) fn of_stranger() -> Self {
         Self(Some(Arc::default()))
     }

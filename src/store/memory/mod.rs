@@ -71,33 +71,24 @@ pub(crate) struct MemoryStore {
 impl MemoryStore {
     /// Opens a disk, empty or written by an earlier process.
     pub(crate) fn open(disk: &Arc<Disk>, now: Now) -> Self {
-        let mut data = disk.data();
-        data.epoch += 1;
-        data.held_back.clear();
-        let report = Report { epoch: data.epoch, tasks: data.tasks.len() as u64, ..Report::default() };
-        drop(data);
-        Self {
-            disk: disk.clone(),
-            identity: Identity::default(),
-            now,
-            closed: Arc::default(),
-            #[cfg(test)]
-            decisions: Arc::default(),
-            report,
-            leftovers: Arc::default(),
-        }
+        disk.data().held_back.clear();
+        Self::open_as(Identity::default(), disk, now)
     }
 
-    #[cfg(test)]
     /// Opens a disk that other processes may have open too. Nothing is written before [`Shared::join`].
+    #[cfg(test)]
     pub(crate) fn open_shared(disk: &Arc<Disk>, now: Now) -> Self {
+        Self::open_as(Identity::of_stranger(), disk, now)
+    }
+
+    fn open_as(identity: Identity, disk: &Arc<Disk>, now: Now) -> Self {
         let mut data = disk.data();
         data.epoch += 1;
         let report = Report { epoch: data.epoch, tasks: data.tasks.len() as u64, ..Report::default() };
         drop(data);
         Self {
             disk: disk.clone(),
-            identity: Identity::of_stranger(),
+            identity,
             now,
             closed: Arc::default(),
             #[cfg(test)]

@@ -42,14 +42,21 @@ struct Set {
     /// The value; - reads it from standard input, without one line break at its end [default: as before]
     #[arg(allow_hyphen_values = true)]
     value: Option<String>,
-    /// The handlers that may read it, such as sales,reports/* or '*' for all [default: as before, at first none]
-    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
-    handlers: Option<Vec<String>>,
-    /// Whether it is in process.env of these handlers [default: as before, at first false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    env: Option<bool>,
+    #[command(flatten)]
+    readers: Readers,
     #[command(flatten)]
     remote: Remote,
+}
+
+/// Who may read a secret or a variable.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Readers {
+    /// The handlers that may read it, such as sales,reports/* or '*' for all [default: as before, at first none]
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    pub(in crate::cli) handlers: Option<Vec<String>>,
+    /// Whether it is in process.env of these handlers [default: as before, at first false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(in crate::cli) env: Option<bool>,
 }
 
 #[derive(Debug, Args)]
@@ -103,7 +110,7 @@ impl Variables {
 
     fn perform(&self, client: &Client) -> Done {
         match &self.command {
-            Command::Set(Set { name, value, handlers, env, .. }) => {
+            Command::Set(Set { name, value, readers: Readers { handlers, env }, .. }) => {
                 if value.is_none() && handlers.is_none() && env.is_none() {
                     let problem = anyhow::anyhow!("nothing to set: give a value, --handlers or --env");
                     return Err(Failure::Usage(problem));

@@ -11,6 +11,7 @@ use crate::{
     },
     store::{
         Direction, HistoryQuery, TaskQuery, TaskSort,
+        contract::everything,
         postgres::{
             connection::{Connection, Query, args, query},
             read,
@@ -35,35 +36,23 @@ const FILL: &str = "
       FROM generate_series(1, 20000) n;
     ANALYZE #task; ANALYZE #task_name; ANALYZE #state; ANALYZE #execution; ANALYZE #running";
 
-/// Every task, by next run.
-fn everything() -> TaskQuery {
-    TaskQuery {
-        status: None,
-        handler: None,
-        bound: None,
-        tag: None,
-        after: None,
-        name: None,
-        sort: TaskSort::NextRun,
-        direction: Direction::Ascending,
-        skip: 0,
-        limit: 20,
-        newest: 10,
-    }
+/// A page of the tasks, by next run.
+fn page() -> TaskQuery {
+    TaskQuery { sort: TaskSort::NextRun, limit: 20, newest: 10, ..everything() }
 }
 
 fn lists() -> Vec<(&'static str, TaskQuery)> {
-    let sorted = |sort| TaskQuery { sort, ..everything() };
+    let sorted = |sort| TaskQuery { sort, ..page() };
     vec![
-        ("all by next run", everything()),
-        ("all by next run, last first", TaskQuery { direction: Direction::Descending, ..everything() }),
-        ("of a status", TaskQuery { status: Some(TaskStatus::Paused), ..everything() }),
-        ("of a handler", TaskQuery { handler: Some("h7".to_owned()), ..everything() }),
-        ("in progress", TaskQuery { status: Some(TaskStatus::Running), ..everything() }),
+        ("all by next run", page()),
+        ("all by next run, last first", TaskQuery { direction: Direction::Descending, ..page() }),
+        ("of a status", TaskQuery { status: Some(TaskStatus::Paused), ..page() }),
+        ("of a handler", TaskQuery { handler: Some("h7".to_owned()), ..page() }),
+        ("in progress", TaskQuery { status: Some(TaskStatus::Running), ..page() }),
         ("all by name", sorted(TaskSort::Name)),
         ("all by creation", sorted(TaskSort::CreatedAt)),
         ("all by change", sorted(TaskSort::UpdatedAt)),
-        ("of a tag", TaskQuery { tag: Some("t3".to_owned()), ..everything() }),
+        ("of a tag", TaskQuery { tag: Some("t3".to_owned()), ..page() }),
     ]
 }
 
