@@ -1,5 +1,6 @@
 //! App: assembles, starts and stops the server.
 
+mod connections;
 mod host;
 mod manager;
 mod server;
@@ -10,7 +11,7 @@ mod token;
 mod traces;
 mod upkeep;
 
-use std::{error::Error, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, error::Error, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use tokio::{
@@ -44,19 +45,16 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(15);
 /// When the server cannot start, or the store fails.
 pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -> anyhow::Result<()> {
     let mut stop = Signals::new().context("listen for signals")?;
+    let connections = connections::make_room();
     let (listener, address) = listen(config, manager).await?;
     let (mut server, exporter) = Server::assemble(config).await?;
     server.task_file.start().await;
 
     let (hang_up, hung_up) = oneshot::channel::<()>();
-    let mut serving = tokio::spawn(
-        axum::serve(listener, server.router.clone().into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async {
-                // An error means that the sender was dropped; the server ends then too.
-                let _ = hung_up.await;
-            })
-            .into_future(),
-    );
+    let mut serving = tokio::spawn(connections::serve(listener, server.router.clone(), connections, async {
+        // An error means that the sender was dropped; the server ends then too.
+        let _ = hung_up.await;
+    }));
     let mut scheduling = tokio::spawn({
         let scheduler = server.scheduler.clone();
         async move { scheduler.run().await }
@@ -78,7 +76,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         () = stop.next() => None,
         () = never_after(prove_life(manager, &*server.store, &server.scheduler)) => None,
         ended = &mut scheduling => Some(end_error(ended, "the scheduler")),
-        ended = &mut serving => Some(end_error(ended, "the API")),
+        ended = &mut serving => Some(end_error(ended.map(Ok::<_, Infallible>), "the API")),
     };
     server.readiness.end_scheduling();
     tracing::info!(grace = config.shutdown_grace, "stopping; a second signal stops at once");
