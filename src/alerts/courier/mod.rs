@@ -268,7 +268,7 @@ impl Alerts {
         new.attempts.push(attempt.clone());
         ready.note(&new, &attempt, now);
         if !attempt.ok {
-            tracing::warn!(channel = name, id = %new.alert.id, state = new.state.name(), answer = attempt.answer,
+            tracing::warn!(channel = name, id = %new.alert.id, state = new.state.name(), why = attempt.failure(),
                 "an alert was not delivered");
         }
         let outcome = match new.state {
@@ -350,7 +350,7 @@ impl Ready {
                 state.sent.push_back(now);
             }
         } else {
-            state.last_failed = Some((now, attempt.answer.clone()));
+            state.last_failed = Some((now, attempt.failure()));
         }
     }
 }

@@ -15,27 +15,32 @@ use crate::{
 const KEPT: Millis = 7 * 24 * HOUR;
 
 impl Alerts {
-    /// Reads the times of the messages of the last hour, for the most messages in an hour.
+    /// Reads the messages of before the start: the times of those of the last hour, for the most messages in an
+    /// hour, and the last successes and failures of each channel.
     pub(super) async fn remember(&self) -> Result<(), StoreError> {
         let query =
             OutboxQuery { place: Place::Over, channel: None, after: None, newest_first: true, limit: PART };
+        let mut known = self.parts.store.deliveries(query).await?;
+        for name in self.channels.keys() {
+            known.extend(self.read(Place::Pending, name, PART).await?);
+        }
         let from = self.parts.clock.now() - HOUR;
-        for delivery in self.parts.store.deliveries(query).await?.into_iter().rev() {
+        for delivery in known {
             let Some(ready) = self.channels.get(&delivery.alert.channel) else { continue };
             let mut state = lock(&ready.state);
-            match delivery.state {
-                State::Delivered { at } => {
-                    state.last_delivered = Some(at);
-                    if at > from {
-                        state.sent.push_back(at);
-                    }
+            if let State::Delivered { at } = delivery.state {
+                state.last_delivered = state.last_delivered.max(Some(at));
+                if at > from {
+                    state.sent.push_back(at);
                 }
-                State::GivenUp { at } => {
-                    let why = delivery.attempts.last().map(|attempt| attempt.answer.clone());
-                    state.last_failed = Some((at, why.unwrap_or_default()));
-                }
-                _ => {}
+            } else if let Some(attempt) = delivery.attempts.last()
+                && state.last_failed.as_ref().is_none_or(|(time, _)| *time < attempt.time)
+            {
+                state.last_failed = Some((attempt.time, attempt.failure()));
             }
+        }
+        for ready in self.channels.values() {
+            lock(&ready.state).sent.make_contiguous().sort_unstable();
         }
         Ok(())
     }

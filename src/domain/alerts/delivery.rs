@@ -62,6 +62,18 @@ pub struct Attempt {
     pub ok: bool,
 }
 
+impl Attempt {
+    /// Why it has failed: the status with the first part of the answer, or the error.
+    #[must_use]
+    pub fn failure(&self) -> String {
+        match self.status {
+            None => self.answer.clone(),
+            Some(status) if self.answer.is_empty() => format!("status {status}"),
+            Some(status) => format!("status {status}: {}", self.answer),
+        }
+    }
+}
+
 impl Delivery {
     /// A delivery that has just been decided.
     #[must_use]

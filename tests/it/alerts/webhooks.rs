@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{FAILS, WORKS, delivered, server, watched};
-use crate::harness::{Web, WebRequest, id_of, until};
+use crate::harness::{Server, Web, WebRequest, id_of, until};
 
 fn body(request: &WebRequest) -> Value {
     serde_json::from_str(&request.body).expect("JSON")
@@ -80,6 +80,32 @@ fn a_message_outlives_a_kill_and_keeps_its_id() {
     assert_eq!((&all[0]["status"], all.len()), (&json!("delivered"), 1));
     let ids: Vec<_> = web.seen().iter().map(|request| request.header("x-isochron-id").to_owned()).collect();
     assert!(ids.len() >= 2 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[test]
+fn a_channel_that_fails_is_known_to_fail_after_a_restart() {
+    let status = Arc::new(AtomicU16::new(500));
+    let web = Web::start({
+        let status = status.clone();
+        move |_| (status.load(Ordering::Relaxed), "", "no luck".to_owned())
+    });
+    let settings = format!("[alerts.own]\nkind = \"webhook\"\nurl = \"{}\"\nbatch = 0", web.url("/"));
+    let mut server = server(&settings);
+    let task = watched(&server, "nightly", FAILS, "own");
+    server.run(&task);
+    let until_failed = |server: &Server| {
+        until("the channel has failed", || {
+            let channel = server.client().get("/admin/alerts").expect(200)["channels"][0].clone();
+            (channel["lastError"] == "status 500: no luck").then_some(())
+        });
+    };
+    until_failed(&server);
+    server.kill();
+    // A further attempt would have another end.
+    status.store(503, Ordering::Relaxed);
+    server.start_again();
+    until_failed(&server);
+    assert_eq!(server.client().get("/admin/overview").expect(200)["alerts"]["troubled"], json!(["own"]));
 }
 
 #[test]
