@@ -152,7 +152,11 @@ pub(in crate::api) async fn open(
         .await?;
     // The token has ended since the guard.
     let (text, identity) = opened.map_err(|denied| ApiError::unauthorized(&denied.to_string()))?;
-    tracing::info!(token = identity.name, address = ?info.address(), "a session is opened");
+    tracing::info!(
+        token = identity.name,
+        address = info.address().map(tracing::field::display),
+        "a session is opened"
+    );
     let found =
         visible(&api, &caller).into_iter().find(|(session, _)| Some(session.hash) == identity.session);
     let (session, holder) = found.ok_or_else(|| ApiError::internal("a session is gone at once"))?;

@@ -20,7 +20,10 @@ use crate::{
         shown,
         visit::Visit,
     },
-    domain::alerts::{Occasion, Rule},
+    domain::{
+        access::Role,
+        alerts::{Occasion, Rule},
+    },
 };
 
 /// Every field of the form, and how its text is read.
@@ -164,6 +167,7 @@ pub(in crate::dashboard) async fn preview(visit: Visit) -> Result<Response, Faul
 
 /// `GET /tasks/new`: empty, or a copy of the task `?from=`.
 pub(in crate::dashboard) async fn new(visit: Visit) -> Result<Response, Fault> {
+    ensure_editor(&visit)?;
     let from = visit.query.get("from").to_owned();
     let mut texts = if from.is_empty() { defaults() } else { read_texts(&visit, &from).await? };
     if from.is_empty() {
@@ -177,8 +181,18 @@ pub(in crate::dashboard) async fn new(visit: Visit) -> Result<Response, Fault> {
 
 /// `GET /tasks/{id}/edit`.
 pub(in crate::dashboard) async fn edit(visit: Visit, Path(id): Path<String>) -> Result<Response, Fault> {
+    ensure_editor(&visit)?;
     let texts = read_texts(&visit, &id).await?;
     show(visit, Some(id), texts, Vec::new(), None).await
+}
+
+/// Refuses those whose change would be refused in the end.
+fn ensure_editor(visit: &Visit) -> Result<(), Fault> {
+    if visit.may(Role::Editor) {
+        return Ok(());
+    }
+    let message = format!("The role editor is needed; the token has the role {}", visit.role.name());
+    Err(Fault::Refused(Refusal { code: 403, message, details: Vec::new() }))
 }
 
 /// `POST /tasks/new`.

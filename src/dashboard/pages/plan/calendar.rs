@@ -273,7 +273,9 @@ fn days(
 /// The hours of the coming week, a row for each day.
 fn by_hour(week: &Forecast, visit: &Visit) -> Vec<(NaiveDate, Vec<Cell>)> {
     let zone = visit.at.zone;
-    let most = week.buckets.iter().map(|bucket| bucket.starts).max().unwrap_or(0);
+    let is_past = |bucket: &Starts| bucket.time + HOUR <= visit.at.now;
+    let ahead = week.buckets.iter().filter(|bucket| !is_past(bucket));
+    let most = ahead.map(|bucket| bucket.starts).max().unwrap_or(0);
     let mut days: Vec<(NaiveDate, Vec<Cell>)> = Vec::new();
     for bucket in &week.buckets {
         let Some(date) = date_of(bucket.time, zone) else { continue };
@@ -283,9 +285,11 @@ fn by_hour(week: &Forecast, visit: &Visit) -> Vec<(NaiveDate, Vec<Cell>)> {
         let hour = visit.at.format(bucket.time, "%H").parse::<usize>().unwrap_or(0);
         let cell = days.last_mut().and_then(|(_, cells)| cells.get_mut(hour));
         if let Some(cell) = cell {
-            cell.starts += bucket.starts;
-            cell.level = level(cell.starts, most);
-            cell.past = bucket.time + HOUR <= visit.at.now;
+            cell.past = is_past(bucket);
+            if !cell.past {
+                cell.starts += bucket.starts;
+                cell.level = level(cell.starts, most);
+            }
         }
     }
     days.truncate(7);
