@@ -23,7 +23,7 @@ use tokio::{
 
 pub use self::manager::Manager;
 pub use self::server::{kv_quota, make_data_directory, network_client, open_vault, pool_settings};
-pub use self::store::open_store;
+pub use self::store::open_joined;
 #[cfg(feature = "postgres")]
 pub use self::store::postgres_settings;
 use self::{

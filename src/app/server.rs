@@ -109,7 +109,7 @@ impl Server {
     /// When a part cannot start, or the store fails.
     pub(super) async fn assemble(config: &Config) -> anyhow::Result<(Self, Option<Exporter>)> {
         make_data_directory(config)?;
-        let store = store::open_store(config)?;
+        let store = store::open_joined(config).await?;
         let (token, token_source) = admin_token(config)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let events = Events::new(store.report().epoch);

@@ -8,14 +8,15 @@ use anyhow::Context;
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    store::{Store, sled::SledStore},
+    domain::ids::NodeId,
+    store::{NewNode, Store, sled::SledStore},
 };
 
 /// Opens the store.
 ///
 /// # Errors
 /// When another process has it open, its files cannot be read, or its server refuses.
-pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+pub(super) fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let store = if config.store.url.is_some() {
         open_remote(config)?
     } else {
@@ -23,6 +24,20 @@ pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     };
     let report = store.report();
     tracing::info!(epoch = report.epoch, tasks = report.tasks, "the store is open");
+    Ok(store)
+}
+
+/// Opens the store and, if many processes share it, makes this one a node of it.
+///
+/// # Errors
+/// When another process has it open, its files cannot be read, its server refuses, or the process cannot join.
+pub async fn open_joined(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let store = open_store(config)?;
+    if let Some(shared) = store.shared() {
+        let (name, build) = (super::host::host_name(), env!("CARGO_PKG_VERSION").to_owned());
+        let id = NodeId(ulid::Ulid::generate());
+        shared.join(NewNode { id, name, address: None, build, places: 0 }).await?;
+    }
     Ok(store)
 }
 
@@ -53,7 +68,6 @@ pub fn postgres_settings(config: &Config) -> anyhow::Result<crate::store::postgr
     settings.authorities.clone_from(&config.store.authorities);
     settings.migrate = config.store.migrate;
     settings.data = config.data.is_dir().then(|| config.data.clone());
-    settings.name = super::host::host_name();
     Ok(settings)
 }
 

@@ -165,8 +165,8 @@ fn with_store(
     work: impl AsyncFnOnce(&dyn Store) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let store = app::open_store(config)?;
     runtime.block_on(async {
+        let store = app::open_joined(config).await?;
         let done = work(&*store).await;
         store.close().await?;
         done

@@ -105,7 +105,7 @@ async fn run(options: Options, params: Map<String, Value>, config: Config) -> an
     let mut settings = app::pool_settings(&config);
     (settings.min, settings.max) = (1, 1);
     let keeps = options.settings.data.is_some() && !options.ephemeral;
-    let store = if keeps { open_store(&config)? } else { in_memory(Arc::new(|| SystemClock.now())) };
+    let store = if keeps { open_store(&config).await? } else { in_memory(Arc::new(|| SystemClock.now())) };
     let (client, quota) = (app::network_client(&config), app::kv_quota(&config));
     let mut host_calls = ServerCalls::without_system(files.clone(), store.clone(), client, quota);
     if keeps {
@@ -130,13 +130,13 @@ async fn run(options: Options, params: Map<String, Value>, config: Config) -> an
 }
 
 /// Opens the store of the data folder, which no server may have open.
-fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&config.data)
         .with_context(|| format!("make the folder {}", config.data.display()))?;
-    app::open_store(config)
+    app::open_joined(config).await
 }
 
 /// The handler that a word on the command line means: its name, or the path of its file.

@@ -167,7 +167,7 @@ impl Request {
     /// Works on the store, or asks the server that has it open.
     async fn perform(self, config: &Config) -> anyhow::Result<()> {
         if config.store.url.is_some() {
-            return self.perform_in(config, app::open_store(config)?).await;
+            return self.perform_in(config, app::open_joined(config).await?).await;
         }
         if let Self::Set(..) = self {
             app::make_data_directory(config)?;

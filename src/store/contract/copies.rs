@@ -196,5 +196,8 @@ pub(crate) fn a_copy_moves_to_another_backend_and_back(bench: &mut Bench, other:
     assert_eq!(sorted(copy_all(&mut back, |_| {})), sorted(records));
     back.end(task.id, running, START + 6000);
     there.end(task.id, running, START + 6000);
-    assert_eq!(back.all_executions(task.id), there.all_executions(task.id));
+    // Only where many processes share a store does a row tell which one ended it.
+    let mut ended = there.all_executions(task.id);
+    ended.items.iter_mut().for_each(|row| row.node = None);
+    assert_eq!(back.all_executions(task.id), ended);
 }

@@ -11,13 +11,18 @@ pub(crate) struct ManyNodes {
 
 /// Makes a process that has opened a store a node of it.
 pub(crate) fn joined(store: Arc<dyn Store>) -> Arc<dyn Store> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let epoch = store.report().epoch;
-    runtime.block_on(shared(&*store).join(new_node(epoch))).expect("it joins");
+    join(&*store);
     store
 }
 
-fn new_node(number: u64) -> NewNode {
+/// Makes a process a node of the store that it has opened.
+pub(crate) fn join(store: &dyn Store) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let epoch = store.report().epoch;
+    runtime.block_on(shared(store).join(new_node(epoch))).expect("it joins");
+}
+
+pub(crate) fn new_node(number: u64) -> NewNode {
     NewNode {
         id: NodeId(Ulid::from_parts(START.unsigned_abs(), u128::from(number))),
         name: format!("node {number}"),

@@ -16,6 +16,7 @@ mod copy;
 mod documents;
 mod open;
 mod read;
+mod share;
 #[cfg(test)]
 mod tests;
 mod traits;
@@ -38,13 +39,14 @@ use tokio::{
 
 use self::{
     connection::{Connection, Readers, text_of},
-    write::{Activity, Request, Work, Writer, operation},
+    share::Identity,
+    write::{Request, Work, Writer, operation},
 };
 pub use self::{
     connection::{Settings, UrlError},
     copy::Verified,
 };
-use super::{Answer, Now, Report, StoreError, disk::CommitClock, nodes::Leftovers};
+use super::{Answer, Now, Report, StoreError, disk::CommitClock};
 use crate::domain::Millis;
 
 /// Requests that wait for the writer at most.
@@ -58,7 +60,7 @@ pub struct PgStore {
     to_writer: ToWriter,
     readers: Arc<Readers>,
     commits: Arc<CommitClock>,
-    leftovers: Arc<Leftovers>,
+    identity: Identity,
     /// The clock of tests, instead of the database's.
     now: Option<Now>,
     report: Report,
@@ -76,14 +78,16 @@ struct Opened {
     requests: mpsc::Sender<Request>,
     readers: Arc<Readers>,
     commits: Arc<CommitClock>,
+    identity: Identity,
     report: Report,
 }
 
 impl PgStore {
-    /// Opens the store, and makes its tables if they are missing. Its time is the database's.
+    /// Opens the store, and makes its tables if they are missing. Its time is the database's. Nothing is written
+    /// before the process has joined ([`Shared::join`](super::Shared::join)).
     ///
     /// # Errors
-    /// When the server is not reached within 30 seconds, is too old, or another server uses the schema.
+    /// When the server is not reached within 30 seconds, is too old, or another process has the data directory.
     pub fn open(settings: Settings) -> Result<Self, StoreError> {
         Self::open_with(settings, None)
     }
@@ -104,10 +108,9 @@ impl PgStore {
             }
         })?;
         let opened = handed.recv().unwrap_or(Err(StoreError::Closed))?;
-        let Opened { requests, readers, commits, report } = opened;
+        let Opened { requests, readers, commits, identity, report } = opened;
         let to_writer = ToWriter { requests, closed: Arc::default() };
-        let leftovers = Arc::default();
-        Ok(Self { settings, to_writer, readers, commits, leftovers, now, report })
+        Ok(Self { settings, to_writer, readers, commits, identity, now, report })
     }
 
     /// Makes the tables, or brings them to this build's version.
@@ -213,15 +216,14 @@ async fn start(
     open::migrate(&link, settings.migrate).await?;
     // Held as long as this thread lives.
     let lock = settings.data.as_deref().map(open::lock).transpose()?;
-    let member = open::join(&link, settings).await?;
+    let epoch = open::open(&link, settings.data.as_deref()).await?;
     let readers = Readers::new(settings.clone(), tokio::runtime::Handle::current());
-    let activity = Activity::load(&link, member.slot).await?;
     let tasks = read::status_counts(readers.clone()).await?.into_iter().map(|(_, count)| count).sum();
-    let report = Report { epoch: member.epoch.unsigned_abs(), tasks, ..Report::default() };
-    let commits = Arc::new(CommitClock::default());
-    let writer = Writer::new((settings.clone(), lock), now, link, member, activity, commits.clone());
+    let report = Report { epoch: epoch.unsigned_abs(), tasks, ..Report::default() };
+    let (commits, identity) = (Arc::new(CommitClock::default()), Identity::default());
+    let writer = Writer::new((settings.clone(), lock), now, link, identity.clone(), commits.clone());
     let (requests, received) = mpsc::channel(QUEUE);
-    Ok((Opened { requests, readers, commits, report }, writer, received))
+    Ok((Opened { requests, readers, commits, identity, report }, writer, received))
 }
 
 /// Connects, for as long as the server may still be starting.

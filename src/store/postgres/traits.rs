@@ -25,7 +25,7 @@ use crate::{
         Access, AccessChange, Answer, Audit, AuditPage, AuditQuery, Audits, Bindings, Census, Claimed,
         ComingQuery, Condition, Copies, Decision, Edit, Edited, Entries, Entry, EntryPage, EntryQuery,
         ExecutionQuery, Fence, Figures, FinishedStep, HandlerVersion, History, HistoryPage, HistoryQuery,
-        Informed, KeptSource, NameSearch, Nodes, Outbox, OutboxQuery, Output, Owner, Page, Removal, Report,
+        Informed, KeptSource, NameSearch, Outbox, OutboxQuery, Output, Owner, Page, Removal, Report,
         Rewriting, RunNote, SourceHash, Sources, Steps, StoreError, SuccessorDecision, TaskQuery, TaskView,
         Tasks, Upkeep, Values, VersionNote, WaitingAlerts,
         copy::{Cursor, Import, Part},
@@ -268,16 +268,6 @@ impl Outbox for PgStore {
 
     fn alarmed(&self, after: Option<TaskId>, limit: usize) -> Answer<Vec<Task>> {
         self.read(|readers| read::alarmed(readers, after, limit))
-    }
-}
-
-impl Nodes for PgStore {
-    fn abandoned(&self, most: usize) -> Answer<Vec<(TaskId, ExecutionId)>> {
-        let leftovers = self.leftovers.clone();
-        self.read(|readers| async move {
-            let running = read::running(readers).await?;
-            leftovers.list(most, || Ok(running))
-        })
     }
 }
 

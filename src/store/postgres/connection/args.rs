@@ -7,7 +7,7 @@ use std::{error::Error, fmt};
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::domain::ids::{AlertId, ExecutionId, TaskId, TokenId};
+use crate::domain::ids::{AlertId, ExecutionId, NodeId, TaskId, TokenId};
 
 /// Sixteen bytes as a `uuid`: the order of the bytes is the order of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,6 +115,10 @@ from! {
     AlertId => |id| Self::Id(Some(Id(id.to_bytes())));
     Option<AlertId> => |id| Self::Id(id.map(|id| Id(id.to_bytes())));
     TokenId => |id| Self::Id(Some(Id(id.to_bytes())));
+    NodeId => |id| Self::Id(Some(Id(id.to_bytes())));
+    Option<NodeId> => |id| Self::Id(id.map(|id| Id(id.to_bytes())));
+    u32 => |number| Self::Int(Some(number.into()));
+    Option<u32> => |number| Self::Int(number.map(i64::from));
     Id => |id| Self::Id(Some(id));
     i64 => |number| Self::Int(Some(number));
     Option<i64> => |number| Self::Int(number);
@@ -129,6 +133,9 @@ from! {
     Vec<bool> => |list| Self::Bools(list);
     Vec<TaskId> => |list| Self::Ids(list.into_iter().map(|id| Some(Id(id.to_bytes()))).collect());
     Vec<ExecutionId> => |list| Self::Ids(list.into_iter().map(|id| Some(Id(id.to_bytes()))).collect());
+    Vec<Option<NodeId>> => |list| {
+        Self::Ids(list.into_iter().map(|id| id.map(|id| Id(id.to_bytes()))).collect())
+    };
     Vec<AlertId> => |list| Self::Ids(list.into_iter().map(|id| Some(Id(id.to_bytes()))).collect());
     Vec<Id> => |list| Self::Ids(list.into_iter().map(Some).collect());
     Vec<Option<Id>> => |list| Self::Ids(list);

@@ -106,10 +106,6 @@ pub struct Settings {
     pub migrate: bool,
     /// The server's own directory, where it notes its name in the store.
     pub data: Option<PathBuf>,
-    /// The name under which people know the server.
-    pub name: String,
-    /// A node that makes no commit for this long, in milliseconds, counts as dead.
-    pub lease: u64,
 }
 
 impl Settings {
@@ -126,8 +122,6 @@ impl Settings {
             authorities: None,
             migrate: true,
             data: None,
-            name: "isochron".to_owned(),
-            lease: 30_000,
         })
     }
 

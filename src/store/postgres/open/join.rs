@@ -1,150 +1,116 @@
-//! Nodes: each process has a row from its start to its end, under an id that is never used again.
+//! Nodes: each process has a row from its joining to its end, under an id that is never used again.
 //!
 //! The row fences the process: every commit ends with an update of it that fails once the row says that the
 //! process is gone. So a process that was given up writes nothing more, however late it comes.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
-use tokio::time::sleep;
+use tokio_postgres::Error;
 use ulid::Ulid;
 
 use super::super::{
-    connection::{Connection, Id, Settings, args, query},
+    connection::{Connection, args, query},
     fail,
 };
-use crate::store::StoreError;
+use crate::{
+    domain::{Millis, ids::NodeId},
+    store::{NewNode, StoreError},
+};
 
 /// The file in the data directory with the id of the last process.
 const FILE: &str = "node";
-/// Numbers of tasks are kept in so many slots.
-const SLOTS: i64 = 64;
+/// A node that is gone for this long is forgotten, once nothing of it is in progress.
+const REMEMBERED: Millis = 86_400_000;
 
 /// This process among the nodes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
-    pub(crate) id: Id,
-    /// Its part of the counters.
+    pub(crate) id: NodeId,
+    /// Its part of the counters, which no other living node has.
     pub(crate) slot: i64,
     /// Counts the connections of its writer.
     pub(crate) session: i64,
     /// Counts its commits.
     pub(crate) seq: i64,
-    /// How often the store has been opened.
-    pub(crate) epoch: i64,
 }
 
-/// Makes a row for this process, once no other process uses the schema.
+/// Counts an opening of the store, which is the epoch. The process that used the data directory before is
+/// dead, and is gone from now on.
 ///
 /// # Errors
-/// When another process uses it, an import was not completed, or the database fails.
-pub(crate) async fn join(connection: &Connection, settings: &Settings) -> Result<Member, StoreError> {
-    if let Some(previous) = settings.data.as_deref().and_then(previous) {
-        // This process holds the lock of the directory, so that one is dead.
-        let gone = "UPDATE #node SET gone = now(), why = 'restarted' WHERE id = $1 AND gone IS NULL";
-        connection
-            .rows(query(gone, args![previous]))
-            .await
-            .map_err(|error| fail("join the store", &error))?;
-    }
-    give_up_others(connection, settings).await?;
-    let id = Id(Ulid::generate().to_bytes());
-    let member = insert(connection, settings, id).await.map_err(|error| fail("join the store", &error))?;
-    let member = member.ok_or_else(|| StoreError::Backend {
+/// When an import was not completed, or the database fails.
+pub(crate) async fn open(link: &Connection, data: Option<&Path>) -> Result<i64, StoreError> {
+    let failed = |error: Error| fail("open the store", &error);
+    let epoch = "UPDATE #cluster SET epoch = epoch + 1 WHERE NOT importing RETURNING epoch";
+    let rows = link.rows(query(epoch, args![])).await.map_err(failed)?;
+    let epoch = rows.first().map(|row| row.get(0)).ok_or_else(|| StoreError::Backend {
         doing: "open the store",
         why: "an import into it was begun and not completed: drop the schema, and import again".to_owned(),
     })?;
-    if let Some(directory) = &settings.data {
-        note(directory, id).map_err(|error| StoreError::Backend {
-            doing: "write the file `node` of the data directory",
-            why: error.to_string(),
-        })?;
+    if let Some(previous) = data.and_then(previous) {
+        // This process holds the lock of the directory.
+        give_up(link, previous, None, "it was restarted").await.map_err(failed)?;
     }
-    Ok(member)
+    Ok(epoch)
 }
 
-async fn insert(
-    connection: &Connection,
-    settings: &Settings,
-    id: Id,
-) -> Result<Option<Member>, tokio_postgres::Error> {
-    connection.batch("BEGIN").await?;
-    let epoch = "UPDATE #cluster SET epoch = epoch + 1 WHERE NOT importing RETURNING epoch";
-    let found = connection.rows(query(epoch, args![])).await?;
-    let Some(epoch) = found.first().map(|row| row.get(0)) else {
-        connection.batch("ROLLBACK").await?;
-        return Ok(None);
-    };
-    // Two live nodes never share a slot, as long as there are enough.
-    let insert = "INSERT INTO #node (id, name, build, slot) SELECT $1, $2, $3, coalesce(
-          (SELECT min(s) FROM generate_series(0, $4 - 1) s
-            WHERE NOT EXISTS (SELECT 1 FROM #node n WHERE n.slot = s AND n.gone IS NULL)), 0)
-        RETURNING slot";
-    let build = env!("CARGO_PKG_VERSION");
-    let row = connection.rows(query(insert, args![id, settings.name.clone(), build, SLOTS])).await?;
-    connection.batch("UPDATE #state SET held = NULL WHERE held IS NOT NULL").await?;
-    connection.batch("DELETE FROM #node WHERE gone < now() - interval '1 day'").await?;
-    connection.batch("COMMIT").await?;
-    let slot = row.first().map_or(0, |row| row.get(0));
-    Ok(Some(Member { id, slot, session: 0, seq: 0, epoch }))
+/// Makes a row for this process, in a transaction that is left open for the caller to commit. The node that it
+/// was is gone. `now` stands for the database's clock.
+pub(crate) async fn join(
+    link: &Connection,
+    former: Option<NodeId>,
+    node: &NewNode,
+    now: Option<Millis>,
+) -> Result<Member, Error> {
+    // Nodes join one after the other, so that no two living ones have the same slot.
+    link.batch("BEGIN; SELECT 1 FROM #cluster FOR UPDATE").await?;
+    if let Some(former) = former {
+        give_up(link, former, now, "it has joined anew").await?;
+    }
+    let insert = "INSERT INTO #node (id, name, address, build, places, slot, joined, seen)
+        SELECT $1, $2, $3, $4, $5, (SELECT min(s) FROM generate_series(0, (SELECT count(*) FROM #node)) s
+            WHERE NOT EXISTS (SELECT 1 FROM #node n WHERE n.slot = s AND n.gone IS NULL)), now, now
+          FROM coalesce($6, (extract(epoch FROM clock_timestamp()) * 1000)::int8) AS now
+        RETURNING slot, joined";
+    // A task that could not take a step may be able to in another build, or after all were stopped.
+    let let_go = "UPDATE #state SET held = NULL WHERE held IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM #node WHERE gone IS NULL AND id <> $1 AND build = $2)";
+    let forget = "DELETE FROM #node n WHERE gone < $1
+        AND NOT EXISTS (SELECT 1 FROM #running r WHERE r.node = n.id)";
+    let NewNode { id, name, address, build, places } = node.clone();
+    let made = link.rows(query(insert, args![id, name, address, build.clone(), places, now])).await?;
+    link.rows(query(let_go, args![id, build])).await?;
+    let joined: Millis = made.first().map_or(0, |row| row.get(1));
+    link.rows(query(forget, args![joined.saturating_sub(REMEMBERED)])).await?;
+    let slot = made.first().map_or(0, |row| row.get(0));
+    Ok(Member { id, slot, session: 0, seq: 0 })
 }
 
-/// Waits until every other node has made no commit for a lease, and gives it up then. Its clock does not
-/// count, nor does the database's: only the counter of its commits.
-async fn give_up_others(connection: &Connection, settings: &Settings) -> Result<(), StoreError> {
-    let others = || query("SELECT id, beat, name FROM #node WHERE gone IS NULL", args![]);
-    let doing = "look for other servers";
-    let before = connection.rows(others()).await.map_err(|error| fail(doing, &error))?;
-    if before.is_empty() {
-        return Ok(());
-    }
-    let name: String = before[0].get(2);
-    tracing::warn!(%name, lease = settings.lease, "another server may use the schema: waiting for its lease to end");
-    let looks = 10;
-    for _ in 0..looks {
-        sleep(Duration::from_millis(settings.lease) / looks).await;
-        let now = connection.rows(others()).await.map_err(|error| fail(doing, &error))?;
-        let beats = now.iter().find(|row| {
-            let same = |old: &&tokio_postgres::Row| old.get::<_, Id>(0) == row.get::<_, Id>(0);
-            before.iter().find(same).is_none_or(|old| old.get::<_, i64>(1) != row.get::<_, i64>(1))
-        });
-        if let Some(row) = beats {
-            let name: String = row.get(2);
-            return Err(StoreError::Backend {
-                doing: "open the store",
-                why: format!("the server {name} uses this schema: stop it, or set another store.schema"),
-            });
-        }
-    }
-    for row in &before {
-        let gone = "UPDATE #node SET gone = now(), why = 'no commit for a lease'
-            WHERE id = $1 AND beat = $2 AND gone IS NULL";
-        let (id, beat): (Id, i64) = (row.get(0), row.get(1));
-        connection.rows(query(gone, args![id, beat])).await.map_err(|error| fail(doing, &error))?;
-    }
-    Ok(())
+/// Declares a node gone.
+pub(crate) async fn give_up(
+    link: &Connection,
+    node: NodeId,
+    now: Option<Millis>,
+    why: &str,
+) -> Result<(), Error> {
+    let gone = "UPDATE #node SET gone = coalesce($2, (extract(epoch FROM clock_timestamp()) * 1000)::int8),
+        why = $3 WHERE id = $1 AND gone IS NULL";
+    link.rows(query(gone, args![node, now, why])).await.map(drop)
 }
 
 /// Goes on over a new connection: no request of an earlier one takes effect from now on. Returns the number of
-/// the last commit, and whether this process was given up.
-pub(crate) async fn resume(
-    connection: &Connection,
-    member: &mut Member,
-) -> Result<(i64, bool), tokio_postgres::Error> {
-    let resume = "UPDATE #node SET session = session + 1, seen = now() WHERE id = $1 AND gone IS NULL
-        RETURNING session, seq";
-    let rows = connection.rows(query(resume, args![member.id])).await?;
+/// the last commit, and why this process was given up, if it was.
+pub(crate) async fn resume(link: &Connection, member: &mut Member) -> Result<(i64, Option<String>), Error> {
+    let resume =
+        "UPDATE #node SET session = session + 1 WHERE id = $1 AND gone IS NULL RETURNING session, seq";
+    let rows = link.rows(query(resume, args![member.id])).await?;
     if let Some(row) = rows.first() {
         member.session = row.get(0);
-        return Ok((row.get(1), false));
+        return Ok((row.get(1), None));
     }
-    let rows = connection.rows(query("SELECT seq FROM #node WHERE id = $1", args![member.id])).await?;
-    Ok((rows.first().map_or(0, |row| row.get(0)), true))
-}
-
-/// Tells that this process ends.
-pub(crate) async fn leave(connection: &Connection, member: &Member) {
-    let leave = "UPDATE #node SET gone = now(), why = 'left' WHERE id = $1 AND gone IS NULL";
-    let _ = connection.rows(query(leave, args![member.id])).await;
+    let rows = link.rows(query("SELECT seq, why FROM #node WHERE id = $1", args![member.id])).await?;
+    let Some(row) = rows.first() else { return Ok((0, Some("the store does not know it".to_owned()))) };
+    Ok((row.get(0), Some(row.get::<_, Option<String>>(1).unwrap_or_default())))
 }
 
 /// Locks the data directory, so that the process named in it is dead.
@@ -162,16 +128,17 @@ pub(crate) fn lock(directory: &Path) -> Result<fs::File, StoreError> {
     }
 }
 
-fn previous(directory: &Path) -> Option<Id> {
+fn previous(directory: &Path) -> Option<NodeId> {
     let text = fs::read_to_string(directory.join(FILE)).ok()?;
-    Ulid::from_string(text.trim()).ok().map(|id| Id(id.to_bytes()))
+    Ulid::from_string(text.trim()).ok().map(NodeId)
 }
 
-fn note(directory: &Path, id: Id) -> std::io::Result<()> {
+/// Notes the id of this process in the data directory, before it is a node.
+pub(crate) fn note(directory: &Path, id: NodeId) -> std::io::Result<()> {
     use std::io::Write;
     let unfinished = directory.join("node.new");
     let mut file = fs::File::create(&unfinished)?;
-    writeln!(file, "{}", Ulid::from_bytes(id.0))?;
+    writeln!(file, "{}", id.0)?;
     file.sync_all()?;
     fs::rename(&unfinished, directory.join(FILE))
 }

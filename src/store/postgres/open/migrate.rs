@@ -11,7 +11,7 @@ const VERSION: i64 = 1;
 /// The steps from one version to the next. A step only adds, so that the build before it goes on.
 const STEPS: &[(i64, &str)] = &[(1, include_str!("schema.sql"))];
 
-/// The tables with records; `cluster` and `node` have none.
+/// The tables with records; `cluster`, `node` and `turn` have none.
 pub(crate) const TABLES: &[&str] = &[
     "task",
     "task_name",

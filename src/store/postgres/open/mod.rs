@@ -6,6 +6,6 @@ mod migrate;
 
 pub(crate) use self::{
     checks::check,
-    join::{Member, join, leave, lock, resume},
+    join::{Member, give_up, join, lock, note, open, resume},
     migrate::{TABLES, migrate},
 };

@@ -7,10 +7,13 @@ CREATE TABLE #cluster (
 INSERT INTO #cluster (version) VALUES (1);
 -- A server, from its start to its end. Every commit of its writer updates its row last.
 CREATE TABLE #node (
-  id uuid PRIMARY KEY, name text NOT NULL, build text NOT NULL, slot bigint NOT NULL,
-  session bigint NOT NULL DEFAULT 0, seq bigint NOT NULL DEFAULT 0, beat bigint NOT NULL DEFAULT 0,
-  joined timestamptz NOT NULL DEFAULT now(), seen timestamptz NOT NULL DEFAULT now(), gone timestamptz, why text)
+  id uuid PRIMARY KEY, name text NOT NULL, address text, build text NOT NULL, places bigint NOT NULL,
+  slot bigint NOT NULL, session bigint NOT NULL DEFAULT 0, seq bigint NOT NULL DEFAULT 0,
+  beat bigint NOT NULL DEFAULT 0, busy bigint NOT NULL DEFAULT 0, joined bigint NOT NULL, seen bigint NOT NULL,
+  gone bigint, why text)
   WITH (fillfactor = 20);
+-- Chores that one server at a time does.
+CREATE TABLE #turn (chore text PRIMARY KEY, node uuid NOT NULL, until bigint NOT NULL);
 -- The part of a task that users decide about: it changes seldom.
 CREATE TABLE #task (
   id uuid PRIMARY KEY, handler text COLLATE "C" NOT NULL, tags text[] NOT NULL, after uuid, version bigint NOT NULL,

@@ -3,6 +3,7 @@
 mod figures;
 mod history;
 mod kept;
+mod nodes;
 mod outbox;
 mod records;
 mod sql;
@@ -12,6 +13,7 @@ pub(crate) use self::{
     figures::{activity, census, coming, condition, merge_slots, statistics, status_counts},
     history::page as history,
     kept::{audits, bindings, entries, entry, owner_id, sessions, tokens},
+    nodes::{ABANDONED, abandoned, all_nodes, nodes, open, row_node, wishes},
     outbox::{alarmed, deliveries, next_alarm, waiting},
     records::{
         count_history, execution, executions, find, keyed, locate, next_due, outputs, params, running,

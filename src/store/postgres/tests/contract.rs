@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::server::{Server, server};
 use crate::store::{
     Now, Store,
-    contract::{Bench, copies::a_copy_moves_to_another_backend_and_back, passes},
+    contract::{Bench, copies::a_copy_moves_to_another_backend_and_back, nodes::joined, passes, shares},
     postgres::PgStore,
 };
 
@@ -13,7 +13,7 @@ use crate::store::{
 fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
     let server = server().expect("a server");
     let store = PgStore::open_with(server.settings(&Server::schema_of(directory)), Some(now));
-    Arc::new(store.unwrap_or_else(|error| panic!("it opens: {error}")))
+    joined(Arc::new(store.unwrap_or_else(|error| panic!("it opens: {error}"))))
 }
 
 fn is_there() -> bool {
@@ -21,6 +21,7 @@ fn is_there() -> bool {
 }
 
 passes!(super::open, super::is_there());
+shares!(super::open, super::is_there());
 
 #[test]
 fn a_copy_of_an_embedded_store_is_taken_in_and_back() {

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     domain::{draft::tests::definition, facts::Task, ids::TaskId},
-    store::{Audit, AuditQuery, Audits, StoreError, Tasks, Upkeep, Values, postgres::PgStore},
+    store::{
+        Audit, AuditQuery, Audits, Nodes, StoreError, Tasks, Upkeep, Values, contract::nodes::new_node,
+        postgres::PgStore,
+    },
 };
 
 /// A store behind a proxy.
@@ -22,13 +25,18 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(server: &Server, schema: &str, lease: u64) -> Self {
+    fn new(server: &Server, schema: &str) -> Self {
         let proxy = Proxy::start(&server.socket());
-        let mut settings = Server::settings_at(proxy.socket(), schema);
-        settings.lease = lease;
-        let store = PgStore::open(settings).expect("it opens");
+        let store = PgStore::open(Server::settings_at(proxy.socket(), schema)).expect("it opens");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Self { store, proxy, runtime }
+        let scene = Self { store, proxy, runtime };
+        scene.join(1);
+        scene
+    }
+
+    fn join(&self, number: u64) {
+        let join = self.store.shared().expect("many share it").join(new_node(number));
+        self.runtime.block_on(join).expect("it joins");
     }
 
     fn put(&self, n: u64) -> Result<(), StoreError> {
@@ -43,7 +51,7 @@ fn audit(n: i64) -> Audit {
 #[test]
 fn a_commit_whose_connection_is_cut_is_made_once() {
     let Some(server) = server() else { return };
-    let scene = Scene::new(server, "in_doubt", 30_000);
+    let scene = Scene::new(server, "in_doubt");
     for n in 0..12 {
         let cut = if n % 2 == 0 { Cut::After } else { Cut::Before };
         scene.proxy.cut(cut);
@@ -59,7 +67,7 @@ fn a_commit_whose_connection_is_cut_is_made_once() {
 #[test]
 fn while_the_database_is_away_reads_and_changes_fail_and_then_go_on() {
     let Some(server) = server() else { return };
-    let scene = Scene::new(server, "away", 30_000);
+    let scene = Scene::new(server, "away");
     scene.put(1).expect("it is kept");
     scene.proxy.take_away();
     let begun = Instant::now();
@@ -97,28 +105,29 @@ fn while_the_database_is_away_reads_and_changes_fail_and_then_go_on() {
 }
 
 #[test]
-fn a_second_process_is_refused_while_the_first_lives_and_takes_over_once_it_is_silent() {
+fn a_node_that_is_declared_gone_while_it_is_cut_off_writes_nothing_until_it_joins_anew() {
     let Some(server) = server() else { return };
-    let lease = 1200;
-    let scene = Scene::new(server, "taken_over", lease);
+    let scene = Scene::new(server, "given_up");
+    let second = server.open("given_up");
     scene.put(1).expect("it is kept");
-    let second = || {
-        let mut settings = server.settings("taken_over");
-        settings.lease = lease;
-        PgStore::open(settings)
-    };
-    let refused = second().err().expect("the first lives");
-    assert!(refused.to_string().contains("uses this schema"), "{refused}");
-    scene.put(2).expect("it goes on");
     scene.proxy.take_away();
-    let second = second().expect("the first is silent");
+    let shared = second.shared().expect("many share it");
+    let first = scene.store.shared().expect("many share it").node().expect("it has joined");
+    scene.runtime.block_on(async {
+        let nodes = shared.nodes().await.expect("it reads");
+        let beat = nodes.iter().find(|node| node.id == first).expect("it has joined").beat;
+        let gone = shared.give_up(first, beat, "it is silent".to_owned()).await;
+        assert!(gone.expect("it is written"));
+    });
     scene.proxy.bring_back();
-    let late = scene.put(3);
-    assert!(matches!(late, Err(StoreError::Fenced(_) | StoreError::Unavailable(_))), "{late:?}");
-    let late = scene.put(4);
+    let late = scene.put(2);
     assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
     let value = scene.runtime.block_on(second.get("key".to_owned())).expect("it reads");
-    assert_eq!(value, Some(json!(2)));
+    assert_eq!(value, Some(json!(1)));
+    scene.join(7);
+    scene.put(3).expect("it is another node");
+    let value = scene.runtime.block_on(second.get("key".to_owned())).expect("it reads");
+    assert_eq!(value, Some(json!(3)));
     assert_eq!(second.report().epoch, 2);
     scene.runtime.block_on(scene.store.close()).expect("it closes");
     scene.runtime.block_on(second.close()).expect("it closes");

@@ -9,7 +9,11 @@ use std::{
 };
 
 use super::server::{Server, command, server};
-use crate::store::{Now, Store, contract::passes, postgres::PgStore};
+use crate::store::{
+    Now, Store,
+    contract::{nodes::joined, passes, shares},
+    postgres::PgStore,
+};
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
@@ -65,7 +69,8 @@ fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
     let mut settings = Server::settings_at(folder, &format!("{}_pooled", Server::schema_of(directory)));
     settings.pooler = true;
     let store = PgStore::open_with(settings, Some(now));
-    Arc::new(store.unwrap_or_else(|error| panic!("it opens: {error}")))
+    joined(Arc::new(store.unwrap_or_else(|error| panic!("it opens: {error}"))))
 }
 
 passes!(super::open, super::pooler().is_some());
+shares!(super::open, super::pooler().is_some());

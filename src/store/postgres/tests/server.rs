@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use crate::store::postgres::{PgStore, Settings};
+use crate::store::{
+    contract::nodes::join,
+    postgres::{PgStore, Settings},
+};
 
 /// The file of the log, and the name of the user.
 const USER: &str = "postgres";
@@ -59,7 +62,9 @@ impl Server {
     }
 
     pub(super) fn open(&self, schema: &str) -> PgStore {
-        PgStore::open(self.settings(schema)).expect("it opens")
+        let store = PgStore::open(self.settings(schema)).expect("it opens");
+        join(&store);
+        store
     }
 }
 

@@ -7,9 +7,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tokio_postgres::Row;
 
-use super::writes::Writes;
+use super::{
+    owners::{self, Owners},
+    writes::Writes,
+};
 use crate::{
-    domain::{Millis, activity::Tally, facts::Task, ids::TaskId},
+    domain::{
+        Millis,
+        activity::Tally,
+        facts::Task,
+        ids::{ExecutionId, TaskId},
+    },
     store::{
         Now, StoreError,
         postgres::{
@@ -52,6 +60,8 @@ impl From<tokio_postgres::Error> for Failure {
 pub(crate) struct Needs {
     /// Tasks to lock.
     pub(crate) tasks: Vec<TaskId>,
+    /// Executions that output comes from.
+    pub(crate) output_of: Vec<ExecutionId>,
     /// Names that may be taken.
     pub(crate) names: Vec<String>,
     /// How far ahead, and how many due tasks.
@@ -100,6 +110,10 @@ pub(crate) struct Group<'a> {
     pub(super) expiry: Option<Millis>,
     /// Whether the activity is to be read again after the commit.
     pub(super) reload: bool,
+    /// The nodes of executions.
+    pub(super) owners: Owners,
+    /// The runs under way, if the group tells them.
+    pub(super) busy: Option<u32>,
 }
 
 /// Locks tasks, in the order of their ids so that two transactions never wait for one another.
@@ -137,8 +151,14 @@ impl<'a> Group<'a> {
         let given = now.map(|now| now());
         let mut queries = Vec::new();
         let wanted: BTreeSet<TaskId> = needs.tasks.into_iter().collect();
-        if !wanted.is_empty() {
-            queries.push(query(LOCK, args![wanted.iter().copied().collect::<Vec<_>>()]));
+        let (locks, says) = (!wanted.is_empty(), !needs.output_of.is_empty());
+        if locks {
+            let tasks: Vec<_> = wanted.iter().copied().collect();
+            queries.push(query(LOCK, args![tasks.clone()]));
+            queries.push(query(owners::RUNNING, args![tasks]));
+        }
+        if says {
+            queries.push(query(owners::SPEAKERS, args![needs.output_of]));
         }
         if let Some((ahead, most)) = needs.claim {
             queries.push(query(CLAIM, args![given, ahead, most]));
@@ -162,6 +182,8 @@ impl<'a> Group<'a> {
             garbage: false,
             expiry: None,
             reload: false,
+            owners: Owners::default(),
+            busy: None,
         };
         if !needs.names.is_empty() {
             for row in found.pop().unwrap_or_default() {
@@ -171,7 +193,12 @@ impl<'a> Group<'a> {
         if needs.claim.is_some() {
             group.take_due(&found.pop().unwrap_or_default())?;
         }
-        if !wanted.is_empty() {
+        if says {
+            group.owners.take_speakers(&found.pop().unwrap_or_default());
+        }
+        if locks {
+            group.owners.take_running(&found.pop().unwrap_or_default());
+            group.owners.known.extend(wanted.iter().copied());
             group.take(&found.pop().unwrap_or_default())?;
             group.note_absent(wanted);
         }

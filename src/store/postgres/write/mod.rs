@@ -9,8 +9,10 @@
 
 mod activity;
 mod group;
+mod joining;
 mod operation;
 pub(crate) mod operations;
+mod owners;
 mod step;
 mod writer;
 mod writes;
@@ -18,9 +20,9 @@ mod writes;
 #[cfg(test)]
 pub(crate) use self::group::CLAIM;
 pub(crate) use self::{
-    activity::Activity,
     group::id_of,
     operation::{Work, operation},
+    owners::{execution_of, node_of},
     writer::{Request, Writer},
     writes::place_number,
 };

@@ -78,8 +78,9 @@ impl Group<'_> {
     }
 
     /// Writes a step: the task, its rows, and the records that follow from it.
-    pub(super) async fn apply(&mut self, old: &Task, step: &Step) -> Result<(), Failure> {
-        // Before any write: only this can be refused.
+    pub(super) async fn apply(&mut self, old: &Task, step: &mut Step) -> Result<(), Failure> {
+        // Before any write: only these can be refused.
+        self.assign(old, step).await?;
         let mut fresh = 0;
         for row in step.rows.iter().filter(|row| row.status != ExecutionStatus::Running) {
             fresh += i64::from(self.is_fresh(old, row).await?);

@@ -16,11 +16,12 @@ use super::{
 use crate::{
     domain::Millis,
     store::{
-        Now, StoreError,
+        NewNode, Now, StoreError,
         disk::CommitClock,
         postgres::{
             connection::{Connection, Query, Settings, args, query, text_of},
-            open::{Member, leave, resume},
+            open::{Member, resume},
+            share::Identity,
         },
     },
 };
@@ -38,33 +39,47 @@ const PAUSES: (u64, u64) = (100, 5_000);
 
 /// The last statement before each commit: it fails once this process is given up, tells that it lives, and
 /// numbers the commit.
-const FENCE: &str = "WITH f AS (UPDATE #node SET seq = $2, beat = beat + 1, seen = now()
+const FENCE: &str =
+    "WITH f AS (UPDATE #node SET seq = $2, beat = beat + 1, seen = $4, busy = coalesce($5, busy)
       WHERE id = $1 AND gone IS NULL AND session = $3 RETURNING 1)
     SELECT 1 / (SELECT count(*) FROM f)";
 
 /// A request to the writer.
 pub(crate) enum Request {
     Work(Box<dyn Operation>),
+    /// Makes this process a new node.
+    Join(Box<NewNode>, Reply),
     /// Ends the writer after the operations before it.
-    Close(oneshot::Sender<Result<(), StoreError>>),
+    Close(Reply),
 }
 
+/// The request behind a group.
+enum Last {
+    Join(Box<NewNode>, Reply),
+    Close(Reply),
+}
+
+type Reply = oneshot::Sender<Result<(), StoreError>>;
+
 pub(crate) struct Writer {
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     /// The lock on the data directory.
     _lock: Option<File>,
     /// The clock of tests, instead of the database's.
-    now: Option<Now>,
-    link: Option<Connection>,
-    member: Member,
-    activity: Activity,
+    pub(super) now: Option<Now>,
+    pub(super) link: Option<Connection>,
+    /// The node that this process is; `None` before it has joined.
+    pub(super) member: Option<Member>,
+    /// The same, for callers.
+    pub(super) identity: Identity,
+    pub(super) activity: Activity,
     clock: Arc<CommitClock>,
     /// Whether the history of deleted tasks may be left to remove.
     garbage: bool,
     /// The earliest time at which an entry of handlers is no longer shown.
     expiry: Option<Millis>,
-    /// Whether the process was given up: it writes nothing more.
-    fenced: bool,
+    /// Why this process writes nothing: it has not joined yet, or was given up.
+    pub(super) fenced: Option<String>,
     /// The number from which the next pause is derived.
     chance: u64,
 }
@@ -90,33 +105,32 @@ impl Writer {
         (settings, lock): (Arc<Settings>, Option<File>),
         now: Option<Now>,
         link: Connection,
-        member: Member,
-        activity: Activity,
+        identity: Identity,
         clock: Arc<CommitClock>,
     ) -> Self {
-        let chance = u64::from_be_bytes(std::array::from_fn(|at| member.id.0[at + 8]));
         Self {
             settings,
             _lock: lock,
             now,
             link: Some(link),
-            member,
-            activity,
+            member: None,
+            identity,
+            activity: Activity::default(),
             clock,
             garbage: true,
             expiry: Some(Millis::MIN),
-            fenced: false,
-            chance,
+            fenced: Some("it has not joined yet".to_owned()),
+            chance: ulid::Ulid::generate().random() as u64,
         }
     }
 
     /// Serves requests until the store is closed.
     pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut closing = None;
-        let beat = Duration::from_millis(self.settings.lease / 6).min(Duration::from_secs(5));
-        let (mut beaten, mut kept_up) = (Instant::now(), Instant::now());
-        while closing.is_none() {
-            let wait = if self.garbage { Duration::ZERO } else { beat.saturating_sub(beaten.elapsed()) };
+        let mut last = None;
+        let mut kept_up = Instant::now();
+        while !matches!(last, Some(Last::Close(_))) {
+            let left = UPKEEP_EVERY.saturating_sub(kept_up.elapsed());
+            let wait = if self.has_upkeep() { Duration::ZERO } else { left };
             let first = match requests.try_recv() {
                 Ok(request) => Some(request),
                 Err(_) => match timeout(wait, requests.recv()).await {
@@ -130,31 +144,43 @@ impl Writer {
             while let Some(request) = next.take() {
                 match request {
                     Request::Work(operation) => group.push_back(operation),
-                    Request::Close(reply) => closing = Some(reply),
+                    Request::Join(node, reply) => last = Some(Last::Join(node, reply)),
+                    Request::Close(reply) => last = Some(Last::Close(reply)),
                 }
-                if group.len() < GROUP && closing.is_none() {
+                if group.len() < GROUP && last.is_none() {
                     next = requests.try_recv().ok();
                 }
             }
             if kept_up.elapsed() >= UPKEEP_EVERY {
                 (self.garbage, self.expiry, kept_up) = (true, Some(Millis::MIN), Instant::now());
             }
-            if !group.is_empty() || self.garbage || beaten.elapsed() >= beat {
+            if !group.is_empty() || self.has_upkeep() {
                 self.commit(group).await;
-                beaten = Instant::now();
+            }
+            if let Some(Last::Join(node, reply)) = last.take_if(|last| matches!(last, Last::Join(..))) {
+                // The caller may have dropped the answer: its next try makes another node.
+                let _ = reply.send(self.join(&node).await);
             }
         }
         requests.close();
-        while let Ok(Request::Work(operation)) = requests.try_recv() {
-            operation.fail(StoreError::Closed);
+        while let Ok(request) = requests.try_recv() {
+            match request {
+                Request::Work(operation) => operation.fail(StoreError::Closed),
+                Request::Join(_, reply) | Request::Close(reply) => {
+                    let _ = reply.send(Err(StoreError::Closed));
+                }
+            }
         }
-        if let Some(link) = &self.link {
-            leave(link, &self.member).await;
-        }
+        self.leave().await;
         drop(self.link.take());
-        if let Some(reply) = closing {
+        if let Some(Last::Close(reply)) = last {
             let _ = reply.send(Ok(()));
         }
+    }
+
+    /// Whether there may be old records to remove. A process that is fenced removes none.
+    fn has_upkeep(&self) -> bool {
+        self.garbage && self.fenced.is_none()
     }
 
     /// Commits a group, however often that takes.
@@ -196,8 +222,7 @@ impl Writer {
                 Attempt::Wrong(_) => return self.commit_singly(group).await,
             }
         }
-        let fenced = || StoreError::Fenced("another server has taken over the store".to_owned());
-        let error = if self.fenced { fenced() } else { self.away() };
+        let error = self.fenced.clone().map_or_else(|| self.away(), StoreError::Fenced);
         fail_all(group, &error);
     }
 
@@ -225,11 +250,11 @@ impl Writer {
         let (mut pause, longest) = PAUSES;
         let asked = !group.is_empty();
         loop {
-            if self.fenced || self.link.as_ref().is_some_and(|link| !link.is_closed()) {
-                return !self.fenced;
+            if self.fenced.is_some() || self.link.as_ref().is_some_and(|link| !link.is_closed()) {
+                return self.fenced.is_none();
             }
             match self.reconnect().await {
-                _ if self.fenced => return false,
+                _ if self.fenced.is_some() => return false,
                 Ok(_) => return true,
                 Err(error) => tracing::warn!(%error, "the store's connection is lost"),
             }
@@ -250,15 +275,18 @@ impl Writer {
     /// number of the last commit.
     async fn reconnect(&mut self) -> Result<i64, StoreError> {
         let link = self.settings.connect().await?;
-        let resumed = resume(&link, &mut self.member).await;
+        let Some(member) = &mut self.member else { return Ok(0) };
+        let resumed = resume(&link, member).await;
         let (seq, gone) = resumed.map_err(|error| StoreError::Unavailable(text_of(&error)))?;
-        if gone && !self.fenced {
-            self.fenced = true;
-            tracing::error!("another server has taken over the store: this one writes nothing more");
+        if let Some(why) = gone
+            && self.fenced.is_none()
+        {
+            tracing::error!(why, "this node was declared gone: it writes nothing more");
+            self.fenced = Some(why);
         }
-        if seq < self.member.seq {
+        if seq < member.seq {
             tracing::error!(
-                last = self.member.seq,
+                last = member.seq,
                 found = seq,
                 "the database has lost acknowledged changes: runs may be doubled"
             );
@@ -273,8 +301,9 @@ impl Writer {
         loop {
             match self.reconnect().await {
                 Ok(seq) => {
-                    let made = seq > self.member.seq;
-                    self.member.seq = self.member.seq.max(seq);
+                    let Some(member) = &mut self.member else { return false };
+                    let made = seq > member.seq;
+                    member.seq = member.seq.max(seq);
                     return made;
                 }
                 Err(error) => tracing::warn!(%error, "it is not known whether a change was made"),
@@ -285,8 +314,10 @@ impl Writer {
     }
 
     async fn attempt(&mut self, operations: &mut Waiting) -> Attempt {
-        let Some(link) = self.link.take() else { return Attempt::Lost { in_doubt: false } };
-        let done = self.attempt_on(&link, operations).await;
+        let (Some(link), Some(member)) = (self.link.take(), self.member) else {
+            return Attempt::Lost { in_doubt: false };
+        };
+        let done = self.attempt_on(&link, member, operations).await;
         if !matches!(done, Attempt::Done) && link.batch("ROLLBACK").await.is_err() {
             // The connection is made anew.
             return match done {
@@ -298,11 +329,12 @@ impl Writer {
         done
     }
 
-    async fn attempt_on(&mut self, link: &Connection, operations: &mut Waiting) -> Attempt {
+    async fn attempt_on(&mut self, link: &Connection, member: Member, operations: &mut Waiting) -> Attempt {
         let mut needs = Needs::default();
         for operation in operations.iter() {
-            let Needs { tasks, names, claim } = operation.needs();
+            let Needs { tasks, output_of, names, claim } = operation.needs();
             needs.tasks.extend(tasks);
+            needs.output_of.extend(output_of);
             needs.names.extend(names);
             if let Some((ahead, most)) = claim {
                 let (farthest, sum) = needs.claim.unwrap_or_default();
@@ -310,7 +342,7 @@ impl Writer {
             }
         }
         let deciding = async {
-            let mut group = Group::begin(link, self.member, self.now.as_ref(), needs).await?;
+            let mut group = Group::begin(link, member, self.now.as_ref(), needs).await?;
             // The claims first: the due tasks are locked in their order.
             for claims in [true, false] {
                 for operation in operations.iter_mut() {
@@ -328,8 +360,8 @@ impl Writer {
             let garbage = garbage || group.garbage;
             let mut queries: Vec<Query> = group.take_queries()?;
             queries.extend(ends);
-            let seq = self.member.seq + 1;
-            queries.push(query(FENCE, args![self.member.id, seq, self.member.session]));
+            let (seq, session) = (member.seq + 1, member.session);
+            queries.push(query(FENCE, args![member.id, seq, session, group.now, group.busy]));
             let expiry = expiry.into_iter().chain(group.expiry).min();
             Ok::<_, Failure>((queries, activity, (garbage, expiry), group.reload))
         };
@@ -339,9 +371,9 @@ impl Writer {
         };
         match link.between(None, queries, Some("COMMIT")).await {
             Ok(_) => {
-                self.member.seq += 1;
+                self.member = Some(Member { seq: member.seq + 1, ..member });
                 self.activity = if reload {
-                    Activity::load(link, self.member.slot).await.unwrap_or_default()
+                    Activity::load(link, member.slot).await.unwrap_or_default()
                 } else {
                     activity
                 };

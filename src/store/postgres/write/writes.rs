@@ -27,6 +27,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Writes {
     pub(super) rows: BTreeMap<(TaskId, ExecutionId), Execution>,
+    /// Executions of other nodes that are to end, each with the one who wishes it.
+    pub(super) wishes: BTreeMap<ExecutionId, String>,
     pub(super) output: BTreeMap<(ExecutionId, u32), Output>,
     pub(super) audits: Vec<Audit>,
     pub(super) values: BTreeMap<String, Value>,
@@ -72,8 +74,8 @@ pub(super) const RUN: &str =
 const NO_LONGER_RUN: &str = "DELETE FROM #running WHERE id = ANY($1)";
 pub(super) const KEEP: &str = "INSERT INTO #execution
       (id, task, created, trigger, handler, scheduled_for, row, status, reason, node)
-    SELECT v.*, $10 FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::bytea[],
-      $8::int8[], $9::text[]) AS v
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::bytea[],
+      $8::int8[], $9::text[], $10::uuid[])
     ON CONFLICT (task, id) DO UPDATE SET handler = excluded.handler, status = excluded.status,
       reason = excluded.reason, row = excluded.row";
 pub(super) const SAY: &str = "INSERT INTO #output (execution, chunk, bytes, lines)
@@ -106,6 +108,9 @@ const COUNT: &str = "INSERT INTO #counter (kind, name, rest, slot, n)
     SELECT kind, name, rest, $5, n FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[]) AS v(kind, name, rest, n)
     ORDER BY 1, 2, 3
     ON CONFLICT (kind, name, rest, slot) DO UPDATE SET n = counter.n + excluded.n";
+pub(super) const WISH: &str =
+    "UPDATE #running r SET cancel = v.who FROM unnest($1::uuid[], $2::text[]) AS v(id, who)
+    WHERE r.id = v.id";
 const HOLD: &str = "UPDATE #state s SET held = v.why FROM unnest($1::uuid[], $2::text[]) AS v(task, why)
     WHERE s.task = v.task";
 
@@ -240,8 +245,13 @@ impl Group<'_> {
             let mut all = row_args(&ended)?;
             let statuses: Vec<_> = ended.iter().map(|row| documents::outcome(row.status)).collect();
             let reasons: Vec<_> = ended.iter().map(|row| documents::reason(row)).collect();
-            all.extend(args![statuses, reasons, node]);
+            let nodes: Vec<_> = ended.iter().map(|row| row.node).collect();
+            all.extend(args![statuses, reasons, nodes]);
             all
+        });
+        push!(queries, writes.wishes, WISH, {
+            let (ids, whose): (Vec<_>, Vec<_>) = writes.wishes.clone().into_iter().unzip();
+            args![ids, whose]
         });
         push!(queries, writes.output, SAY, {
             let output = || writes.output.values();

@@ -62,8 +62,8 @@ impl Inform {
             let Ok(before) = group.task(*successor).await else { continue };
             match (self.decide)(&before, &untold.end, group.now) {
                 Ok(step) if step.task == before && step.rows.is_empty() => {}
-                Ok(step) => {
-                    group.apply(&before, &step).await?;
+                Ok(mut step) => {
+                    group.apply(&before, &mut step).await?;
                     informed.steps.push(step);
                 }
                 Err(error) => {

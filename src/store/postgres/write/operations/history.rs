@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::{
-    group::{Failure, Group, id_of},
+    group::{Failure, Group, Needs, id_of},
     operation::Work,
 };
 use crate::{
@@ -26,11 +26,16 @@ pub(crate) struct Append(pub(crate) Output);
 impl Work for Append {
     type Answer = ();
 
+    fn needs(&self) -> Needs {
+        Needs { output_of: vec![self.0.execution], ..Needs::default() }
+    }
+
     fn is_patient(&self) -> bool {
         true
     }
 
     async fn run(&mut self, group: &mut Group<'_>) -> Result<(), Failure> {
+        group.ensure_says(self.0.execution)?;
         group.append(self.0.clone());
         Ok(())
     }

@@ -129,7 +129,8 @@ fn rows(group: &Group<'_>, records: &[Record]) -> Result<Vec<Query>, StoreError>
         let mut all = row_args(&ended)?;
         let statuses: Vec<_> = ended.iter().map(|row| documents::outcome(row.status)).collect();
         let reasons: Vec<_> = ended.iter().map(|row| documents::reason(row)).collect();
-        all.extend(args![statuses, reasons, node]);
+        let nodes: Vec<_> = ended.iter().map(|row| row.node).collect();
+        all.extend(args![statuses, reasons, nodes]);
         queries.push(query(insert_only(KEEP), all));
     }
     if !said.is_empty() {

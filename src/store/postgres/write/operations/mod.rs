@@ -6,6 +6,7 @@ mod chain;
 mod entries;
 mod history;
 mod import;
+mod nodes;
 mod runs;
 mod sources;
 mod tasks;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     entries::{EditEntry, owner_id},
     history::{AddAudit, Append, Put, RemoveAudits, RemoveHistory},
     import::ImportPart,
+    nodes::{GiveUp, TakeTurn, TellLife, Wish},
     runs::{FinishStep, NoteRun},
     sources::NoteVersion,
     tasks::{Change, Claim, Create, Delete},

@@ -24,7 +24,10 @@ impl Group<'_> {
             other => other?,
         };
         let holds = task.facts.running.iter().any(|run| run.execution == fence.execution);
-        if holds { Ok(()) } else { Err(Failure::Refused(over())) }
+        if !holds {
+            return Err(Failure::Refused(over()));
+        }
+        self.ensure_runs(fence.task, fence.execution).await
     }
 }
 

@@ -79,11 +79,10 @@ impl Work for Change {
         if old.definition.name != step.task.definition.name {
             group.ensure_free(&step.task.definition.name).await?;
         }
-        // The output before the step: the step may remove the output's row.
+        group.apply(&old, &mut step).await?;
         if let Some(output) = &self.output {
             group.append(output.clone());
         }
-        group.apply(&old, &step).await?;
         group.record(self.audit.as_ref(), &old, &step.task);
         Ok(step)
     }
@@ -148,8 +147,8 @@ impl Claim {
                 hold_back(group, id, "its step changes nothing");
                 Ok(None)
             }
-            Ok(step) => {
-                group.apply(&old, &step).await?;
+            Ok(mut step) => {
+                group.apply(&old, &mut step).await?;
                 group.record(None, &old, &step.task);
                 Ok(Some(step))
             }

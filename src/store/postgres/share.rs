@@ -1,0 +1,103 @@
+//! The store as one that many processes share.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+
+use super::{
+    PgStore, ToWriter,
+    connection::Readers,
+    read,
+    write::{Request, operations as op},
+};
+use crate::{
+    domain::{
+        Millis,
+        ids::{ExecutionId, NodeId, TaskId},
+        lock::lock,
+    },
+    store::{Answer, Beat, NewNode, Node, Nodes, Now, Shared, StoreError},
+};
+
+/// The node that the process is, or was last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Identity(Arc<Mutex<Option<NodeId>>>);
+
+impl Identity {
+    pub(crate) fn get(&self) -> Option<NodeId> {
+        *lock(&self.0)
+    }
+
+    pub(crate) fn set(&self, node: NodeId) {
+        *lock(&self.0) = Some(node);
+    }
+}
+
+/// A store as its nodes see it.
+struct Sharing {
+    to_writer: ToWriter,
+    readers: Arc<Readers>,
+    identity: Identity,
+    /// The clock of tests, instead of the database's.
+    now: Option<Now>,
+}
+
+impl Nodes for PgStore {
+    fn abandoned(&self, most: usize) -> Answer<Vec<(TaskId, ExecutionId)>> {
+        self.read(|readers| read::abandoned(readers, most))
+    }
+
+    fn shared(&self) -> Option<Arc<dyn Shared>> {
+        Some(Arc::new(Sharing {
+            to_writer: self.again(),
+            readers: self.readers.clone(),
+            identity: self.identity.clone(),
+            now: self.now.clone(),
+        }))
+    }
+}
+
+impl Shared for Sharing {
+    fn node(&self) -> Option<NodeId> {
+        self.identity.get()
+    }
+
+    fn join(&self, node: NewNode) -> Answer<()> {
+        let requests = self.to_writer.requests.clone();
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let request = Request::Join(Box::new(node), reply);
+            requests.send(request).await.map_err(|_| StoreError::Closed)?;
+            answer.await.map_err(|_| StoreError::Closed)?
+        })
+    }
+
+    fn beat(&self, busy: u32) -> Answer<Beat> {
+        self.to_writer.ask(op::TellLife { busy })
+    }
+
+    fn give_up(&self, node: NodeId, beat: u64, why: String) -> Answer<bool> {
+        self.to_writer.ask(op::GiveUp { node, beat, why })
+    }
+
+    fn nodes(&self) -> Answer<Vec<Node>> {
+        let now = self.now.as_ref().map(|now| now());
+        Box::pin(read::nodes(self.readers.clone(), now))
+    }
+
+    fn open(&self, executions: Vec<(TaskId, ExecutionId)>) -> Answer<Vec<ExecutionId>> {
+        Box::pin(read::open(self.readers.clone(), executions))
+    }
+
+    fn wish(&self, executions: Vec<ExecutionId>, who: String) -> Answer<Vec<ExecutionId>> {
+        self.to_writer.ask(op::Wish { executions, who })
+    }
+
+    fn wishes(&self) -> Answer<Vec<(ExecutionId, String)>> {
+        Box::pin(read::wishes(self.readers.clone(), self.identity.get()))
+    }
+
+    fn turn(&self, chore: &'static str, lasts: Millis) -> Answer<bool> {
+        self.to_writer.ask(op::TakeTurn { chore, lasts })
+    }
+}

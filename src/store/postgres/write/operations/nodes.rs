@@ -1,0 +1,97 @@
+//! Nodes: beats, and the words of one node to another.
+
+use super::super::{
+    group::{Failure, Group},
+    operation::Work,
+    owners::execution_of,
+    writes::WISH,
+};
+use crate::{
+    domain::{
+        Millis,
+        ids::{ExecutionId, NodeId},
+    },
+    store::{
+        Beat,
+        postgres::{
+            connection::{args, query},
+            read::{ABANDONED, all_nodes, row_node},
+        },
+    },
+};
+
+/// Tells that this node lives, which every commit does.
+pub(crate) struct TellLife {
+    pub(crate) busy: u32,
+}
+
+impl Work for TellLife {
+    type Answer = Beat;
+
+    async fn run(&mut self, group: &mut Group<'_>) -> Result<Beat, Failure> {
+        group.busy = Some(self.busy);
+        let found = group.all(vec![all_nodes(), query(ABANDONED, args![1_i64])]).await?;
+        let nodes = found[0].iter().map(row_node).collect();
+        Ok(Beat { now: group.now, nodes, abandoned: !found[1].is_empty() })
+    }
+}
+
+/// Declares a silent node gone.
+pub(crate) struct GiveUp {
+    pub(crate) node: NodeId,
+    pub(crate) beat: u64,
+    pub(crate) why: String,
+}
+
+impl Work for GiveUp {
+    type Answer = bool;
+
+    async fn run(&mut self, group: &mut Group<'_>) -> Result<bool, Failure> {
+        let gone =
+            "UPDATE #node SET gone = $3, why = $4 WHERE id = $1 AND beat = $2 AND gone IS NULL RETURNING 1";
+        let asked = query(gone, args![self.node, self.beat, group.now, self.why.clone()]);
+        Ok(!group.rows(asked).await?.is_empty())
+    }
+}
+
+/// Asks other nodes to end executions.
+pub(crate) struct Wish {
+    pub(crate) executions: Vec<ExecutionId>,
+    pub(crate) who: String,
+}
+
+impl Work for Wish {
+    type Answer = Vec<ExecutionId>;
+
+    async fn run(&mut self, group: &mut Group<'_>) -> Result<Vec<ExecutionId>, Failure> {
+        let own = "SELECT id FROM #running WHERE id = ANY($1) AND node = $2";
+        let rows = group.rows(query(own, args![self.executions.clone(), group.member.id])).await?;
+        let found: Vec<_> = rows.iter().map(|row| execution_of(row, 0)).collect();
+        let (own, others): (Vec<_>, Vec<_>) = self.executions.iter().partition(|id| found.contains(id));
+        let whose = vec![self.who.clone(); others.len()];
+        group.rows(query(WISH, args![others, whose])).await?;
+        Ok(own)
+    }
+}
+
+/// Takes or renews the turn at a chore.
+pub(crate) struct TakeTurn {
+    pub(crate) chore: &'static str,
+    pub(crate) lasts: Millis,
+}
+
+impl Work for TakeTurn {
+    type Answer = bool;
+
+    async fn run(&mut self, group: &mut Group<'_>) -> Result<bool, Failure> {
+        // A turn that ends later than one from now was given before the clock was set back.
+        let take = "INSERT INTO #turn AS t (chore, node, until) VALUES ($1, $2, $4)
+            ON CONFLICT (chore) DO UPDATE SET node = excluded.node, until = excluded.until
+              WHERE t.node = $2 OR t.until <= $3 OR t.until > $4
+                OR NOT EXISTS (SELECT 1 FROM #node n WHERE n.id = t.node AND n.gone IS NULL)
+            RETURNING 1";
+        let until = group.now.saturating_add(self.lasts);
+        let asked = query(take, args![self.chore, group.member.id, group.now, until]);
+        Ok(!group.rows(asked).await?.is_empty())
+    }
+}
