@@ -14,6 +14,7 @@ mod chain;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod copy;
+pub(crate) mod directory;
 pub mod disk;
 mod figures;
 mod history;
@@ -130,6 +131,10 @@ pub trait Values {
     fn put(&self, key: String, value: Value) -> Answer<()>;
     /// Reads a value.
     fn get(&self, key: String) -> Answer<Option<Value>>;
+    /// Reads the values whose keys begin with a text, in the order of the keys' bytes.
+    fn values(&self, prefix: String) -> Answer<Vec<(String, Value)>>;
+    /// Sets values and removes others (`None`), all or nothing.
+    fn change_values(&self, changes: Vec<(String, Option<Value>)>, audit: Option<Audit>) -> Answer<()>;
 }
 
 /// Entries under keys, per [`Owner`].

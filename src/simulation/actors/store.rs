@@ -253,11 +253,19 @@ impl Tasks for FaultyStore {
 
 impl Values for FaultyStore {
     fn put(&self, key: String, value: Value) -> Answer<()> {
-        self.perform("put", false, prepare::put(key, value), |_, _, ()| {})
+        self.change_values(vec![(key, Some(value))], None)
     }
 
     fn get(&self, key: String) -> Answer<Option<Value>> {
         self.0.memory.get(key)
+    }
+
+    fn values(&self, prefix: String) -> Answer<Vec<(String, Value)>> {
+        self.0.memory.values(prefix)
+    }
+
+    fn change_values(&self, changes: Vec<(String, Option<Value>)>, audit: Option<Audit>) -> Answer<()> {
+        self.perform("change_values", false, prepare::change_values(changes, audit), |_, _, ()| {})
     }
 }
 

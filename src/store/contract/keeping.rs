@@ -19,6 +19,32 @@ pub(crate) fn values_are_kept_under_their_keys(bench: &mut Bench) {
     assert_eq!((get(bench, "a"), get(bench, "ab")), (Some(json!(2.5)), Some(json!("other"))));
 }
 
+pub(crate) fn values_are_changed_together_and_listed_by_the_start_of_their_keys(bench: &mut Bench) {
+    let change = |bench: &Bench, changes: &[(&str, Option<Value>)]| {
+        let changes = changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let record = Audit { time: START, action: "changed".to_owned(), ..Audit::default() };
+        bench.wait(bench.store().change_values(changes, Some(record))).expect("they are kept");
+    };
+    let list = |bench: &Bench, prefix: &str| {
+        let values = bench.wait(bench.store().values(prefix.to_owned())).expect("it reads");
+        values.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>()
+    };
+    change(
+        bench,
+        &[("a/2", Some(json!(2))), ("a/1", Some(json!("one"))), ("a", Some(json!(0))), ("b", Some(json!(3)))],
+    );
+    change(bench, &[("a/\u{10ffff}", Some(json!(4))), ("a0", Some(json!(5)))]);
+    assert_eq!(list(bench, "a/"), ["a/1=\"one\"", "a/2=2", "a/\u{10ffff}=4"]);
+    change(bench, &[("a/1", None), ("a/2", Some(json!({"now": 2}))), ("none", None)]);
+    assert_eq!(list(bench, "a"), ["a=0", "a/2={\"now\":2}", "a/\u{10ffff}=4", "a0=5"]);
+    bench.reopen();
+    assert_eq!(list(bench, "a/"), ["a/2={\"now\":2}", "a/\u{10ffff}=4"]);
+    assert_eq!(bench.wait(bench.store().get("a/1".to_owned())).expect("it reads"), None);
+    assert_eq!(list(bench, "c"), Vec::<String>::new());
+    let records = bench.wait(bench.store().audits(AuditQuery::default())).expect("it reads").records;
+    assert_eq!(records.len(), 3);
+}
+
 pub(crate) fn everything_is_still_there_after_reopening(bench: &mut Bench) {
     assert_eq!(bench.store().report().epoch, 1);
     let task = bench.hourly("task");

@@ -119,6 +119,7 @@ macro_rules! passes {
             keeping: [
                 executions_that_a_process_left_in_progress_are_told_until_they_are_closed,
                 values_are_kept_under_their_keys,
+                values_are_changed_together_and_listed_by_the_start_of_their_keys,
                 everything_is_still_there_after_reopening,
                 a_closed_store_refuses_changes,
                 what_many_ask_for_at_once_is_all_done,

@@ -83,7 +83,7 @@ pub(crate) enum Write {
     Row(Box<Execution>),
     Output(Output),
     Audit(Audit),
-    Value(String, Value),
+    Value(String, Option<Value>),
     /// An owner's entry (`None`: removed) and the last version given.
     Entry(Owner, String, Option<Entry>, u64),
     /// Removes the entries that are no longer shown at this time.
@@ -150,9 +150,7 @@ impl Data {
                     self.audits += 1;
                     self.audit.insert(AuditPlace { time: audit.time, number: self.audits }, audit);
                 }
-                Write::Value(key, value) => {
-                    self.values.insert(key, value);
-                }
+                Write::Value(key, value) => self.put_value(key, value),
                 Write::Entry(owner, key, entry, version) => {
                     self.versions.insert(owner, version);
                     match entry {
@@ -235,13 +233,20 @@ impl Data {
             && quarantined.is_empty()
     }
 
+    fn put_value(&mut self, key: String, value: Option<Value>) {
+        match value {
+            Some(value) => self.values.insert(key, value),
+            None => self.values.remove(&key),
+        };
+    }
+
     fn import(&mut self, record: Record) {
         match record {
             Record::Task(task) => self.write(vec![Write::Task(task)]),
             Record::Execution(row) => self.write(vec![Write::Row(row)]),
             Record::Output(output) => self.write(vec![Write::Output(output)]),
             Record::Audit(audit) => self.write(vec![Write::Audit(audit)]),
-            Record::Value { key, value } => self.write(vec![Write::Value(key, value)]),
+            Record::Value { key, value } => self.write(vec![Write::Value(key, Some(value))]),
             Record::Entry { owner, key, entry } => {
                 self.entries.insert((owner, key), entry);
             }

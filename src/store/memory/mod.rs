@@ -272,7 +272,17 @@ impl Sources for MemoryStore {
 
 impl Values for MemoryStore {
     fn put(&self, key: String, value: Value) -> Answer<()> {
-        self.perform(prepare::put(key, value))
+        self.perform(prepare::change_values(vec![(key, Some(value))], None))
+    }
+
+    fn values(&self, prefix: String) -> Answer<Vec<(String, Value)>> {
+        let data = self.disk.data();
+        let from = data.values.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
+        ready(Ok(from.map(|(key, value)| (key.clone(), value.clone())).collect()))
+    }
+
+    fn change_values(&self, changes: Vec<(String, Option<Value>)>, audit: Option<Audit>) -> Answer<()> {
+        self.perform(prepare::change_values(changes, audit))
     }
 
     fn get(&self, key: String) -> Answer<Option<Value>> {

@@ -237,8 +237,11 @@ pub(crate) fn note_version(note: VersionNote) -> Operation<()> {
     Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Version(note)] }))
 }
 
-pub(crate) fn put(key: String, value: Value) -> Operation<()> {
-    Box::new(move |_| Ok(Prepared { answer: (), writes: vec![Write::Value(key, value)] }))
+pub(crate) fn change_values(changes: Vec<(String, Option<Value>)>, audit: Option<Audit>) -> Operation<()> {
+    Box::new(move |_| {
+        let writes = changes.into_iter().map(|(key, value)| Write::Value(key, value));
+        Ok(Prepared { answer: (), writes: writes.chain(audit.map(Write::Audit)).collect() })
+    })
 }
 
 pub(crate) fn edit(identity: Identity, now: Now, edit: Edit) -> Operation<Edited> {

@@ -46,7 +46,7 @@ pub use self::{
     connection::{Settings, UrlError},
     copy::Verified,
 };
-use super::{Answer, Now, Report, StoreError, disk::CommitClock};
+use super::{Answer, Now, Report, StoreError, directory::Lock, disk::CommitClock};
 use crate::domain::Millis;
 
 /// Requests that wait for the writer at most.
@@ -215,7 +215,9 @@ async fn start(
     open::check(&link).await?;
     open::migrate(&link, settings.migrate).await?;
     // Held as long as this thread lives.
-    let lock = settings.data.as_deref().map(open::lock).transpose()?;
+    let lock = settings.data.as_deref().map(Lock::take).transpose();
+    let lock =
+        lock.map_err(|error| StoreError::Backend { doing: "open the store", why: error.to_string() })?;
     let epoch = open::open(&link, settings.data.as_deref()).await?;
     let readers = Readers::new(settings.clone(), tokio::runtime::Handle::current());
     let tasks = read::status_counts(readers.clone()).await?.into_iter().map(|(_, count)| count).sum();

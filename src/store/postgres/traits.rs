@@ -155,7 +155,15 @@ impl Sources for PgStore {
 
 impl Values for PgStore {
     fn put(&self, key: String, value: Value) -> Answer<()> {
-        self.ask(op::Put(key, value))
+        self.change_values(vec![(key, Some(value))], None)
+    }
+
+    fn values(&self, prefix: String) -> Answer<Vec<(String, Value)>> {
+        self.read(|readers| read::values(readers, prefix))
+    }
+
+    fn change_values(&self, changes: Vec<(String, Option<Value>)>, audit: Option<Audit>) -> Answer<()> {
+        self.ask(op::ChangeValues { changes, audit })
     }
 
     fn get(&self, key: String) -> Answer<Option<Value>> {

@@ -33,10 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     engine::{Engine, keys, overflow::Records, txn},
-    open::{
-        lock::Lock,
-        opening::{self, Opened},
-    },
+    open::opening::{self, Opened},
     read::{
         figures, history, kept, list, outbox, records,
         view::{Bounds, Pending, View},
@@ -50,6 +47,7 @@ use super::{
     OutboxQuery, Output, Page, Removal, Report, SourceHash, Sources, StoreError, SuccessorDecision,
     TaskQuery, TaskView, Tasks, Upkeep, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
+    directory::Lock,
     disk::CommitClock,
     nodes::Leftovers,
     ready,
@@ -67,10 +65,8 @@ use crate::{
     },
 };
 
-pub use self::{
-    open::{lock::LockError, opening::OpenError},
-    scrub::verify::Verified,
-};
+pub use self::{open::opening::OpenError, scrub::verify::Verified};
+pub use super::directory::LockError;
 
 /// Operations that may wait for the writer, a few groups' worth. Callers wait while the queue is full.
 const QUEUE: usize = 4096;

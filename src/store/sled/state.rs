@@ -13,7 +13,15 @@ use crate::{
 
 impl Values for SledStore {
     fn put(&self, key: String, value: Value) -> Answer<()> {
-        self.ask(move |writer| writer.put(&key, &value).map(Some))
+        self.change_values(vec![(key, Some(value))], None)
+    }
+
+    fn values(&self, prefix: String) -> Answer<Vec<(String, Value)>> {
+        self.read_blocking(move |view| records::values(view, &prefix))
+    }
+
+    fn change_values(&self, changes: Vec<(String, Option<Value>)>, audit: Option<Audit>) -> Answer<()> {
+        self.ask(move |writer| writer.change_values(&changes, audit.as_ref()).map(Some))
     }
 
     fn get(&self, key: String) -> Answer<Option<Value>> {

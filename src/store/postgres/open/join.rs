@@ -113,21 +113,6 @@ pub(crate) async fn resume(link: &Connection, member: &mut Member) -> Result<(i6
     Ok((row.get(0), Some(row.get::<_, Option<String>>(1).unwrap_or_default())))
 }
 
-/// Locks the data directory, so that the process named in it is dead.
-///
-/// # Errors
-/// When another process has the lock.
-pub(crate) fn lock(directory: &Path) -> Result<fs::File, StoreError> {
-    let failed = |why: String| StoreError::Backend { doing: "lock the data directory", why };
-    let mut options = fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).open(directory.join("lock"));
-    let file = file.map_err(|error| failed(error.to_string()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(error) => Err(failed(format!("{} is in use by another isochron: {error}", directory.display()))),
-    }
-}
-
 fn previous(directory: &Path) -> Option<NodeId> {
     let text = fs::read_to_string(directory.join(FILE)).ok()?;
     Ulid::from_string(text.trim()).ok().map(NodeId)

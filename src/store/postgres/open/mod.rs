@@ -6,6 +6,6 @@ mod migrate;
 
 pub(crate) use self::{
     checks::check,
-    join::{Member, give_up, join, lock, note, open, resume},
+    join::{Member, give_up, join, note, open, resume},
     migrate::{TABLES, migrate},
 };

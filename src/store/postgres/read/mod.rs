@@ -17,7 +17,7 @@ pub(crate) use self::{
     outbox::{alarmed, deliveries, next_alarm, waiting},
     records::{
         count_history, execution, executions, find, keyed, locate, next_due, outputs, params, running,
-        source, steps, task, task_view, value, versions,
+        source, steps, task, task_view, value, values, versions,
     },
     sql::task_of,
     tasks::{find_by_name, page as tasks},

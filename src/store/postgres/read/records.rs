@@ -172,6 +172,18 @@ pub(crate) async fn value(readers: Shared, key: String) -> Result<Option<Value>,
     rows.first().map(|row| decode(row.get(0))).transpose()
 }
 
+pub(crate) async fn values(readers: Shared, prefix: String) -> Result<Vec<(String, Value)>, StoreError> {
+    // No text has the byte 255, so this comes after all keys with the prefix.
+    let end = [prefix.as_bytes(), &[0xff]].concat();
+    let text = "SELECT key, value FROM #value WHERE key >= $1 AND key < $2 ORDER BY key";
+    let rows = readers.rows(query(text, args![prefix.into_bytes(), end])).await?;
+    let value = |row: &tokio_postgres::Row| {
+        let key = String::from_utf8_lossy(row.get(0)).into_owned();
+        decode(row.get(1)).map(|value| (key, value))
+    };
+    rows.iter().map(value).collect()
+}
+
 pub(crate) async fn versions(readers: Shared, handler: String) -> Result<Vec<HandlerVersion>, StoreError> {
     let text = "SELECT hash, first_seen, last_seen, runs FROM #version WHERE handler = $1
         ORDER BY last_seen DESC, hash DESC";

@@ -1,6 +1,6 @@
 //! The writer: takes operations, commits them in groups, and goes on after every loss of the connection.
 
-use std::{collections::VecDeque, fs::File, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -17,6 +17,7 @@ use crate::{
     domain::Millis,
     store::{
         NewNode, Now, StoreError,
+        directory::Lock,
         disk::CommitClock,
         postgres::{
             connection::{Connection, Query, Settings, args, query, text_of},
@@ -64,7 +65,7 @@ type Reply = oneshot::Sender<Result<(), StoreError>>;
 pub(crate) struct Writer {
     pub(super) settings: Arc<Settings>,
     /// The lock on the data directory.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
     /// The clock of tests, instead of the database's.
     pub(super) now: Option<Now>,
     pub(super) link: Option<Connection>,
@@ -102,7 +103,7 @@ type Waiting = VecDeque<Box<dyn Operation>>;
 
 impl Writer {
     pub(crate) fn new(
-        (settings, lock): (Arc<Settings>, Option<File>),
+        (settings, lock): (Arc<Settings>, Option<Lock>),
         now: Option<Now>,
         link: Connection,
         identity: Identity,

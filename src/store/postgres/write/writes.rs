@@ -31,7 +31,8 @@ pub(crate) struct Writes {
     pub(super) wishes: BTreeMap<ExecutionId, String>,
     pub(super) output: BTreeMap<(ExecutionId, u32), Output>,
     pub(super) audits: Vec<Audit>,
-    pub(super) values: BTreeMap<String, Value>,
+    /// Values to set, and those to remove.
+    pub(super) values: BTreeMap<String, Option<Value>>,
     /// Occurrences that are over, with their steps.
     pub(super) over: BTreeSet<(TaskId, Millis)>,
     pub(super) params: Vec<KeptParams>,
@@ -156,9 +157,14 @@ impl Group<'_> {
             let documents = writes.audits.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
             args![times, tasks, documents]
         });
-        push!(queries, writes.values, PUT, {
-            let keys: Vec<_> = writes.values.keys().map(|key| key.clone().into_bytes()).collect();
-            let values = writes.values.values().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let (set, removed): (Vec<_>, Vec<_>) =
+            writes.values.into_iter().partition(|(_, value)| value.is_some());
+        push!(queries, removed, "DELETE FROM #value WHERE key = ANY($1)", {
+            args![removed.into_iter().map(|(key, _)| key.into_bytes()).collect::<Vec<_>>()]
+        });
+        push!(queries, set, PUT, {
+            let values = set.iter().map(|(_, value)| encode(value)).collect::<Result<Vec<_>, _>>()?;
+            let keys: Vec<_> = set.into_iter().map(|(key, _)| key.into_bytes()).collect();
             args![keys, values]
         });
         writes.counters.retain(|_, n| *n != 0);

@@ -18,6 +18,7 @@ use crate::{
     domain::panic::line_of,
     store::{
         StoreError,
+        directory::{Lock, LockError},
         sled::{
             copy::import,
             engine::{
@@ -25,11 +26,7 @@ use crate::{
                 overflow::Records,
                 txn::{Txn, Writes, read_counter},
             },
-            open::{
-                files::Files,
-                lock::{Lock, LockError},
-                recover_files,
-            },
+            open::{files::Files, recover_files},
             scrub::report::SharedReport,
             write::commit::Committer,
         },

@@ -159,6 +159,18 @@ pub(crate) fn bindings(tree: &View) -> Result<Vec<Binding>, StoreError> {
     all(tree, keys::BINDING)
 }
 
+/// Reads the values whose keys begin with a text, in the order of their keys.
+pub(crate) fn values(tree: &View, prefix: &str) -> Result<Vec<(String, Value)>, StoreError> {
+    let mut found = Vec::new();
+    for entry in tree.scan_prefix(&keys::value(prefix)) {
+        let (key, bytes) = entry.map_err(backend("scan the store"))?;
+        let Some(bytes) = tree.durable_value(&key, bytes) else { continue };
+        let text = String::from_utf8_lossy(&key[keys::value("").len()..]).into_owned();
+        found.extend(decode(tree, &key, &bytes).map(|value| (text, value)));
+    }
+    Ok(found)
+}
+
 /// Reads all tokens, in the order of their ids.
 pub(crate) fn tokens(tree: &View) -> Result<Vec<TokenRecord>, StoreError> {
     all(tree, keys::TOKEN)

@@ -23,6 +23,7 @@ use crate::{
     store::{
         Audit, FinishedStep, Owner, Runs, StoreError,
         copy::{Counts, Record},
+        directory::Lock,
         sled::{
             copy::import,
             engine::{
@@ -34,7 +35,6 @@ use crate::{
                 txn::{Txn, Writes, backend, read_counter},
             },
             open::{
-                lock::Lock,
                 opening::{self, OpenError},
                 recover_files,
             },

@@ -145,8 +145,20 @@ impl Writer {
         self.in_txn(|txn| kept::version(txn, note))
     }
 
-    pub(crate) fn put(&mut self, key: &str, value: &Value) -> Result<(), StoreError> {
-        self.in_txn(|txn| txn.put_record(keys::value(key), value))
+    pub(crate) fn change_values(
+        &mut self,
+        changes: &[(String, Option<Value>)],
+        record: Option<&Audit>,
+    ) -> Result<(), StoreError> {
+        self.in_txn(|txn| {
+            for (key, value) in changes {
+                match value {
+                    Some(value) => txn.put_record(keys::value(key), value)?,
+                    None => txn.remove(keys::value(key)),
+                }
+            }
+            record.map_or(Ok(()), |record| audit::add(txn, record))
+        })
     }
 
     pub(crate) fn edit(&mut self, edit: &Edit) -> Result<Edited, StoreError> {

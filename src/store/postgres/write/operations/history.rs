@@ -41,14 +41,18 @@ impl Work for Append {
     }
 }
 
-/// Sets a value.
-pub(crate) struct Put(pub(crate) String, pub(crate) Value);
+/// Sets and removes values.
+pub(crate) struct ChangeValues {
+    pub(crate) changes: Vec<(String, Option<Value>)>,
+    pub(crate) audit: Option<Audit>,
+}
 
-impl Work for Put {
+impl Work for ChangeValues {
     type Answer = ();
 
     async fn run(&mut self, group: &mut Group<'_>) -> Result<(), Failure> {
-        group.writes.values.insert(self.0.clone(), self.1.clone());
+        group.writes.values.extend(self.changes.iter().cloned());
+        group.writes.audits.extend(self.audit.clone());
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ pub(crate) use self::{
     bindings::{ChangeAccess, Rewrite},
     chain::Inform,
     entries::{EditEntry, owner_id},
-    history::{AddAudit, Append, Put, RemoveAudits, RemoveHistory},
+    history::{AddAudit, Append, ChangeValues, RemoveAudits, RemoveHistory},
     import::ImportPart,
     nodes::{GiveUp, TakeTurn, TellLife, Wish},
     runs::{FinishStep, NoteRun},
