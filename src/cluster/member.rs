@@ -30,6 +30,8 @@ pub struct Settings {
     pub address: Option<String>,
     /// After this time without a beat, in milliseconds, a node is declared gone.
     pub lease: Millis,
+    /// Between two looks for the changes of the other nodes, in milliseconds.
+    pub poll: Millis,
     /// Runs at once at most.
     pub places: usize,
 }
@@ -77,6 +79,12 @@ impl Member {
     #[must_use]
     pub fn boot(&self) -> Millis {
         self.clock.boot()
+    }
+
+    /// The time between two looks for the changes of the other nodes.
+    #[must_use]
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.settings.poll.max(0).unsigned_abs())
     }
 
     /// Notes the number of runs under way.

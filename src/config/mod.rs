@@ -82,6 +82,8 @@ pub struct Config {
     pub audit_keep: u64,
     /// The store of tasks and history.
     pub store: StoreConfig,
+    /// The place of the server among those that share its store.
+    pub cluster: ClusterConfig,
     /// The parts of the language that handlers get.
     pub engine: Engine,
     /// Whether the sources of handlers that have run are kept.
@@ -168,6 +170,19 @@ pub struct StoreConfig {
     pub authorities: Option<PathBuf>,
     /// Whether the start makes and changes the tables.
     pub migrate: bool,
+}
+
+/// The place of the server among those that share its store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// The name for people; none: that of the machine.
+    pub name: Option<String>,
+    /// The address of its API, if others are to see one.
+    pub address: Option<String>,
+    /// Milliseconds of silence after which the others take over.
+    pub lease: u64,
+    /// Milliseconds between two looks for the changes of the others.
+    pub poll: u64,
 }
 
 /// The parts of the language that handlers get.
@@ -270,6 +285,7 @@ impl Config {
                 authorities: None,
                 migrate: false,
             },
+            cluster: ClusterConfig::default(),
             engine: Engine { web_assembly: false, eval: false },
             keep_sources: false,
             system_handlers: Vec::new(),

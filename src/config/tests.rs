@@ -88,7 +88,7 @@ fn every_key_has_a_place_in_the_file_and_a_variable() {
             "publicUrl" => "https://ops.example.com/isochron",
             "trustedProxies" => "127.0.0.1, 10.0.0.0/8",
             "tokens.maxAge" => "3600000",
-            "otel.endpoint" => "http://localhost:4318",
+            "otel.endpoint" | "cluster.address" => "http://localhost:4318",
             "net.allow" | "net.deny" => "db.local:5432, 10.0.0.0/8",
             _ => "7",
         });
@@ -108,6 +108,33 @@ fn every_key_has_a_place_in_the_file_and_a_variable() {
         ["ISOCHRON_SHUTDOWN_GRACE", "ISOCHRON_LIMITS__OUTPUT_BYTES", "ISOCHRON_ENGINE__WEB_ASSEMBLY"]
     {
         assert!(variables.iter().any(|known| known == variable), "{variable}");
+    }
+}
+
+#[test]
+fn a_server_among_many_has_a_name_an_address_and_a_lease() {
+    let config = from_file(
+        "[cluster]\nname = \"north 1\"\naddress = \"http://10.0.0.5:8686\"\nlease = 3000\npoll = 250",
+    )
+    .unwrap();
+    let (name, address) = (Some("north 1".to_owned()), Some("http://10.0.0.5:8686".to_owned()));
+    assert_eq!(config.cluster, ClusterConfig { name, address, lease: 3000, poll: 250 });
+    let preset = ClusterConfig { name: None, address: None, lease: 30_000, poll: 1000 };
+    assert_eq!(from_file("").unwrap().cluster, preset);
+    let long = format!("cluster.name = '{}'", "n".repeat(101));
+    for wrong in [
+        "cluster.lease = 2999",
+        "cluster.lease = 300001",
+        "cluster.poll = 99",
+        "cluster.name = ''",
+        "cluster.name = ' north'",
+        "cluster.name = \"a\\nb\"",
+        &long,
+        "cluster.address = '10.0.0.5:8686'",
+        "cluster.address = 'ftp://10.0.0.5'",
+        "cluster.address = 'http://user:password@10.0.0.5'",
+    ] {
+        from_file(wrong).expect_err(wrong);
     }
 }
 

@@ -9,10 +9,7 @@ mod recovery;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::sleep;
 
@@ -27,8 +24,6 @@ use crate::{
     store::{Hint, StoreError},
 };
 
-/// Between two looks for what other nodes have made due, and for wishes, more or less by a fifth.
-const POLLED_EVERY: Duration = Duration::from_secs(1);
 /// Of so many looks one is also for what seldom is left by a node that is gone.
 const SELDOM: u32 = 10;
 
@@ -95,7 +90,8 @@ impl Scheduler {
         let mut stopping = self.stopping.subscribe();
         let mut looks = 0_u32;
         loop {
-            let poll = POLLED_EVERY.mul_f64(0.8 + 0.4 * self.clock.roll());
+            // More or less by a fifth, so that not all nodes look at once.
+            let poll = member.poll().mul_f64(0.8 + 0.4 * self.clock.roll());
             let occasion = tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stop| *stop) => return Ok(()),

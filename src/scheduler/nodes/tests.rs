@@ -1,5 +1,7 @@
 //! Schedulers of two nodes on one store in memory, each with a runner of one slot.
 
+use std::time::Duration;
+
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     time::Instant,
@@ -76,7 +78,8 @@ impl OneNode {
         let time = machine.clone();
         let store: Arc<dyn Store> = Arc::new(MemoryStore::open_shared(disk, Arc::new(move || time.now())));
         let clock = Arc::new(FollowingClock::new(machine.clone()));
-        let settings = Settings { name: "node".to_owned(), address: None, lease: LEASE, places: 1 };
+        let settings =
+            Settings { name: "node".to_owned(), address: None, lease: LEASE, poll: 1000, places: 1 };
         let shared = store.shared().expect("many share it");
         let member = Member::new(shared, clock.clone(), settings);
         member.join().await.expect("the store is there");

@@ -106,7 +106,7 @@ async fn serve(process: &Arc<Process>) {
     let shared = store.shared().expect("many processes share the store");
     let clock = Arc::new(FollowingClock::new(process.clock.clone()));
     let (lease, places) = (world.lease, world.weather.capacity);
-    let settings = Settings { name: "node".to_owned(), address: None, lease, places };
+    let settings = Settings { name: "node".to_owned(), address: None, lease, poll: 1000, places };
     let member = Member::new(shared, clock.clone(), settings);
     let _ = process.member.set(member.clone());
     while member.join().await.is_err() {

@@ -1,5 +1,7 @@
 //! The table of settings: a row is all there is to know about a setting.
 
+mod cluster;
+
 use std::{net::IpAddr, path::PathBuf};
 
 use ipnet::IpNet;
@@ -324,6 +326,10 @@ pub(super) static KEYS: &[Key] = &[
         }),
         "whether the start makes and changes the tables in that server, or `isochron store migrate` alone",
     ),
+    cluster::NAME,
+    cluster::ADDRESS,
+    cluster::LEASE,
+    cluster::POLL,
     key(
         "engine.webAssembly",
         "false",
