@@ -56,7 +56,10 @@ use self::{
 pub use self::{
     front::Front,
     origin::protect,
-    state::{Api, Forecasts, MeasuredTasks, MetricsSettings, Readiness, RunnersReady},
+    state::{
+        Api, ClusterReady, Forecasts, LeaseState, MeasuredTasks, MetricsSettings, Process, Readiness,
+        RunnersReady,
+    },
     streams::open::Streams,
 };
 use crate::domain::{

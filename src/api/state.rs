@@ -90,6 +90,39 @@ pub struct RunnersReady {
     pub waiting: usize,
 }
 
+/// The place of a server among those that share its store.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterReady {
+    /// Whether it may run anything.
+    pub lease: LeaseState,
+    /// The servers that live, this one included.
+    pub nodes: usize,
+    /// Milliseconds by which the clock of its machine is ahead of the store's, which counts.
+    pub clock_ahead: Millis,
+}
+
+/// The lease of a server: until when it may run what it has claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LeaseState {
+    /// It lasts.
+    Held,
+    /// It is over: all runs have ended, and none starts before the server has joined the store anew.
+    Lost,
+}
+
+/// The process of a server.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// Its name for people.
+    pub name: String,
+    /// The address of its API, if it is to be shown.
+    pub address: Option<String>,
+    /// Its start, epoch milliseconds.
+    pub started: Millis,
+}
+
 /// The metrics that are shown, and to whom.
 #[derive(Debug, Clone, Default)]
 pub struct MetricsSettings {
@@ -127,6 +160,8 @@ pub trait Readiness: Send + Sync + 'static {
     fn task_file(&self) -> TaskFileState;
     /// Whether the scheduler's loop is running.
     fn scheduler(&self) -> bool;
-    /// The name of the machine, and the time at which the server started, epoch milliseconds.
-    fn process(&self) -> (String, Millis);
+    /// This process.
+    fn process(&self) -> Process;
+    /// Its place among those that share its store; none with a store of its own.
+    fn cluster(&self) -> Option<ClusterReady>;
 }

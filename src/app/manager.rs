@@ -24,14 +24,17 @@ pub trait Manager: Send + Sync {
 }
 
 /// Tells the manager that the server does its work, as long as that is true: the scheduler's loop turns and
-/// the store answers. Ends only if the manager does not watch.
+/// the store answers. A store that many servers share may be away: a new process would not bring it back.
+/// Ends only if the manager does not watch.
 pub(super) async fn prove_life(manager: &dyn Manager, store: &dyn Store, scheduler: &Scheduler) {
     let Some(longest) = manager.watches() else { return };
     // Two signs may get lost, or come late.
     let every = longest / 3;
     loop {
-        let answers = timeout(every, store.next_due()).await.is_ok_and(|due| due.is_ok());
-        if answers && timeout(every, scheduler.turn()).await.is_ok() {
+        let due = timeout(every, store.next_due()).await;
+        let is_away = matches!(&due, Ok(Err(error)) if error.passes());
+        let answers = matches!(due, Ok(Ok(_)));
+        if is_away || answers && timeout(every, scheduler.turn()).await.is_ok() {
             manager.alive();
         } else {
             tracing::error!(store = answers, "the store or the scheduler does not answer: no sign of life");

@@ -94,6 +94,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         stop_traces.send_replace(true);
         // The notice has ended the loops of the backups, of the alerts and of the file of tasks.
         let _ = tokio::join!(backing_up, watching, alerting, exporting, tidying);
+        server.membership.leave().await;
         server.store.close().await
     };
     tokio::select! {

@@ -34,7 +34,7 @@ pub(super) fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 pub async fn open_joined(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let store = open_store(config)?;
     if let Some(shared) = store.shared() {
-        let (name, build) = (super::host::host_name(), env!("CARGO_PKG_VERSION").to_owned());
+        let (name, build) = (super::host::server_name(config), env!("CARGO_PKG_VERSION").to_owned());
         let id = NodeId(ulid::Ulid::generate());
         shared.join(NewNode { id, name, address: None, build, places: 0 }).await?;
     }

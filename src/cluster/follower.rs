@@ -75,6 +75,12 @@ impl FollowingClock {
         Self { machine, follower: Mutex::default(), jumped: Notify::new() }
     }
 
+    /// Milliseconds by which the machine's clock is ahead of the store's.
+    #[must_use]
+    pub fn machine_ahead(&self) -> Millis {
+        self.machine.now().saturating_sub(self.now())
+    }
+
     /// Takes an answer of the store; see [`Follower::add`].
     pub fn add(&self, sent: Millis, told: Millis, received: Millis) {
         if lock(&self.follower).add(sent, told, received) {

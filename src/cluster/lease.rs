@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::Notified};
 
 use crate::{
     clock::Clock,
@@ -89,9 +89,9 @@ impl Lease {
         }
     }
 
-    /// Waits for the next change of the standing, or for a longer lease.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    /// Waits for the next change of the standing since this call, or for a longer lease.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// Lets the lease last until then, unless it is over already: runs may have ended because of that, and nobody

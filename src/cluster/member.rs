@@ -87,6 +87,12 @@ impl Member {
         Duration::from_millis(self.settings.poll.max(0).unsigned_abs())
     }
 
+    /// The nodes that live, this one included, by the last beat.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        lock(&self.ranks).count()
+    }
+
     /// Notes the number of runs under way.
     pub fn note_busy(&self, busy: usize) {
         self.busy.send_replace(busy);

@@ -29,6 +29,12 @@ impl Ranks {
         Self { me: Some(me), others: living.map(|node| node.id).collect() }
     }
 
+    /// The number of nodes, this one included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.others.len() + usize::from(self.me.is_some())
+    }
+
     /// The number of nodes that look before this one at what becomes due at a time. All nodes agree on the order,
     /// and each time has another one.
     #[must_use]

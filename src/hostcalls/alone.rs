@@ -68,7 +68,8 @@ impl Alone {
         let execution = self.ids.execution(self.clock.now());
         let step = self.take(Input::RunByHand { execution, params: None, origin: Origin::default() }).await?;
         let start = step.start.first().ok_or("the run does not start")?;
-        Ok(Attempt { task: self.task, execution, number: 1, scheduled_for: start.occurrence.scheduled_for })
+        let scheduled_for = start.occurrence.scheduled_for;
+        Ok(Attempt { task: self.task, execution, number: 1, scheduled_for, node: None })
     }
 
     /// Ends a run: it writes nothing more.

@@ -24,7 +24,7 @@ fn client() -> Client {
 
 fn caller(system: bool) -> Caller {
     let (task, execution) = (TaskId(Ulid(1)), ExecutionId(Ulid(2)));
-    let attempt = Attempt { task, execution, number: 1, scheduled_for: 0 };
+    let attempt = Attempt { task, execution, number: 1, scheduled_for: 0, node: None };
     Caller {
         handler: "h".to_owned(),
         attempt: Some(attempt),

@@ -43,7 +43,7 @@ use crate::domain::{
     Millis,
     binding::mask::Mask,
     execution::{Line, Traffic, Verdict},
-    ids::{ExecutionId, TaskId},
+    ids::{ExecutionId, NodeId, TaskId},
 };
 
 /// A run that is asked for.
@@ -97,6 +97,8 @@ pub struct Attempt {
     pub number: u32,
     /// The planned time of its occurrence, epoch milliseconds.
     pub scheduled_for: Millis,
+    /// The node that has claimed it, where many servers share a store.
+    pub node: Option<NodeId>,
 }
 
 /// The run that makes a host call, as the server knows it: nothing in it comes from the runner.

@@ -60,7 +60,7 @@ impl Scheduler {
         if let Some(traced) = &traced {
             live.set_trace(traced.context());
         }
-        let run = self.runner.run(invocation(start, live.clone(), lines, cancel));
+        let run = self.runner.run(invocation((start, node), live.clone(), lines, cancel));
         let run = async {
             let verdict = tokio::select! {
                 biased;
@@ -274,7 +274,7 @@ fn store_by() -> Instant {
 }
 
 fn invocation(
-    start: Start,
+    (start, node): (Start, Option<NodeId>),
     live: Arc<Live>,
     lines: mpsc::Sender<Line>,
     cancel: watch::Receiver<Option<String>>,
@@ -293,7 +293,13 @@ fn invocation(
     };
     Invocation {
         handler: definition.handler,
-        attempt: Some(Attempt { task, execution, number: attempt, scheduled_for: occurrence.scheduled_for }),
+        attempt: Some(Attempt {
+            task,
+            execution,
+            number: attempt,
+            scheduled_for: occurrence.scheduled_for,
+            node,
+        }),
         live,
         params: occurrence.params.unwrap_or(definition.params),
         context,

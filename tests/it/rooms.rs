@@ -154,6 +154,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "api",
             "backup",
             "clock",
+            "cluster",
             "config",
             "dashboard",
             "domain",

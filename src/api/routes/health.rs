@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::{
     api::{
         error::ApiError,
-        state::{RunnersReady, Shared},
+        state::{ClusterReady, LeaseState, RunnersReady, Shared},
     },
     backup::BackupState,
     domain::text::to_one_line,
@@ -36,6 +36,9 @@ pub(in crate::api) struct Ready {
     scheduler: SchedulerReady,
     runners: RunnersReady,
     task_file: TaskFileState,
+    /// Its place among the servers that share its store; absent with a store of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterReady>,
     /// The sandbox of the runners, under the name that clients know.
     cage: String,
     /// The reason why secrets cannot be read.
@@ -91,7 +94,9 @@ pub(in crate::api) async fn describe(api: &Shared) -> Result<(bool, Value), ApiE
     let open = api.store.next_due().await.is_ok();
     let runners = api.readiness.runners();
     let (running, stopping) = (api.readiness.scheduler(), api.scheduler.is_stopping());
-    let ready = open && running && runners.alive > 0 && !stopping;
+    let cluster = api.readiness.cluster();
+    let has_lease = cluster.as_ref().is_none_or(|cluster| cluster.lease == LeaseState::Held);
+    let ready = open && running && runners.alive > 0 && !stopping && has_lease;
     let document = Ready {
         ready,
         store: StoreReady {
@@ -103,6 +108,7 @@ pub(in crate::api) async fn describe(api: &Shared) -> Result<(bool, Value), ApiE
         scheduler: SchedulerReady { running, stopping },
         runners,
         task_file: api.readiness.task_file(),
+        cluster,
         cage: api.readiness.sandbox(),
         secrets: api.vault.problem(),
     };

@@ -11,7 +11,10 @@ use ulid::Ulid;
 use crate::{
     access::Access,
     alerts::{self, Alerts},
-    api::{Api, Forecasts, Front, MetricsSettings, Readiness, RunnersReady, Streams, front},
+    api::{
+        Api, ClusterReady, Forecasts, Front, MetricsSettings, Process, Readiness, RunnersReady, Streams,
+        front,
+    },
     backup::BackupState,
     clock::{Clock, Sleep},
     domain::{
@@ -128,8 +131,12 @@ impl Readiness for Idle {
         true
     }
 
-    fn process(&self) -> (String, Millis) {
-        (String::new(), 0)
+    fn process(&self) -> Process {
+        Process::default()
+    }
+
+    fn cluster(&self) -> Option<ClusterReady> {
+        None
     }
 }
 

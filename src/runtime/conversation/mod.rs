@@ -3,6 +3,8 @@
 //! Misuse to avoid: believing a runner. A frame is a claim of code that a handler may have taken
 //! over, so everything in it is bounded here; at worst a runner spoils its own run.
 
+mod begin;
+
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
@@ -11,6 +13,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 
+use self::begin::{begin, hold};
 use super::{
     Caller, HostCalls, RunCalls,
     caches::Caches,
@@ -127,6 +130,10 @@ pub(super) async fn converse(
     run.entry.cache = resources.caches.get(&process.engine, &entry_key);
     let (number, limit) = (run.run, Duration::from_millis(run.timeout));
     wait_for_start(resources.clock, not_before).await;
+    let mut lease = match hold(resources.lease, &caller, process) {
+        Ok(lease) => lease,
+        Err(over) => return RunReport { verdict: over.verdict(), modules: Vec::new(), alive: true },
+    };
     let started = resources.clock.now();
     let stopwatch = Stopwatch::start();
     let live = caller.live.clone();
@@ -134,7 +141,6 @@ pub(super) async fn converse(
     let mut conversation = Conversation::new(resources, live, resources.host_calls.begin(caller));
     conversation.given.push(entry_key);
     run.environment = conversation.answers.environment();
-    let mut lease = resources.lease.map(|lease| lease.hold(process.id()));
     let end = match begin(process, run, lease.as_mut()).await {
         Ok(()) => {
             let deadline = Instant::now() + limit + PATIENCE;
@@ -172,14 +178,6 @@ pub(super) async fn converse(
         ..Verdict::of(ending)
     };
     RunReport { verdict, modules: conversation.live.modules(), alive }
-}
-
-/// Sends a run, behind the lease if there is one.
-async fn begin(process: &mut Process, run: Run, lease: Option<&mut Held>) -> io::Result<()> {
-    if let Some(lease) = lease {
-        process.send(&lease.frame()).await?;
-    }
-    process.send(&ToRunner::Run(Box::new(run))).await
 }
 
 /// A host call that has been answered.

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::protocol::ToRunner;
 use crate::{
     clock::Clock,
-    domain::{Millis, lock::lock},
+    domain::{Millis, ids::NodeId, lock::lock},
 };
 
 /// The thread looks at the clock at least this often: its sleep does not count the sleep of the machine.
@@ -24,14 +24,26 @@ const LOOK: Millis = 250;
 /// Until when the runs of this server may go on. Times are milliseconds since the machine started.
 pub struct RunsUntil {
     clock: Arc<dyn Clock>,
-    until: watch::Sender<Millis>,
+    term: watch::Sender<Term>,
     /// The processes with a run in progress.
     runners: Mutex<Vec<Weak<OwnedFd>>>,
 }
 
+/// A lease of one node. A server whose lease is over joins anew as another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Term {
+    node: Option<NodeId>,
+    until: Millis,
+}
+
+impl Term {
+    const OVER: Self = Self { node: None, until: Millis::MIN };
+}
+
 /// A run that is held to the lease.
 pub(super) struct Held {
-    until: watch::Receiver<Millis>,
+    node: Option<NodeId>,
+    term: watch::Receiver<Term>,
     _runner: Option<Arc<OwnedFd>>,
 }
 
@@ -41,53 +53,83 @@ impl RunsUntil {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(clock: Arc<dyn Clock>) -> std::io::Result<Arc<Self>> {
-        let lease = Arc::new(Self { clock, until: watch::channel(Millis::MIN).0, runners: Mutex::default() });
+        let lease = Arc::new(Self { clock, term: watch::channel(Term::OVER).0, runners: Mutex::default() });
         let weak = Arc::downgrade(&lease);
         thread::Builder::new().name("lease".to_owned()).spawn(move || {
             while let Some(lease) = weak.upgrade() {
-                let left = *lease.until.borrow() - lease.clock.boot();
-                if left <= 0 {
-                    lease.kill_all();
-                }
+                let wait = lease.check();
                 drop(lease);
-                let wait = if left <= 0 { LOOK } else { left.min(LOOK) };
                 thread::sleep(Duration::from_millis(wait.unsigned_abs()));
             }
         })?;
         Ok(lease)
     }
 
-    /// Lets runs go on until then.
-    pub fn renew(&self, until: Millis) {
-        self.until.send_replace(until);
+    /// Lets the runs of a node go on until then. Runs of another node, and those whose time was over before, end.
+    pub fn renew(&self, node: NodeId, until: Millis) {
+        let mut runners = lock(&self.runners);
+        let before = *self.term.borrow();
+        if before.node != Some(node) || self.clock.boot() >= before.until {
+            kill_all(&mut runners);
+        }
+        self.term.send_replace(Term { node: Some(node), until });
     }
 
-    /// Holds the run of a runner with this number of a process to the lease, until the answer is dropped.
-    pub(super) fn hold(&self, runner: Option<u32>) -> Held {
+    /// Ends all runs.
+    pub fn end(&self) {
+        let mut runners = lock(&self.runners);
+        self.term.send_replace(Term::OVER);
+        kill_all(&mut runners);
+    }
+
+    /// Holds the run that a node has claimed to the lease, until the answer is dropped. `runner` is the number of its
+    /// process. Nothing once the lease of that node is over; a run that no node has claimed has no lease.
+    pub(super) fn hold(&self, node: Option<NodeId>, runner: Option<u32>) -> Option<Held> {
+        let Some(node) = node else {
+            let term = watch::channel(Term { node: None, until: Millis::MAX }).1;
+            return Some(Held { node: None, term, _runner: None });
+        };
         let runner = runner.and_then(open_process).map(Arc::new);
         let mut runners = lock(&self.runners);
+        let Term { node: now, until } = *self.term.borrow();
+        if now != Some(node) || self.clock.boot() >= until {
+            return None;
+        }
         runners.retain(|runner| runner.strong_count() > 0);
         runners.extend(runner.as_ref().map(Arc::downgrade));
-        Held { until: self.until.subscribe(), _runner: runner }
+        Some(Held { node: Some(node), term: self.term.subscribe(), _runner: runner })
     }
 
-    fn kill_all(&self) {
-        for runner in lock(&self.runners).drain(..).filter_map(|runner| runner.upgrade()) {
-            tracing::error!("the lease is over: a runner is killed");
-            kill(&runner);
+    /// Ends the runs whose time is over. Returns the milliseconds until the next look.
+    fn check(&self) -> Millis {
+        let mut runners = lock(&self.runners);
+        let left = self.term.borrow().until.saturating_sub(self.clock.boot());
+        if left > 0 {
+            return left.min(LOOK);
         }
+        kill_all(&mut runners);
+        LOOK
+    }
+}
+
+fn kill_all(runners: &mut Vec<Weak<OwnedFd>>) {
+    for runner in runners.drain(..).filter_map(|runner| runner.upgrade()) {
+        tracing::error!("the lease is over: a runner is killed");
+        kill(&runner);
     }
 }
 
 impl Held {
     /// The frame that tells a runner the time.
     pub(super) fn frame(&mut self) -> ToRunner {
-        ToRunner::Lease { until: (*self.until.borrow_and_update()).max(0).unsigned_abs() }
+        let Term { node, until } = *self.term.borrow_and_update();
+        let until = if node == self.node { until.max(0).unsigned_abs() } else { 0 };
+        ToRunner::Lease { until }
     }
 
     /// Waits until the time is another one.
     pub(super) async fn changed(&mut self) {
-        if self.until.changed().await.is_err() {
+        if self.term.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -135,22 +177,48 @@ mod tests {
         std::process::Command::new("sleep").arg("60").spawn().expect("sleep(1) runs")
     }
 
+    fn node(number: u8) -> NodeId {
+        NodeId(ulid::Ulid::from_bytes([number; 16]))
+    }
+
+    fn signal_of(runner: &mut std::process::Child) -> Option<i32> {
+        std::os::unix::process::ExitStatusExt::signal(&runner.wait().expect("it ends"))
+    }
+
     #[test]
     fn a_runner_is_killed_when_the_lease_is_over_and_lives_while_it_is_renewed() {
         let clock = SystemClock;
         let lease = RunsUntil::start(Arc::new(clock)).expect("a thread");
-        lease.renew(clock.boot() + 60_000);
+        lease.renew(node(1), clock.boot() + 60_000);
         let (mut runner, mut other) = (sleeper(), sleeper());
-        let held = lease.hold(Some(runner.id()));
-        drop(lease.hold(Some(other.id())));
+        let held = lease.hold(Some(node(1)), Some(runner.id())).expect("the lease lasts");
+        drop(lease.hold(Some(node(1)), Some(other.id())));
         assert!(runner.try_wait().expect("a child").is_none());
-        lease.renew(clock.boot() + 100);
-        let status = runner.wait().expect("it ends");
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
-        assert!(clock.boot() >= *lease.until.borrow(), "not before the end");
+        let end = clock.boot() + 100;
+        lease.renew(node(1), end);
+        assert_eq!(signal_of(&mut runner), Some(9));
+        assert!(clock.boot() >= end, "not before the end");
         assert!(other.try_wait().expect("a child").is_none(), "it has no run in progress");
         other.kill().expect("it ends");
         other.wait().expect("it ends");
         drop(held);
+    }
+
+    #[test]
+    fn a_server_that_joins_anew_goes_on_with_no_run_of_the_node_that_it_was() {
+        let clock = SystemClock;
+        let lease = RunsUntil::start(Arc::new(clock)).expect("a thread");
+        let until = clock.boot() + 60_000;
+        lease.renew(node(1), until);
+        let mut runner = sleeper();
+        let mut held = lease.hold(Some(node(1)), Some(runner.id())).expect("the lease lasts");
+        assert!(matches!(held.frame(), ToRunner::Lease { until: told } if told == until.unsigned_abs()));
+        lease.renew(node(2), until);
+        assert_eq!(signal_of(&mut runner), Some(9));
+        assert!(matches!(held.frame(), ToRunner::Lease { until: 0 }), "the time is the other node's");
+        assert!(lease.hold(Some(node(1)), None).is_none(), "its run was claimed before");
+        assert!(lease.hold(Some(node(2)), None).is_some() && lease.hold(None, None).is_some());
+        lease.end();
+        assert!(lease.hold(Some(node(2)), None).is_none() && lease.hold(None, None).is_some());
     }
 }

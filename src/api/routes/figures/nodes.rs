@@ -5,7 +5,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    api::{documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared},
+    api::{
+        documents::Meta,
+        error::ApiError,
+        input::Fields,
+        request::RequestInfo,
+        state::{Process, Shared},
+    },
     domain::{Millis, ids::NodeId},
     store,
 };
@@ -67,11 +73,11 @@ pub(in crate::api) async fn list(
 
 /// This process, which has the store alone.
 fn alone(api: &Shared) -> Node {
-    let (name, joined) = api.readiness.process();
+    let Process { name, address, started: joined } = api.readiness.process();
     Node {
         id: None,
         name,
-        address: None,
+        address,
         build: env!("CARGO_PKG_VERSION").to_owned(),
         joined,
         seen: api.clock.now(),

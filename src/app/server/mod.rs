@@ -1,32 +1,28 @@
 //! The server's parts, put together from the configuration.
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+mod membership;
+mod parts;
+
+use std::{fs, sync::Arc};
 
 use anyhow::Context;
 use axum::Router;
 use tokio::sync::watch;
 
+use self::{membership::Membership, parts::Parts};
 use super::{host::host_name, signs::Troubles, store, token::admin_token, traces::Exporter, upkeep};
 use crate::{
     access::Access,
     alerts::{self, Alerts},
-    api::{self, Api, MeasuredTasks, MetricsSettings, Readiness, RunnersReady, Streams},
-    backup::{BackupState, Backups},
-    clock::{Clock, SystemClock},
+    api::{self, Api, MeasuredTasks, MetricsSettings, Streams},
+    backup::Backups,
+    clock::Clock,
     config::Config,
     dashboard::Site,
     domain::{
         Millis,
         access::{public_url::PublicUrl, record::TokenHash, redact::Redaction},
         draft::Defaults,
-        lock::lock,
         step::Policy,
         zone::parse_zone,
     },
@@ -41,8 +37,8 @@ use crate::{
         Vault,
         key::{Key, KeySource},
     },
-    store::{Quota, Store, disk::free_bytes},
-    taskfile::{self, TaskFile, TaskFileState},
+    store::{Quota, Store},
+    taskfile::{self, TaskFile},
     traces::Traces,
 };
 
@@ -85,6 +81,7 @@ pub fn kv_quota(config: &Config) -> Quota {
 /// The parts of a running server.
 pub(super) struct Server {
     pub(super) store: Arc<dyn Store>,
+    pub(super) membership: Arc<Membership>,
     pub(super) pool: Arc<Pool>,
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) backups: Arc<Backups>,
@@ -108,22 +105,21 @@ impl Server {
     /// # Errors
     /// When a part cannot start, or the store fails.
     pub(super) async fn assemble(config: &Config) -> anyhow::Result<(Self, Option<Exporter>)> {
-        make_data_directory(config)?;
-        let store = store::open_joined(config).await?;
+        let (store, membership) = open_store(config).await?;
         let (token, token_source) = admin_token(config)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = membership.clock();
         let events = Events::new(store.report().epoch);
         let metrics = observe(&events);
         let files = Files::new(&config.tasks);
         let vault = Arc::new(open_vault(config, store.clone()).await?);
-        let pool = start_pool(config, &files, &store, &vault, &clock).await?;
-        let scheduler = open_scheduler(config, (&store, &pool), &clock, &events).await?;
+        let pool = start_pool(config, &files, (&store, &vault), &membership).await?;
+        let scheduler = open_scheduler(config, (&store, &pool), &membership, &events).await?;
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
         let catalog = Catalog::new(files, pool.clone());
         let defaults = defaults(config)?;
         let task_file = open_task_file(config, (&store, &clock), &scheduler, &catalog, &defaults);
         let alerts = open_alerts(config, &store, &scheduler, &clock, &events)?;
-        let readiness = Parts::new(config, &pool, &backups, &task_file);
+        let readiness = Parts::new(config, &pool, (&backups, &task_file), &membership);
         let (traces, exporter) = open_traces(config, &clock, &scheduler)?;
         let access = Arc::new(open_access(config, &store, &clock, token).await?);
         let troubles = Troubles::new(config, &store, &backups, &access, &catalog);
@@ -151,6 +147,7 @@ impl Server {
         });
         let server = Self {
             store,
+            membership,
             pool,
             scheduler,
             backups,
@@ -254,18 +251,27 @@ fn add_pages(config: &Config, api: api::Front, clock: Arc<dyn Clock>) -> Router 
     api::protect(move |request| site.clone().answer(request), public, api)
 }
 
+/// Opens the store, and joins it if others may share it.
+async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Arc<Membership>)> {
+    make_data_directory(config)?;
+    let store = store::open_store(config)?;
+    let membership = Membership::join(config, &*store).await?;
+    Ok((store, membership))
+}
+
 /// Starts the runners, with the server's answers to their handlers.
 async fn start_pool(
     config: &Config,
     files: &Files,
-    store: &Arc<dyn Store>,
-    vault: &Arc<Vault>,
-    clock: &Arc<dyn Clock>,
+    (store, vault): (&Arc<dyn Store>, &Arc<Vault>),
+    membership: &Membership,
 ) -> anyhow::Result<Arc<Pool>> {
-    let client = network_client(config);
+    let (client, clock) = (network_client(config), membership.clock());
     let host_calls = ServerCalls::new(files.clone(), store.clone(), clock.clone(), client, kv_quota(config));
     let host_calls = Arc::new(host_calls.with_vault(vault.clone()));
-    Ok(Pool::start(pool_settings(config), files.clone(), host_calls, clock.clone()).await?)
+    let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock).await?;
+    membership.hold(&pool);
+    Ok(pool)
 }
 
 /// Opens the secrets and variables of a store, with the key that the configuration names.
@@ -327,13 +333,13 @@ fn open_alerts(
     Ok(Alerts::open(&config.alerts, parts)?)
 }
 
-fn policy(config: &Config) -> Policy {
+fn policy(config: &Config, waits_for_runner: bool) -> Policy {
     Policy {
         misfire_after: config.misfire_after.cast_signed(),
         catch_up_window: config.catch_up_window.cast_signed(),
         catch_up_max: config.catch_up_max,
         alerts: Arc::new(config.alerts.settings()),
-        waits_for_runner: false,
+        waits_for_runner,
     }
 }
 
@@ -350,81 +356,17 @@ pub fn make_data_directory(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("make the data directory {}", config.data.display()))
 }
 
-/// The parts whose state `/ready` shows.
-pub(super) struct Parts {
-    pool: Arc<Pool>,
-    backups: Arc<Backups>,
-    task_file: Arc<Mutex<TaskFileState>>,
-    scheduling: AtomicBool,
-    /// The store's folder.
-    store_path: PathBuf,
-    /// Epoch milliseconds.
-    started: Millis,
-}
-
-impl Parts {
-    fn new(config: &Config, pool: &Arc<Pool>, backups: &Arc<Backups>, task_file: &TaskFile) -> Arc<Self> {
-        Arc::new(Self {
-            pool: pool.clone(),
-            backups: backups.clone(),
-            task_file: task_file.state(),
-            scheduling: AtomicBool::new(true),
-            store_path: store::disk(config).to_owned(),
-            started: SystemClock.now(),
-        })
-    }
-
-    /// Tells that the scheduler's loop has ended.
-    pub(super) fn end_scheduling(&self) {
-        self.scheduling.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Readiness for Parts {
-    fn runners(&self) -> RunnersReady {
-        let state = self.pool.state();
-        RunnersReady { alive: state.alive, idle: state.idle, waiting: state.waiting }
-    }
-
-    fn runner_deaths(&self) -> Vec<(&'static str, u64)> {
-        self.pool.deaths()
-    }
-
-    fn sandbox(&self) -> String {
-        self.pool.sandbox().to_string()
-    }
-
-    fn free_bytes(&self) -> Option<u64> {
-        free_bytes(&self.store_path)
-    }
-
-    fn backup(&self) -> BackupState {
-        self.backups.state()
-    }
-
-    fn task_file(&self) -> TaskFileState {
-        lock(&self.task_file).clone()
-    }
-
-    fn scheduler(&self) -> bool {
-        self.scheduling.load(Ordering::Relaxed)
-    }
-
-    fn process(&self) -> (String, Millis) {
-        (host_name(), self.started)
-    }
-}
-
-/// Makes the scheduler with its limits, and closes the executions of an earlier process.
+/// Makes the scheduler with its limits, and closes the executions that no living process runs.
 async fn open_scheduler(
     config: &Config,
     (store, pool): (&Arc<dyn Store>, &Arc<Pool>),
-    clock: &Arc<dyn Clock>,
+    membership: &Membership,
     events: &Events,
 ) -> anyhow::Result<Arc<Scheduler>> {
-    let scheduler =
-        Scheduler::new(store.clone(), pool.clone(), clock.clone(), events.clone(), policy(config));
+    let policy = policy(config, membership.is_shared());
+    let scheduler = Scheduler::new(store.clone(), pool.clone(), membership.clock(), events.clone(), policy);
     scheduler.limit_keys(config.concurrency.clone());
+    membership.share(&scheduler);
     scheduler.recover().await.context("close what an earlier process left in progress")?;
     Ok(scheduler)
 }
