@@ -5,6 +5,7 @@
 //! - [`api`]: does a request get the answer that clients have been written against?
 //! - [`browser`]: do people get done in the dashboard what they came for?
 //! - [`client`]: do the commands that ask a server show its answers, and end as they should?
+//! - [`cluster`]: are many servers on one database as good as one, whichever of them fails?
 //! - [`handlers`]: may a file in `tasks/` rely on this?
 //! - [`live`]: does a client that listens hear everything, once, and in order?
 //! - [`network`]: which addresses does a handler reach, and when do its requests end?
@@ -29,6 +30,7 @@ mod alerts;
 mod api;
 mod browser;
 mod client;
+mod cluster;
 mod described;
 mod documents;
 mod durability;

@@ -48,7 +48,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "store/postgres/copy",
         &["store/postgres", "store/postgres/connection", "store/postgres/read", "store", "domain"],
     ),
-    ("store/postgres/open", &["store/postgres", "store/postgres/connection", "store"]),
+    ("store/postgres/open", &["store/postgres", "store/postgres/connection", "store", "domain"]),
     (
         "store/postgres/read",
         &[
@@ -62,7 +62,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "store/postgres/write",
-        &["store/postgres", "store/postgres/connection", "store/postgres/open", "store", "domain"],
+        &[
+            "store/postgres",
+            "store/postgres/connection",
+            "store/postgres/open",
+            "store/postgres/read",
+            "store",
+            "domain",
+        ],
     ),
     (
         "store/sled",

@@ -9,6 +9,7 @@ mod api;
 mod chance;
 mod home;
 mod leftovers;
+mod postgres;
 mod server;
 mod stream;
 mod tasks;
@@ -20,6 +21,7 @@ pub(crate) use self::{
     chance::{Chance, from_environment, seed},
     home::Home,
     leftovers::Leftovers,
+    postgres::Database,
     server::{Options, Server, signal_process},
     stream::{Happening, Stream},
     tasks::{ENDLESS, GATED, field, id_of, task},
