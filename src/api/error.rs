@@ -195,7 +195,7 @@ impl From<StoreError> for ApiError {
                 Self::unavailable("The index of executions is still being built: try again later")
             }
             StoreError::Unavailable(_) => {
-                let refused = Self::unavailable("The database cannot be reached: try again in a moment");
+                let refused = Self::unavailable("The database is not available: try again in a moment");
                 Self { inside: Some(error.to_string()), ..refused }.retry_after(RETRY_AFTER)
             }
             StoreError::Fenced(_) => {

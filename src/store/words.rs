@@ -79,8 +79,8 @@ pub enum StoreError {
     /// An index is still being built from the records of an earlier version.
     #[error("the index of executions is still being built: try again later")]
     Building,
-    /// The database cannot be reached, and nothing was changed.
-    #[error("the database cannot be reached: {0}")]
+    /// The database cannot be reached or cannot do it now, and nothing was changed.
+    #[error("the database is not available: {0}")]
     Unavailable(String),
     /// This node's lease is over, so it writes nothing until it has joined anew.
     #[error("this node has lost its lease: {0}")]

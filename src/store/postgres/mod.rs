@@ -38,7 +38,7 @@ use tokio::{
 };
 
 use self::{
-    connection::{Connection, Readers, text_of},
+    connection::{Connection, Outlook, Readers, text_of},
     share::Identity,
     write::{Request, Work, Writer, operation},
 };
@@ -200,7 +200,7 @@ where
                 Ok(()) => work(link).await,
                 Err(error) => Err(error),
             },
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         let _ = hand_over.send(done);
     })?;
@@ -234,25 +234,17 @@ async fn reach(settings: &Arc<Settings>) -> Result<Connection, StoreError> {
     loop {
         match settings.connect().await {
             Ok(link) => return Ok(link),
-            Err(error) if begun.elapsed() > REACHED_WITHIN || is_final(&error) => return Err(error),
+            Err(error) if begun.elapsed() > REACHED_WITHIN || error.is_final => return Err(error.into()),
             Err(error) => tracing::warn!(%error, "the database is not reached yet"),
         }
         sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// Whether a further attempt would end in the same way: a wrong password, user or database.
-fn is_final(error: &StoreError) -> bool {
-    let text = error.to_string();
-    ["(28P01)", "(28000)", "(3D000)", "invalid peer certificate", "read the authorities"]
-        .iter()
-        .any(|sign| text.contains(sign))
-}
-
 /// The error of a statement.
 fn fail(doing: &'static str, error: &tokio_postgres::Error) -> StoreError {
-    match error.as_db_error() {
-        Some(_) => StoreError::Backend { doing, why: text_of(error) },
-        None => StoreError::Unavailable(text_of(error)),
+    match Outlook::of(error) {
+        Outlook::Never => StoreError::Backend { doing, why: text_of(error) },
+        _ => StoreError::Unavailable(text_of(error)),
     }
 }

@@ -124,9 +124,9 @@ from! {
     Option<i64> => |number| Self::Int(number);
     u64 => |number| Self::Int(Some(number.min(i64::MAX.unsigned_abs()).cast_signed()));
     usize => |number| Self::Int(Some(i64::try_from(number).unwrap_or(i64::MAX)));
-    &str => |text| Self::Text(Some(text.to_owned()));
-    String => |text| Self::Text(Some(text));
-    Option<String> => |text| Self::Text(text);
+    &str => |text| Self::Text(Some(without_nul(text.to_owned())));
+    String => |text| Self::Text(Some(without_nul(text)));
+    Option<String> => |text| Self::Text(text.map(without_nul));
     Vec<u8> => |bytes| Self::Bytes(Some(bytes));
     Option<Vec<u8>> => |bytes| Self::Bytes(bytes);
     bool => |on| Self::Bool(on);
@@ -141,10 +141,15 @@ from! {
     Vec<Option<Id>> => |list| Self::Ids(list);
     Vec<i64> => |list| Self::Ints(list.into_iter().map(Some).collect());
     Vec<Option<i64>> => |list| Self::Ints(list);
-    Vec<String> => |list| Self::Texts(list.into_iter().map(Some).collect());
-    Vec<Option<String>> => |list| Self::Texts(list);
+    Vec<String> => |list| Self::Texts(list.into_iter().map(|text| Some(without_nul(text))).collect());
+    Vec<Option<String>> => |list| Self::Texts(list.into_iter().map(|text| text.map(without_nul)).collect());
     Vec<Vec<u8>> => |list| Self::Blobs(list.into_iter().map(Some).collect());
     Vec<Option<Vec<u8>>> => |list| Self::Blobs(list);
+}
+
+/// The database's texts have no U+0000. No text that is kept needs it; one that is looked for is then not found.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 /// Makes a list of parameters.
@@ -161,5 +166,11 @@ mod tests {
     fn a_parameter_shows_its_type_and_no_value() {
         let args = args!["hunter2", vec![b"hunter2".to_vec()], Some("hunter2".to_owned())];
         assert_eq!(format!("{args:?}"), "[text, _bytea, text]");
+    }
+
+    #[test]
+    fn a_text_without_nul_stays_as_it_is() {
+        assert_eq!(super::without_nul("a\u{1}b".to_owned()), "a\u{1}b");
+        assert_eq!(super::without_nul("a\0b".to_owned()), "a\u{fffd}b");
     }
 }

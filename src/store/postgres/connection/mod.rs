@@ -5,6 +5,7 @@
 //! schema and its dot.
 
 mod args;
+mod codes;
 mod link;
 mod pipeline;
 mod readers;
@@ -14,7 +15,7 @@ mod url;
 pub use self::url::{Settings, UrlError};
 pub(crate) use self::{
     args::{Arg, Id, args},
+    codes::{Outlook, text_of},
     link::{Connection, Query, query},
     readers::Readers,
-    url::text_of,
 };

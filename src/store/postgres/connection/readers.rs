@@ -9,20 +9,29 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::Mutex, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::Mutex,
+    time::{Instant, timeout_at},
+};
 use tokio_postgres::{Error, Row};
 
-use super::{Connection, Query, Settings, url::text_of};
+use super::{Connection, Outlook, Query, Settings, codes::text_of};
 use crate::store::StoreError;
 
 /// A read without an answer for this long fails.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
+/// Nobody waits for a statement that works longer. A pooler would give the setting to others.
+const STOPPED: &str = "SET statement_timeout = '5s'";
+
+type Slot = Mutex<Option<Arc<Connection>>>;
+
 /// The connections for reads; each is made at its first use, and anew when it has ended.
 pub(crate) struct Readers {
     settings: Arc<Settings>,
     runtime: Handle,
-    slots: Vec<Mutex<Option<Arc<Connection>>>>,
+    slots: Vec<Slot>,
     next: AtomicUsize,
 }
 
@@ -39,10 +48,11 @@ impl Readers {
         queries: Vec<Query>,
     ) -> impl Future<Output = Result<Vec<Vec<Row>>, StoreError>> + Send + 'static {
         let readers = self.clone();
-        self.on_runtime(async move {
-            let connection = readers.connection().await?;
-            connection.all(queries).await.map_err(|error| read_error(&error))
-        })
+        async move {
+            let asked = readers.clone();
+            let asked = readers.runtime.spawn(async move { asked.ask(queries).await });
+            asked.await.unwrap_or(Err(StoreError::Closed))
+        }
     }
 
     /// Asks one query.
@@ -54,44 +64,41 @@ impl Readers {
         async move { Ok(asked.await?.pop().unwrap_or_default()) }
     }
 
-    /// Runs work on the store's runtime, for two seconds at most.
-    pub(crate) fn on_runtime<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
-        let runtime = self.runtime.clone();
-        async move {
-            let work = async {
-                let late = StoreError::Unavailable("the database does not answer".to_owned());
-                timeout(ANSWERED_WITHIN, work).await.unwrap_or(Err(late))
-            };
-            runtime.spawn(work).await.unwrap_or(Err(StoreError::Closed))
+    async fn ask(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let until = Instant::now() + ANSWERED_WITHIN;
+        let late = |_| StoreError::Unavailable("the database does not answer".to_owned());
+        let slot = &self.slots[self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len()];
+        let connection = timeout_at(until, self.connection(slot)).await.map_err(late)??;
+        let answer = timeout_at(until, connection.all(queries)).await;
+        if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(is_lost)) {
+            // The next read makes a connection anew.
+            slot.lock().await.take_if(|kept| Arc::ptr_eq(kept, &connection));
         }
+        answer.map_err(late)?.map_err(|error| read_error(&error))
     }
 
     /// A connection that has not ended.
-    pub(crate) async fn connection(&self) -> Result<Arc<Connection>, StoreError> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
-        let mut slot = self.slots[index].lock().await;
+    async fn connection(&self, slot: &Slot) -> Result<Arc<Connection>, StoreError> {
+        let mut slot = slot.lock().await;
         if let Some(connection) = slot.as_ref().filter(|connection| !connection.is_closed()) {
             return Ok(connection.clone());
         }
-        let connection = Arc::new(self.settings.connect().await?);
-        *slot = Some(connection.clone());
-        Ok(connection)
+        let connection = self.settings.connect().await?;
+        if !self.settings.pooler {
+            connection.batch(STOPPED).await.map_err(|error| read_error(&error))?;
+        }
+        Ok(slot.insert(Arc::new(connection)).clone())
     }
 }
 
+fn is_lost(error: &Error) -> bool {
+    Outlook::of(error) == Outlook::Lost
+}
+
 /// The error of a read.
-pub(crate) fn read_error(error: &Error) -> StoreError {
-    match error.as_db_error() {
-        // The server stops, starts, or is only to be read: another connection may go on.
-        Some(found)
-            if ["57P", "08", "53", "25006"].iter().any(|class| found.code().code().starts_with(class)) =>
-        {
-            StoreError::Unavailable(text_of(error))
-        }
-        Some(_) => StoreError::Backend { doing: "read the database", why: text_of(error) },
-        None => StoreError::Unavailable(text_of(error)),
+fn read_error(error: &Error) -> StoreError {
+    match Outlook::of(error) {
+        Outlook::Never => StoreError::Backend { doing: "read the database", why: text_of(error) },
+        _ => StoreError::Unavailable(text_of(error)),
     }
 }

@@ -1,6 +1,8 @@
 //! TLS to the server: its certificate is verified, for the host that the URL names.
 
 use std::{
+    error::Error as _,
+    fmt,
     future::Future,
     io,
     path::Path,
@@ -21,6 +23,19 @@ use tokio_rustls::{TlsConnector, client};
 /// The client's half of TLS.
 #[derive(Clone)]
 pub(super) struct Tls(TlsConnector);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// Whether a connection failed because the server's certificate is not to be trusted.
+pub(super) fn is_mistrusted(error: &tokio_postgres::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let cause = cause.and_then(io::Error::get_ref).and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
+}
 
 impl Tls {
     /// Trusts the authorities in a PEM file, or the system's, or Mozilla's if the system has none.

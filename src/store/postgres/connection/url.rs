@@ -1,11 +1,22 @@
 //! The address of the server, and how it is reached. The password is never shown.
 
-use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::time::timeout;
 use tokio_postgres::config::{Config, Host, SslMode, TargetSessionAttrs};
 
-use super::{Connection, tls::Tls};
+use super::{
+    Connection,
+    codes::{Outlook, text_of},
+    tls::{Tls, is_mistrusted},
+};
 use crate::store::StoreError;
 
 /// One attempt to connect takes this long at most.
@@ -38,21 +49,26 @@ impl Address {
         if !is_url {
             return Err(UrlError("it is no postgres: URL".to_owned()));
         }
+        let (url, mode) = without_mode(url);
         // The driver's text may quote a part of the URL.
-        let mut config = Config::from_str(url).map_err(|_| UrlError("the URL cannot be read".to_owned()))?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        let mut config = Config::from_str(&url).map_err(|_| UrlError("the URL cannot be read".to_owned()))?;
+        if config.get_hosts().is_empty() {
+            // A certificate is verified for a host, which the address then is.
+            for address in config.get_hostaddrs().to_vec() {
+                config.host(address.to_string());
+            }
+        }
+        if config.get_hosts().is_empty() {
             return Err(UrlError("the URL names no host".to_owned()));
         }
-        let near = config.get_hosts().iter().all(is_near);
-        let says = |word: &str| url.contains(&format!("sslmode={word}"));
-        let encrypted = match config.get_ssl_mode() {
-            SslMode::Disable => false,
-            SslMode::Prefer => !near && !says("prefer"),
-            _ => true,
+        let addresses = config.get_hostaddrs().iter();
+        let near = config.get_hosts().iter().all(is_near) && addresses.clone().all(IpAddr::is_loopback);
+        let encrypted = match mode.as_deref() {
+            None => !near,
+            Some("disable") => false,
+            Some("require" | "verify-full") => true,
+            Some(_) => return Err(UrlError("sslmode is neither require nor disable".to_owned())),
         };
-        if says("prefer") {
-            return Err(UrlError("sslmode=prefer is not safe: write require or disable".to_owned()));
-        }
         config.ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
         config.connect_timeout(CONNECT_WITHIN).tcp_user_timeout(UNANSWERED_WITHIN);
         config.keepalives_idle(Duration::from_secs(5)).keepalives_interval(Duration::from_secs(2));
@@ -82,6 +98,15 @@ impl Address {
     }
 }
 
+/// The URL without its `sslmode`, and the mode: the driver does not know all of them.
+fn without_mode(url: &str) -> (String, Option<String>) {
+    let Some((url, parameters)) = url.split_once('?') else { return (url.to_owned(), None) };
+    let mode = |parameter: &&str| parameter.starts_with("sslmode=");
+    let (modes, others): (Vec<_>, Vec<_>) = parameters.split('&').partition(mode);
+    let mode = modes.last().and_then(|mode| mode.strip_prefix("sslmode=")).map(ToOwned::to_owned);
+    (format!("{url}?{}", others.join("&")), mode)
+}
+
 /// Whether a host is this machine.
 fn is_near(host: &Host) -> bool {
     match host {
@@ -106,6 +131,24 @@ pub struct Settings {
     pub migrate: bool,
     /// The server's own directory, where it notes its name in the store.
     pub data: Option<PathBuf>,
+    /// Made at the first connection that is encrypted.
+    tls: OnceLock<Tls>,
+}
+
+/// The failure of an attempt to connect.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("connect to {to}: {why}")]
+pub(crate) struct ConnectError {
+    to: String,
+    why: String,
+    /// Whether another attempt would end in the same way.
+    pub(crate) is_final: bool,
+}
+
+impl From<ConnectError> for StoreError {
+    fn from(error: ConnectError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
 impl Settings {
@@ -122,6 +165,7 @@ impl Settings {
             authorities: None,
             migrate: true,
             data: None,
+            tls: OnceLock::new(),
         })
     }
 
@@ -136,39 +180,41 @@ impl Settings {
     }
 
     /// Connects. Call it on the store's own runtime, which then drives the connection.
-    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Connection, StoreError> {
+    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Connection, ConnectError> {
+        let failed = |why: String, is_final: bool| ConnectError { to: self.shown(), why, is_final };
+        let of_driver = |error: tokio_postgres::Error| {
+            let is_final = Outlook::is_final_for_connecting(&error) || is_mistrusted(&error);
+            failed(text_of(&error), is_final)
+        };
         let connecting = async {
-            let authorities = self.authorities.as_deref();
-            let tls = Tls::new(authorities).map_err(|error| match authorities {
-                Some(path) => format!("read the authorities in {}: {error}", path.display()),
-                None => format!("TLS does not start: {error}"),
-            })?;
+            let config = &self.address.config;
             let connected = if self.address.encrypted {
-                let (client, link) = self.address.config.connect(tls).await.map_err(|e| text_of(&e))?;
+                let tls = self.tls().map_err(|why| failed(why, true))?;
+                let (client, link) = config.connect(tls).await.map_err(of_driver)?;
                 tokio::spawn(async move { drop(link.await) });
                 client
             } else {
-                let plain = tokio_postgres::NoTls;
-                let (client, link) = self.address.config.connect(plain).await.map_err(|e| text_of(&e))?;
+                let (client, link) = config.connect(tokio_postgres::NoTls).await.map_err(of_driver)?;
                 tokio::spawn(async move { drop(link.await) });
                 client
             };
             Ok(Connection::new(connected, self.clone()))
         };
-        let within = CONNECT_WITHIN * 2;
-        let connected = timeout(within, connecting).await.unwrap_or_else(|_| Err("no answer".to_owned()));
-        connected.map_err(|why| StoreError::Unavailable(format!("connect to {}: {why}", self.shown())))
+        let connected = timeout(CONNECT_WITHIN * 2, connecting).await;
+        connected.unwrap_or_else(|_| Err(failed("no answer".to_owned(), false)))
     }
-}
 
-/// The text of an error with that of its cause, without users' data.
-pub(crate) fn text_of(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(error) => format!("{} ({})", error.message(), error.code().code()),
-        None => {
-            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-            format!("{error}{}", cause.unwrap_or_default())
+    /// The client's half of TLS, which reads the authorities once.
+    fn tls(&self) -> Result<Tls, String> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls.clone());
         }
+        let authorities = self.authorities.as_deref();
+        let tls = Tls::new(authorities).map_err(|error| match authorities {
+            Some(path) => format!("read the authorities in {}: {error}", path.display()),
+            None => format!("TLS does not start: {error}"),
+        })?;
+        Ok(self.tls.get_or_init(|| tls).clone())
     }
 }
 
@@ -182,6 +228,7 @@ mod tests {
             ("postgres://me:hunter2@db.example:5433/app", "postgres://me@db.example:5433/app"),
             ("postgresql://me:hunter2@a:1,b:2/app?sslmode=require", "postgres://me@a:1,b:2/app"),
             ("postgres://me:hunter2@%2Ftmp%2Fsocket/app", "postgres://me@/tmp/socket:5432/app"),
+            ("postgres://me:hunter2@/app?hostaddr=10.0.0.7", "postgres://me@10.0.0.7/app"),
         ] {
             let settings = Settings::new(url).expect("a URL");
             assert_eq!(settings.shown(), shown);
@@ -205,9 +252,17 @@ mod tests {
             ("postgres://u@localhost,db.example/app", true),
             ("postgres://u@%2Ftmp/app", false),
             ("postgres://u@localhost/app?sslmode=require", true),
+            ("postgres://u@localhost/app?application_name=a&sslmode=verify-full", true),
+            ("postgres://u@/app?hostaddr=10.0.0.7", true),
+            ("postgres://u@/app?hostaddr=127.0.0.1", false),
+            ("postgres://u@localhost/app?hostaddr=10.0.0.7", true),
+            ("postgres://u@/app?hostaddr=127.0.0.1,10.0.0.7", true),
         ] {
             assert_eq!(Address::parse(url).map(|address| address.encrypted), Ok(encrypted), "{url}");
         }
-        assert!(Address::parse("postgres://u@db.example/app?sslmode=prefer").is_err());
+        for unsafe_mode in ["prefer", "allow", "verify-ca", ""] {
+            let refused = Address::parse(&format!("postgres://u@db.example/app?sslmode={unsafe_mode}"));
+            assert!(refused.is_err(), "{unsafe_mode}");
+        }
     }
 }
