@@ -279,11 +279,11 @@ pub(crate) fn finished_steps_stay_until_their_occurrence_is_over(bench: &mut Ben
     let [first, other] = [1, 2].map(|n| bench.run_by_hand(task, START + n));
     let [time, other_time] = [first, other].map(|execution| bench.scheduled_for(task, execution));
     let fence = |execution| Fence { task, execution };
-    for (number, name) in (0..).zip(["b", "a", "ü"]) {
+    for (number, name) in (0..).zip(["b", "a", "ü\0"]) {
         bench.finish(fence(first), time, step(name, number)).expect("it is in progress");
     }
     bench.finish(fence(other), other_time, step("a", 0)).expect("it is in progress");
-    let all = [step("b", 0), step("a", 1), step("ü", 2)];
+    let all = [step("b", 0), step("a", 1), step("ü\0", 2)];
     assert_eq!(bench.steps(task, time), all, "in the order in which they finished");
     assert_eq!(bench.steps(task, other_time), [step("a", 0)]);
 

@@ -74,7 +74,7 @@ CREATE TABLE #entry (
   owner uuid, key bytea, expires bigint, size bigint NOT NULL, entry bytea NOT NULL, PRIMARY KEY (owner, key));
 CREATE INDEX entry_expires ON #entry (expires) WHERE expires IS NOT NULL;
 CREATE TABLE #step (
-  task uuid, scheduled_for bigint, name text COLLATE "C", number bigint NOT NULL, step bytea NOT NULL,
+  task uuid, scheduled_for bigint, name bytea, number bigint NOT NULL, step bytea NOT NULL,
   PRIMARY KEY (task, scheduled_for, name));
 CREATE TABLE #params (task uuid, time bigint, hash text COLLATE "C", params bytea NOT NULL, PRIMARY KEY (task, time, hash));
 CREATE TABLE #binding (name text COLLATE "C" PRIMARY KEY, binding bytea NOT NULL);

@@ -3,46 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::{runtime::Runtime, time::Instant};
+use tokio::time::Instant;
 
-use super::{
-    proxy::{Cut, Proxy},
-    server::{Server, server},
-};
+use super::{proxy::Cut, scene::Scene, server::server};
 use crate::{
     domain::{draft::tests::definition, facts::Task, ids::TaskId},
-    store::{
-        Audit, AuditQuery, Audits, Nodes, StoreError, Tasks, Upkeep, Values, contract::nodes::new_node,
-        postgres::PgStore,
-    },
+    store::{Audit, AuditQuery, Audits, Nodes, StoreError, Tasks, Upkeep, Values},
 };
-
-/// A store behind a proxy.
-struct Scene {
-    store: PgStore,
-    proxy: Proxy,
-    runtime: Runtime,
-}
-
-impl Scene {
-    fn new(server: &Server, schema: &str) -> Self {
-        let proxy = Proxy::start(&server.socket());
-        let store = PgStore::open(Server::settings_at(proxy.socket(), schema)).expect("it opens");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let scene = Self { store, proxy, runtime };
-        scene.join(1);
-        scene
-    }
-
-    fn join(&self, number: u64) {
-        let join = self.store.shared().expect("many share it").join(new_node(number));
-        self.runtime.block_on(join).expect("it joins");
-    }
-
-    fn put(&self, n: u64) -> Result<(), StoreError> {
-        self.runtime.block_on(self.store.put("key".to_owned(), json!(n)))
-    }
-}
 
 fn audit(n: i64) -> Audit {
     Audit { time: n, action: format!("action {n}"), ..Audit::default() }

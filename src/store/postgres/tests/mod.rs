@@ -3,5 +3,7 @@ mod faults;
 mod pooler;
 mod proxy;
 mod reach;
+mod scene;
 mod server;
 mod statements;
+mod trouble;

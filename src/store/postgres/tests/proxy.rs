@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -32,6 +32,8 @@ pub(super) struct Proxy {
 struct Shared {
     server: PathBuf,
     cut: AtomicU8,
+    /// How often the open connections were made mute.
+    mutes: AtomicUsize,
     /// The open connections; `None` while none is accepted.
     open: Mutex<Option<Vec<UnixStream>>>,
 }
@@ -43,6 +45,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             server: server.join(".s.PGSQL.5432"),
             cut: AtomicU8::new(Cut::Nothing as u8),
+            mutes: AtomicUsize::new(0),
             open: Mutex::new(Some(Vec::new())),
         });
         let of_thread = shared.clone();
@@ -66,6 +69,11 @@ impl Proxy {
     /// Whether the next commit is still to be cut.
     pub(super) fn is_armed(&self) -> bool {
         self.shared.cut.load(Ordering::SeqCst) != Cut::Nothing as u8
+    }
+
+    /// Passes nothing more on over the connections that are open; they do not end.
+    pub(super) fn mute(&self) {
+        self.shared.mutes.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Ends all connections, and refuses new ones.
@@ -94,9 +102,13 @@ impl Shared {
 
     fn forward(&self, mut from: UnixStream, mut to: UnixStream, is_client: bool) {
         let mut buffer = vec![0; 64 * 1024];
+        let mutes = self.mutes.load(Ordering::SeqCst);
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             let bytes = &buffer[..length];
             let has_commit = bytes.windows(7).any(|part| part == b"COMMIT\0");
+            if mutes != self.mutes.load(Ordering::SeqCst) {
+                continue;
+            }
             // A client's commit is a query, a server's is the tag of its answer.
             let cut = if is_client { Cut::Before } else { Cut::After } as u8;
             let none = Cut::Nothing as u8;

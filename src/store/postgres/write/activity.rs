@@ -29,11 +29,16 @@ const REMOVE: &str = "DELETE FROM #activity WHERE span = $1 AND slot = $3 AND st
 pub(crate) struct Activity(Option<Bucket>);
 
 impl Activity {
-    /// Reads the bucket of a slot.
-    pub(crate) async fn load(link: &Connection, slot: i64) -> Result<Self, StoreError> {
-        let read = query(READ, args![span(Span::Present), 0_i64, slot]);
-        let rows = link.rows(read).await.map_err(|error| super::super::fail("read the activity", &error))?;
-        Ok(Self(rows.first().map(|row| decode(row.get(0))).transpose()?))
+    /// Reads the bucket of a slot. One that is damaged is counted anew.
+    pub(crate) async fn load(link: &Connection, slot: i64) -> Result<Self, tokio_postgres::Error> {
+        let rows = link.rows(query(READ, args![span(Span::Present), 0_i64, slot])).await?;
+        let bucket = rows.first().and_then(|row| {
+            let bucket = decode(row.get(0));
+            bucket
+                .inspect_err(|error| tracing::error!(%error, "the ends of the present minute are lost"))
+                .ok()
+        });
+        Ok(Self(bucket))
     }
 }
 

@@ -29,8 +29,10 @@ use crate::{
 };
 
 /// Begins a transaction. A process that is stopped within it holds its locks for five seconds at most.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
                      SET LOCAL idle_in_transaction_session_timeout = '5s'";
+
+const WITHOUT_LIMIT: &str = "SET LOCAL statement_timeout = 0";
 
 /// Why an operation, or the whole group, did not take place.
 #[derive(Debug)]
@@ -66,9 +68,12 @@ pub(crate) struct Needs {
     pub(crate) names: Vec<String>,
     /// How far ahead, and how many due tasks.
     pub(crate) claim: Option<(Millis, usize)>,
+    /// Whether the work may take long.
+    pub(crate) is_long: bool,
 }
 
-/// A task in a transaction.
+/// A task in a transaction: by default one that is not there.
+#[derive(Default)]
 pub(super) struct Slot {
     /// The version of its row; `None` if it has none yet.
     pub(super) version: Option<i64>,
@@ -80,8 +85,8 @@ pub(super) struct Slot {
     pub(super) before: Option<Task>,
     /// The task as it is now.
     pub(super) task: Option<Task>,
-    /// Whether other tasks run after it.
-    pub(super) followed: bool,
+    /// Whether other tasks run after it; `None` until that is asked.
+    pub(super) followed: Option<bool>,
     /// Why it is left out of claims from now on.
     pub(super) held: Option<String>,
     /// Whether a write of it waits.
@@ -117,11 +122,12 @@ pub(crate) struct Group<'a> {
 }
 
 /// Locks tasks, in the order of their ids so that two transactions never wait for one another.
-const LOCK: &str = "SELECT s.task, s.version, s.history, s.defined, t.version, t.definition, s.facts,
-      coalesce(f.found, false)
-    FROM #state s JOIN #task t ON t.id = s.task
-      LEFT JOIN LATERAL (SELECT true AS found FROM #task f WHERE f.after = s.task LIMIT 1) f ON true
-    WHERE s.task = ANY($1) ORDER BY s.task FOR UPDATE OF s";
+const LOCK: &str = "SELECT s.task, s.version, s.history, s.defined, t.version, t.definition, s.facts
+    FROM #state s JOIN #task t ON t.id = s.task WHERE s.task = ANY($1) ORDER BY s.task FOR UPDATE OF s";
+
+/// The tasks that others run after. A task is locked while it gets a successor, so this is asked after the lock.
+const FOLLOWED: &str = "SELECT w.id FROM unnest($1::uuid[]) w(id)
+    CROSS JOIN LATERAL (SELECT 1 FROM #task WHERE after = w.id LIMIT 1) f";
 
 /// Locks due tasks that no other transaction has locked: by priority, and of one priority the earliest first.
 /// The scan of a priority stops as soon as there are enough.
@@ -131,10 +137,8 @@ pub(crate) const CLAIM: &str = "WITH n AS MATERIALIZED (
         SELECT task, version, history, defined, facts FROM #state s
         WHERE s.priority = p.priority AND s.due <= (SELECT until FROM n) AND s.held IS NULL
         ORDER BY s.due, s.task LIMIT $3 FOR UPDATE SKIP LOCKED) x LIMIT $3)
-    SELECT d.task, d.version, d.history, d.defined, t.version, t.definition, d.facts,
-      coalesce(f.found, false)
-    FROM d JOIN #task t ON t.id = d.task
-      LEFT JOIN LATERAL (SELECT true AS found FROM #task f WHERE f.after = d.task LIMIT 1) f ON true";
+    SELECT d.task, d.version, d.history, d.defined, t.version, t.definition, d.facts
+    FROM d JOIN #task t ON t.id = d.task";
 
 const TIME: &str = "SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8)";
 const NAMES: &str = "SELECT name, task FROM #task_name WHERE name = ANY($1)";
@@ -149,13 +153,13 @@ impl<'a> Group<'a> {
         needs: Needs,
     ) -> Result<Self, Failure> {
         let given = now.map(|now| now());
+        let begin = if needs.is_long { format!("{BEGIN}; {WITHOUT_LIMIT}") } else { BEGIN.to_owned() };
         let mut queries = Vec::new();
         let wanted: BTreeSet<TaskId> = needs.tasks.into_iter().collect();
         let (locks, says) = (!wanted.is_empty(), !needs.output_of.is_empty());
         if locks {
-            let tasks: Vec<_> = wanted.iter().copied().collect();
-            queries.push(query(LOCK, args![tasks.clone()]));
-            queries.push(query(owners::RUNNING, args![tasks]));
+            queries.extend(lock_queries(&wanted));
+            queries.push(query(owners::RUNNING, args![wanted.iter().copied().collect::<Vec<_>>()]));
         }
         if says {
             queries.push(query(owners::SPEAKERS, args![needs.output_of]));
@@ -168,7 +172,7 @@ impl<'a> Group<'a> {
         }
         // After the locks, so that the time of a task never goes back.
         queries.push(query(TIME, args![given]));
-        let mut found = link.between(Some(BEGIN), queries, None).await?;
+        let mut found = link.between(Some(&begin), queries, None).await?;
         let now = found.pop().and_then(|rows| rows.first().map(|row| row.get(0))).unwrap_or_default();
         let mut group = Self {
             link,
@@ -199,8 +203,7 @@ impl<'a> Group<'a> {
         if locks {
             group.owners.take_running(&found.pop().unwrap_or_default());
             group.owners.known.extend(wanted.iter().copied());
-            group.take(&found.pop().unwrap_or_default())?;
-            group.note_absent(wanted);
+            group.take_locked(wanted, found)?;
         }
         Ok(group)
     }
@@ -209,6 +212,17 @@ impl<'a> Group<'a> {
         for row in rows {
             let (id, slot) = slot_of(row)?;
             self.slots.entry(id).or_insert(slot);
+        }
+        Ok(())
+    }
+
+    /// Takes the tasks that were wanted, with the answers to [`lock_queries`].
+    fn take_locked(&mut self, wanted: BTreeSet<TaskId>, mut found: Vec<Vec<Row>>) -> Result<(), Failure> {
+        let followed: BTreeSet<_> = found.pop().unwrap_or_default().iter().map(|row| id_of(row, 0)).collect();
+        self.take(&found.pop().unwrap_or_default())?;
+        for id in wanted {
+            let slot = self.slots.entry(id).or_default();
+            slot.followed = Some(followed.contains(&id));
         }
         Ok(())
     }
@@ -229,33 +243,14 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    fn note_absent(&mut self, wanted: impl IntoIterator<Item = TaskId>) {
-        for id in wanted {
-            self.slots.entry(id).or_insert(Slot {
-                version: None,
-                defined: 0,
-                history: 0,
-                before: None,
-                task: None,
-                followed: false,
-                held: None,
-                changed: false,
-                damage: None,
-            });
-        }
-    }
-
     /// Locks and reads the tasks that are not locked yet.
     pub(super) async fn load(&mut self, ids: &[TaskId]) -> Result<(), Failure> {
         let missing: BTreeSet<_> = ids.iter().copied().filter(|id| !self.slots.contains_key(id)).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let wanted: Vec<_> = missing.iter().copied().collect();
-        let rows = self.link.rows(query(LOCK, args![wanted])).await?;
-        self.take(&rows)?;
-        self.note_absent(missing);
-        Ok(())
+        let found = self.link.all(lock_queries(&missing).into()).await?;
+        self.take_locked(missing, found)
     }
 
     /// A task that is locked.
@@ -271,8 +266,16 @@ impl<'a> Group<'a> {
         Ok(slot.task.clone().ok_or(StoreError::NotFound)?)
     }
 
-    pub(super) fn is_followed(&self, id: TaskId) -> bool {
-        self.slots.get(&id).is_some_and(|slot| slot.followed)
+    /// Whether other tasks run after a task that is locked.
+    pub(super) async fn is_followed(&mut self, id: TaskId) -> Result<bool, Failure> {
+        if let Some(followed) = self.slots.get(&id).and_then(|slot| slot.followed) {
+            return Ok(followed);
+        }
+        let followed = !self.rows(query(FOLLOWED, args![vec![id]])).await?.is_empty();
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.followed = Some(followed);
+        }
+        Ok(followed)
     }
 
     /// Asks a query that sees every write of the group so far.
@@ -297,6 +300,12 @@ impl<'a> Group<'a> {
     }
 }
 
+/// The statements that lock and read tasks.
+fn lock_queries(wanted: &BTreeSet<TaskId>) -> [Query; 2] {
+    let wanted: Vec<_> = wanted.iter().copied().collect();
+    [query(LOCK, args![wanted.clone()]), query(FOLLOWED, args![wanted])]
+}
+
 /// The id in a column.
 pub(crate) fn id_of(row: &Row, column: usize) -> TaskId {
     TaskId::from_bytes(row.get::<_, Id>(column).0)
@@ -318,7 +327,7 @@ fn slot_of(row: &Row) -> Result<(TaskId, Slot), Failure> {
         history: row.get(2),
         before: task.clone(),
         task,
-        followed: row.get(7),
+        followed: None,
         held: None,
         changed: false,
         damage,

@@ -26,14 +26,14 @@ impl Writer {
         let link = self.settings.connect().await?;
         let now = self.now.as_ref().map(|now| now());
         let member = open::join(&link, former, node, now).await.map_err(away)?;
-        let activity = Activity::load(&link, member.slot).await?;
+        let activity = Activity::load(&link, member.slot).await.map_err(away)?;
         link.batch("COMMIT").await.map_err(away)?;
         self.become_node(link, member, activity);
         Ok(())
     }
 
     fn become_node(&mut self, link: Connection, member: Member, activity: Activity) {
-        (self.link, self.member, self.activity) = (Some(link), Some(member), activity);
+        (self.link, self.member, self.activity) = (Some(link), Some(member), Some(activity));
         self.fenced = None;
         self.identity.set(member.id);
     }

@@ -8,7 +8,9 @@
 //! A group that another transaction has overtaken is decided again, so decisions must have no effect of their own.
 
 mod activity;
+mod attempt;
 mod group;
+mod inbox;
 mod joining;
 mod operation;
 pub(crate) mod operations;
@@ -21,8 +23,9 @@ mod writes;
 pub(crate) use self::group::CLAIM;
 pub(crate) use self::{
     group::id_of,
+    inbox::Request,
     operation::{Work, operation},
     owners::{execution_of, node_of},
-    writer::{Request, Writer},
+    writer::Writer,
     writes::place_number,
 };

@@ -22,6 +22,11 @@ pub(crate) trait Work: Send + 'static {
         false
     }
 
+    /// Whether the work may take long, in a transaction of its own.
+    fn is_long(&self) -> bool {
+        false
+    }
+
     /// Decides and writes. A refusal must come before every write.
     fn run(&mut self, group: &mut Group<'_>) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
 }
@@ -30,6 +35,7 @@ pub(crate) trait Work: Send + 'static {
 pub(crate) trait Operation: Send {
     fn needs(&self) -> Needs;
     fn is_patient(&self) -> bool;
+    fn is_long(&self) -> bool;
     /// When it was asked for.
     fn since(&self) -> Instant;
     fn run<'a>(
@@ -65,6 +71,10 @@ impl<W: Work> Operation for Asked<W> {
 
     fn is_patient(&self) -> bool {
         self.work.is_patient()
+    }
+
+    fn is_long(&self) -> bool {
+        self.work.is_long()
     }
 
     fn since(&self) -> Instant {

@@ -57,7 +57,7 @@ impl Group<'_> {
         if let Some(after) = task.definition.after
             && let Some(slot) = self.slots.get_mut(&after.task_id)
         {
-            slot.followed = true;
+            slot.followed = Some(true);
         }
         let Some(slot) = self.slots.get_mut(&task.id) else { return };
         let old = slot.task.as_ref().map(|old| old.definition.name.clone());

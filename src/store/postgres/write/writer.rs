@@ -1,22 +1,24 @@
-//! The writer: takes operations, commits them in groups, and goes on after every loss of the connection.
+//! The writer: commits operations in groups, and goes on after every loss of the connection.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, sleep, timeout},
 };
 
 use super::{
     activity::Activity,
+    attempt::Attempt,
     group::{Failure, Group, Needs},
+    inbox::{Inbox, Request, Waiting, fail_all},
     operation::Operation,
     operations::{expire, sweep},
 };
 use crate::{
     domain::Millis,
     store::{
-        NewNode, Now, StoreError,
+        Now, StoreError,
         directory::Lock,
         disk::CommitClock,
         postgres::{
@@ -27,16 +29,20 @@ use crate::{
     },
 };
 
-/// Operations in a group at most.
-const GROUP: usize = 512;
-/// A change that cannot be sent for this long is refused, unless it is patient.
-const SENT_WITHIN: Duration = Duration::from_secs(5);
 /// Records that other servers have left to remove are looked for this often.
 const UPKEEP_EVERY: Duration = Duration::from_secs(60);
 /// Entries whose time has passed that one commit removes.
 const EXPIRED_AT_ONCE: i64 = 64;
 /// Pauses between attempts to connect.
 const PAUSES: (u64, u64) = (100, 5_000);
+/// A connection over which a group is not committed within this time is dead.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(15);
+/// The time limit of an import, whose completion looks at every record.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// A group that is not committed after so many attempts is committed one by one.
+const ATTEMPTS: u32 = 8;
+/// A store that is closed waits this long to say so to the database.
+const LEFT_WITHIN: Duration = Duration::from_secs(1);
 
 /// The last statement before each commit: it fails once this process is given up, tells that it lives, and
 /// numbers the commit.
@@ -44,23 +50,6 @@ const FENCE: &str =
     "WITH f AS (UPDATE #node SET seq = $2, beat = beat + 1, seen = $4, busy = coalesce($5, busy)
       WHERE id = $1 AND gone IS NULL AND session = $3 RETURNING 1)
     SELECT 1 / (SELECT count(*) FROM f)";
-
-/// A request to the writer.
-pub(crate) enum Request {
-    Work(Box<dyn Operation>),
-    /// Makes this process a new node.
-    Join(Box<NewNode>, Reply),
-    /// Ends the writer after the operations before it.
-    Close(Reply),
-}
-
-/// The request behind a group.
-enum Last {
-    Join(Box<NewNode>, Reply),
-    Close(Reply),
-}
-
-type Reply = oneshot::Sender<Result<(), StoreError>>;
 
 pub(crate) struct Writer {
     pub(super) settings: Arc<Settings>,
@@ -73,33 +62,33 @@ pub(crate) struct Writer {
     pub(super) member: Option<Member>,
     /// The same, for callers.
     pub(super) identity: Identity,
-    pub(super) activity: Activity,
+    /// The present activity; `None` if it is to be read.
+    pub(super) activity: Option<Activity>,
     clock: Arc<CommitClock>,
     /// Whether the history of deleted tasks may be left to remove.
     garbage: bool,
     /// The earliest time at which an entry of handlers is no longer shown.
     expiry: Option<Millis>,
+    /// The store's time at the last commit.
+    time: Millis,
+    /// Whether the commit of the present attempt was sent.
+    sent: bool,
+    /// Whether a commit whose answer was lost was made.
+    made: bool,
     /// Why this process writes nothing: it has not joined yet, or was given up.
     pub(super) fenced: Option<String>,
     /// The number from which the next pause is derived.
     chance: u64,
 }
 
-/// The end of an attempt at a group.
-enum Attempt {
-    Done,
-    /// Another transaction came first.
-    Again,
-    /// The connection is lost; whether the commit may have been made.
-    Lost {
-        in_doubt: bool,
-    },
-    /// A statement fails however often it is sent.
-    Wrong(StoreError),
+/// The writes of a group, and the state of the writer after its commit.
+struct Decided {
+    queries: Vec<Query>,
+    activity: Option<Activity>,
+    garbage: bool,
+    expiry: Option<Millis>,
+    time: Millis,
 }
-
-/// The operations of a group.
-type Waiting = VecDeque<Box<dyn Operation>>;
 
 impl Writer {
     pub(crate) fn new(
@@ -116,122 +105,133 @@ impl Writer {
             link: Some(link),
             member: None,
             identity,
-            activity: Activity::default(),
+            activity: None,
             clock,
             garbage: true,
             expiry: Some(Millis::MIN),
+            time: Millis::MIN,
+            sent: false,
+            made: false,
             fenced: Some("it has not joined yet".to_owned()),
             chance: ulid::Ulid::generate().random() as u64,
         }
     }
 
     /// Serves requests until the store is closed.
-    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut last = None;
+    pub(crate) async fn run(mut self, requests: mpsc::Receiver<Request>) {
+        let mut inbox = Inbox::new(requests, &self.settings.shown());
+        self.serve(&mut inbox).await;
+        let _ = timeout(LEFT_WITHIN, self.leave()).await;
+        inbox.end();
+    }
+
+    async fn serve(&mut self, inbox: &mut Inbox) {
         let mut kept_up = Instant::now();
-        while !matches!(last, Some(Last::Close(_))) {
-            let left = UPKEEP_EVERY.saturating_sub(kept_up.elapsed());
-            let wait = if self.has_upkeep() { Duration::ZERO } else { left };
-            let first = match requests.try_recv() {
-                Ok(request) => Some(request),
-                Err(_) => match timeout(wait, requests.recv()).await {
-                    Ok(None) => break,
-                    Ok(request) => request,
-                    Err(_) => None,
-                },
-            };
-            let mut group = VecDeque::new();
-            let mut next = first;
-            while let Some(request) = next.take() {
-                match request {
-                    Request::Work(operation) => group.push_back(operation),
-                    Request::Join(node, reply) => last = Some(Last::Join(node, reply)),
-                    Request::Close(reply) => last = Some(Last::Close(reply)),
-                }
-                if group.len() < GROUP && last.is_none() {
-                    next = requests.try_recv().ok();
-                }
-            }
+        while !inbox.is_over() && !inbox.is_late() {
+            let free = self.is_untidy() && inbox.is_empty();
+            inbox.wait(if free { Instant::now() } else { kept_up + UPKEEP_EVERY }).await;
             if kept_up.elapsed() >= UPKEEP_EVERY {
                 (self.garbage, self.expiry, kept_up) = (true, Some(Millis::MIN), Instant::now());
             }
-            if !group.is_empty() || self.has_upkeep() {
-                self.commit(group).await;
+            if let Some(why) = &self.fenced {
+                inbox.refuse(&StoreError::Fenced(why.clone()));
             }
-            if let Some(Last::Join(node, reply)) = last.take_if(|last| matches!(last, Last::Join(..))) {
+            let group = inbox.next_group();
+            if !group.is_empty() {
+                self.commit(group, inbox).await;
+            }
+            if let Some((node, reply)) = inbox.take_join() {
                 // The caller may have dropped the answer: its next try makes another node.
-                let _ = reply.send(self.join(&node).await);
+                let joined = inbox.during(timeout(COMMITTED_WITHIN, self.join(&node))).await;
+                let away = |_| Err(inbox.away());
+                let _ =
+                    reply.send(joined.map_or(Err(StoreError::Closed), |joined| joined.unwrap_or_else(away)));
             }
-        }
-        requests.close();
-        while let Ok(request) = requests.try_recv() {
-            match request {
-                Request::Work(operation) => operation.fail(StoreError::Closed),
-                Request::Join(_, reply) | Request::Close(reply) => {
-                    let _ = reply.send(Err(StoreError::Closed));
-                }
+            if self.is_untidy() {
+                self.tidy(inbox).await;
             }
-        }
-        self.leave().await;
-        drop(self.link.take());
-        if let Some(Last::Close(reply)) = last {
-            let _ = reply.send(Ok(()));
         }
     }
 
-    /// Whether there may be old records to remove. A process that is fenced removes none.
-    fn has_upkeep(&self) -> bool {
-        self.garbage && self.fenced.is_none()
-    }
-
-    /// Commits a group, however often that takes.
-    async fn commit(&mut self, mut group: Waiting) {
-        let mut attempts: u32 = 0;
-        while self.connected(&mut group).await {
+    /// Commits a group. An operation that cannot be committed is put aside.
+    async fn commit(&mut self, mut group: Waiting, inbox: &mut Inbox) {
+        let (mut attempts, mut in_doubt, mut why) = (0, false, "");
+        loop {
+            let connected = self.connected(inbox, &mut group, in_doubt).await;
+            if in_doubt && self.made {
+                inbox.committed();
+                return group.into_iter().for_each(Operation::answer);
+            }
+            if !connected {
+                return fail_all(group, &self.end());
+            }
+            if attempts >= ATTEMPTS {
+                return self.split(group, inbox, why).await;
+            }
             let begun = Instant::now();
-            match self.attempt(&mut group).await {
-                Attempt::Done => {
+            in_doubt = false;
+            match self.attempt_in_time(&mut group, inbox).await {
+                None => return fail_all(group, &StoreError::Closed),
+                Some(Attempt::Done) => {
                     self.clock.add(begun.elapsed());
+                    inbox.committed();
                     return group.into_iter().for_each(Operation::answer);
                 }
-                Attempt::Again if attempts < 100 => {
-                    attempts += 1;
-                    if attempts.is_multiple_of(4) {
-                        // The fence fails too, once the process was given up.
-                        self.link = None;
-                    } else if attempts > 1 {
-                        sleep(Duration::from_millis(5 + self.roll(45))).await;
-                    }
+                Some(Attempt::Again) => (attempts, why) = (attempts + 1, "other transactions come first"),
+                // Each costs a while, in which the other operations wait.
+                Some(Attempt::Locked) => {
+                    (attempts, why) = (attempts + ATTEMPTS / 2, "another transaction has the record");
+                    attempts = if group.len() == 1 { ATTEMPTS } else { attempts };
                 }
-                Attempt::Again => {
-                    let why = "other transactions come first again and again".to_owned();
-                    return fail_all(group, &StoreError::Unavailable(why));
+                Some(Attempt::Lost { in_doubt: sent }) => {
+                    (attempts, why) =
+                        (attempts + 1, "the connection to the database is lost again and again");
+                    (self.link, in_doubt) = (None, sent);
                 }
-                Attempt::Lost { in_doubt } => {
-                    self.link = None;
-                    if in_doubt && self.was_committed().await {
-                        return group.into_iter().for_each(Operation::answer);
-                    }
-                }
-                Attempt::Wrong(error) if group.len() <= 1 => {
-                    if group.is_empty() {
-                        tracing::error!(%error, "old records cannot be removed");
-                        self.garbage = false;
-                    }
-                    return fail_all(group, &error);
-                }
-                Attempt::Wrong(_) => return self.commit_singly(group).await,
+                Some(Attempt::Wrong(error)) if group.len() <= 1 => return fail_all(group, &error),
+                Some(Attempt::Wrong(_)) => return self.split(group, inbox, why).await,
+            }
+            if attempts == ATTEMPTS / 2 {
+                // The fence fails too, once the process was given up.
+                self.link = None;
+            }
+            if attempts > 1 && attempts < ATTEMPTS {
+                let _ = inbox.during(sleep(Duration::from_millis(5 + self.roll(45)))).await;
             }
         }
-        let error = self.fenced.clone().map_or_else(|| self.away(), StoreError::Fenced);
-        fail_all(group, &error);
     }
 
-    /// Commits operations one by one, since one of them makes the whole group fail.
-    async fn commit_singly(&mut self, group: Waiting) {
-        for operation in group {
-            Box::pin(self.commit(VecDeque::from([operation]))).await;
+    /// Commits operations one by one, since one of them makes the whole group fail. One alone is put aside.
+    async fn split(&mut self, mut group: Waiting, inbox: &mut Inbox, why: &str) {
+        if group.len() == 1 {
+            return group.into_iter().for_each(|operation| inbox.put_aside(operation, why));
         }
+        while let Some(operation) = group.pop_front() {
+            if let Err(operation) = inbox.follow(operation) {
+                Box::pin(self.commit(Waiting::from([operation]), inbox)).await;
+            }
+        }
+    }
+
+    /// Removes a part of the records that are no longer shown, apart from operations, which it must not delay.
+    async fn tidy(&mut self, inbox: &mut Inbox) {
+        if !self.connected(inbox, &mut Waiting::new(), false).await {
+            return;
+        }
+        match inbox.during(timeout(COMMITTED_WITHIN, self.attempt(&mut Waiting::new(), true))).await {
+            Some(Ok(Attempt::Done)) => inbox.committed(),
+            Some(Ok(Attempt::Lost { .. }) | Err(_)) | None => self.link = None,
+            Some(Ok(Attempt::Again | Attempt::Locked)) => (self.garbage, self.expiry) = (false, None),
+            Some(Ok(Attempt::Wrong(error))) => {
+                tracing::error!(%error, "old records cannot be removed");
+                (self.garbage, self.expiry) = (false, None);
+            }
+        }
+    }
+
+    /// Whether records are to be removed that are no longer shown. A process that is fenced removes none.
+    fn is_untidy(&self) -> bool {
+        self.fenced.is_none() && (self.garbage || self.expiry.is_some_and(|expiry| expiry <= self.time))
     }
 
     /// A number below another, so that servers do not try again all at once.
@@ -242,41 +242,52 @@ impl Writer {
         (self.chance >> 33) % below.max(1)
     }
 
-    fn away(&self) -> StoreError {
-        StoreError::Unavailable(format!("the database at {} is away", self.settings.shown()))
+    /// The error of operations that are not made, since this process writes nothing more.
+    fn end(&self) -> StoreError {
+        self.fenced.clone().map_or(StoreError::Closed, StoreError::Fenced)
     }
 
-    /// Waits for a connection. Refuses the operations that have waited too long; false once none is left.
-    async fn connected(&mut self, group: &mut Waiting) -> bool {
-        let (mut pause, longest) = PAUSES;
-        let asked = !group.is_empty();
-        loop {
-            if self.fenced.is_some() || self.link.as_ref().is_some_and(|link| !link.is_closed()) {
-                return self.fenced.is_none();
-            }
-            match self.reconnect().await {
-                _ if self.fenced.is_some() => return false,
-                Ok(_) => return true,
-                Err(error) => tracing::warn!(%error, "the store's connection is lost"),
-            }
-            sleep(Duration::from_millis(pause / 2 + self.roll(pause / 2 + 1))).await;
-            pause = (pause * 2).min(longest);
-            let (late, left): (Vec<_>, Vec<_>) = std::mem::take(group)
-                .into_iter()
-                .partition(|operation| !operation.is_patient() && operation.since().elapsed() > SENT_WITHIN);
-            *group = left.into();
-            fail_all(late.into(), &self.away());
-            if group.is_empty() && (asked || pause == longest) {
-                return false;
-            }
+    /// Waits for a connection; false once the process is given up, or the store closed for long. Operations that
+    /// wait too long are refused, those of a group only if it was not committed.
+    async fn connected(&mut self, inbox: &mut Inbox, group: &mut Waiting, in_doubt: bool) -> bool {
+        if self.is_connected() {
+            return true;
         }
+        if !in_doubt {
+            inbox.hold(group);
+        }
+        let (mut pause, longest) = PAUSES;
+        while self.fenced.is_none() && !self.is_connected() {
+            let failed = match inbox.during(timeout(COMMITTED_WITHIN, self.reconnect())).await {
+                Some(Ok(Ok(()))) => continue,
+                Some(Ok(Err(error))) => error,
+                Some(Err(_)) => inbox.away(),
+                None => break,
+            };
+            tracing::warn!(error = %failed, in_doubt, "the store's connection is lost");
+            if inbox.is_over() && !in_doubt {
+                break;
+            }
+            let pausing = sleep(Duration::from_millis(pause / 2 + self.roll(pause / 2 + 1)));
+            if inbox.during(pausing).await.is_none() {
+                break;
+            }
+            pause = (pause * 2).min(longest);
+        }
+        if !in_doubt {
+            inbox.give_back(group);
+        }
+        self.is_connected()
     }
 
-    /// Connects, and sees to it that nothing sent over an earlier connection takes effect any more. Returns the
-    /// number of the last commit.
-    async fn reconnect(&mut self) -> Result<i64, StoreError> {
+    fn is_connected(&self) -> bool {
+        self.fenced.is_none() && self.link.as_ref().is_some_and(|link| !link.is_closed())
+    }
+
+    /// Connects, and sees to it that nothing sent over an earlier connection takes effect any more.
+    async fn reconnect(&mut self) -> Result<(), StoreError> {
         let link = self.settings.connect().await?;
-        let Some(member) = &mut self.member else { return Ok(0) };
+        let Some(member) = &mut self.member else { return Ok(()) };
         let resumed = resume(&link, member).await;
         let (seq, gone) = resumed.map_err(|error| StoreError::Unavailable(text_of(&error)))?;
         if let Some(why) = gone
@@ -292,33 +303,35 @@ impl Writer {
                 "the database has lost acknowledged changes: runs may be doubled"
             );
         }
-        self.link = Some(link);
-        Ok(seq)
-    }
-
-    /// Whether the last commit, whose answer was lost, was made.
-    async fn was_committed(&mut self) -> bool {
-        let (mut pause, longest) = PAUSES;
-        loop {
-            match self.reconnect().await {
-                Ok(seq) => {
-                    let Some(member) = &mut self.member else { return false };
-                    let made = seq > member.seq;
-                    member.seq = member.seq.max(seq);
-                    return made;
-                }
-                Err(error) => tracing::warn!(%error, "it is not known whether a change was made"),
-            }
-            sleep(Duration::from_millis(pause / 2 + self.roll(pause / 2 + 1))).await;
-            pause = (pause * 2).min(longest);
+        if seq > member.seq {
+            // The commit whose answer was lost was made: the state of the writer after it is read.
+            member.seq = seq;
+            (self.made, self.activity) = (true, None);
+            (self.garbage, self.expiry) = (true, Some(Millis::MIN));
         }
+        self.link = Some(link);
+        Ok(())
     }
 
-    async fn attempt(&mut self, operations: &mut Waiting) -> Attempt {
+    /// Attempts to commit a group, within a time after which the connection counts as dead. `None` once the store
+    /// is closed for long.
+    async fn attempt_in_time(&mut self, group: &mut Waiting, inbox: &mut Inbox) -> Option<Attempt> {
+        let is_long = group.iter().any(|operation| operation.is_long());
+        let most = if is_long { LONGEST } else { COMMITTED_WITHIN };
+        let done = inbox.during(timeout(most, self.attempt(group, false))).await?;
+        Some(done.unwrap_or_else(|_| {
+            tracing::warn!("the database does not answer: the store's connection is made anew");
+            Attempt::Lost { in_doubt: self.sent }
+        }))
+    }
+
+    /// Attempts to commit a group, or to remove old records.
+    async fn attempt(&mut self, operations: &mut Waiting, tidies: bool) -> Attempt {
+        (self.sent, self.made) = (false, false);
         let (Some(link), Some(member)) = (self.link.take(), self.member) else {
             return Attempt::Lost { in_doubt: false };
         };
-        let done = self.attempt_on(&link, member, operations).await;
+        let done = self.attempt_on(&link, member, operations, tidies).await;
         if !matches!(done, Attempt::Done) && link.batch("ROLLBACK").await.is_err() {
             // The connection is made anew.
             return match done {
@@ -330,90 +343,83 @@ impl Writer {
         done
     }
 
-    async fn attempt_on(&mut self, link: &Connection, member: Member, operations: &mut Waiting) -> Attempt {
-        let mut needs = Needs::default();
-        for operation in operations.iter() {
-            let Needs { tasks, output_of, names, claim } = operation.needs();
-            needs.tasks.extend(tasks);
-            needs.output_of.extend(output_of);
-            needs.names.extend(names);
-            if let Some((ahead, most)) = claim {
-                let (farthest, sum) = needs.claim.unwrap_or_default();
-                needs.claim = Some((ahead.max(farthest), sum + most));
-            }
-        }
-        let deciding = async {
-            let mut group = Group::begin(link, member, self.now.as_ref(), needs).await?;
-            // The claims first: the due tasks are locked in their order.
-            for claims in [true, false] {
-                for operation in operations.iter_mut() {
-                    if operation.needs().claim.is_some() == claims {
-                        operation.run(&mut group).await?;
-                    }
-                }
-            }
-            let garbage = self.garbage && sweep(&mut group).await?;
-            let expiry = match self.expiry {
-                Some(time) if time <= group.now => expire(&mut group, EXPIRED_AT_ONCE).await?,
-                other => other,
-            };
-            let (ends, activity) = group.count_ends(&self.activity).await?;
-            let garbage = garbage || group.garbage;
-            let mut queries: Vec<Query> = group.take_queries()?;
-            queries.extend(ends);
-            let (seq, session) = (member.seq + 1, member.session);
-            queries.push(query(FENCE, args![member.id, seq, session, group.now, group.busy]));
-            let expiry = expiry.into_iter().chain(group.expiry).min();
-            Ok::<_, Failure>((queries, activity, (garbage, expiry), group.reload))
-        };
-        let (queries, activity, left, reload) = match deciding.await {
+    async fn attempt_on(
+        &mut self,
+        link: &Connection,
+        member: Member,
+        operations: &mut Waiting,
+        tidies: bool,
+    ) -> Attempt {
+        let decided = match self.decide(link, member, operations, tidies).await {
             Ok(decided) => decided,
-            Err(failure) => return ended(failure, false),
+            Err(failure) => return Attempt::of(failure, false),
         };
-        match link.between(None, queries, Some("COMMIT")).await {
+        self.sent = true;
+        match link.between(None, decided.queries, Some("COMMIT")).await {
             Ok(_) => {
                 self.member = Some(Member { seq: member.seq + 1, ..member });
-                self.activity = if reload {
-                    Activity::load(link, member.slot).await.unwrap_or_default()
-                } else {
-                    activity
-                };
-                (self.garbage, self.expiry) = left;
+                (self.activity, self.time) = (decided.activity, decided.time);
+                (self.garbage, self.expiry) = (decided.garbage, decided.expiry);
                 Attempt::Done
             }
-            Err(error) => ended(Failure::Database(error), true),
+            Err(error) => Attempt::of(Failure::Database(error), true),
         }
+    }
+
+    /// Begins a transaction and runs the operations in it.
+    async fn decide(
+        &mut self,
+        link: &Connection,
+        member: Member,
+        operations: &mut Waiting,
+        tidies: bool,
+    ) -> Result<Decided, Failure> {
+        if self.activity.is_none() {
+            self.activity = Some(Activity::load(link, member.slot).await?);
+        }
+        let mut group = Group::begin(link, member, self.now.as_ref(), needs_of(operations)).await?;
+        // The claims first: the due tasks are locked in their order.
+        for claims in [true, false] {
+            for operation in operations.iter_mut() {
+                if operation.needs().claim.is_some() == claims {
+                    operation.run(&mut group).await?;
+                }
+            }
+        }
+        let (mut garbage, mut expiry) = (self.garbage, self.expiry);
+        if tidies {
+            garbage = sweep(&mut group).await?;
+            expiry = expire(&mut group, EXPIRED_AT_ONCE).await?;
+        }
+        let before = self.activity.clone().unwrap_or_default();
+        let (ends, activity) = group.count_ends(&before).await?;
+        let mut queries = group.take_queries()?;
+        queries.extend(ends);
+        let (seq, session) = (member.seq + 1, member.session);
+        queries.push(query(FENCE, args![member.id, seq, session, group.now, group.busy]));
+        Ok(Decided {
+            queries,
+            activity: Some(activity).filter(|_| !group.reload),
+            garbage: garbage || group.garbage,
+            expiry: expiry.into_iter().chain(group.expiry).min(),
+            time: group.now,
+        })
     }
 }
 
-fn fail_all(group: Waiting, error: &StoreError) {
-    for operation in group {
-        operation.fail(error.clone());
-    }
-}
-
-/// The end of an attempt that a failure brings.
-fn ended(failure: Failure, sent: bool) -> Attempt {
-    let error = match failure {
-        Failure::Again => return Attempt::Again,
-        Failure::Refused(error) => return Attempt::Wrong(error),
-        Failure::Database(error) => error,
-    };
-    let Some(found) = error.as_db_error() else {
-        tracing::warn!(error = text_of(&error), "the store's connection failed");
-        return Attempt::Lost { in_doubt: sent };
-    };
-    let code = found.code().code();
-    match code {
-        // Serialization, deadlock, a lock that was waited for too long, a version or the fence, a name.
-        "40001" | "40P01" | "55P03" | "22012" | "23505" => Attempt::Again,
-        // A plan of before a change of the tables.
-        "0A000" | "26000" => Attempt::Lost { in_doubt: false },
-        "53100" => Attempt::Wrong(StoreError::NoSpace { path: "the database".to_owned(), least: 0 }),
-        _ if ["08", "57", "53", "25"].iter().any(|class| code.starts_with(class)) => {
-            tracing::warn!(error = text_of(&error), "the database ends the store's connection");
-            Attempt::Lost { in_doubt: sent }
+/// The records that any of the operations looks at first.
+fn needs_of(operations: &Waiting) -> Needs {
+    let mut all = Needs::default();
+    for operation in operations {
+        let Needs { tasks, output_of, names, claim, .. } = operation.needs();
+        all.tasks.extend(tasks);
+        all.output_of.extend(output_of);
+        all.names.extend(names);
+        if let Some((ahead, most)) = claim {
+            let (farthest, sum) = all.claim.unwrap_or_default();
+            all.claim = Some((ahead.max(farthest), sum + most));
         }
-        _ => Attempt::Wrong(StoreError::Backend { doing: "write to the database", why: text_of(&error) }),
     }
+    all.is_long = operations.iter().any(|operation| operation.is_long());
+    all
 }

@@ -5,9 +5,9 @@ use super::super::{
     operation::Work,
 };
 use crate::{
-    domain::ids::TaskId,
+    domain::{definition::after::Predecessor, ids::TaskId, step::Step},
     store::{
-        Informed, SuccessorDecision,
+        Informed, StoreError, SuccessorDecision,
         postgres::connection::{args, query},
     },
 };
@@ -23,13 +23,22 @@ impl Work for Inform {
 
     async fn run(&mut self, group: &mut Group<'_>) -> Result<Informed, Failure> {
         let mut informed = Informed::default();
-        let mut left = self.most;
+        let (mut left, mut after) = (self.most, None::<TaskId>);
         while left > 0 {
-            let first = "SELECT task FROM #state WHERE untold ORDER BY task LIMIT 1";
-            let Some(id) = group.rows(query(first, args![])).await?.first().map(|row| id_of(row, 0)) else {
+            let next = "SELECT task FROM #state WHERE untold AND ($1::uuid IS NULL OR task > $1) ORDER BY task LIMIT 1";
+            let Some(id) = group.rows(query(next, args![after])).await?.first().map(|row| id_of(row, 0))
+            else {
                 return Ok(informed);
             };
-            left = left.saturating_sub(self.inform_part(group, id, left, &mut informed).await?.max(1));
+            match self.inform_part(group, id, left, &mut informed).await {
+                Ok(count) => left = left.saturating_sub(count.max(1)),
+                // The others go on: a refusal would lose the starts of the successors before it.
+                Err(Failure::Refused(error)) => {
+                    tracing::error!(task = %id, %error, "the end of an occurrence cannot be passed to the tasks after it");
+                    after = Some(id);
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         informed.more = true;
         Ok(informed)
@@ -58,21 +67,32 @@ impl Inform {
         let found: Vec<_> = rows.iter().map(|row| id_of(row, 0)).collect();
         group.load(&found).await?;
         for successor in &found {
-            // A record that is damaged is told of by `store verify`.
-            let Ok(before) = group.task(*successor).await else { continue };
-            match (self.decide)(&before, &untold.end, group.now) {
-                Ok(step) if step.task == before && step.rows.is_empty() => {}
-                Ok(mut step) => {
-                    group.apply(&before, &mut step).await?;
-                    informed.steps.push(step);
-                }
-                Err(error) => {
+            match self.inform(group, *successor, &untold.end).await {
+                Ok(step) => informed.steps.extend(step),
+                // A record that is damaged is told of by `store verify` too.
+                Err(Failure::Refused(error)) => {
                     tracing::error!(task = %successor, %error, "a task cannot follow its predecessor");
                 }
+                Err(failure) => return Err(failure),
             }
         }
         task.facts.informed(found.len() < most, found.last().copied());
         group.put_task(task);
         Ok(found.len())
+    }
+    /// Informs one successor. Returns its step, if it takes one.
+    async fn inform(
+        &mut self,
+        group: &mut Group<'_>,
+        successor: TaskId,
+        end: &Predecessor,
+    ) -> Result<Option<Step>, Failure> {
+        let before = group.task(successor).await?;
+        let mut step = (self.decide)(&before, end, group.now).map_err(StoreError::from)?;
+        if step.task == before && step.rows.is_empty() {
+            return Ok(None);
+        }
+        group.apply(&before, &mut step).await?;
+        Ok(Some(step))
     }
 }

@@ -31,6 +31,10 @@ pub(crate) struct ImportPart(pub(crate) Import);
 impl Work for ImportPart {
     type Answer = ();
 
+    fn is_long(&self) -> bool {
+        true
+    }
+
     async fn run(&mut self, group: &mut Group<'_>) -> Result<(), Failure> {
         let importing = group.rows(query("SELECT importing FROM #cluster FOR UPDATE", args![])).await?;
         let importing = importing.first().is_some_and(|row| row.get(0));
@@ -209,7 +213,13 @@ fn of_task(record: &Record) -> Result<Option<Query>, StoreError> {
     Ok(Some(match record {
         Record::Step { task, scheduled_for, step } => query(
             "INSERT INTO #step (task, scheduled_for, name, number, step) VALUES ($1, $2, $3, $4, $5)",
-            args![*task, *scheduled_for, step.name.clone(), i64::from(step.number), encode(step)?],
+            args![
+                *task,
+                *scheduled_for,
+                step.name.clone().into_bytes(),
+                i64::from(step.number),
+                encode(step)?
+            ],
         ),
         Record::Version { owner, version } => query(
             "INSERT INTO #account (owner, entries, bytes, version) VALUES ($1, 0, 0, $2)",

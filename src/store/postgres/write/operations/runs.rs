@@ -49,7 +49,7 @@ impl Work for FinishStep {
         group.ensure_in_progress(self.fence).await?;
         let keep = "INSERT INTO #step (task, scheduled_for, name, number, step) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (task, scheduled_for, name) DO UPDATE SET number = excluded.number, step = excluded.step";
-        let (name, number) = (self.step.name.clone(), i64::from(self.step.number));
+        let (name, number) = (self.step.name.clone().into_bytes(), i64::from(self.step.number));
         let document = encode(&self.step)?;
         let step = args![self.fence.task, self.scheduled_for, name, number, document];
         group.rows(query(keep, step)).await.map(drop)

@@ -73,7 +73,7 @@ impl Work for Change {
         if old.definition.after != step.task.definition.after {
             group.check_chain(&step.task).await?;
         }
-        if !step.ended.is_empty() && group.is_followed(self.task) {
+        if !step.ended.is_empty() && group.is_followed(self.task).await? {
             step.keep_ends();
         }
         if old.definition.name != step.task.definition.name {
@@ -147,11 +147,18 @@ impl Claim {
                 hold_back(group, id, "its step changes nothing");
                 Ok(None)
             }
-            Ok(mut step) => {
-                group.apply(&old, &mut step).await?;
-                group.record(None, &old, &step.task);
-                Ok(Some(step))
-            }
+            Ok(mut step) => match group.apply(&old, &mut step).await {
+                Ok(()) => {
+                    group.record(None, &old, &step.task);
+                    Ok(Some(step))
+                }
+                // A refusal would lose the starts of the tasks before it, whose claims are made.
+                Err(Failure::Refused(error)) => {
+                    hold_back(group, id, &error.to_string());
+                    Ok(None)
+                }
+                Err(failure) => Err(failure),
+            },
             Err(Refused::NotYet) => Ok(None),
             Err(error) => {
                 hold_back(group, id, &error.to_string());
@@ -190,7 +197,7 @@ impl Work for Delete {
         }
         let followers = "SELECT n.name FROM #task t JOIN #task_name n ON n.task = t.id
             WHERE t.after = $1 ORDER BY t.id LIMIT 1";
-        if group.is_followed(self.task)
+        if group.is_followed(self.task).await?
             && let Some(row) = group.rows(query(followers, args![self.task])).await?.first()
         {
             return Err(StoreError::Followed(row.get(0)).into());
