@@ -2,7 +2,7 @@
 
 pub(super) use super::status::{class, word};
 use super::{
-    documents::{Delivery, Recent, Run, Task},
+    documents::{Delivery, Firing, Recent, Run, Task},
     markup::{Markup, Tag},
     svg::strip,
     times::{self, duration},
@@ -231,6 +231,18 @@ pub(super) fn delivery(delivery: &Delivery) -> Markup {
         "dropped" => status("skipped", "Dropped"),
         "held" => status("paused", "Held back"),
         _ => status("retry", "Waiting"),
+    }
+}
+
+/// What has become of the newest message about a lasting occasion; the time of its decision follows.
+pub(super) fn told(firing: &Firing) -> &'static str {
+    match firing.delivery.as_deref() {
+        Some("delivered") => "told",
+        Some("given-up") => "message not delivered, decided",
+        Some("dropped") => "message dropped, decided",
+        Some("held") => "message held back, decided",
+        Some("pending") => "message waits, decided",
+        _ => "message decided",
     }
 }
 

@@ -64,7 +64,9 @@ pub struct TaskFileState {
     pub file: Option<String>,
     /// The number of tasks in the last text without a mistake.
     pub tasks: usize,
-    /// The mistakes in the present text; none of it has been carried out.
+    /// The number of mistakes in the present text; none of it has been carried out.
+    pub mistakes: usize,
+    /// The first mistakes.
     pub problems: Vec<String>,
 }
 
@@ -187,7 +189,7 @@ impl TaskFile {
                 } else if !before.is_empty() || !state.problems.is_empty() {
                     tracing::info!("the file of tasks has no mistake any more");
                 }
-                *state = TaskFileState { tasks, problems: Vec::new(), ..state.clone() };
+                *state = TaskFileState { tasks, problems: Vec::new(), mistakes: 0, ..state.clone() };
                 self.again = None;
             }
             Err(findings) => {
@@ -199,7 +201,7 @@ impl TaskFile {
                         tracing::error!(problem, "the file of tasks has a mistake and changes no task");
                     }
                 }
-                state.problems = problems;
+                (state.problems, state.mistakes) = (problems, findings.len());
                 let wait =
                     self.again.filter(|_| !is_new).map_or(AGAIN.0, |(_, wait)| (wait * 2).min(AGAIN.1));
                 self.again = Some((Instant::now() + wait, wait));

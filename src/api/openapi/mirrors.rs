@@ -279,7 +279,9 @@ mirror!(explain::Account as Account {
     outcome: explain::Outcome,
     reason: Option<Reason>,
     execution_id: Option<ExecutionId>,
-    /// A sentence with times of the task's zone.
+    /// The attempts that are known; 0 if it did not start.
+    attempts: usize,
+    /// Sentences with times of one zone.
     text: String,
 });
 
@@ -322,6 +324,9 @@ mirror!(rules::Firing as Firing {
     told: Millis,
     /// The first message about it.
     alert: AlertId,
+    /// The newest message about it, if that repeats the first one.
+    #[schema(required = false)]
+    last: Option<AlertId>,
     /// The slow run.
     #[schema(required = false)]
     execution: Option<ExecutionId>,
@@ -375,7 +380,9 @@ mirror!(backup::BackupState as BackupState {
 mirror!(taskfile::TaskFileState as TaskFile {
     file: Option<String>,
     tasks: usize,
-    /// The mistakes in the present text.
+    /// The number of mistakes in the present text.
+    mistakes: usize,
+    /// The first mistakes; one line with their number for callers who may not see all tasks.
     problems: Vec<String>,
 });
 

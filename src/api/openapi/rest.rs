@@ -143,7 +143,10 @@ fn outlook() -> Vec<Spec> {
                 typed::<TaskId>("excludeId"),
             ])
             .ok::<conflicts::Conflicts>(),
-        get("/admin/scheduler/{id}/explain").query(span()).ok::<explain::Explanation>(),
+        get("/admin/scheduler/{id}/explain")
+            .query(span())
+            .query([form("timezone", "timezone")])
+            .ok::<explain::Explanation>(),
         get("/admin/timeline")
             .query(span())
             .query([

@@ -1,7 +1,7 @@
 //! Health: whether the process is up, and whether it can do its work.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::{
+        auth::Caller,
         error::ApiError,
         state::{ClusterReady, LeaseState, RunnersReady, Shared},
     },
@@ -83,8 +84,14 @@ pub(in crate::api) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-pub(in crate::api) async fn ready(State(api): State<Shared>) -> Result<Response, ApiError> {
-    let (ready, body) = describe(&api).await?;
+pub(in crate::api) async fn ready(
+    State(api): State<Shared>,
+    caller: Option<Extension<Caller>>,
+) -> Result<Response, ApiError> {
+    let (ready, mut body) = describe(&api).await?;
+    if caller.is_none_or(|Extension(caller)| caller.grant.handlers.is_some()) {
+        hide_names(&mut body);
+    }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((status, Json(body)).into_response())
 }
@@ -117,6 +124,25 @@ pub(in crate::api) async fn describe(api: &Shared) -> Result<(bool, Value), ApiE
     Ok((ready, body))
 }
 
+/// Leaves the lengths of the lists that name tasks, handlers or records: for callers who may not see all of them.
+fn hide_names(body: &mut Value) {
+    let mistakes = body["taskFile"]["mistakes"].as_u64();
+    let lists = [
+        ("/taskFile/problems", "mistake", mistakes),
+        ("/store/start/setAside", "record", None),
+        ("/store/start/missing", "record", None),
+    ];
+    for (list, noun, count) in lists {
+        let Some(Value::Array(items)) = body.pointer_mut(list) else { continue };
+        if !items.is_empty() {
+            let count = count.unwrap_or(items.len() as u64);
+            let plural = if count == 1 { "" } else { "s" };
+            let text = format!("{count} {noun}{plural}: a token that is for all handlers shows more");
+            *items = vec![Value::from(text)];
+        }
+    }
+}
+
 /// Makes each text one line: an operator's tools show them as they are.
 fn flatten(value: &mut Value) {
     match value {
@@ -139,6 +165,28 @@ mod tests {
         assert_eq!(shown(Some(LEAST_FREE)), json!({ "full": false, "freeBytes": LEAST_FREE }));
         assert_eq!(shown(Some(LEAST_FREE - 1))["full"], true);
         assert_eq!(shown(None), json!({ "full": false, "freeBytes": null }));
+    }
+
+    #[test]
+    fn a_list_that_names_tasks_is_its_length_for_those_without_a_token() {
+        let mut body = json!({
+            "taskFile": {"mistakes": 27, "problems": ["tasks.json:1:1: \"pay\" is no handler", "more"]},
+            "store": {"start": {"setAside": [], "missing": ["task a"]}},
+        });
+        hide_names(&mut body);
+        let expected = json!({
+            "taskFile": {
+                "mistakes": 27,
+                "problems": ["27 mistakes: a token that is for all handlers shows more"],
+            },
+            "store": {
+                "start": {
+                    "setAside": [],
+                    "missing": ["1 record: a token that is for all handlers shows more"],
+                },
+            },
+        });
+        assert_eq!(body, expected);
     }
 
     #[test]

@@ -422,12 +422,13 @@ impl Explain {
         };
         let (from, to) = (moment("from", &self.from)?, moment("to", &self.to)?);
         let id = client.find(&self.task)?;
-        let answer = client.get(&format!("/admin/scheduler/{id}/explain?from={from}&to={to}"))?;
+        let zone = local_zone();
+        let span = format!("from={from}&to={to}&timezone={zone}");
+        let answer = client.get(&format!("/admin/scheduler/{id}/explain?{span}"))?;
         if client.json {
             print_items(&answer["times"]);
             return Ok(());
         }
-        let zone = local_zone();
         let mut table = Table::new(&[Column::Fixed("TIME"), Column::Fixed("OUTCOME"), Column::Cut("WHY")]);
         for entry in items(&answer["times"]) {
             let time = entry["time"].as_i64().unwrap_or_default();

@@ -52,6 +52,8 @@ pub(in crate::dashboard) struct Firing {
     pub(in crate::dashboard) occasion: Occasion,
     pub(in crate::dashboard) since: Millis,
     pub(in crate::dashboard) told: Millis,
+    /// Where the newest message stands, if that is known.
+    pub(in crate::dashboard) delivery: Option<String>,
 }
 
 /// A mute.

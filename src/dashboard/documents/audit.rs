@@ -85,7 +85,6 @@ fn value_text(value: &Value) -> String {
 #[serde(rename_all = "camelCase")]
 pub(in crate::dashboard) struct Explanation {
     pub(in crate::dashboard) task_name: String,
-    pub(in crate::dashboard) timezone: String,
     /// Oldest first.
     pub(in crate::dashboard) times: Vec<Explained>,
     pub(in crate::dashboard) certain: bool,
@@ -99,6 +98,7 @@ pub(in crate::dashboard) struct Explained {
     pub(in crate::dashboard) outcome: String,
     pub(in crate::dashboard) reason: Option<String>,
     pub(in crate::dashboard) execution_id: Option<String>,
+    pub(in crate::dashboard) attempts: usize,
     pub(in crate::dashboard) text: String,
 }
 
@@ -106,7 +106,8 @@ impl Explained {
     /// Whether another time had the same fate for the same cause: their sentences differ in numbers alone.
     pub(in crate::dashboard) fn is_like(&self, other: &Self) -> bool {
         let sentence = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
-        (&self.outcome, &self.reason) == (&other.outcome, &other.reason)
+        let fate = |one: &Self| (one.outcome.clone(), one.reason.clone(), one.attempts);
+        fate(self) == fate(other)
             && (self.outcome == "completed" || sentence(&self.text) == sentence(&other.text))
     }
 

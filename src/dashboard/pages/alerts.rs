@@ -51,14 +51,16 @@ struct AlertsPage {
 }
 
 impl AlertsPage {
-    /// The states of deliveries to choose from; those that wait are known by channel only.
-    fn states(&self) -> Vec<(&'static str, &'static str)> {
-        let mut states =
-            vec![("", "All"), ("delivered", "Delivered"), ("given-up", "Given up"), ("dropped", "Dropped")];
-        if !self.visit.query.get("channel").is_empty() {
-            states.extend([("pending", "Waiting"), ("held", "Held back")]);
-        }
-        states
+    /// The states of deliveries to choose from.
+    fn states(&self) -> [(&'static str, &'static str); 6] {
+        [
+            ("", "All"),
+            ("pending", "Waiting"),
+            ("held", "Held back"),
+            ("delivered", "Delivered"),
+            ("given-up", "Given up"),
+            ("dropped", "Dropped"),
+        ]
     }
 
     fn of_status(&self, status: &str) -> String {

@@ -65,7 +65,7 @@ pub(in crate::dashboard) async fn show(visit: Visit, Path(task): Path<String>) -
     // What is still to come has no fate yet.
     let (from, to) = (days::start_of(day, zone).max(0), days::end_of(day, zone).min(visit.at.now).max(0));
     let to = to.max(from + 1);
-    let query = Query::default().with("from", from).with("to", to);
+    let query = Query::default().with("from", from).with("to", to).with("timezone", zone.name());
     let address = format!("/admin/scheduler/{}/explain", super::segment(&task));
     let found = visit.api.get(&query.after(&address)).await?;
     visit.show(&WhyPage { visit: visit.clone(), task, day, found })

@@ -43,6 +43,9 @@ pub struct Firing {
     pub told: Millis,
     /// The first message about it.
     pub alert: AlertId,
+    /// The newest message about it, if that repeats the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<AlertId>,
     /// The slow run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<ExecutionId>,

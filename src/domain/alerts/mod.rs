@@ -50,4 +50,14 @@ impl AlertSettings {
     pub fn rules<'a>(&'a self, own: Option<&'a [Rule]>) -> &'a [Rule] {
         own.unwrap_or(&self.default)
     }
+
+    /// The rules in force for a task, as far as they send messages. A heartbeat channel takes beats alone: of its
+    /// rule only a pause after failures is left.
+    pub(in crate::domain) fn rules_of_messages(&self, own: Option<&[Rule]>) -> Vec<Rule> {
+        let mut rules = self.rules(own).to_vec();
+        for rule in rules.iter_mut().filter(|rule| self.heartbeats.contains_key(&rule.channel)) {
+            rule.on.retain(|occasion| rule.auto_pause && *occasion == Occasion::Failure);
+        }
+        rules
+    }
 }

@@ -27,12 +27,12 @@ const PAUSED_BY: &str = "alert";
 impl Task {
     /// Begins the watch over a new task, if it has alerts.
     pub fn begin_watch(&mut self, settings: &AlertSettings) {
-        let rules = settings.rules(self.definition.alerts.as_deref());
+        let rules = settings.rules_of_messages(self.definition.alerts.as_deref());
         if rules.is_empty() {
             return;
         }
         let mut alarms = Alarms { heard: Some(self.created_at), ..Alarms::default() };
-        alarms.due = next_due(self, &alarms, rules);
+        alarms.due = next_due(self, &alarms, &rules);
         self.facts.alarms = Some(Box::new(alarms));
     }
 
@@ -59,7 +59,7 @@ impl Stepper<'_, '_> {
             return;
         }
         let settings = self.circumstances.policy.alerts.clone();
-        let rules = settings.rules(self.step.task.definition.alerts.as_deref()).to_vec();
+        let rules = settings.rules_of_messages(self.step.task.definition.alerts.as_deref());
         let now = self.circumstances.now;
         let alarms = self.facts().alarms.take().map(|alarms| *alarms);
         let alarms = alarms.unwrap_or_else(|| Alarms { heard: Some(now), ..Alarms::default() });
@@ -284,6 +284,7 @@ impl Judge<'_, '_, '_> {
             since,
             told: self.now,
             alert,
+            last: None,
             execution: Some(execution),
         });
     }
@@ -295,14 +296,11 @@ impl Judge<'_, '_, '_> {
             _ => u64::from(self.alarms.failures),
         };
         let (since, follows) = (Some(firing.since), Some(firing.alert));
-        self.tell(
-            &rule.channel,
-            occasion.into(),
-            Parts { since, count, follows, reminder: true, ..Parts::default() },
-        );
+        let parts = Parts { since, count, follows, reminder: true, ..Parts::default() };
+        let reminder = self.tell(&rule.channel, occasion.into(), parts);
         for told in &mut self.alarms.firing {
             if told.channel == firing.channel && told.occasion == occasion {
-                told.told = self.now;
+                (told.told, told.last) = (self.now, Some(reminder));
             }
         }
     }
@@ -325,9 +323,12 @@ impl Judge<'_, '_, '_> {
         }
     }
 
-    /// Sends a message whose occasion lasts. A heartbeat channel takes beats alone.
+    /// Sends a message whose occasion lasts.
     fn fire(&mut self, channel: &str, occasion: Occasion, since: Millis, parts: Parts<'_>) {
         let alert = self.tell(channel, occasion.into(), parts);
+        if self.settings.heartbeats.contains_key(channel) {
+            return;
+        }
         self.forget(|firing| firing.channel == channel && firing.occasion == occasion);
         self.alarms.firing.push(Firing {
             channel: channel.to_owned(),
@@ -335,6 +336,7 @@ impl Judge<'_, '_, '_> {
             since,
             told: self.now,
             alert,
+            last: None,
             execution: None,
         });
     }

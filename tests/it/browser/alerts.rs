@@ -119,7 +119,7 @@ fn alerts_tell_the_messages_and_the_channels_and_are_muted() {
     // A task that works again is told while the page is open.
     browser.until_live();
     server.run_with(&id, &json!({ "ok": true }));
-    browser.until_text("Nothing that was told lasts");
+    browser.until_text("No alert lasts");
 }
 
 #[test]

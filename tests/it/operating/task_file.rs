@@ -44,7 +44,7 @@ fn tasks_of_the_file_are_there_when_the_server_listens_and_follow_its_changes() 
     assert_eq!(nightly["managedBy"], "tasks.json");
     let once = id_of(&named(&server, "once").expect("it is there"));
     server.until_status(&once, "completed");
-    assert_eq!(ready(&server), json!({ "file": "tasks.json", "tasks": 2, "problems": [] }));
+    assert_eq!(ready(&server), json!({ "file": "tasks.json", "tasks": 2, "mistakes": 0, "problems": [] }));
 
     server.home.write(
         "tasks.json",
@@ -93,6 +93,12 @@ fn a_broken_file_changes_nothing_and_is_reported_until_it_is_mended() {
     let problems = until("it is reported", || {
         ready(&server)["problems"].as_array().filter(|problems| !problems.is_empty()).cloned()
     });
+    let anonymous = server.client().send(server.client().anonymous("GET", "/ready"), "").expect(200);
+    assert_eq!(anonymous["taskFile"]["mistakes"], 3);
+    assert_eq!(
+        anonymous["taskFile"]["problems"],
+        json!(["3 mistakes: a token that is for all handlers shows more"])
+    );
     let texts: Vec<_> = problems.iter().map(|problem| problem.as_str().expect("a text")).collect();
     assert_snapshot!(texts.join("\n"), @r#"
     tasks/tasks.json:3:5: task "other": description is required

@@ -1,12 +1,16 @@
 //! Alerts: the channels, the messages whose occasion lasts, the deliveries, and the mute.
 
+mod deliveries;
+mod own;
+
+pub(in crate::api) use self::deliveries::{Deliveries, deliveries};
 use axum::{Json, extract::State};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    alerts::{Mute, summarize},
+    alerts::Mute,
     api::{
         auth::Caller,
         documents::Meta,
@@ -18,18 +22,15 @@ use crate::{
     },
     domain::{
         Millis,
-        access::Grant,
-        alerts::{AlertId, Attempt, Delivery, Firing, State as DeliveryState},
+        alerts::{Attempt, Firing},
         audit::{Action, Audit, Target, changed},
         draft::{Problems, whole_number},
         facts::Task,
         ids::TaskId,
     },
-    store::{OutboxQuery, Place},
+    store::StoreError,
 };
 
-/// Deliveries that one request looks at, at most.
-const MOST_LOOKED_AT: usize = 5000;
 /// Characters of a tag and of a reason.
 pub(in crate::api) const LONGEST_TAG: usize = 40;
 pub(in crate::api) const LONGEST_REASON: usize = 200;
@@ -53,39 +54,11 @@ struct FiringDocument {
     task_id: TaskId,
     task_name: String,
     handler: String,
+    /// Where the newest message stands: `pending`, `held`, `delivered`, `given-up` or `dropped`; `null` if it is no
+    /// longer kept, or has become a line of a digest.
+    delivery: Option<&'static str>,
     #[serde(flatten)]
     firing: Firing,
-}
-
-/// A page of deliveries.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::api) struct Deliveries {
-    deliveries: Vec<DeliveryDocument>,
-    next_cursor: Option<AlertId>,
-    /// Whether there are no further ones before `nextCursor` that the filters let through.
-    complete: bool,
-    meta: Meta,
-}
-
-/// A message and what has become of it.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct DeliveryDocument {
-    id: AlertId,
-    channel: String,
-    kind: &'static str,
-    reminder: bool,
-    status: &'static str,
-    /// Epoch milliseconds of the decision.
-    time: Millis,
-    next_attempt: Option<Millis>,
-    task_id: Option<TaskId>,
-    task_name: Option<String>,
-    execution_id: Option<String>,
-    summary: String,
-    lines: Vec<String>,
-    attempts: Vec<Attempt>,
 }
 
 /// The answer to a test of a channel.
@@ -103,31 +76,6 @@ pub(in crate::api) struct Muted {
     meta: Meta,
 }
 
-impl DeliveryDocument {
-    fn new(delivery: Delivery) -> Self {
-        let Delivery { alert, state, attempts } = delivery;
-        let next_attempt = match state {
-            DeliveryState::Pending { not_before } => Some(not_before),
-            _ => None,
-        };
-        Self {
-            id: alert.id,
-            kind: alert.kind.name(),
-            reminder: alert.reminder,
-            status: state.name(),
-            time: alert.time,
-            next_attempt,
-            task_id: alert.task.as_ref().map(|task| task.id),
-            task_name: alert.task.as_ref().map(|task| task.name.clone()),
-            execution_id: alert.cause.as_ref().map(|cause| cause.execution.to_string()),
-            summary: summarize(&alert),
-            channel: alert.channel,
-            lines: alert.lines,
-            attempts,
-        }
-    }
-}
-
 pub(in crate::api) async fn read(
     State(api): State<Shared>,
     info: RequestInfo,
@@ -139,25 +87,32 @@ pub(in crate::api) async fn read(
     fields.finish()?;
     let tasks = api.store.alarmed(cursor, limit).await?;
     let next_cursor = tasks.last().filter(|_| tasks.len() == limit).map(|task| task.id);
-    let firing = tasks.into_iter().filter(|task| grant.covers(&task.definition.handler)).flat_map(firing_of);
-    Ok(Json(Alerts {
-        channels: api.alerts.describe().await?,
-        firing: firing.collect(),
-        next_cursor,
-        mute: api.alerts.mute().await?,
-        meta: info.meta(),
-    }))
+    let mut firing = Vec::new();
+    for task in tasks.into_iter().filter(|task| grant.covers(&task.definition.handler)) {
+        add_firing(&api, &mut firing, task).await?;
+    }
+    let mut channels = api.alerts.describe().await?;
+    if grant.handlers.is_some() {
+        own::keep(&api, grant, &mut channels).await?;
+    }
+    Ok(Json(Alerts { channels, firing, next_cursor, mute: api.alerts.mute().await?, meta: info.meta() }))
 }
 
-fn firing_of(task: Task) -> Vec<FiringDocument> {
+/// Adds the messages about a task whose occasion lasts.
+async fn add_firing(api: &Shared, list: &mut Vec<FiringDocument>, task: Task) -> Result<(), StoreError> {
     let firing = task.facts.alarms.map(|alarms| alarms.firing).unwrap_or_default();
-    let document = |firing| FiringDocument {
-        task_id: task.id,
-        task_name: task.definition.name.clone(),
-        handler: task.definition.handler.clone(),
-        firing,
-    };
-    firing.into_iter().map(document).collect()
+    for firing in firing {
+        let newest = firing.last.unwrap_or(firing.alert);
+        let delivery = deliveries::find(api, &firing.channel, newest).await?;
+        list.push(FiringDocument {
+            task_id: task.id,
+            task_name: task.definition.name.clone(),
+            handler: task.definition.handler.clone(),
+            delivery: delivery.map(|delivery| delivery.state.name()),
+            firing,
+        });
+    }
+    Ok(())
 }
 
 fn cursor<T: std::str::FromStr>(fields: &mut Fields) -> Option<T> {
@@ -167,97 +122,6 @@ fn cursor<T: std::str::FromStr>(fields: &mut Fields) -> Option<T> {
         fields.report("cursor", "must be the nextCursor of an earlier answer");
     }
     cursor
-}
-
-/// The filters of a list of deliveries.
-struct Filter {
-    channel: Option<String>,
-    task: Option<TaskId>,
-    status: Option<&'static str>,
-    grant: Grant,
-}
-
-impl Filter {
-    fn lets_through(&self, delivery: &Delivery) -> bool {
-        let task = delivery.alert.task.as_ref();
-        let is_covered = match task {
-            Some(task) => self.grant.covers(&task.handler),
-            // Digests name tasks of every handler.
-            None => self.grant.handlers.is_none(),
-        };
-        is_covered
-            && self.channel.as_ref().is_none_or(|channel| *channel == delivery.alert.channel)
-            && self.task.is_none_or(|wanted| task.is_some_and(|task| task.id == wanted))
-            && self.status.is_none_or(|status| status == delivery.state.name())
-    }
-}
-
-pub(in crate::api) async fn deliveries(
-    State(api): State<Shared>,
-    info: RequestInfo,
-    Caller { grant, .. }: Caller,
-    mut fields: Fields,
-) -> Result<Json<Deliveries>, ApiError> {
-    let statuses = ["pending", "held", "delivered", "given-up", "dropped"].map(|name| (name, name));
-    let limit = fields.number("limit", 1, 100, 20);
-    let cursor = cursor::<AlertId>(&mut fields);
-    let status = fields.choice("status", &statuses);
-    let channel = fields.text("channel");
-    let task = fields.text("taskId").and_then(|text| match text.parse::<TaskId>() {
-        Ok(task) => Some(task),
-        Err(error) => {
-            fields.report("taskId", error.to_string());
-            None
-        }
-    });
-    let place = match status {
-        Some("pending") => Place::Pending,
-        Some("held") => Place::Held,
-        _ => Place::Over,
-    };
-    if place != Place::Over && channel.is_none() {
-        fields.report("channel", "is required for deliveries that wait: they wait by channel");
-    }
-    fields.finish()?;
-    let filter = Filter { channel: channel.clone(), task, status, grant };
-    let by_channel = channel.filter(|_| place != Place::Over);
-    let mut found = Vec::new();
-    let (mut after, mut looked_at) = (cursor, 0);
-    let complete = loop {
-        let query = OutboxQuery {
-            place,
-            channel: by_channel.clone(),
-            after,
-            newest_first: place == Place::Over,
-            limit,
-        };
-        let part = api.store.deliveries(query).await?;
-        let is_last = part.len() < limit;
-        looked_at += part.len();
-        for delivery in part {
-            after = Some(delivery.alert.id);
-            if filter.lets_through(&delivery) {
-                found.push(DeliveryDocument::new(delivery));
-                if found.len() == limit {
-                    return Ok(Json(page(found, after, true, &info)));
-                }
-            }
-        }
-        if is_last || looked_at >= MOST_LOOKED_AT {
-            break is_last;
-        }
-    };
-    let next = after.filter(|_| !complete);
-    Ok(Json(page(found, next, complete, &info)))
-}
-
-fn page(
-    deliveries: Vec<DeliveryDocument>,
-    next_cursor: Option<AlertId>,
-    complete: bool,
-    info: &RequestInfo,
-) -> Deliveries {
-    Deliveries { deliveries, next_cursor, complete, meta: info.meta() }
 }
 
 /// Begins, changes or ends the mute: `{until, tag?, reason?}`, where an `until` of null ends it.

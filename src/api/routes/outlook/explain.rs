@@ -20,6 +20,7 @@ use crate::{
         facts::Task,
         ids::TaskId,
         outlook::explain::{Account, Known, changes, explain as account},
+        zone::parse_zone,
     },
     store::{AuditQuery, HistoryQuery, StoreError},
 };
@@ -59,6 +60,8 @@ pub(in crate::api) async fn explain(
     if from > until {
         fields.report("from", "must not be later than \"to\"");
     }
+    let zone = fields.text("timezone").map(|name| parse_zone(&name)).transpose();
+    let zone = zone.map_err(|error| fields.report("timezone", error.to_string())).unwrap_or_default();
     fields.finish()?;
     let task = api.store.task(id).await?.filter(|task| caller.grant.covers(&task.definition.handler));
     let task = task.ok_or(StoreError::NotFound)?;
@@ -78,12 +81,13 @@ pub(in crate::api) async fn explain(
     };
     let (records, changes_since) = read_changes(&api, &task, from).await?;
     let changes = changes(&task, &records);
-    let known = Known { task: &task, rows: &page.rows, changes: &changes, since, changes_since, now };
+    let zone = zone.unwrap_or(task.definition.timezone);
+    let known = Known { task: &task, rows: &page.rows, changes: &changes, since, changes_since, now, zone };
     let (times, certain) = account(&known, from, until);
     Ok(Json(Explanation {
         task_id: id,
         task_name: task.definition.name.clone(),
-        timezone: task.definition.timezone.name(),
+        timezone: zone.name(),
         times,
         certain,
         meta: info.meta(),

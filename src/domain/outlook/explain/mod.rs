@@ -2,8 +2,10 @@
 //!
 //! The account is given from the rows of the task, from the times of its schedule, and from the changes
 //! that users made. A time without a row is explained by the first of these that applies: it is still to
-//! come, the task was paused or did not exist, or nothing is known of it any more.
+//! come, the task was paused or did not exist, or nothing is known of it any more. Runs that no plan asked
+//! for have no account; they are named where one was in the way.
 
+mod attempts;
 mod changes;
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,6 @@ use crate::domain::{
     execution::{Execution, ExecutionStatus, Reason},
     facts::Task,
     ids::ExecutionId,
-    text::duration_in_words,
 };
 
 /// The planned times that are explained at most, the newest of the span.
@@ -64,7 +65,9 @@ pub struct Account {
     pub reason: Option<Reason>,
     /// The row of its last attempt, or of the skip.
     pub execution_id: Option<ExecutionId>,
-    /// A sentence for people, with times of the task's zone.
+    /// The attempts that are known; 0 if it did not start.
+    pub attempts: usize,
+    /// Sentences for people, with times of one zone.
     pub text: String,
 }
 
@@ -82,13 +85,16 @@ pub struct Known<'a> {
     pub changes_since: Millis,
     /// The present.
     pub now: Millis,
+    /// The zone of the times in the texts.
+    pub zone: Tz,
 }
 
 /// The accounts of the planned times in `[from, until)`, and whether all of them are certain.
 #[must_use]
 pub fn explain(known: &Known<'_>, from: Millis, until: Millis) -> (Vec<Account>, bool) {
     let mut accounts: BTreeMap<Millis, Account> = BTreeMap::new();
-    for row in known.rows.iter().filter(|row| (from..until).contains(&row.scheduled_for)) {
+    let of_plan = |row: &&Execution| (from..until).contains(&row.scheduled_for) && known.is_of_plan(row);
+    for row in known.rows.iter().filter(of_plan) {
         accounts.entry(row.scheduled_for).or_insert_with(|| known.account(row.scheduled_for));
     }
     for time in known.planned_earlier(from, until) {
@@ -116,10 +122,6 @@ pub fn explain(known: &Known<'_>, from: Millis, until: Millis) -> (Vec<Account>,
 }
 
 impl Known<'_> {
-    fn zone(&self) -> Tz {
-        self.task.definition.timezone
-    }
-
     /// The times of the schedule in a span.
     fn planned(&self, from: Millis, until: Millis) -> Vec<Millis> {
         let task = self.task;
@@ -155,39 +157,12 @@ impl Known<'_> {
             self.attempts(time).or_else(|| self.skip(time)).unwrap_or_else(|| self.without_row(time));
         let mut account = account;
         // A time that the clocks left out, or showed twice.
-        for warning in self.task.definition.schedule.warnings(self.zone(), &[time]) {
+        for warning in self.task.definition.schedule.warnings(self.task.definition.timezone, &[time]) {
             if warning.contains(" in ") {
                 account.text = format!("{} {warning}", account.text);
             }
         }
         account
-    }
-
-    fn attempts(&self, time: Millis) -> Option<Account> {
-        let rows = self.rows.iter().filter(|row| row.scheduled_for == time && row.attempt > 0);
-        let row = rows.max_by_key(|row| row.attempt)?;
-        let at = self.clock(time);
-        let (outcome, text) = match row.status {
-            ExecutionStatus::Completed => (Outcome::Completed, format!("{at} completed{}.", self.took(row))),
-            ExecutionStatus::Running => (Outcome::Running, format!("{at} is running.")),
-            ExecutionStatus::Cancelled => {
-                (Outcome::Cancelled, format!("{at} was cancelled{}.", quoted(row.error.as_deref())))
-            }
-            ExecutionStatus::Failed | ExecutionStatus::Skipped => {
-                let attempts =
-                    if row.attempt > 1 { format!(" {} times", row.attempt) } else { String::new() };
-                (Outcome::Failed, format!("{at} failed{attempts}{}.", quoted(row.error.as_deref())))
-            }
-        };
-        let retry = self.task.facts.retries.iter().find(|retry| retry.occurrence.scheduled_for == time);
-        let (outcome, text) = match retry {
-            Some(retry) => {
-                let next = self.clock(retry.due);
-                (Outcome::Waiting, format!("{text} Attempt {} is at {next}.", retry.attempt))
-            }
-            None => (outcome, text),
-        };
-        Some(Account { time, outcome, reason: row.reason, execution_id: Some(row.id), text })
     }
 
     /// The skip that stands for a time, alone or with the times before it.
@@ -207,8 +182,8 @@ impl Known<'_> {
         let why = match row.reason {
             Some(Reason::Overlap) => match self.in_progress_at(time) {
                 Some(other) => format!(
-                    "the run of {} still ran{}",
-                    self.clock(other.scheduled_for),
+                    "{} still ran{}",
+                    self.name_run(other),
                     end_of(other).map(|end| format!(" (until {})", self.clock(end))).unwrap_or_default()
                 ),
                 None => "another run of the task was in progress".to_owned(),
@@ -222,6 +197,7 @@ impl Known<'_> {
             outcome: Outcome::Skipped,
             reason: row.reason,
             execution_id: Some(row.id),
+            attempts: 0,
             text,
         })
     }
@@ -244,7 +220,7 @@ impl Known<'_> {
         } else {
             (Outcome::Unknown, format!("No record of {at} is kept."))
         };
-        Account { time, outcome, reason: None, execution_id: None, text }
+        Account { time, outcome, reason: None, execution_id: None, attempts: 0, text }
     }
 
     /// Says who had paused the task at a time; `None` if it was not paused, as far as it is known.
@@ -268,7 +244,7 @@ impl Known<'_> {
     }
 
     fn rescheduled(&self, time: Millis, change: &Change, before: &Planned) -> Account {
-        let zone = if before.timezone == self.zone() {
+        let zone = if before.timezone == self.zone {
             String::new()
         } else {
             format!(" in {}", before.timezone.name())
@@ -280,7 +256,7 @@ impl Known<'_> {
             self.clock(change.time),
             change.actor
         );
-        Account { time, outcome: Outcome::None, reason: None, execution_id: None, text }
+        Account { time, outcome: Outcome::None, reason: None, execution_id: None, attempts: 0, text }
     }
 
     fn in_progress_at(&self, time: Millis) -> Option<&Execution> {
@@ -291,14 +267,9 @@ impl Known<'_> {
             .max_by_key(|row| row.start_time)
     }
 
-    fn took(&self, row: &Execution) -> String {
-        let duration = row.duration.map(|duration| format!(" in {}", duration_in_words(duration)));
-        duration.unwrap_or_default()
-    }
-
-    /// A time by the clocks of the task's zone; with the day, if it is not that of the present.
+    /// A time by the clocks of the texts' zone; with the day, if it is not that of the present.
     fn clock(&self, time: Millis) -> String {
-        let wall = |time: Millis| self.zone().timestamp_millis_opt(time).single();
+        let wall = |time: Millis| self.zone.timestamp_millis_opt(time).single();
         let (Some(at), Some(now)) = (wall(time), wall(self.now)) else { return time.to_string() };
         let seconds = if time.rem_euclid(60_000) >= 1000 { ":%S" } else { "" };
         let day = if at.date_naive() == now.date_naive() { "" } else { " on %Y-%m-%d" };
@@ -308,9 +279,4 @@ impl Known<'_> {
 
 fn end_of(row: &Execution) -> Option<Millis> {
     Some(row.start_time?.saturating_add(row.duration?))
-}
-
-fn quoted(error: Option<&str>) -> String {
-    let line = error.and_then(|error| error.lines().next()).map(|line| line.trim_end_matches('.'));
-    line.map(|line| format!(": {line}")).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::{
     audit::Audit,
     draft::tests::definition,
+    execution::Trigger,
     facts::{Occurrence, PendingRetry},
     ids::TaskId,
     schedule::Timetable,
@@ -49,7 +50,8 @@ fn accounts(known: &Known<'_>, from: Millis, until: Millis) -> Vec<(Outcome, Str
 }
 
 fn known<'a>(task: &'a Task, rows: &'a [Execution], changes: &'a [Change]) -> Known<'a> {
-    Known { task, rows, changes, since: MIDNIGHT, changes_since: MIDNIGHT, now: MIDNIGHT + 12 * HOUR + 1 }
+    let (now, zone) = (MIDNIGHT + 12 * HOUR + 1, task.definition.timezone);
+    Known { task, rows, changes, since: MIDNIGHT, changes_since: MIDNIGHT, now, zone }
 }
 
 #[test]
@@ -69,6 +71,84 @@ fn a_time_with_a_row_is_told_by_its_last_attempt() {
     task.facts.retries.push(PendingRetry { attempt: 2, due: MIDNIGHT + 13 * HOUR, occurrence, failed: None });
     let waiting = (Outcome::Waiting, "02:00 failed: no. Attempt 2 is at 13:00.".to_owned());
     assert_eq!(accounts(&known(&task, &rows, &[]), 2, 3), [waiting]);
+}
+
+#[test]
+fn a_lost_attempt_is_told_beside_the_one_that_followed_it() {
+    let task = task("@hourly");
+    let died = || Some("the server died while the handler ran".to_owned());
+    let lost = |number, time| Execution {
+        reason: Some(Reason::Lost),
+        error: died(),
+        duration: None,
+        ..ended(&task, number, time, ExecutionStatus::Failed, 0)
+    };
+    let again = Execution {
+        trigger: Trigger::Retry,
+        attempt: 2,
+        start_time: Some(MIDNIGHT + HOUR + 60_000),
+        created_at: MIDNIGHT + HOUR + 60_000,
+        ..ended(&task, 2, MIDNIGHT + HOUR, ExecutionStatus::Completed, 2500)
+    };
+    let rows = [again, lost(1, MIDNIGHT + HOUR), lost(3, MIDNIGHT + 2 * HOUR)];
+    assert_eq!(
+        accounts(&known(&task, &rows, &[]), 1, 3),
+        [
+            (
+                Outcome::Completed,
+                "01:00 completed in 2.5 s at attempt 2, which began at 01:01. Attempt 1 was lost: the server \
+                 died while the handler ran."
+                    .to_owned()
+            ),
+            (Outcome::Failed, "02:00 was lost: the server died while the handler ran.".to_owned()),
+        ]
+    );
+    let (told, _) = explain(&known(&task, &rows, &[]), MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR);
+    assert_eq!((told[0].attempts, told[0].execution_id), (2, Some(id(2))));
+}
+
+#[test]
+fn a_run_by_hand_is_no_planned_time_and_is_named_where_it_is_in_the_way() {
+    let task = task("@hourly");
+    let by_hand = MIDNIGHT + HOUR - 60_000;
+    let row = |trigger, attempt| Execution {
+        trigger,
+        attempt,
+        ..ended(&task, attempt as u8, by_hand, ExecutionStatus::Failed, HOUR)
+    };
+    let rows = [
+        row(Trigger::Manual, 1),
+        row(Trigger::Retry, 2),
+        skipped(&task, 3, Reason::Overlap, MIDNIGHT + HOUR, 1),
+    ];
+    let text = "01:00 was skipped: the run that a user asked for at 00:59 still ran (until 01:59).";
+    assert_eq!(accounts(&known(&task, &rows, &[]), 0, 2)[1..], [(Outcome::Skipped, text.to_owned())]);
+    let alert = Execution { trigger: Trigger::Alert, ..row(Trigger::Manual, 1) };
+    let (told, _) = explain(&known(&task, &[alert], &[]), by_hand, by_hand + 1);
+    assert_eq!(told, [], "a run that an alert asked for");
+}
+
+#[test]
+fn a_backfill_tells_the_attempt_that_it_makes_up_for() {
+    let task = task("@hourly");
+    let failed = ended(&task, 1, MIDNIGHT + HOUR, ExecutionStatus::Failed, 5);
+    let failed = Execution { error: Some("no".to_owned()), ..failed };
+    let later = ended(&task, 2, MIDNIGHT + HOUR, ExecutionStatus::Completed, 1000);
+    let later = Execution { trigger: Trigger::Backfill, created_at: MIDNIGHT + 5 * HOUR, ..later };
+    let text = "01:00 completed in 1 s in a backfill. Attempt 1 failed: no.";
+    assert_eq!(accounts(&known(&task, &[later, failed], &[]), 1, 2), [(Outcome::Completed, text.to_owned())]);
+}
+
+#[test]
+fn all_times_of_the_texts_are_in_the_zone_that_is_asked_for() {
+    let task = task("0 20 * * *");
+    let timezone = Tz::UTC;
+    let before = Some(Planned { schedule: Timetable::parse("0 3 * * *").expect("a schedule"), timezone });
+    let changes = [Change { before, ..change(20, None) }];
+    let known = Known { zone: Tz::Asia__Tokyo, ..known(&task, &[], &changes) };
+    let text =
+        "13:00 was not planned: the schedule was `0 3 * * *` in UTC until 19:00, when alice changed it.";
+    assert_eq!(accounts(&known, 4, 5), [(Outcome::None, text.to_owned())]);
 }
 
 #[test]

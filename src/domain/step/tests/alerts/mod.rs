@@ -247,6 +247,33 @@ fn a_heartbeat_channel_gets_beats_and_no_messages() {
         ["start to full: 0", "success to pulse: 0", "success to full: 0"]
     );
     assert_eq!(life.run(7200, failed()), ["start to full: 0", "fail to full: 0"]);
+    assert!(!life.task.is_firing(), "no message was sent that could last");
+}
+
+#[test]
+fn a_rule_for_a_heartbeat_channel_still_pauses_its_task_after_failures() {
+    let mut life = watched(&json!([{ "channel": "pulse", "after": 2, "autoPause": true }]));
+    let heartbeats = [("pulse".to_owned(), Beats::default())].into();
+    life.alerts = Arc::new(AlertSettings { heartbeats, ..AlertSettings::default() });
+    life.run(3600, failed());
+    assert!(!life.task.facts.paused);
+    life.run(7200, failed());
+    assert!(life.task.facts.paused && !life.task.is_firing());
+}
+
+#[test]
+fn the_newest_message_about_a_lasting_failure_is_known() {
+    let mut life = watched(&json!([{ "channel": "ops", "remindEvery": 3_600_000 }]));
+    life.at(3600).due();
+    let first = life.at(3601).fails().alerts.remove(0).id;
+    let firing = |life: &Life| {
+        let firing = &life.task.facts.alarms.as_ref().expect("alarms").firing[0];
+        (firing.alert, firing.last)
+    };
+    assert_eq!(firing(&life), (first, None));
+    life.at(7202);
+    let reminder = life.step(Input::Watch).alerts.remove(0).id;
+    assert_eq!(firing(&life), (first, Some(reminder)));
 }
 
 #[test]
