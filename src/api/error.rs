@@ -9,7 +9,12 @@ use serde_json::json;
 
 use crate::{
     access::TokenError,
-    domain::{access::Role, binding::Rejected, draft::Problem, step::Refused},
+    domain::{
+        access::Role,
+        binding::Rejected,
+        draft::{Problem, sentence},
+        step::Refused,
+    },
     scheduler::ControlError,
     secrets::VaultError,
     store::{StateError, StoreError},
@@ -46,7 +51,7 @@ impl ApiError {
 
     /// 400 that names every wrong field.
     pub(super) fn invalid(problems: Vec<Problem>) -> Self {
-        let texts: Vec<_> = problems.iter().map(|p| format!("{} {}", p.field, p.problem)).collect();
+        let texts: Vec<_> = problems.iter().map(|p| sentence(&p.field, &p.problem)).collect();
         let message = format!("Invalid request: {}", texts.join("; "));
         Self { details: problems, ..Self::bad_request(message) }
     }

@@ -119,7 +119,8 @@ impl Place {
     }
 
     fn problems(&self, problems: &[crate::domain::draft::Problem]) -> ConfigError {
-        let all: Vec<_> = problems.iter().map(|p| format!("{} {}", p.field, p.problem)).collect();
+        let all: Vec<_> =
+            problems.iter().map(|p| crate::domain::draft::sentence(&p.field, &p.problem)).collect();
         self.refuse(&format!("a list of rules as the field `alerts` of a task has them: {}", all.join("; ")))
     }
 

@@ -384,11 +384,22 @@ pub fn load(
     config.finish(cores)
 }
 
+/// Known names that an error lists, so that it stays one line.
+const MOST_NAMED: usize = 6;
+
 /// The error for a name that is no row of the table. `name` is `setting`'s key in the
 /// file's words, for comparing.
 fn refuse_unknown(name: &str, setting: Setting, raw: &Raw<'_>) -> ConfigError {
     let near = nearest(name, &setting.origin);
-    let known = || KEYS.iter().filter_map(|key| key.written(&setting.origin)).collect::<Vec<_>>().join(", ");
+    let known = || {
+        let names: Vec<_> = KEYS.iter().filter_map(|key| key.written(&setting.origin)).collect();
+        match names.split_at_checked(MOST_NAMED) {
+            Some((first, others)) if others.len() > 1 => {
+                format!("{} and {} others, see docs/settings.md", first.join(", "), others.len())
+            }
+            _ => names.join(", "),
+        }
+    };
     let hint = match near.and_then(|key| key.written(&setting.origin)) {
         Some(written) => format!("did you mean `{written}`?"),
         None => format!("known are {}", known()),

@@ -4,6 +4,8 @@ use std::fmt::{self, Display, Write};
 
 use askama::filters::HtmlSafe;
 
+use crate::domain::text::turns_writing;
+
 /// HTML that a template shows as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Markup(String);
@@ -12,6 +14,19 @@ impl Markup {
     /// Markup of a text.
     pub(super) fn text(text: impl Display) -> Self {
         Self(Escaped(text).to_string())
+    }
+
+    /// Markup of a text that a form sends back: the same text comes back, see [`show_turns`].
+    pub(super) fn typed(text: &str) -> Self {
+        let mut html = String::with_capacity(text.len());
+        for piece in Self::text(text).0.split_inclusive(turns_writing) {
+            html.push_str(piece.trim_end_matches(turns_writing));
+            for turn in piece.chars().filter(|character| turns_writing(*character)) {
+                // Writing into a string does not fail.
+                let _ = write!(html, "&#{};", u32::from(turn));
+            }
+        }
+        Self(html)
     }
 
     /// An element: `attributes` are names and values, `inside` is its content.
@@ -81,6 +96,24 @@ impl Tag {
     }
 }
 
+/// A page in which each mark that turns the direction of writing is shown as JSON writes it (`\u202e`): such a mark
+/// would show the text beside it in another order. A page has none but in the texts of users and handlers.
+pub(super) fn show_turns(html: String) -> String {
+    if !html.contains(turns_writing) {
+        return html;
+    }
+    let mut shown = String::with_capacity(html.len() + 64);
+    for character in html.chars() {
+        if turns_writing(character) {
+            // Writing into a string does not fail.
+            let _ = write!(shown, "\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 /// Shows a text with the characters escaped that mean something in HTML.
 struct Escaped<T>(T);
 
@@ -120,5 +153,14 @@ mod tests {
         assert_eq!(text.to_string(), "&lt;img src=x onerror=&#39;a&amp;b&#39;&gt;\u{fffd}");
         let link = Markup::element("a", &[("title", &"\"<b>\"")], &Markup::text("&"));
         assert_eq!(link.to_string(), "<a title=\"&quot;&lt;b&gt;&quot;\">&amp;</a>");
+    }
+
+    #[test]
+    fn a_mark_that_turns_the_writing_is_seen_and_does_not_act() {
+        let page = show_turns("pay\u{202e}gpj.exe \u{61c}\u{2066}x\u{2069} “é” ع 東京".to_owned());
+        assert_eq!(page, "pay\\u202egpj.exe \\u061c\\u2066x\\u2069 “é” ع 東京");
+        let typed = Markup::typed("<a\u{202e}\u{202d}b>\u{202c}").to_string();
+        assert_eq!(typed, "&lt;a&#8238;&#8237;b&gt;&#8236;");
+        assert_eq!(show_turns(typed.clone()), typed, "a form sends the marks back");
     }
 }

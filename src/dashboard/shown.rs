@@ -234,6 +234,11 @@ pub(super) fn delivery(delivery: &Delivery) -> Markup {
     }
 }
 
+/// A text that a form sends back as it is.
+pub(super) fn typed(text: &str) -> Markup {
+    Markup::typed(text)
+}
+
 /// What has become of the newest message about a lasting occasion; the time of its decision follows.
 pub(super) fn told(firing: &Firing) -> &'static str {
     match firing.delivery.as_deref() {

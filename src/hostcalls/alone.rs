@@ -13,7 +13,7 @@ use crate::{
     domain::{
         Millis,
         definition::Definition,
-        draft::{Defaults, Draft},
+        draft::{Defaults, Draft, sentence},
         execution::{Reason, Verdict},
         facts::{Origin, Task},
         ids::TaskId,
@@ -110,7 +110,7 @@ fn definition(handler: &str, name: &str, now: Millis) -> Result<Definition, Stri
     let draft = Draft::read_new(&body);
     let definition = draft.and_then(|draft| draft.create(&Defaults { timezone, keep_executions: 10 }, now));
     definition.map_err(|problems| {
-        problems.iter().map(|p| format!("{} {}", p.field, p.problem)).collect::<Vec<_>>().join("; ")
+        problems.iter().map(|p| sentence(&p.field, &p.problem)).collect::<Vec<_>>().join("; ")
     })
 }
 

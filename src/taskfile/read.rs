@@ -16,7 +16,7 @@ use super::{
 use crate::domain::{
     Millis,
     definition::Definition,
-    draft::{Defaults, Draft, Problem, Problems, handler_name},
+    draft::{Defaults, Draft, Problem, Problems, handler_name, sentence},
     ids::TaskId,
     text::to_one_line,
 };
@@ -107,7 +107,7 @@ fn read_file<'a>(
     problems.report_unknown(file.properties.iter().map(|p| p.name.as_str()), &["tasks", "removed"]);
     for Problem { field, problem } in problems.finish().err().unwrap_or_default() {
         let unknown = file.properties.iter().find(|property| property.name.as_str() == field);
-        text.report_at(text.position(unknown.map_or(0, Ranged::start)), format!("{field} {problem}"));
+        text.report_at(text.position(unknown.map_or(0, Ranged::start)), sentence(&field, &problem));
     }
     for name in ["tasks", "removed"] {
         let mut given = file.properties.iter().filter(|property| property.name.as_str() == name).skip(1);
@@ -243,7 +243,7 @@ fn read_task<'a>(
                     Some(property) if is_unknown => property.start(),
                     _ => locate(object, &field),
                 };
-                text.report_at(text.position(byte), format!("{label}: {field} {problem}"));
+                text.report_at(text.position(byte), format!("{label}: {}", sentence(&field, &problem)));
             }
             None
         }

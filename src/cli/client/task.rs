@@ -34,8 +34,10 @@ enum Command {
     /// Create a task
     Create(Create),
     /// Change fields of a task
+    #[command(alias = "edit")]
     Update(Update),
     /// Delete a task and its history
+    #[command(alias = "remove")]
     Delete(Named),
     /// Run a task now
     Run(Run),

@@ -18,7 +18,7 @@ use isochron::{
     clock::{Clock, SystemClock},
     config::Config,
     domain::{
-        draft::check_params,
+        draft::{check_params, sentence},
         execution::{Ending, Trigger, Verdict},
     },
     handlers::files::Files,
@@ -86,7 +86,7 @@ fn read_params(text: &str) -> anyhow::Result<Map<String, Value>> {
         bail!("--params must be a JSON object, such as '{{\"days\": 7}}'")
     };
     if let Err(problems) = check_params(&params) {
-        let texts: Vec<_> = problems.iter().map(|p| format!("{} {}", p.field, p.problem)).collect();
+        let texts: Vec<_> = problems.iter().map(|p| sentence(&p.field, &p.problem)).collect();
         bail!("--params: {}", texts.join("; "));
     }
     Ok(params)

@@ -18,6 +18,7 @@ use crate::{
         Millis,
         access::Role,
         alerts::Attempt,
+        draft::sentence,
         time::{DAY, HOUR, MINUTE},
     },
 };
@@ -193,7 +194,7 @@ pub(in crate::dashboard) async fn mute(visit: Visit, form: Form) -> Result<Respo
             Ok(visit.go(&visit.links.to("/alerts"), message))
         }
         Err(Fault::Refused(Refusal { code: 400, details, .. })) => {
-            let problems = details.iter().map(|one| format!("{} {}", one.field, one.problem)).collect();
+            let problems = details.iter().map(|one| sentence(&one.field, &one.problem)).collect();
             show_question(&MuteQuestion { visit, form, problems })
         }
         Err(fault) => Err(fault),

@@ -153,7 +153,7 @@ async fn ask_again(
     problem: &Problem,
 ) -> Result<Response, Fault> {
     let task = read(&visit, id).await?;
-    let problem = Some(format!("{} {}", problem.field, problem.problem));
+    let problem = Some(crate::domain::draft::sentence(&problem.field, &problem.problem));
     show(&Question { visit, task, action, params: form.get("params").to_owned(), problem })
 }
 

@@ -12,6 +12,7 @@ use crate::dashboard::{
     Dashboard,
     ask::{Fault, Refusal},
     links::Query,
+    markup::show_turns,
 };
 
 /// The mark in the address of a page that was asked for a second time, see [`hop`].
@@ -81,7 +82,8 @@ pub(in crate::dashboard) fn dress(dashboard: &Dashboard, asked: &Asked, mut resp
     }
     let (message, problems) = match &fault {
         Fault::Refused(Refusal { message, details, .. }) => {
-            let problems = details.iter().map(|detail| format!("{} {}", detail.field, detail.problem));
+            let problems =
+                details.iter().map(|detail| crate::domain::draft::sentence(&detail.field, &detail.problem));
             (message.as_str(), problems.collect())
         }
         _ => ("The server could not show this page. Its log says why.", Vec::new()),
@@ -98,7 +100,7 @@ pub(in crate::dashboard) fn dress(dashboard: &Dashboard, asked: &Asked, mut resp
     let bare = Bare { links, preferences: asked.preferences };
     let page = ErrorPage { bare, status: status.as_u16(), title, message, problems };
     let mut response = match page.render() {
-        Ok(html) => (status, Html(html)).into_response(),
+        Ok(html) => (status, Html(show_turns(html))).into_response(),
         Err(_) => status.into_response(),
     };
     if asked.by_script {

@@ -3,11 +3,12 @@
 mod error;
 mod places;
 mod preferences;
+mod queries;
 
 use askama::Template;
 use axum::{
-    extract::FromRequestParts,
-    http::{HeaderValue, StatusCode, Uri, header, request::Parts},
+    extract::{FromRequestParts, MatchedPath},
+    http::{HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -21,7 +22,7 @@ use super::{
     Shared,
     ask::{Ask, Fault},
     links::{Links, Query},
-    markup::Markup,
+    markup::{Markup, show_turns},
     times::Viewpoint,
 };
 use crate::domain::{Millis, access::Role};
@@ -37,6 +38,10 @@ pub(super) struct Bare<'a> {
     pub(super) links: &'a Links,
     pub(super) preferences: Preferences,
 }
+
+/// The columns of the list of runs that can be chosen, besides the task.
+pub(super) const COLUMNS: &[&str] =
+    &["outcome", "start", "duration", "late", "started", "planned", "attempt", "id"];
 
 /// One request of one person.
 #[derive(Clone)]
@@ -79,6 +84,10 @@ impl FromRequestParts<Shared> for Visit {
     async fn from_request_parts(parts: &mut Parts, dashboard: &Shared) -> Result<Self, Fault> {
         let api = Ask::like(dashboard.api.clone(), parts);
         let me = api.get::<Me>("/admin/me").await?;
+        let query = Query::read(parts.uri.query().unwrap_or_default());
+        if let (Some(route), &Method::GET) = (parts.extensions.get::<MatchedPath>(), &parts.method) {
+            queries::check(route.as_str(), &query)?;
+        }
         let preferences = Preferences::read(&parts.headers);
         let zone = preferences.zone.unwrap_or(chrono_tz::UTC);
         let referer = parts.headers.get(header::REFERER).and_then(|value| value.to_str().ok());
@@ -91,7 +100,7 @@ impl FromRequestParts<Shared> for Visit {
             role: me.role,
             is_bound: me.handlers.is_some(),
             path: parts.uri.path().to_owned(),
-            query: Query::read(parts.uri.query().unwrap_or_default()),
+            query,
             news: cookie(&parts.headers, NEWS).filter(|news| !news.is_empty()),
             back: referer.and_then(|address| address.parse::<Uri>().ok()).and_then(|address| {
                 let address = address.path_and_query()?.as_str();
@@ -179,7 +188,8 @@ impl Visit {
     /// # Errors
     /// When the template fails.
     pub(super) fn show(&self, page: &impl Template) -> Result<Response, Fault> {
-        let mut response = ([(header::CACHE_CONTROL, "no-store")], Html(page.render()?)).into_response();
+        let mut response =
+            ([(header::CACHE_CONTROL, "no-store")], Html(show_turns(page.render()?))).into_response();
         if self.news.is_some()
             && self.part().is_empty()
             && let Some(gone) = set_cookie(&self.links, NEWS, "", 0)

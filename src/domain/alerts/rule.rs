@@ -208,6 +208,9 @@ impl Reader {
             self.report(path, format!("must be a list of {}", names()));
             return Vec::new();
         };
+        if items.is_empty() {
+            self.report(path, format!("is empty: name one of {} at least, or take the rule out", names()));
+        }
         let mut on: Vec<Occasion> = Vec::new();
         for item in items {
             let found = Occasion::ALL.into_iter().find(|occasion| Some(occasion.name()) == item.as_str());
@@ -332,6 +335,7 @@ mod tests {
             (json!([{}]), "alerts[0].channel", "is required"),
             (json!([{ "channel": "a b" }]), "alerts[0].channel", "name of a channel"),
             (json!([{ "channel": "a", "to": 1 }]), "alerts[0].to", "is not known here"),
+            (json!([{ "channel": "a", "on": [] }]), "alerts[0].on", "is empty: name one of failure, "),
             (json!([{ "channel": "a", "on": "failure" }]), "alerts[0].on", "must be a list of failure, "),
             (json!([{ "channel": "a", "on": ["sad"] }]), "alerts[0].on", "\"sad\" is none of them"),
             (json!([{ "channel": "a", "on": ["late", "late"] }]), "alerts[0].on", "\"late\" twice"),
@@ -357,7 +361,7 @@ mod tests {
             let named = problems.iter().any(|p| p.field == field && p.problem.contains(problem));
             assert!(named, "{value}: {problems:?}");
         }
-        let eleven = Value::Array(vec![json!({ "channel": "a", "on": [] }); 11]);
+        let eleven = Value::Array(vec![json!({ "channel": "a" }); 11]);
         let problems = read_rules("alerts", &eleven).expect_err("too many");
         assert!(problems[0].problem.contains("at most 10"), "{problems:?}");
     }

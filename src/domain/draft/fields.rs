@@ -17,7 +17,7 @@ use crate::domain::{
     alerts::read_rules,
     definition::Definition,
     schedule::Timetable,
-    text::{has_visible, to_one_line},
+    text::{count, has_visible, to_one_line},
     time,
     zone::parse_zone,
 };
@@ -433,5 +433,5 @@ fn check_length(text: &str, from: usize, to: usize) -> Result<(), String> {
         return Ok(());
     }
     let allowed = if from == 0 { format!("at most {to}") } else { format!("{from} to {to}") };
-    Err(format!("has {length} characters: {allowed} are allowed"))
+    Err(format!("has {}: {allowed} are allowed", count(length, "character")))
 }

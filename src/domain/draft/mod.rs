@@ -23,7 +23,7 @@ pub(super) use self::params::params_bytes;
 use self::values::{read_after, read_whole};
 pub use self::{
     params::{INLINE, KEPT_APART, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, RowParams, check_params},
-    problem::{MOST_PROBLEMS, Problem, Problems},
+    problem::{MOST_PROBLEMS, Problem, Problems, sentence},
     run::Origin,
     values::whole_number,
 };
@@ -296,7 +296,11 @@ fn check_bounds(definition: &Definition, now: Millis) -> Result<(), Vec<Problem>
     // The bounds of a task that only runs after another one are those of its runs.
     let only_follows = matches!(**schedule, Schedule::Never) && definition.after.is_some();
     if schedule.is_one_time() && !only_follows {
-        return refuse(field, format!("must be null with the one-time schedule \"{schedule}\""));
+        let kind = match **schedule {
+            Schedule::Never => "schedule \"never\", which plans no run".to_owned(),
+            _ => format!("one-time schedule \"{schedule}\""),
+        };
+        return refuse(field, format!("must be null with the {kind}"));
     }
     if let (Some(start), Some(end)) = (start_at, end_at)
         && start >= end
@@ -307,12 +311,14 @@ fn check_bounds(definition: &Definition, now: Millis) -> Result<(), Vec<Problem>
         return Ok(());
     }
     // The first time of all tasks is the one without jitter.
-    let plan = Definition { jitter: 0, ..definition.clone() };
-    if plan.plan(now, TaskId::from_bytes([0; 16])).next_after(now).is_none() {
-        return refuse(
-            "endAt",
-            format!("leaves no run of the schedule \"{schedule}\" that is still to come"),
-        );
+    let has_run = |end_at| {
+        let bounded = Definition { jitter: 0, end_at, ..definition.clone() };
+        bounded.plan(now, TaskId::from_bytes([0; 16])).next_after(now).is_some()
+    };
+    let leaves_none = format!("leaves no run of the schedule \"{schedule}\" that is still to come");
+    match (has_run(*end_at), end_at) {
+        (true, _) => Ok(()),
+        (false, Some(_)) if has_run(None) => refuse("endAt", leaves_none),
+        (false, _) => refuse(field, leaves_none),
     }
-    Ok(())
 }

@@ -32,6 +32,20 @@ impl Problem {
     }
 }
 
+/// The words with which a phrase about a field begins, if the field is its subject.
+const VERBS: [&str; 12] =
+    ["is", "are", "must", "has", "have", "needs", "leaves", "names", "cannot", "does", "may", "was"];
+
+/// A field and the phrase about it as one sentence. A phrase with a subject of its own stands behind a colon.
+#[must_use]
+pub fn sentence(field: &str, problem: &str) -> String {
+    let phrase = problem.strip_prefix("the ").and_then(|rest| rest.strip_prefix(field)?.strip_prefix(' '));
+    let phrase = phrase.unwrap_or(problem);
+    let first = phrase.split(' ').next().unwrap_or_default();
+    let between = if VERBS.contains(&first) { " " } else { ": " };
+    format!("{field}{between}{phrase}")
+}
+
 /// The problems with a body or a query so far.
 #[derive(Debug, Default)]
 pub struct Problems(pub(super) Vec<Problem>);
@@ -69,5 +83,22 @@ impl Problems {
     /// The problems, in the order in which they were reported.
     pub fn finish(self) -> Result<(), Vec<Problem>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_has_one_subject() {
+        for (field, problem, said) in [
+            ("name", "has 1 character: 3 to 50 are allowed", "name has 1 character: 3 to 50 are allowed"),
+            ("schedule", "the schedule is empty: give one", "schedule is empty: give one"),
+            ("schedule", "a cron expression has 5 fields", "schedule: a cron expression has 5 fields"),
+            ("timezone", "\"Mars\" is not a time zone", "timezone: \"Mars\" is not a time zone"),
+        ] {
+            assert_eq!(sentence(field, problem), said);
+        }
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn alerts() -> Value {
             "on": {
                 "type": ["array", "null"],
                 "items": {"type": "string", "enum": occasions},
+                "minItems": 1,
                 "uniqueItems": true,
             },
             "after": within(1, 100),

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::time::LATEST;
 
 /// A valid definition for other rooms' tests.
 pub(crate) fn definition(schedule: &str) -> Definition {
@@ -22,6 +23,7 @@ fn each_wrong_field_is_named_with_what_would_be_right() {
     let cases = [
         (json!({"nmae": 1}), "nmae", "is not known here"),
         (json!({"": 1}), "\"\"", "is not known here"),
+        (json!({"name": "a"}), "name", "has 1 character: 3 to 50"),
         (json!({"name": "ab"}), "name", "has 2 characters: 3 to 50"),
         (json!({"name": "é".repeat(51)}), "name", "has 51 characters"),
         (
@@ -118,7 +120,17 @@ fn fields_that_do_not_go_together_are_refused() {
     with(json!({"schedule": "0 3 * * *", "endAt": 10_800_000})).expect("a run is left");
     let after = json!({"taskId": "task-01arz3ndektsv4rrffq69g5fav", "on": "end"});
     with(json!({"schedule": "never", "after": after, "startAt": 5, "endAt": 10_000})).expect("it follows");
-    with(json!({"schedule": "never", "endAt": 10_000})).expect_err("it never runs by itself");
+    let never = with(json!({"schedule": "never", "endAt": 10_000})).expect_err("it never runs by itself");
+    assert_eq!(
+        never,
+        [Problem::new("endAt", "must be null with the schedule \"never\", which plans no run")]
+    );
+    let late = json!({"schedule": "0 3 * * *", "startAt": LATEST, "endAt": null});
+    let late = with(late).expect_err("no time is planned after it");
+    assert_eq!(late[0].field, "startAt");
+    assert!(late[0].problem.starts_with("leaves no run of the schedule"), "{late:?}");
+    let both = json!({"schedule": "0 3 * * *", "startAt": LATEST - 1, "endAt": LATEST});
+    assert_eq!(field(with(both)), "startAt", "without endAt there is no run either");
     let task = with(json!({"schedule": "0 3 * * *"})).expect("valid");
     assert!(!task.recurring && task.timeout == 300_000 && task.retry_delay == 60_000);
     let changed = Draft::read(json!({"timeout": 200}).as_object().expect("an object"))

@@ -6,7 +6,7 @@ use super::problem::{Problem, Problems};
 use crate::domain::{
     definition::after::{After, On},
     ids::TaskId,
-    text::{has_visible, to_one_line},
+    text::{count, has_visible, to_one_line},
 };
 
 /// The most tags of a task.
@@ -67,7 +67,7 @@ fn check_label(text: &str, longest: usize) -> Result<(), String> {
     let length = text.chars().count();
     let escaped = to_one_line(text);
     if !(1..=longest).contains(&length) {
-        Err(format!("has {length} characters: 1 to {longest} are allowed"))
+        Err(format!("has {}: 1 to {longest} are allowed", count(length, "character")))
     } else if escaped != text {
         Err(format!("must not have control or bidirectional characters: it is \"{escaped}\""))
     } else if !has_visible(text) {

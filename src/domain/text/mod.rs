@@ -22,8 +22,14 @@ pub fn show_controls(text: &str) -> Cow<'_, str> {
 /// Whether a terminal may obey a character: the control characters, the separators of lines and
 /// paragraphs, and the marks that turn the direction of writing (UAX #9).
 fn acts_on_terminal(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || turns_writing(c)
+}
+
+/// Whether a character is a mark that turns the direction of writing (UAX #9): the text beside it is then shown in
+/// another order than it has.
+#[must_use]
+pub fn turns_writing(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a person sees anything of `text`: a character that is neither blank nor, as Unicode's property
@@ -59,6 +65,13 @@ fn escape(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// A number with its noun: `1 character`, `2 characters`.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// A duration for people, to two digits or more: `250 ms`, `2.3 s`, `5 min`, `1 h 20 min`.

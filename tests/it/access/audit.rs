@@ -265,3 +265,19 @@ fn the_audit_is_read_page_by_page_and_as_lines() {
         assert!(answer.body["message"].as_str().is_some_and(|text| text.contains(part)), "{}", answer.body);
     }
 }
+
+#[test]
+fn the_refusals_of_one_token_cannot_fill_the_audit_of_a_task() {
+    let server = start();
+    let admin = server.client();
+    let task = create_task(admin, "refused");
+    let viewer = client_as(admin, "viewer");
+    for action in ["run", "pause", "cancel"].iter().cycle().take(150) {
+        viewer.action(&format!("/admin/scheduler/{task}/actions/{action}")).expect(403);
+    }
+    admin.action(&format!("/admin/scheduler/{task}/actions/pause")).expect(200);
+    let about = records(admin, &format!("limit=1000&taskId={task}"));
+    let refused = about.iter().filter(|record| record["outcome"] == "refused").count();
+    assert_eq!(refused, 60, "a token writes that many in a minute");
+    assert_eq!(about[0]["action"], "pause", "other records are written all the same");
+}

@@ -96,6 +96,7 @@ fn health_and_readiness_need_no_token() {
       "taskFile": {
         "file": null,
         "tasks": 0,
+        "mistakes": 0,
         "problems": []
       },
       "cage": null

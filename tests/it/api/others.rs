@@ -172,8 +172,8 @@ fn a_preview_of_a_wrong_expression_says_what_is_wrong_and_where() {
       "error": true,
       "code": 400,
       "errorNum": 400,
-      "errorMessage": "Invalid request: schedule the hour field is wrong at character 3 (\"25\"): 25 is out of range: use a number from 0 to 23",
-      "message": "Invalid request: schedule the hour field is wrong at character 3 (\"25\"): 25 is out of range: use a number from 0 to 23",
+      "errorMessage": "Invalid request: schedule: the hour field is wrong at character 3 (\"25\"): 25 is out of range: use a number from 0 to 23",
+      "message": "Invalid request: schedule: the hour field is wrong at character 3 (\"25\"): 25 is out of range: use a number from 0 to 23",
       "details": [
         {
           "field": "schedule",

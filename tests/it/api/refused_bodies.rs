@@ -238,8 +238,8 @@ fn everything_that_is_wrong_is_named_at_once() {
       "error": true,
       "code": 400,
       "errorNum": 400,
-      "errorMessage": "Invalid request: description is required; retries is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts; name has 1 characters: 3 to 50 are allowed; schedule a cron expression has 5 fields (minute, hour, day of month, month, day of week) or 6 with seconds in front, but this has 3; timeout must be a whole number from 100 to 86400000, not 1",
-      "message": "Invalid request: description is required; retries is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts; name has 1 characters: 3 to 50 are allowed; schedule a cron expression has 5 fields (minute, hour, day of month, month, day of week) or 6 with seconds in front, but this has 3; timeout must be a whole number from 100 to 86400000, not 1",
+      "errorMessage": "Invalid request: description is required; retries is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts; name has 1 character: 3 to 50 are allowed; schedule: a cron expression has 5 fields (minute, hour, day of month, month, day of week) or 6 with seconds in front, but this has 3; timeout must be a whole number from 100 to 86400000, not 1",
+      "message": "Invalid request: description is required; retries is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts; name has 1 character: 3 to 50 are allowed; schedule: a cron expression has 5 fields (minute, hour, day of month, month, day of week) or 6 with seconds in front, but this has 3; timeout must be a whole number from 100 to 86400000, not 1",
       "details": [
         {
           "field": "description",
@@ -251,7 +251,7 @@ fn everything_that_is_wrong_is_named_at_once() {
         },
         {
           "field": "name",
-          "problem": "has 1 characters: 3 to 50 are allowed"
+          "problem": "has 1 character: 3 to 50 are allowed"
         },
         {
           "field": "schedule",

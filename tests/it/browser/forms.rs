@@ -89,6 +89,10 @@ fn wrong_fields_are_told_at_their_places_and_keep_their_texts() {
     assert_eq!(browser.value("Name"), "ab");
     browser.fill("A run takes at most", "1 h");
     browser.fill("A JSON object", "{}");
+    // A field that is mended no longer has its problem.
+    browser.until_no_text("must be a time with its unit");
+    browser.until_no_text("line 1 column 9");
+    assert_eq!(browser.evaluate("document.querySelectorAll('.field.wrong [name=params]').length"), 0);
     browser.click("button", "Create task");
     browser.until_text("3 to 50 are allowed");
     assert_eq!(browser.evaluate("document.activeElement.name"), "name");

@@ -35,6 +35,7 @@ fn texts_stay_texts_wherever_they_are_shown() {
     browser.go(&format!("/executions/{}", failed["id"].as_str().expect("an id")));
     browser.until_text("<img src=x onerror=\"document.title = 1\">");
     browser.until_text("<script>document.title = 2</script>");
+    browser.until_text("\\u202eevil");
     assert!(browser.title().starts_with("Failed"), "{}", browser.title());
     browser.look("execution");
     // Everywhere else that a name, an error or a description is shown.

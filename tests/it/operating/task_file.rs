@@ -103,7 +103,7 @@ fn a_broken_file_changes_nothing_and_is_reported_until_it_is_mended() {
     assert_snapshot!(texts.join("\n"), @r#"
     tasks/tasks.json:3:5: task "other": description is required
     tasks/tasks.json:5:7: task "other": descripton is not known here; known are name, description, type, handler, params, schedule, timezone, recurring, maxRetries, retryDelay, retryBackoff, timeout, overlap, misfire, onExhausted, keepExecutions, tags, startAt, endAt, maxRuns, jitter, priority, concurrencyKey, after, alerts
-    tasks/tasks.json:7:19: task "other": schedule the minute field is wrong at character 1 ("61"): 61 is out of range: use a number from 0 to 59
+    tasks/tasks.json:7:19: task "other": schedule: the minute field is wrong at character 1 ("61"): 61 is out of range: use a number from 0 to 59
     "#);
     assert!(named(&server, "other").is_none() && named(&server, "nightly").is_some());
     assert_eq!(server.log().matches("descripton").count(), 1, "it is logged once: {}", server.log());

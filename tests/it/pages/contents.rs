@@ -50,8 +50,48 @@ fn the_columns_of_runs_are_chosen_and_stay_in_every_link_of_the_list() {
         "{html}"
     );
     assert_eq!(html.matches("name=\"column\"").count(), 8);
-    let (_, html) = visitor.get("/executions?column=nonsense");
-    assert_eq!(headings(&html), "Task Outcome Start Duration Late Started");
+}
+
+#[test]
+fn every_page_refuses_what_its_address_cannot_mean_and_says_what_it_can() {
+    let server = Server::start();
+    let id = server.create_dormant("greet", "module.exports = () => 1", &json!({}));
+    let visitor = Visitor::log_in(&server, server.client().token());
+    let why = format!("/tasks/{id}/why?day=soon");
+    for (page, said) in [
+        ("/executions?column=nonsense", "column must be one of outcome, start,"),
+        ("/executions?status=nonsense", "status must be one of"),
+        ("/executions?since=ever", "since must be a whole number from 1 to 8784"),
+        ("/tasks?status=nonsense", "status must be one of"),
+        ("/tasks?page=-1", "page is not known here; known are status, handler"),
+        ("/tasks?skip=-1", "skip must be a whole number"),
+        ("/calendar?month=nonsense", "month must be a month such as 2026-11"),
+        ("/timeline?from=yesterday", "from must be a whole number"),
+        ("/audit?action=nonsense", "action"),
+        ("/alerts?status=nonsense", "status must be one of"),
+        (&why, "day must be a day such as 2026-11-28"),
+    ] {
+        let (status, html) = visitor.get(page);
+        assert_eq!(status, 400, "{page}");
+        assert!(text_of(&html).contains(said), "{page}: {}", text_of(&html));
+    }
+}
+
+#[test]
+fn marks_that_turn_the_writing_are_seen_on_pages_and_stay_in_what_a_form_sends_back() {
+    let server = Server::start();
+    let source = "module.exports = () => { console.log('pay\\u202egpj.exe'); return { '\\u2066k': 1 }; }";
+    let more = json!({ "description": "a\u{202e}b", "params": { "\u{202e}key": "\u{200f}value" } });
+    let id = server.create_dormant("greet", source, &more);
+    let run = server.run(&id)["id"].as_str().expect("an id").to_owned();
+    let visitor = Visitor::log_in(&server, server.client().token());
+    for page in [format!("/tasks/{id}"), format!("/executions/{run}"), format!("/tasks/{id}/run")] {
+        let (_, html) = visitor.get(&page);
+        assert!(!html.contains(['\u{202e}', '\u{2066}', '\u{200f}']), "{page}: {html}");
+        assert!(html.contains("\\u202e"), "{page}: {html}");
+    }
+    let (_, html) = visitor.get(&format!("/tasks/{id}/edit"));
+    assert!(html.contains("value=\"a&#8238;b\""), "the description is not changed by a save: {html}");
 }
 
 #[test]

@@ -5,14 +5,19 @@
 export function make(name, className, text) {
   const element = document.createElement(name);
   element.className = className;
-  if (text !== undefined) element.textContent = text;
+  if (text !== undefined) element.textContent = visible(text);
   return element;
+}
+
+/** A text whose marks that turn the direction of writing are seen and do not act; as `markup.rs`. @param {string} text */
+export function visible(text) {
+  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Puts a line into an element, with the colours of terminals as classes; as `ansi.rs`. @param {Element} target @param {string} line */
 export function paint(target, line) {
   const [head, ...pieces] = line.split("\u001b[");
-  target.append(head);
+  target.append(visible(head));
   const style = { colour: "", b: false, d: false, i: false, u: false };
   for (const piece of pieces) {
     const end = piece.search(/[@-~]/);
@@ -31,6 +36,6 @@ export function paint(target, line) {
     const text = piece.slice(end + 1);
     const classes = [style.colour, style.b && "b", style.d && "d", style.i && "i", style.u && "u"].filter(Boolean).join(" ");
     if (classes && text) target.append(make("span", classes, text));
-    else target.append(text);
+    else target.append(visible(text));
   }
 }

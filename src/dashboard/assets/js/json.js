@@ -76,6 +76,17 @@ function equip(field) {
   });
 }
 
+// A problem that the server has found is about the text as it was then.
+document.addEventListener("input", ({ target }) => {
+  if (!(target instanceof Element) || !target.hasAttribute("aria-invalid")) return;
+  const problem = document.getElementById(target.getAttribute("aria-describedby") ?? "");
+  if (!problem?.classList.contains("problem")) return;
+  problem.remove();
+  target.removeAttribute("aria-invalid");
+  target.removeAttribute("aria-describedby");
+  target.closest(".field")?.classList.remove("wrong");
+});
+
 // A quieter minute is taken over into the schedule.
 document.addEventListener("click", (event) => {
   const button = /** @type {Element} */ (event.target).closest("[data-take]");

@@ -1,7 +1,7 @@
 // @ts-check
 // The output of a run: lines as they come, levels, search, links to lines.
 
-import { make, paint } from "./ansi.js";
+import { make, paint, visible } from "./ansi.js";
 import { linkLines, searchIn } from "./marks.js";
 
 /** Lines of one block; the server makes blocks of as many. */
@@ -135,7 +135,7 @@ function start(log) {
       bar.value = fraction * 100;
       for (const [name, said] of [["percent", `${Math.round(fraction * 100)} %`], ["text", text ?? ""]]) {
         const part = document.querySelector(`[data-progress="${name}"]`);
-        if (part) part.textContent = said;
+        if (part) part.textContent = visible(said);
       }
     });
     source.addEventListener("end", () => {

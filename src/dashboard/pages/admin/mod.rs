@@ -24,7 +24,10 @@ fn refused(fault: Fault) -> Result<Vec<String>, Fault> {
             if details.is_empty() {
                 return Ok(vec![message]);
             }
-            Ok(details.into_iter().map(|problem| format!("{} {}", problem.field, problem.problem)).collect())
+            Ok(details
+                .into_iter()
+                .map(|problem| crate::domain::draft::sentence(&problem.field, &problem.problem))
+                .collect())
         }
         fault => Err(fault),
     }

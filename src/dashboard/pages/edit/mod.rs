@@ -23,6 +23,7 @@ use crate::{
     domain::{
         access::Role,
         alerts::{Occasion, Rule},
+        draft::sentence,
     },
 };
 
@@ -137,7 +138,7 @@ impl EditPage {
         self.problems
             .iter()
             .filter(move |problem| known(problem))
-            .map(|other| format!("{} {}", other.field, other.problem))
+            .map(|other| sentence(&other.field, &other.problem))
     }
 
     fn action(&self) -> String {

@@ -9,7 +9,7 @@ use crate::{
         documents::{HandlerList, RunList},
         links::Query,
         shown,
-        visit::Visit,
+        visit::{COLUMNS, Visit},
     },
     domain::{Millis, time::HOUR},
 };
@@ -18,17 +18,9 @@ use crate::{
 const ASKED: [&str; 7] = ["status", "trigger", "handler", "taskId", "from", "to", "cursor"];
 /// The names that leave runs out.
 const FILTERS: [&str; 7] = ["status", "trigger", "handler", "taskId", "since", "from", "to"];
-/// The columns besides the task that can be chosen, and their headings; the first of them are shown if none is.
-const COLUMNS: [(&str, &str); 8] = [
-    ("outcome", "Outcome"),
-    ("start", "Start"),
-    ("duration", "Duration"),
-    ("late", "Late"),
-    ("started", "Started"),
-    ("planned", "Planned time"),
-    ("attempt", "Attempt"),
-    ("id", "Id"),
-];
+/// The headings of the columns that can be chosen; the first of them are shown if none is.
+const HEADINGS: [&str; 8] =
+    ["Outcome", "Start", "Duration", "Late", "Started", "Planned time", "Attempt", "Id"];
 const USUAL: usize = 5;
 /// The name in the query, once for each column.
 const COLUMN: &str = "column";
@@ -87,8 +79,8 @@ impl ExecutionsPage {
     fn columns(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         let chosen = self.visit.query.only(&[COLUMN]);
         let chooses = move |name: &str| chosen.pairs().iter().any(|(_, value)| value == name);
-        let chooses_any = COLUMNS.iter().any(|(name, _)| chooses(name));
-        COLUMNS.into_iter().enumerate().map(move |(index, (name, heading))| {
+        let chooses_any = COLUMNS.iter().any(|name| chooses(name));
+        COLUMNS.iter().zip(HEADINGS).enumerate().map(move |(index, (&name, heading))| {
             (name, heading, if chooses_any { chooses(name) } else { index < USUAL })
         })
     }

@@ -59,7 +59,8 @@ pub(in crate::dashboard) async fn act(
                     Ok(visit.go(&visit.links.execution(execution), message(&answer)))
                 }
                 Err(Fault::Refused(Refusal { code: 400 | 409, message, details, .. })) => {
-                    let first = details.first().map(|one| format!("{} {}", one.field, one.problem));
+                    let first =
+                        details.first().map(|one| crate::domain::draft::sentence(&one.field, &one.problem));
                     show(visit, id, Some(text), Some(first.unwrap_or(message))).await
                 }
                 Err(fault) => Err(fault),

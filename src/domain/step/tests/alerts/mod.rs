@@ -240,7 +240,7 @@ fn a_heartbeat_channel_gets_beats_and_no_messages() {
     let beats = |start, fail| Beats { start, fail };
     let heartbeats = [("pulse", beats(false, false)), ("full", beats(true, true))];
     let heartbeats = heartbeats.map(|(name, beats)| (name.to_owned(), beats)).into();
-    let mut life = watched(&json!([{ "channel": "pulse" }, { "channel": "full", "on": [] }]));
+    let mut life = watched(&json!([{ "channel": "pulse" }, { "channel": "full", "on": ["slow"] }]));
     life.alerts = Arc::new(AlertSettings { heartbeats, ..AlertSettings::default() });
     assert_eq!(
         life.run(3600, completed()),
