@@ -31,7 +31,7 @@ fn every_mistake_is_named_with_its_line_and_its_column() {
         (
             "tasks.json",
             task(",\n \"params\": { \"a\": [ 1, {\n \"__proto__\": 1 } ] }"),
-            ":5:15: task \"one\": params.a[1].__proto__ the key",
+            ":5:15: task \"one\": params.a[1].__proto__: the key",
         ),
         ("tasks.json", "{ \"tasks\": [ { \"name\": \"ab\" } ] }".to_owned(), "name has 2 characters"),
         (
