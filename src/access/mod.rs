@@ -1,13 +1,14 @@
 //! Access: finds out who makes a request, and keeps tokens and sessions.
 //!
-//! All tokens and sessions are in memory, under the SHA-256 of their texts; the store has them durably. A
-//! request brings a token, or the cookie of a session that somebody has opened with a token; both lead to
+//! All tokens and sessions are in memory, under the SHA-256 of their texts; the store has them durably. A server
+//! that shares its store reads them anew ([`following`]). A request brings a token, or the cookie of a session that somebody has opened with a token; both lead to
 //! an [`Identity`]. The token of the configuration is not in the store: it is an admin named `config`.
 //!
 //! Misuse to avoid: an answer to a wrong token that does not go through [`Access::note_failure`].
 
 pub mod address;
 pub mod cookie;
+mod following;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -19,9 +20,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use self::following::FOLLOWED_WITHIN;
 pub use self::tokens::{NewToken, TokenError};
 use crate::{
     clock::{Clock, Ids},
+    cluster::Reading,
     domain::{
         Millis,
         access::{
@@ -55,6 +58,8 @@ pub struct Access {
     state: Mutex<State>,
     /// Held while tokens change, so that names stay unique.
     changing: tokio::sync::Mutex<()>,
+    /// The age of the state, where other servers may change the records in the store.
+    reading: Option<Reading>,
 }
 
 #[derive(Default)]
@@ -63,12 +68,15 @@ struct State {
     /// Tokens by the hashes of their texts, the ones of before a rotation too.
     by_hash: HashMap<TokenHash, TokenId>,
     sessions: HashMap<TokenHash, Session>,
+    /// Counts the changes of tokens and sessions.
+    edits: u64,
     limiter: Limiter,
     refusals: Refusals,
 }
 
 impl State {
     fn put(&mut self, token: TokenRecord) {
+        self.edits += 1;
         self.remove(token.id);
         self.by_hash.insert(token.hash, token.id);
         self.by_hash.extend(token.previous.map(|previous| (previous.hash, token.id)));
@@ -76,6 +84,7 @@ impl State {
     }
 
     fn remove(&mut self, id: TokenId) -> Option<TokenRecord> {
+        self.edits += 1;
         self.by_hash.retain(|_, of| *of != id);
         self.tokens.remove(&id)
     }
@@ -143,9 +152,10 @@ impl Access {
         if !ended.is_empty() {
             store.change_access(ended, None).await?;
         }
-        let ids = Ids::new(clock.clone());
-        let state = Mutex::new(state);
-        Ok(Self { store, clock, ids, config, longest, state, changing: tokio::sync::Mutex::default() })
+        let (ids, reading) = (Ids::new(clock.clone()), Reading::new(clock.clone()));
+        let reading = store.shared().map(|_| reading);
+        let (state, changing) = (Mutex::new(state), tokio::sync::Mutex::default());
+        Ok(Self { store, clock, ids, config, longest, state, changing, reading })
     }
 
     /// Finds the token with a text, and notes its use at most once a minute.
@@ -154,6 +164,7 @@ impl Access {
     /// The text is no token's, or the token has ended.
     pub async fn find_token(&self, text: &[u8], address: Option<IpAddr>) -> Result<Identity, Denied> {
         let hash = TokenHash::of(text);
+        self.follow_until(|state, now| self.identify(state, hash, now).is_ok()).await;
         let now = self.clock.now();
         let (found, used) = {
             let mut state = lock(&self.state);
@@ -165,7 +176,7 @@ impl Access {
             (found, used)
         };
         if let Some(used) = used {
-            self.write_use(AccessChange::PutToken(Box::new(used))).await;
+            self.write_use(AccessChange::UseToken(Box::new(used))).await;
         }
         Ok(found)
     }
@@ -195,8 +206,8 @@ impl Access {
     }
 
     /// The rights of a caller by now; `None` once the token or the session has ended. For answers that go on.
-    #[must_use]
-    pub fn look_again(&self, identity: &Identity) -> Option<Grant> {
+    pub async fn look_again(&self, identity: &Identity) -> Option<Grant> {
+        self.follow(FOLLOWED_WITHIN).await;
         let now = self.clock.now();
         let state = lock(&self.state);
         let goes_on = |hash| state.sessions.get(hash).is_some_and(|session| session.is_live(now));
@@ -241,15 +252,20 @@ impl Identity {
     }
 }
 
-/// The record to write, if the last use noted is a minute old.
-fn note_use(token: &mut TokenRecord, address: Option<IpAddr>, now: Millis) -> Option<TokenRecord> {
+/// The record before and after a use, if the last use noted is a minute old.
+fn note_use(
+    token: &mut TokenRecord,
+    address: Option<IpAddr>,
+    now: Millis,
+) -> Option<(TokenRecord, TokenRecord)> {
     // A clock that was set back must not stop the notes.
     if token.last_used_at.is_some_and(|last| last <= now && now - last < SEEN_EVERY) {
         return None;
     }
+    let before = token.clone();
     token.last_used_at = Some(now);
     token.last_address = address.map(|address| address.to_canonical().to_string());
-    Some(token.clone())
+    Some((before, token.clone()))
 }
 
 fn is_mistyped(text: &[u8]) -> bool {

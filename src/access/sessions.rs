@@ -41,7 +41,10 @@ impl Access {
         let room = self.make_room();
         let audit = audit.map(|audit| audit.on(Target::new("session", session.id())));
         self.store.change_access(room.into_iter().chain([put]).collect(), audit).await?;
-        lock(&self.state).sessions.insert(hash, session);
+        let mut state = lock(&self.state);
+        state.edits += 1;
+        state.sessions.insert(hash, session);
+        drop(state);
         Ok(Ok((cookie, Identity { session: Some(hash), ..identity })))
     }
 
@@ -51,6 +54,8 @@ impl Access {
     /// The session has ended, or its token has.
     pub async fn find_session(&self, cookie: &str, address: Option<IpAddr>) -> Result<Identity, Denied> {
         let hash = TokenHash::of(cookie.as_bytes());
+        self.follow_until(|state, now| state.sessions.get(&hash).is_some_and(|session| session.is_live(now)))
+            .await;
         let now = self.clock.now();
         let (found, seen) = {
             let mut state = lock(&self.state);
@@ -61,14 +66,14 @@ impl Access {
             (Identity { session: Some(hash), ..identity }, seen)
         };
         if let Some(seen) = seen {
-            self.write_use(AccessChange::PutSession(Box::new(seen))).await;
+            self.write_use(AccessChange::UseSession(Box::new(seen))).await;
         }
         Ok(found)
     }
 
     /// The sessions that go on, each with its holder; the newest login first.
-    #[must_use]
-    pub fn sessions(&self) -> Vec<(Session, Identity)> {
+    pub async fn sessions(&self) -> Vec<(Session, Identity)> {
+        self.follow(0).await;
         let now = self.clock.now();
         let state = lock(&self.state);
         let live = state.sessions.values().filter(|session| session.is_live(now));
@@ -86,7 +91,9 @@ impl Access {
     pub async fn end_sessions(&self, sessions: &[TokenHash], audit: Option<Audit>) -> Result<(), StoreError> {
         let changes = sessions.iter().map(|hash| AccessChange::RemoveSession(*hash)).collect();
         self.store.change_access(changes, audit).await?;
-        lock(&self.state).sessions.retain(|hash, _| !sessions.contains(hash));
+        let mut state = lock(&self.state);
+        state.edits += 1;
+        state.sessions.retain(|hash, _| !sessions.contains(hash));
         Ok(())
     }
 
@@ -103,16 +110,18 @@ impl Access {
             );
         }
         sessions.retain(|hash, _| !gone.contains(hash));
+        state.edits += 1;
         gone.into_iter().map(AccessChange::RemoveSession).collect()
     }
 }
 
-/// The record to write, if the last request noted is a minute old.
-fn note_seen(session: &mut Session, address: Option<IpAddr>, now: i64) -> Option<Session> {
+/// The record before and after a request, if the last one noted is a minute old.
+fn note_seen(session: &mut Session, address: Option<IpAddr>, now: i64) -> Option<(Session, Session)> {
     if session.seen_at <= now && now - session.seen_at < SEEN_EVERY {
         return None;
     }
+    let before = session.clone();
     session.seen_at = now;
     session.address = address.map(|address| address.to_canonical().to_string());
-    Some(session.clone())
+    Some((before, session.clone()))
 }

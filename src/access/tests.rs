@@ -146,10 +146,10 @@ async fn a_session_ends_with_the_text_that_opened_it_and_when_somebody_ends_it()
     assert_eq!(access.find_session(&cookie, None).await.err(), Some(Denied::NoSession));
     let cookie = log_in(&access, "the-token-of-the-configuration").await;
     let caller = access.find_session(&cookie, None).await.expect("it goes on");
-    assert!(access.look_again(&caller).is_some());
+    assert!(access.look_again(&caller).await.is_some());
     let session = caller.session;
     access.end_sessions(&[session.expect("a session")], None).await.expect("it ends");
-    assert_eq!(access.look_again(&caller), None, "a stream of the session ends");
+    assert_eq!(access.look_again(&caller).await, None, "a stream of the session ends");
     assert_eq!(access.find_session(&cookie, None).await.err(), Some(Denied::NoSession));
 }
 
@@ -166,7 +166,7 @@ async fn a_session_ends_when_it_is_idle_and_after_a_week_at_the_latest() {
     let cookie = log_in(&access, "the-token-of-the-configuration").await;
     clock.pass(IDLE);
     assert_eq!(access.find_session(&cookie, None).await.err(), Some(Denied::NoSession));
-    assert!(access.sessions().is_empty());
+    assert!(access.sessions().await.is_empty());
 }
 
 #[tokio::test]

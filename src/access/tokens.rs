@@ -60,8 +60,8 @@ pub enum TokenError {
 
 impl Access {
     /// All tokens, in the order in which they were made.
-    #[must_use]
-    pub fn tokens(&self) -> Vec<TokenRecord> {
+    pub async fn tokens(&self) -> Vec<TokenRecord> {
+        self.follow(0).await;
         lock(&self.state).tokens.values().cloned().collect()
     }
 
@@ -76,6 +76,7 @@ impl Access {
         audit: impl FnOnce(&TokenRecord) -> Option<Audit>,
     ) -> Result<(String, TokenRecord), TokenError> {
         let _changing = self.changing.lock().await;
+        self.follow(0).await;
         let now = self.clock.now();
         let NewToken { name, role, handlers, expires_at } = wanted;
         check_name(&name)?;
@@ -122,6 +123,7 @@ impl Access {
         audit: impl FnOnce(&TokenRecord) -> Option<Audit>,
     ) -> Result<(String, TokenRecord), TokenError> {
         let _changing = self.changing.lock().await;
+        self.follow(0).await;
         let token = lock(&self.state).tokens.get(&id).cloned().ok_or(TokenError::NotFound)?;
         let text = new_text();
         let token = token.rotate(TokenHash::of(text.as_bytes()), self.clock.now(), overlap);
@@ -139,6 +141,7 @@ impl Access {
         audit: impl FnOnce(&TokenRecord) -> Option<Audit>,
     ) -> Result<TokenRecord, TokenError> {
         let _changing = self.changing.lock().await;
+        self.follow(0).await;
         let token = lock(&self.state).tokens.get(&id).cloned().ok_or(TokenError::NotFound)?;
         let sessions: Vec<_> = {
             let state = lock(&self.state);

@@ -68,8 +68,8 @@ impl Caller {
     }
 
     /// The rights of the token by now; `None` if it has none any more. For answers that go on.
-    pub(super) fn look_again(&self, api: &Shared) -> Option<Grant> {
-        api.access.look_again(&self.identity)
+    pub(super) async fn look_again(&self, api: &Shared) -> Option<Grant> {
+        api.access.look_again(&self.identity).await
     }
 
     /// Refuses a token that is for some handlers where an answer is about the tasks of all.

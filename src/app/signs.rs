@@ -53,7 +53,7 @@ impl Signs for Troubles {
                 let text = format!("The backup has failed: {error}");
                 signs.push(Sign::of_server(Kind::BackupFailed, text));
             }
-            signs.extend(self.access.tokens().iter().filter_map(|token| end_of(token, now)));
+            signs.extend(self.access.tokens().await.iter().filter_map(|token| end_of(token, now)));
             if heard.contains(&Kind::HandlerBroken) {
                 signs.extend(self.broken_handlers().await);
             }

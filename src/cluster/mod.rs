@@ -6,7 +6,7 @@
 //! run by two. No wall clock takes part in it, not even the database's.
 //!
 //! The store's clock tells only what is due: [`follower`] follows it between the beats. [`ranks`] spreads the
-//! looks of the nodes at it.
+//! looks of the nodes at it. [`reading`] tells when records in memory are to be read anew.
 //!
 //! Misuse to avoid: measuring a lease by a clock that stands still while the machine sleeps, or that can be set.
 
@@ -15,6 +15,7 @@ mod lease;
 mod member;
 mod observer;
 mod ranks;
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -24,4 +25,5 @@ pub use self::{
     member::{Member, Settings},
     observer::Observer,
     ranks::{Ranks, stagger},
+    reading::Reading,
 };

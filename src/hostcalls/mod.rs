@@ -30,7 +30,7 @@ pub use self::alone::Alone;
 use self::{fetch::Fetches, kv::Kv, steps::Steps, system::System};
 use crate::{
     clock::Clock,
-    domain::{binding::mask::Mask, execution::Traffic},
+    domain::{Millis, binding::mask::Mask, execution::Traffic},
     handlers::{files::Files, load::Given},
     network::Client,
     runtime::{
@@ -40,6 +40,9 @@ use crate::{
     secrets::Vault,
     store::{Quota, Store},
 };
+
+/// A run has the secrets and variables that were set on another server this many milliseconds before, and later.
+const SECRETS_FOLLOWED_WITHIN: Millis = 500;
 
 /// The host calls of a server, or of `isochron run`.
 pub struct ServerCalls(Arc<Services>);
@@ -85,6 +88,13 @@ impl ServerCalls {
 }
 
 impl Services {
+    /// Takes over the secrets and variables that other servers have set.
+    async fn follow_secrets(&self) {
+        if let Some(vault) = &self.vault {
+            vault.follow(SECRETS_FOLLOWED_WITHIN).await;
+        }
+    }
+
     fn new(files: Files, store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
         Self {
             files,
@@ -112,6 +122,10 @@ impl Services {
 }
 
 impl HostCalls for ServerCalls {
+    fn prepare(&self) -> Later<'_, ()> {
+        Box::pin(async { self.0.follow_secrets().await })
+    }
+
     fn begin(&self, caller: Caller) -> Arc<dyn RunCalls> {
         let fetches = Fetches::new(&self.0.client, &caller);
         Arc::new(CallsOfRun {
@@ -170,7 +184,10 @@ impl CallsOfRun {
                 let admitted = fetches.admit(call);
                 return Ok(Answer::Fetch(fetches.answer(admitted).await));
             }
-            HostCall::Secret { name } => secrets::read(services.vault.as_deref(), caller, mask, &name)?,
+            HostCall::Secret { name } => {
+                services.follow_secrets().await;
+                secrets::read(services.vault.as_deref(), caller, mask, &name)?
+            }
             HostCall::System(call) => services.answer_system(caller, call).await?,
             HostCall::Kv(call) => services.kv.answer(running(caller, "ctx.kv")?, call).await?,
             HostCall::Step(call) => {

@@ -125,6 +125,10 @@ pub struct Grants {
 
 /// Answers host calls.
 pub trait HostCalls: Send + Sync + 'static {
+    /// Gets ready for a run that is about to wait for its runner.
+    fn prepare(&self) -> Later<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
     /// Begins a run: everything that its calls have open ends when the value is dropped.
     fn begin(&self, caller: Caller) -> Arc<dyn RunCalls>;
 }

@@ -323,6 +323,7 @@ impl Shared {
 impl Runner for Pool {
     fn run(&self, invocation: Invocation) -> Later<'_, Verdict> {
         Box::pin(async move {
+            self.shared.host_calls.prepare().await;
             let (shared, handler) = (self.shared.clone(), invocation.handler.clone());
             match tokio::task::spawn_blocking(move || shared.read_entry(&handler)).await {
                 Ok(Ok(source)) => self.submit(Mode::Call, source, invocation).await.0,

@@ -45,7 +45,7 @@ impl Scene {
     }
 
     async fn open_with(&self, source: KeySource) -> Vault {
-        Vault::open(self.store(), source).await.expect("it opens")
+        Vault::open(self.store(), Arc::new(SystemClock), source).await.expect("it opens")
     }
 
     /// The files of the data directory, by name.
@@ -90,7 +90,7 @@ async fn the_first_secret_makes_the_key_and_a_start_makes_none() {
     let stored = scene.store().bindings().await.expect("it reads");
     let Content::Sealed(sealed) = &stored[1].content else { panic!("{stored:?}") };
     assert!(!sealed.contains("the value"), "{sealed}");
-    assert_eq!(vault.list(Kind::Secret).len(), 1);
+    assert_eq!(vault.list(Kind::Secret).await.len(), 1);
 }
 
 #[tokio::test]
@@ -168,7 +168,8 @@ async fn a_key_file_that_others_may_read_is_made_private_and_one_without_a_key_i
     let mode = fs::metadata(scene.file("secret-key")).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     fs::write(scene.file("secret-key"), "hunter2").expect("written");
-    let opened = Vault::open(scene.store(), KeySource::File(scene.file("secret-key"))).await;
+    let opened =
+        Vault::open(scene.store(), Arc::new(SystemClock), KeySource::File(scene.file("secret-key"))).await;
     let error = opened.err().expect("it holds no key").to_string();
     assert!(error.contains("secret-key") && !error.contains("hunter2"), "{error}");
 }

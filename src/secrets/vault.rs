@@ -10,6 +10,8 @@ use super::{
     seal,
 };
 use crate::{
+    clock::Clock,
+    cluster::Reading,
     domain::{
         Millis,
         access::{pattern::Pattern, redact::MASK},
@@ -27,10 +29,14 @@ pub struct Vault {
     pub(super) state: std::sync::Mutex<State>,
     /// Held while bindings or the key change.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// The age of the bindings, where other servers may change them in the store.
+    reading: Option<Reading>,
 }
 
 pub(super) struct State {
     pub(super) bindings: Arc<Vec<Binding>>,
+    /// Counts the changes of this server.
+    edits: u64,
     pub(super) key: Option<Key>,
 }
 
@@ -88,18 +94,43 @@ impl Vault {
     ///
     /// # Errors
     /// When the store cannot be read, or the key file holds no key.
-    pub async fn open(store: Arc<dyn Store>, source: KeySource) -> Result<Self, VaultError> {
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        source: KeySource,
+    ) -> Result<Self, VaultError> {
         let bindings = Arc::new(store.bindings().await?);
         let key = match &source {
             KeySource::Variable(key) => Some(key.clone()),
             KeySource::File(path) => recover(path, &bindings).map_err(key_error(&source))?,
         };
-        let state = std::sync::Mutex::new(State { bindings, key });
-        let vault = Self { store, source, state, changing: tokio::sync::Mutex::default() };
+        let state = std::sync::Mutex::new(State { bindings, edits: 0, key });
+        let reading = store.shared().map(|_| Reading::new(clock));
+        let vault = Self { store, source, state, changing: tokio::sync::Mutex::default(), reading };
         if let Some(problem) = vault.problem() {
             tracing::warn!("{problem}");
         }
         Ok(vault)
+    }
+
+    /// Takes over the changes of other servers that share the store and are older than `within` milliseconds. Without
+    /// an answer of the store, the secrets and variables stay as they are.
+    pub async fn follow(&self, within: Millis) {
+        let Some(reading) = &self.reading else { return };
+        let Some(turn) = reading.begin(within).await else { return };
+        let edits = lock(&self.state).edits;
+        match self.store.bindings().await {
+            Ok(bindings) => {
+                let mut state = lock(&self.state);
+                // This server knows its own changes.
+                if state.edits == edits {
+                    state.bindings = Arc::new(bindings);
+                    drop(state);
+                    turn.end();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the secrets of other servers cannot be read"),
+        }
     }
 
     /// The reason why secrets cannot be read, if there is one.
@@ -119,8 +150,8 @@ impl Vault {
     }
 
     /// All secrets or all variables, in the order of their names.
-    #[must_use]
-    pub fn list(&self, kind: Kind) -> Vec<Binding> {
+    pub async fn list(&self, kind: Kind) -> Vec<Binding> {
+        self.follow(0).await;
         self.bindings().iter().filter(|binding| binding.kind() == kind).cloned().collect()
     }
 
@@ -128,7 +159,8 @@ impl Vault {
     ///
     /// # Errors
     /// [`Rejected::NotFound`].
-    pub fn find(&self, kind: Kind, name: &str) -> Result<Binding, VaultError> {
+    pub async fn find(&self, kind: Kind, name: &str) -> Result<Binding, VaultError> {
+        self.follow(0).await;
         let found = self.bindings().iter().find(|binding| binding.name == name).cloned();
         Ok(found.filter(|binding| binding.kind() == kind).ok_or(Rejected::NotFound(kind))?)
     }
@@ -186,6 +218,7 @@ impl Vault {
         audit: Audit,
     ) -> Result<(bool, Binding), VaultError> {
         let _changing = self.changing.lock().await;
+        self.follow(0).await;
         let before = self.bindings();
         let old = before.iter().find(|binding| binding.name == name);
         let audit =
@@ -242,7 +275,9 @@ impl Vault {
 
     pub(super) fn keep(&self, bindings: Vec<Binding>) -> Arc<Vec<Binding>> {
         let bindings = Arc::new(bindings);
-        lock(&self.state).bindings = bindings.clone();
+        let mut state = lock(&self.state);
+        state.edits += 1;
+        state.bindings = bindings.clone();
         bindings
     }
 

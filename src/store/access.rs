@@ -1,5 +1,5 @@
-//! Tokens and sessions that a store keeps. There are few of each; the server has all of them in memory
-//! and is the only one that changes them.
+//! Tokens and sessions that a store keeps. There are few of each, and a server has all of them in memory. Servers
+//! that share a store read them anew when another one may have changed them.
 
 use super::{Audit, words::Answer};
 use crate::domain::{
@@ -21,6 +21,11 @@ pub enum AccessChange {
     PutSession(Box<Session>),
     /// Removes the session with this hash.
     RemoveSession(TokenHash),
+    /// Notes a use of a token: replaces the first record by the second one. A token that is not as the first one any
+    /// more stays as it is, so that a late note brings back no token that was rotated or removed.
+    UseToken(Box<(TokenRecord, TokenRecord)>),
+    /// Notes a use of a session, as [`AccessChange::UseToken`].
+    UseSession(Box<(Session, Session)>),
 }
 
 /// Tokens and sessions.

@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("allocator", &[]),
     ("domain", &[]),
     ("clock", &["domain"]),
-    ("access", &["domain", "store", "clock"]),
+    ("access", &["cluster", "domain", "store", "clock"]),
     ("events", &["domain"]),
     ("traces", &["clock", "domain"]),
     ("cluster", &["clock", "domain", "store"]),
@@ -147,7 +147,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     // Of the API only its front: a page asks it as any client does.
     ("dashboard", &["domain", "clock", "api"]),
-    ("secrets", &["domain", "store", "clock"]),
+    ("secrets", &["cluster", "domain", "store", "clock"]),
     ("network", &["domain"]),
     (
         "hostcalls",

@@ -96,7 +96,7 @@ macro_rules! functions {
             fields: Fields,
         ) -> Result<Response, ApiError> {
             fields.finish()?;
-            Ok(list(&api, &info, $kind))
+            Ok(list(&api, &info, $kind).await)
         }
 
         pub(in crate::api) async fn $read(
@@ -106,7 +106,7 @@ macro_rules! functions {
             fields: Fields,
         ) -> Result<Response, ApiError> {
             fields.finish()?;
-            let found = api.vault.find($kind, &name)?;
+            let found = api.vault.find($kind, &name).await?;
             Ok(Json(One::new(found, info.meta())).into_response())
         }
 
@@ -141,8 +141,8 @@ macro_rules! functions {
 functions!(Kind::Secret, list_secrets, read_secret, set_secret, delete_secret);
 functions!(Kind::Variable, list_variables, read_variable, set_variable, delete_variable);
 
-fn list(api: &Shared, info: &RequestInfo, kind: Kind) -> Response {
-    let documents: Vec<_> = api.vault.list(kind).into_iter().map(Document::new).collect();
+async fn list(api: &Shared, info: &RequestInfo, kind: Kind) -> Response {
+    let documents: Vec<_> = api.vault.list(kind).await.into_iter().map(Document::new).collect();
     let (total, meta) = (documents.len(), info.meta());
     let list = match kind {
         Kind::Secret => List { secrets: Some(documents), variables: None, total, meta },

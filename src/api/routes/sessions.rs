@@ -124,6 +124,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Json<List>, ApiError> {
     fields.finish()?;
     let sessions: Vec<_> = visible(&api, &caller)
+        .await
         .into_iter()
         .map(|(session, holder)| Document::new(session, &holder, &caller))
         .collect();
@@ -158,7 +159,7 @@ pub(in crate::api) async fn open(
         "a session is opened"
     );
     let found =
-        visible(&api, &caller).into_iter().find(|(session, _)| Some(session.hash) == identity.session);
+        visible(&api, &caller).await.into_iter().find(|(session, _)| Some(session.hash) == identity.session);
     let (session, holder) = found.ok_or_else(|| ApiError::internal("a session is gone at once"))?;
     let caller = Caller { identity, ..caller };
     let body = Opened { session: Document::new(session, &holder, &caller), meta: info.meta() };
@@ -175,7 +176,7 @@ pub(in crate::api) async fn end_all(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     fields.finish()?;
-    let own = visible(&api, &caller).into_iter().filter(|(_, holder)| is_own(holder, &caller));
+    let own = visible(&api, &caller).await.into_iter().filter(|(_, holder)| is_own(holder, &caller));
     let sessions: Vec<_> = own.map(|(session, _)| session.hash).collect();
     end(&api, &info, &caller, &headers, &sessions).await
 }
@@ -193,7 +194,7 @@ pub(in crate::api) async fn end_one(
     let is_named = |session: &Session| {
         session.id() == id || id == CURRENT && caller.identity.session == Some(session.hash)
     };
-    let found = visible(&api, &caller).into_iter().find(|(session, _)| is_named(session));
+    let found = visible(&api, &caller).await.into_iter().find(|(session, _)| is_named(session));
     let (session, _) = found.ok_or_else(|| ApiError::not_found("Session not found"))?;
     end(&api, &info, &caller, &headers, &[session.hash]).await
 }
@@ -221,9 +222,9 @@ async fn end(
 }
 
 /// The sessions that a caller sees: the own ones; an admin without handlers sees all.
-fn visible(api: &Shared, caller: &Caller) -> Vec<(Session, Identity)> {
+async fn visible(api: &Shared, caller: &Caller) -> Vec<(Session, Identity)> {
     let sees_all = caller.grant.allows(Role::Admin) && caller.grant.handlers.is_none();
-    let sessions = api.access.sessions().into_iter();
+    let sessions = api.access.sessions().await.into_iter();
     sessions.filter(|(_, holder)| sees_all || is_own(holder, caller)).collect()
 }
 

@@ -101,7 +101,8 @@ pub(in crate::api) async fn list(
 ) -> Result<Json<List>, ApiError> {
     fields.finish()?;
     let now = api.clock.now();
-    let tokens: Vec<_> = api.access.tokens().into_iter().map(|token| Document::new(token, now)).collect();
+    let tokens = api.access.tokens().await;
+    let tokens: Vec<_> = tokens.into_iter().map(|token| Document::new(token, now)).collect();
     Ok(Json(List { total: tokens.len(), tokens, meta: info.meta() }))
 }
 

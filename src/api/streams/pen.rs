@@ -140,7 +140,7 @@ impl Pen {
         if !self.beats.is_multiple_of(CHECKED_EVERY) {
             return Ok(());
         }
-        match self.caller.look_again(&self.api) {
+        match self.caller.look_again(&self.api).await {
             Some(grant) => {
                 self.caller.grant = grant;
                 Ok(())

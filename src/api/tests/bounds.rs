@@ -196,7 +196,7 @@ async fn open_front(store: Arc<SledStore>, folder: &TempDir) -> Front {
         clock: clock.clone(),
         events,
         streams: Streams::default(),
-        vault: Arc::new(Vault::open(store.clone(), key).await.expect("a vault")),
+        vault: Arc::new(Vault::open(store.clone(), clock.clone(), key).await.expect("a vault")),
         access: Arc::new(Access::open(store, clock, token, None).await.expect("tokens")),
         public_url: None,
         trusted_proxies: Vec::new(),

@@ -111,7 +111,7 @@ impl Server {
         let events = Events::new(store.report().epoch);
         let metrics = observe(&events);
         let files = Files::new(&config.tasks);
-        let vault = Arc::new(open_vault(config, store.clone()).await?);
+        let vault = Arc::new(open_vault(config, store.clone(), clock.clone()).await?);
         let pool = start_pool(config, &files, (&store, &vault), &membership).await?;
         let scheduler = open_scheduler(config, (&store, &pool), &membership, &events).await?;
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
@@ -278,12 +278,16 @@ async fn start_pool(
 ///
 /// # Errors
 /// When the store cannot be read, or the key file holds no key.
-pub async fn open_vault(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Vault> {
+pub async fn open_vault(
+    config: &Config,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Vault> {
     let source = match config.secret_key.as_ref().and_then(|text| Key::parse(text.expose())) {
         Some(key) => KeySource::Variable(key),
         None => KeySource::File(config.data.join("secret-key")),
     };
-    Ok(Vault::open(store, source).await?)
+    Ok(Vault::open(store, clock, source).await?)
 }
 
 /// Counters of the events from now on.

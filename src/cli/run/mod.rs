@@ -109,7 +109,8 @@ async fn run(options: Options, params: Map<String, Value>, config: Config) -> an
     let (client, quota) = (app::network_client(&config), app::kv_quota(&config));
     let mut host_calls = ServerCalls::without_system(files.clone(), store.clone(), client, quota);
     if keeps {
-        host_calls = host_calls.with_vault(Arc::new(app::open_vault(&config, store.clone()).await?));
+        host_calls = host_calls
+            .with_vault(Arc::new(app::open_vault(&config, store.clone(), Arc::new(SystemClock)).await?));
     }
     let pool = Pool::start(settings, files, Arc::new(host_calls), Arc::new(SystemClock)).await?;
     let alone =

@@ -187,7 +187,7 @@ impl Request {
     }
 
     async fn perform_in(self, config: &Config, store: Arc<dyn Store>) -> anyhow::Result<()> {
-        let vault = app::open_vault(config, store.clone()).await?;
+        let vault = app::open_vault(config, store.clone(), Arc::new(SystemClock)).await?;
         let done = self.perform_on(&vault).await;
         store.close().await?;
         done
@@ -200,7 +200,7 @@ impl Request {
                 tell_set(&name, &binding.handlers.iter().map(ToString::to_string).collect::<Vec<_>>());
             }
             Self::List => {
-                let list = vault.list(Kind::Secret);
+                let list = vault.list(Kind::Secret).await;
                 let rows = list.iter().map(|secret| {
                     (
                         secret.name.clone(),

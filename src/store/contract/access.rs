@@ -66,6 +66,26 @@ pub(crate) fn tokens_and_sessions_are_kept_until_they_are_removed(bench: &mut Be
     assert_eq!(read(bench), (vec![used], vec![]));
 }
 
+pub(crate) fn a_late_note_of_a_use_brings_back_no_token_and_no_session(bench: &mut Bench) {
+    let (a, s) = (token(1), session(3));
+    let used = TokenRecord { last_used_at: Some(START), ..a.clone() };
+    let seen = Session { seen_at: START + 1, ..s.clone() };
+    let note = [
+        AccessChange::UseToken(Box::new((a.clone(), used.clone()))),
+        AccessChange::UseSession(Box::new((s.clone(), seen.clone()))),
+    ];
+    change(bench, note.to_vec());
+    assert_eq!(read(bench), (vec![], vec![]), "there was none");
+    change(bench, vec![put(&a), AccessChange::PutSession(Box::new(s.clone()))]);
+    change(bench, note.to_vec());
+    bench.reopen();
+    assert_eq!(read(bench), (vec![used.clone()], vec![seen.clone()]));
+    let rotated = TokenRecord { hash: TokenHash([7; 32]), ..used };
+    change(bench, vec![put(&rotated), AccessChange::RemoveSession(s.hash)]);
+    change(bench, note.to_vec());
+    assert_eq!(read(bench), (vec![rotated], vec![]));
+}
+
 pub(crate) fn a_copy_has_the_tokens_and_no_session(bench: &mut Bench) {
     let a = token(1);
     change(bench, vec![put(&a), AccessChange::PutSession(Box::new(session(2)))]);

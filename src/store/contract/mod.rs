@@ -55,6 +55,7 @@ macro_rules! passes {
         $crate::store::contract::passes! { $open, $there;
             access: [
                 tokens_and_sessions_are_kept_until_they_are_removed,
+                a_late_note_of_a_use_brings_back_no_token_and_no_session,
                 a_copy_has_the_tokens_and_no_session,
             ];
             audit: [

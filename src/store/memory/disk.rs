@@ -280,6 +280,22 @@ impl Data {
             AccessChange::RemoveToken(id) => drop(self.tokens.remove(&id)),
             AccessChange::PutSession(session) => drop(self.sessions.insert(session.hash, *session)),
             AccessChange::RemoveSession(hash) => drop(self.sessions.remove(&hash)),
+            AccessChange::UseToken(used) => {
+                let (before, after) = *used;
+                self.tokens.entry(after.id).and_modify(|token| {
+                    if *token == before {
+                        *token = after;
+                    }
+                });
+            }
+            AccessChange::UseSession(used) => {
+                let (before, after) = *used;
+                self.sessions.entry(after.hash).and_modify(|session| {
+                    if *session == before {
+                        *session = after;
+                    }
+                });
+            }
         }
     }
 

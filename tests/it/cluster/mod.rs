@@ -40,6 +40,7 @@ impl<'a> Cluster<'a> {
             .set("CLUSTER__NAME", name)
             .set("CLUSTER__LEASE", &self.lease.to_string())
             .set("RUNNERS__MAX", "4")
+            .set("SECRET_KEY", &"5e".repeat(32))
             .set("NET__ALLOW", "127.0.0.1")
             .with_token(TOKEN)
     }

@@ -96,3 +96,45 @@ fn a_change_that_one_server_has_acknowledged_is_in_the_next_answer_of_the_other(
     a.client().delete(&format!("/admin/scheduler/{id}")).expect(200);
     assert_eq!(b.client().get(&format!("/admin/scheduler/{id}")).status, 404);
 }
+
+#[test]
+fn tokens_sessions_and_secrets_of_one_server_are_those_of_all() {
+    let Some(database) = Database::of_all() else { return };
+    let cluster = Cluster::new(database, "tokens");
+    let [a, b] = ["a", "b"].map(|name| cluster.start(name, &[]));
+    let wanted = json!({ "name": "ci", "role": "viewer" });
+    let made = a.client().post("/admin/tokens", &wanted).expect(201);
+    let ci = b.client().with(made["secret"].as_str().expect("its text"));
+    assert_eq!(ci.get("/admin/me").status, 200, "it lets in at once");
+    assert_eq!(b.client().get("/admin/tokens").expect(200)["tokens"][0]["name"], "ci");
+    let taken = b.client().post("/admin/tokens", &wanted);
+    assert_eq!(taken.status, 409, "{}", taken.body);
+    let id = made["token"]["id"].as_str().expect("its id");
+    a.client().delete(&format!("/admin/tokens/{id}")).expect(200);
+    assert_eq!(b.client().get("/admin/tokens").expect(200)["total"], 0);
+    assert_eq!(ci.get("/admin/me").status, 401, "the list was read anew");
+
+    let login = a.client().post("/admin/sessions", &json!({}));
+    let cookie = login.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
+    let ask = |server: &Server| {
+        let request = server.client().anonymous("GET", "/admin/me").header("cookie", &cookie);
+        server.client().send(request, "").status
+    };
+    assert_eq!((ask(&a), ask(&b)), (200, 200));
+
+    let secret = json!({ "value": "open sesame", "handlers": ["tell"] });
+    a.client().put("/admin/secrets/API_KEY", &secret).expect(201);
+    assert_eq!(b.client().get("/admin/secrets/API_KEY").expect(200)["secret"]["name"], "API_KEY");
+    a.client().put("/admin/variables/PLACE", &json!({ "value": "here", "handlers": ["*"] })).expect(201);
+    b.client().put("/admin/variables/PLACE", &json!({ "value": "there" })).expect(200);
+    assert_eq!(a.client().get("/admin/variables/PLACE").expect(200)["variable"]["value"], "there");
+    for server in [&a, &b] {
+        let text = "module.exports = async (params, ctx) =>
+            [process.env.PLACE, (await ctx.secrets.get('API_KEY')).length]";
+        server.home.write("tell", text);
+    }
+    let id = b.create(&task("tell", "tell", "0 0 1 1 *", &json!({ "recurring": true })));
+    until("runs have the values of the other server", || {
+        (b.run(&id)["result"] == json!(["there", 11])).then_some(())
+    });
+}

@@ -88,5 +88,13 @@ fn write_access(change: &AccessChange) -> Result<Query, StoreError> {
         AccessChange::RemoveSession(hash) => {
             query("DELETE FROM #session WHERE hash = $1", args![hash.0.to_vec()])
         }
+        AccessChange::UseToken(used) => query(
+            "UPDATE #token SET token = $3 WHERE id = $1 AND token = $2",
+            args![used.0.id, encode(&used.0)?, encode(&used.1)?],
+        ),
+        AccessChange::UseSession(used) => query(
+            "UPDATE #session SET session = $3 WHERE hash = $1 AND session = $2",
+            args![used.0.hash.0.to_vec(), encode(&used.0)?, encode(&used.1)?],
+        ),
     })
 }
