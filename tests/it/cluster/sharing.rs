@@ -104,12 +104,12 @@ fn tokens_sessions_and_secrets_of_one_server_are_those_of_all() {
     let [a, b] = ["a", "b"].map(|name| cluster.start(name, &[]));
     let wanted = json!({ "name": "ci", "role": "viewer" });
     let made = a.client().post("/admin/tokens", &wanted).expect(201);
-    let ci = b.client().with(made["secret"].as_str().expect("its text"));
+    let ci = b.client().with(made["token"].as_str().expect("its text"));
     assert_eq!(ci.get("/admin/me").status, 200, "it lets in at once");
     assert_eq!(b.client().get("/admin/tokens").expect(200)["tokens"][0]["name"], "ci");
     let taken = b.client().post("/admin/tokens", &wanted);
     assert_eq!(taken.status, 409, "{}", taken.body);
-    let id = made["token"]["id"].as_str().expect("its id");
+    let id = made["record"]["id"].as_str().expect("its id");
     a.client().delete(&format!("/admin/tokens/{id}")).expect(200);
     assert_eq!(b.client().get("/admin/tokens").expect(200)["total"], 0);
     assert_eq!(ci.get("/admin/me").status, 401, "the list was read anew");
