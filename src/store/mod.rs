@@ -14,7 +14,6 @@ mod chain;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod copy;
-pub(crate) mod directory;
 pub mod disk;
 mod figures;
 mod history;

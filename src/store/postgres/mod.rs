@@ -46,7 +46,10 @@ pub use self::{
     connection::{Settings, UrlError},
     copy::Verified,
 };
-use super::{Answer, Now, Report, StoreError, directory::Lock, disk::CommitClock};
+use super::{
+    Answer, Now, Report, StoreError,
+    disk::{CommitClock, directory::Lock},
+};
 use crate::domain::Millis;
 
 /// Requests that wait for the writer at most.

@@ -47,8 +47,7 @@ use super::{
     OutboxQuery, Output, Page, Removal, Report, SourceHash, Sources, StoreError, SuccessorDecision,
     TaskQuery, TaskView, Tasks, Upkeep, VersionNote, WaitingAlerts,
     copy::{Cursor, Import, Part},
-    directory::Lock,
-    disk::CommitClock,
+    disk::{CommitClock, directory::Lock},
     nodes::Leftovers,
     ready,
 };
@@ -66,7 +65,7 @@ use crate::{
 };
 
 pub use self::{open::opening::OpenError, scrub::verify::Verified};
-pub use super::directory::LockError;
+pub use super::disk::directory::LockError;
 
 /// Operations that may wait for the writer, a few groups' worth. Callers wait while the queue is full.
 const QUEUE: usize = 4096;

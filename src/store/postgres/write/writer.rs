@@ -19,8 +19,7 @@ use crate::{
     domain::Millis,
     store::{
         Now, StoreError,
-        directory::Lock,
-        disk::CommitClock,
+        disk::{CommitClock, directory::Lock},
         postgres::{
             connection::{Connection, Query, Settings, args, query, text_of},
             open::{Member, resume},

@@ -18,7 +18,7 @@ use crate::{
     domain::panic::line_of,
     store::{
         StoreError,
-        directory::{Lock, LockError},
+        disk::directory::{Lock, LockError},
         sled::{
             copy::import,
             engine::{

@@ -23,7 +23,7 @@ use crate::{
     store::{
         Audit, FinishedStep, Owner, Runs, StoreError,
         copy::{Counts, Record},
-        directory::Lock,
+        disk::directory::Lock,
         sled::{
             copy::import,
             engine::{

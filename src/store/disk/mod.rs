@@ -1,5 +1,7 @@
 //! Disk: its free space, and how long commits take to reach it.
 
+pub(crate) mod directory;
+
 use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
