@@ -40,6 +40,7 @@ pub mod allocator;
 pub mod api;
 pub mod app;
 pub mod backup;
+pub mod bundles;
 pub mod clock;
 pub mod cluster;
 pub mod config;

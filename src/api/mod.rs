@@ -39,7 +39,8 @@ use self::{
     routes::{
         actions, alerts, audit, bulk, executions,
         figures::{activity, metrics, nodes, overview},
-        handlers, health, history, kv,
+        handlers::{self, bundles},
+        health, history, kv,
         outlook::{conflicts, explain, forecast, simulate, timeline, upcoming},
         schedule, secrets, sessions, tasks, tokens,
     },
@@ -48,8 +49,8 @@ use self::{
     things::{
         About,
         Thing::{
-            Alerts, Audit, Channel, Entry, Execution, Handler as HandlerFile, Plan, Present, Secret, Server,
-            Session, Source, Task, Token, Variable,
+            Alerts, Audit, Bundle, Channel, Entry, Execution, Handler as HandlerFile, Plan, Present, Secret,
+            Server, Session, Source, Task, Token, Variable,
         },
     },
 };
@@ -65,8 +66,8 @@ pub use self::{
 use crate::domain::{
     access::Role::{Admin, Editor, Operator, Viewer},
     audit::Action::{
-        Backfill, Bulk, Cancel, Create, Delete, Login, Logout, Mute, Pause, Read, Rerun, ResetRetries,
-        Resume, Rotate, Run, Set, Test, Update,
+        Backfill, Bulk, Cancel, Create, Delete, Login, Logout, Mute, Pause, Push, Read, Rerun, ResetRetries,
+        Resume, Rotate, Run, Set, Test, Update, Use,
     },
 };
 
@@ -128,6 +129,10 @@ fn routes_of_the_rest() -> Vec<Route> {
         bounded(row(GET, "/admin/handlers/{*name}", Viewer, (Read, HandlerFile), history::sources::read_handler, "a handler, the tasks that use it, and its versions")),
         bounded(row(GET, "/admin/sources/{hash}", Editor, (Read, Source), history::sources::read_source, "the source of a version that has run")),
         bounded(row(GET, "/admin/sources/{hash}/diff/{other}", Editor, (Read, Source), history::sources::compare, "the changes from one source to another")),
+        row(GET, "/admin/bundles", Viewer, (Read, Bundle), bundles::list, "the versions of all handlers that are kept in the store, newest first"),
+        row(POST, "/admin/bundles", Admin, (Push, Bundle), bundles::push, "make a version of the handlers and use it; `missing`: the chunks to send first"),
+        row(PUT, "/admin/bundles/chunks/{hash}", Admin, (Push, Bundle), bundles::keep_chunk, "send a part of a file"),
+        row(POST, "/admin/bundles/{id}/actions/use", Admin, (Use, Bundle), bundles::use_again, "use a version that was pushed before"),
         bounded(row(GET, "/admin/search", Viewer, (Read, Present), history::search::search, "tasks, handlers and executions that a text may mean")),
         row(GET, "/admin/secrets", Admin, (Read, Secret), secrets::list_secrets, "the secrets, without their values"),
         row(GET, "/admin/secrets/{name}", Admin, (Read, Secret), secrets::read_secret, "one secret, without its value"),

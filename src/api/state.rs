@@ -12,6 +12,7 @@ use crate::{
     access::Access,
     alerts::Alerts,
     backup::BackupState,
+    bundles::Bundles,
     clock::Clock,
     domain::{
         Millis,
@@ -36,6 +37,8 @@ pub struct Api {
     pub store: Arc<dyn Store>,
     /// Lists and checks handlers.
     pub catalog: Catalog,
+    /// Versions of the handlers in the store.
+    pub bundles: Arc<Bundles>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Tells when a run has ended.

@@ -15,6 +15,8 @@ pub(super) enum Thing {
     Handler,
     /// The text of a handler's file.
     Source,
+    /// A version of all handlers.
+    Bundle,
     Secret,
     Variable,
     Alerts,
@@ -38,6 +40,7 @@ impl Thing {
             Self::Entry => "entry",
             Self::Handler => "handler",
             Self::Source => "source",
+            Self::Bundle => "bundle",
             Self::Secret => "secret",
             Self::Variable => "variable",
             Self::Alerts => "alerts",
@@ -57,7 +60,7 @@ impl Thing {
             Self::Task => "Tasks",
             Self::Execution => "Runs",
             Self::Entry => "State",
-            Self::Handler | Self::Source => "Handlers",
+            Self::Handler | Self::Source | Self::Bundle => "Handlers",
             Self::Secret | Self::Variable => "Secrets and variables",
             Self::Alerts | Self::Channel => "Alerts",
             Self::Plan => "Outlook",

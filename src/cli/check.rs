@@ -177,7 +177,7 @@ async fn load(config: &Config, files: &Files) -> anyhow::Result<Loaded> {
     // No handler is called, so nothing comes into the store.
     let store = in_memory(Arc::new(|| SystemClock.now()));
     let (client, quota) = (app::network_client(config), app::kv_quota(config));
-    let host_calls = Arc::new(ServerCalls::without_system(files.clone(), store, client, quota));
+    let host_calls = Arc::new(ServerCalls::without_system(store, client, quota));
     let pool = Pool::start(settings, files.clone(), host_calls, Arc::new(SystemClock)).await?;
     let mut loaded = Loaded::default();
     for HandlerFile { name, file, source, .. } in files.list() {

@@ -78,6 +78,8 @@ enum Command {
     Token(client::Tokens),
     /// Set, list and delete the variables of a server.
     Variable(client::Variables),
+    /// Push the handlers into the store of a server, and look at the versions there.
+    Handlers(client::Handlers),
     /// Look at the processes that share the store of a server.
     Node(client::Nodes),
     /// Print completions for a shell.
@@ -193,6 +195,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Simulate(span)) => client::main(&span.remote, |client| span.perform(client)),
         Some(Command::Token(tokens)) => tokens.main(),
         Some(Command::Variable(variables)) => variables.main(),
+        Some(Command::Handlers(handlers)) => handlers.main(),
         Some(Command::Node(nodes)) => nodes.main(),
         Some(Command::Completions(completions)) => completions.main(),
         Some(Command::Man(manual)) => manual.main(),

@@ -86,6 +86,8 @@ pub struct Config {
     pub cluster: ClusterConfig,
     /// The parts of the language that handlers get.
     pub engine: Engine,
+    /// Whether the handlers come from the store instead of the directory.
+    pub handlers_from_store: bool,
     /// Whether the sources of handlers that have run are kept.
     pub keep_sources: bool,
     /// Names of the handlers that may require `isochron:system`.
@@ -287,6 +289,7 @@ impl Config {
             },
             cluster: ClusterConfig::default(),
             engine: Engine { web_assembly: false, eval: false },
+            handlers_from_store: false,
             keep_sources: false,
             system_handlers: Vec::new(),
             net: NetPolicy::default(),

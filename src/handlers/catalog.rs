@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     LoadCheck, Loader,
     files::{Files, HandlerFile, Ignored},
+    shelf::Shelf,
 };
 use crate::domain::{lock::lock, source::Source};
 
@@ -35,7 +36,7 @@ const SIDE_BY_SIDE: usize = 4;
 /// Answers questions about handlers. Clones share the results of checks.
 #[derive(Clone)]
 pub struct Catalog {
-    files: Files,
+    shelf: Shelf,
     checks: Arc<Checks>,
 }
 
@@ -64,11 +65,11 @@ pub enum HandlerError {
 }
 
 impl Catalog {
-    /// A catalog of `files`.
+    /// A catalog of the handlers on a shelf.
     #[must_use]
-    pub fn new(files: Files, loader: Arc<dyn Loader>) -> Self {
+    pub fn new(shelf: impl Into<Shelf>, loader: Arc<dyn Loader>) -> Self {
         let checks = Checks { loader, permits: Semaphore::new(SIDE_BY_SIDE), known: Mutex::default() };
-        Self { files, checks: Arc::new(checks) }
+        Self { shelf: shelf.into(), checks: Arc::new(checks) }
     }
 
     /// Checks that the handler is there and loads. A kept success is believed, a kept failure
@@ -77,7 +78,8 @@ impl Catalog {
     /// # Errors
     /// When it is not, or when the check fails.
     pub async fn check(&self, name: &str) -> Result<(), HandlerError> {
-        let (files, checks, owned) = (self.files.clone(), self.checks.clone(), name.to_owned());
+        let files = self.shelf.files().await.map_err(HandlerError::Unusable)?;
+        let (checks, owned) = (self.checks.clone(), name.to_owned());
         let look_up = move || {
             let source = files.entry(&owned)?;
             let kept =
@@ -94,7 +96,7 @@ impl Catalog {
 
     /// Every handler, by name. Returns after [`PATIENCE`], or earlier when no check is under way.
     pub async fn list(&self) -> Vec<HandlerState> {
-        let (files, checks) = (self.files.clone(), self.checks.clone());
+        let (files, checks) = (self.shelf.at_hand().await, self.checks.clone());
         let listed = blocking(move || {
             let listed: Vec<_> = files.list().into_iter().map(|file| checks.look_up(&files, file)).collect();
             checks.forget_all_but(&listed);
@@ -105,7 +107,7 @@ impl Catalog {
 
     /// A handler and the text of its file. Waits as [`Catalog::list`].
     pub async fn find(&self, name: &str) -> Option<(HandlerState, Option<String>)> {
-        let (files, checks, name) = (self.files.clone(), self.checks.clone(), name.to_owned());
+        let (files, checks, name) = (self.shelf.at_hand().await, self.checks.clone(), name.to_owned());
         let found = blocking(move || {
             let file = files.find(&name)?;
             let text = files.text(&name).filter(|(hash, _)| *hash == file.hash).map(|(_, text)| text);
@@ -118,13 +120,13 @@ impl Catalog {
 
     /// A hash over the names, sizes and times of all files of the folder: another one tells a change.
     pub async fn stamp(&self) -> u64 {
-        let files = self.files.clone();
+        let files = self.shelf.at_hand().await;
         blocking(move || files.stamp()).await
     }
 
     /// The names of all handlers, in their order.
     pub async fn names(&self) -> Vec<String> {
-        let files = self.files.clone();
+        let files = self.shelf.at_hand().await;
         blocking(move || files.names()).await
     }
 
@@ -163,7 +165,7 @@ impl Catalog {
 impl Catalog {
     /// The files that look like handlers' and cannot be.
     pub async fn ignored(&self) -> Vec<Ignored> {
-        let files = self.files.clone();
+        let files = self.shelf.at_hand().await;
         blocking(move || files.ignored()).await
     }
 }

@@ -4,8 +4,9 @@ use std::{
     collections::BTreeMap,
     fs,
     hash::{DefaultHasher, Hash, Hasher},
-    path::PathBuf,
+    path::Path,
     sync::Arc,
+    thread,
     time::UNIX_EPOCH,
 };
 
@@ -33,6 +34,20 @@ const ENDINGS: [&str; 6] = [".js", ".cjs", ".mjs", ".ts", ".cts", ".mts"];
 pub struct Files {
     pub(super) folder: Folder,
     pub(super) analyses: Arc<Analyses>,
+    /// Removes the folder with the last of the copies.
+    _kept: Option<Arc<Removed>>,
+}
+
+/// A folder that is removed when nothing uses it any more.
+#[derive(Debug)]
+struct Removed(Arc<Path>);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let folder = self.0.clone();
+        // Thousands of files take their time. What cannot be removed now is removed at the next start.
+        thread::spawn(move || drop(fs::remove_dir_all(folder)));
+    }
 }
 
 /// A handler's file.
@@ -66,8 +81,22 @@ pub struct Ignored {
 impl Files {
     /// The folder at `root`, which need not exist yet.
     #[must_use]
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { folder: Folder { root: root.into() }, analyses: Arc::default() }
+    pub fn new(root: impl AsRef<Path>) -> Self {
+        Self { folder: Folder { root: root.as_ref().into() }, analyses: Arc::default(), _kept: None }
+    }
+
+    /// A folder of this process alone, which is removed when nothing uses the files any more.
+    #[must_use]
+    pub fn unpacked(root: &Path) -> Self {
+        let root = Arc::<Path>::from(root);
+        let kept = Some(Arc::new(Removed(root.clone())));
+        Self { folder: Folder { root }, analyses: Arc::default(), _kept: kept }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.folder.root
     }
 
     /// The handler `name`'s source.

@@ -3,7 +3,8 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
+    sync::Arc,
 };
 
 /// The largest file that is read, in bytes.
@@ -15,7 +16,7 @@ const LEADS_OUT: &str = "it is a link that leads out of the handlers' folder";
 /// A folder, and the only way to files below it. Paths are relative, with / between their parts.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
-    pub(super) root: PathBuf,
+    pub(super) root: Arc<Path>,
 }
 
 /// A regular file below the folder.
@@ -93,7 +94,7 @@ impl Folder {
 /// # Errors
 /// When the file is too large, is no regular file, lies outside the folder, or cannot be read.
 pub fn read_below(root: &Path, path: &str) -> io::Result<Option<Vec<u8>>> {
-    Folder { root: root.to_owned() }.read(path)
+    Folder { root: root.into() }.read(path)
 }
 
 /// Opens a file below a folder and returns its path without links. The kernel itself follows the

@@ -14,6 +14,7 @@ mod folder;
 pub mod load;
 mod resolve;
 mod scan;
+pub mod shelf;
 mod types;
 
 pub use self::folder::read_below;

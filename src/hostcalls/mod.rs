@@ -31,7 +31,7 @@ use self::{fetch::Fetches, kv::Kv, steps::Steps, system::System};
 use crate::{
     clock::Clock,
     domain::{Millis, binding::mask::Mask, execution::Traffic},
-    handlers::{files::Files, load::Given},
+    handlers::load::Given,
     network::Client,
     runtime::{
         Attempt, Caller, HostCalls, Later, RunCalls,
@@ -49,7 +49,6 @@ pub struct ServerCalls(Arc<Services>);
 
 /// The parts of the server that host calls use.
 struct Services {
-    files: Files,
     system: Option<System>,
     kv: Kv,
     steps: Steps,
@@ -60,15 +59,9 @@ struct Services {
 impl ServerCalls {
     /// The host calls of a server.
     #[must_use]
-    pub fn new(
-        files: Files,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        client: Client,
-        quota: Quota,
-    ) -> Self {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, client: Client, quota: Quota) -> Self {
         let system = System::new(store.clone(), clock);
-        Self(Arc::new(Services { system: Some(system), ..Services::new(files, store, client, quota) }))
+        Self(Arc::new(Services { system: Some(system), ..Services::new(store, client, quota) }))
     }
 
     /// The same with secrets and variables. Call before the first run begins.
@@ -82,8 +75,8 @@ impl ServerCalls {
 
     /// The host calls of `isochron run`, whose store is not a server's.
     #[must_use]
-    pub fn without_system(files: Files, store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
-        Self(Arc::new(Services::new(files, store, client, quota)))
+    pub fn without_system(store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
+        Self(Arc::new(Services::new(store, client, quota)))
     }
 }
 
@@ -95,9 +88,8 @@ impl Services {
         }
     }
 
-    fn new(files: Files, store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
+    fn new(store: Arc<dyn Store>, client: Client, quota: Quota) -> Self {
         Self {
-            files,
             system: None,
             kv: Kv::new(store.clone(), quota),
             steps: Steps::new(store),
@@ -175,10 +167,10 @@ impl CallsOfRun {
         let Self { services, caller, fetches, given, mask } = self;
         let value = match call {
             HostCall::Module { from, specifier, way } => {
-                return modules::load(&services.files, given, from, specifier, way).await;
+                return modules::load(&caller.files, given, from, specifier, way).await;
             }
             HostCall::Resolve { from, specifier, way } => {
-                return modules::resolve(&services.files, from, specifier, way).await;
+                return modules::resolve(&caller.files, from, specifier, way).await;
             }
             HostCall::Fetch(call) => {
                 let admitted = fetches.admit(call);

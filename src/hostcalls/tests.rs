@@ -9,6 +9,7 @@ use crate::{
         ids::{ExecutionId, TaskId},
         network::NetPolicy,
     },
+    handlers::files::Files,
     network::Limits,
     runtime::{Attempt, Grants, protocol::SystemCall},
     store::memory::{MemoryStore, disk::Disk},
@@ -30,6 +31,7 @@ fn caller(system: bool) -> Caller {
         attempt: Some(attempt),
         only_loads: false,
         grants: Grants { system },
+        files: Files::new("nowhere"),
         live: Arc::default(),
     }
 }
@@ -37,7 +39,7 @@ fn caller(system: bool) -> Caller {
 const QUOTA: Quota = Quota { entries: 100, bytes: 1 << 20 };
 
 fn server(store: &Arc<dyn Store>) -> ServerCalls {
-    ServerCalls::new(Files::new("nowhere"), store.clone(), Arc::new(SystemClock), client(), QUOTA)
+    ServerCalls::new(store.clone(), Arc::new(SystemClock), client(), QUOTA)
 }
 
 fn put(key: &str) -> HostCall {
@@ -80,7 +82,7 @@ async fn arguments_that_no_runner_has_checked_are_refused_here() {
 
 #[tokio::test]
 async fn without_a_store_the_system_says_where_there_is_one() {
-    let calls = ServerCalls::without_system(Files::new("nowhere"), store(), client(), QUOTA);
+    let calls = ServerCalls::without_system(store(), client(), QUOTA);
     let error = ask(&calls, true, put("k")).await.expect_err("there is no store");
     assert!(error.contains("create a task"), "{error}");
 }

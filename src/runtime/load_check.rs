@@ -38,11 +38,12 @@ impl Pool {
             lines,
             cancel,
         };
+        let files = self.shared.shelf.seen();
         // A user waits for the answer, which must not take as long as the runs in progress.
         if self.shared.idle.load(Ordering::Relaxed) == 0 {
-            self.shared.run_apart(Mode::Load, entry, invocation).await
+            self.shared.run_apart(Mode::Load, (entry, files), invocation).await
         } else {
-            Ok(self.submit(Mode::Load, entry, invocation).await)
+            Ok(self.submit(Mode::Load, (entry, files), invocation).await)
         }
     }
 }

@@ -39,11 +39,14 @@ use self::{
     live::Live,
     protocol::{Answer, HostCall},
 };
-use crate::domain::{
-    Millis,
-    binding::mask::Mask,
-    execution::{Line, Traffic, Verdict},
-    ids::{ExecutionId, NodeId, TaskId},
+use crate::{
+    domain::{
+        Millis,
+        binding::mask::Mask,
+        execution::{Line, Traffic, Verdict},
+        ids::{ExecutionId, NodeId, TaskId},
+    },
+    handlers::files::Files,
 };
 
 /// A run that is asked for.
@@ -112,6 +115,8 @@ pub struct Caller {
     pub only_loads: bool,
     /// The rights of the handler.
     pub grants: Grants,
+    /// The handlers' files as they were when the run began.
+    pub files: Files,
     /// The progress and the steps of the run.
     pub live: Arc<Live>,
 }

@@ -38,7 +38,7 @@ use crate::{
         lock::lock,
         source::Source,
     },
-    handlers::files::Files,
+    handlers::{files::Files, shelf::Shelf},
 };
 
 /// The time that runs in progress have to end when the pool closes, after their cancellation.
@@ -74,7 +74,7 @@ pub struct Pool {
 pub(super) struct Shared {
     pub(super) settings: PoolSettings,
     pub(super) snapshot: Snapshot,
-    files: Files,
+    pub(super) shelf: Shelf,
     caches: Caches,
     given: GivenTexts,
     host_calls: Arc<dyn HostCalls>,
@@ -133,7 +133,7 @@ impl Pool {
     /// When the snapshot cannot be made or a first runner does not start.
     pub async fn start(
         settings: PoolSettings,
-        files: Files,
+        shelf: impl Into<Shelf>,
         host_calls: Arc<dyn HostCalls>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Arc<Self>> {
@@ -143,7 +143,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             settings,
             snapshot,
-            files,
+            shelf: shelf.into(),
             caches: Caches::default(),
             given: GivenTexts::default(),
             host_calls,
@@ -227,8 +227,8 @@ impl Pool {
     }
 
     /// Puts a run into the queue and waits for its end.
-    pub(super) async fn submit(&self, mode: Mode, source: Source, invocation: Invocation) -> Ended {
-        let request = self.shared.request(mode, source, invocation);
+    pub(super) async fn submit(&self, mode: Mode, entry: (Source, Files), invocation: Invocation) -> Ended {
+        let request = self.shared.request(mode, entry, invocation);
         let mut cancel = request.cancel.clone();
         let slot = Arc::new(Slot(std::sync::Mutex::new(Some(request))));
         let (reply, mut answer) = oneshot::channel();
@@ -259,8 +259,8 @@ impl Shared {
     }
 
     /// Reads the source of a handler, and keeps the text of a new version of it.
-    fn read_entry(&self, handler: &str) -> Result<Source, String> {
-        let (source, typed) = self.files.entry_with_types(handler)?;
+    fn read_entry(&self, files: &Files, handler: &str) -> Result<Source, String> {
+        let (source, typed) = files.entry_with_types(handler)?;
         if self.settings.keep_sources {
             self.given.add(handler, source.hash, || typed.unwrap_or_else(|| source.text.clone()));
         }
@@ -268,12 +268,12 @@ impl Shared {
     }
 
     /// A request for a run with the rights of the invocation's handler.
-    fn request(&self, mode: Mode, entry: Source, invocation: Invocation) -> RunRequest {
+    fn request(&self, mode: Mode, (entry, files): (Source, Files), invocation: Invocation) -> RunRequest {
         let Invocation { handler, attempt, live, params, context, not_before, timeout, lines, cancel } =
             invocation;
         let system = self.settings.system_handlers.contains(&handler);
         let only_loads = mode == Mode::Load;
-        let caller = Caller { handler, attempt, only_loads, grants: Grants { system }, live };
+        let caller = Caller { handler, attempt, only_loads, grants: Grants { system }, files, live };
         let params = serde_json::Value::Object(params).to_string();
         let run = self.numbers.fetch_add(1, Ordering::Relaxed);
         let run = Run { run, mode, entry, params, context, timeout, system, environment: Vec::new() };
@@ -302,7 +302,7 @@ impl Shared {
     pub(super) async fn run_apart(
         &self,
         mode: Mode,
-        entry: Source,
+        entry: (Source, Files),
         invocation: Invocation,
     ) -> io::Result<Ended> {
         let mut started = Process::start(&self.snapshot, &self.settings.runner).await;
@@ -325,9 +325,14 @@ impl Runner for Pool {
         Box::pin(async move {
             self.shared.host_calls.prepare().await;
             let (shared, handler) = (self.shared.clone(), invocation.handler.clone());
-            match tokio::task::spawn_blocking(move || shared.read_entry(&handler)).await {
-                Ok(Ok(source)) => self.submit(Mode::Call, source, invocation).await.0,
-                Ok(Err(problem)) => Verdict::failed(Reason::LoadError, problem),
+            let files = match shared.shelf.files().await {
+                Ok(files) => files,
+                Err(problem) => return Verdict::failed(Reason::LoadError, problem),
+            };
+            let read = move || (shared.read_entry(&files, &handler), files);
+            match tokio::task::spawn_blocking(read).await {
+                Ok((Ok(source), files)) => self.submit(Mode::Call, (source, files), invocation).await.0,
+                Ok((Err(problem), _)) => Verdict::failed(Reason::LoadError, problem),
                 Err(error) => {
                     Verdict::failed(Reason::LoadError, format!("reading the handler failed: {error}"))
                 }
@@ -344,7 +349,7 @@ impl Runner for Pool {
             if let Some(text) = self.shared.given.take(&bytes) {
                 return Some(text);
             }
-            let (files, handler) = (self.shared.files.clone(), handler.to_owned());
+            let (files, handler) = (self.shared.shelf.seen(), handler.to_owned());
             let read = tokio::task::spawn_blocking(move || files.text(&handler)).await;
             let (found, text) = read.ok()??;
             (found == hash).then_some(text)

@@ -8,11 +8,14 @@ use crate::{
         documents::Deleted,
         input::{LARGEST_SKIP, LATEST},
         routes::{
-            alerts, audit, figures, handlers, health, history,
+            alerts, audit, figures,
+            handlers::{self, bundles},
+            health, history,
             outlook::{conflicts, explain, forecast, simulate, timeline, upcoming},
             schedule, secrets, sessions, tokens,
         },
     },
+    bundles::bundle::MOST_PARTS,
     domain::{
         access::{Role, pattern::Pattern},
         activity::Size,
@@ -32,10 +35,36 @@ pub(super) fn specs() -> Vec<Spec> {
 }
 
 fn of_handlers() -> Vec<Spec> {
+    let manifest = json!({
+        "type": "object",
+        "properties": {
+            "manifest": {
+                "type": "array", "minItems": 1, "maxItems": MOST_PARTS,
+                "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                "description": "the chunks of the JSON object that has each file's `size` and `chunks` by its path",
+            },
+        },
+        "required": ["manifest"],
+        "additionalProperties": false,
+    });
+    let chunk = json!({
+        "type": "object",
+        "properties": {"content": {"type": "string", "contentEncoding": "base64"}},
+        "required": ["content"],
+        "additionalProperties": false,
+    });
     let query = json!({"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"\S"});
     vec![
         get("/admin/handlers").ok::<handlers::List>(),
         get("/admin/handlers/{*name}").ok::<history::sources::Found>(),
+        get("/admin/bundles").ok::<bundles::List>(),
+        post("/admin/bundles")
+            .body(manifest)
+            .conflicts()
+            .answer::<bundles::One>(201, "The bundle is there, and is used")
+            .ok::<bundles::Lacks>(),
+        put("/admin/bundles/chunks/{hash}").body(chunk).ok::<bundles::Kept>(),
+        post("/admin/bundles/{id}/actions/use").no_body().conflicts().ok::<bundles::One>(),
         get("/admin/sources/{hash}").ok::<history::sources::SourceFound>(),
         get("/admin/sources/{hash}/diff/{other}").ok::<history::sources::Difference>(),
         get("/admin/search").query([parameter("q", query).required()]).ok::<history::search::Found>(),

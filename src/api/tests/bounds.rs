@@ -16,6 +16,7 @@ use crate::{
         front,
     },
     backup::BackupState,
+    bundles::Bundles,
     clock::{Clock, Sleep},
     domain::{
         Millis,
@@ -193,6 +194,7 @@ async fn open_front(store: Arc<SledStore>, folder: &TempDir) -> Front {
         scheduler,
         store: store.clone(),
         catalog: Catalog::new(Files::new(&tasks), Arc::new(Idle)),
+        bundles: Arc::new(Bundles::new(store.clone(), folder.path().join("bundles"))),
         clock: clock.clone(),
         events,
         streams: Streams::default(),

@@ -16,6 +16,7 @@ use crate::{
     alerts::{self, Alerts},
     api::{self, Api, MeasuredTasks, MetricsSettings, Streams},
     backup::Backups,
+    bundles::Bundles,
     clock::Clock,
     config::Config,
     dashboard::Site,
@@ -27,7 +28,7 @@ use crate::{
         zone::parse_zone,
     },
     events::Events,
-    handlers::{catalog::Catalog, files::Files},
+    handlers::{catalog::Catalog, files::Files, shelf::Shelf},
     hostcalls::ServerCalls,
     metrics::Metrics,
     network::{Client, Limits},
@@ -108,14 +109,13 @@ impl Server {
         let (store, membership) = open_store(config).await?;
         let (token, token_source) = admin_token(config)?;
         let clock = membership.clock();
-        let events = Events::new(store.report().epoch);
-        let metrics = observe(&events);
-        let files = Files::new(&config.tasks);
+        let (events, metrics) = observe(&store);
+        let (bundles, shelf) = shelf(config, &store);
         let vault = Arc::new(open_vault(config, store.clone(), clock.clone()).await?);
-        let pool = start_pool(config, &files, (&store, &vault), &membership).await?;
+        let pool = start_pool(config, &shelf, (&store, &vault), &membership).await?;
         let scheduler = open_scheduler(config, (&store, &pool), &membership, &events).await?;
         let backups = Backups::new(store.clone(), clock.clone(), config.data.join("backups"));
-        let catalog = Catalog::new(files, pool.clone());
+        let catalog = Catalog::new(shelf, pool.clone());
         let defaults = defaults(config)?;
         let task_file = open_task_file(config, (&store, &clock), &scheduler, &catalog, &defaults);
         let alerts = open_alerts(config, &store, &scheduler, &clock, &events)?;
@@ -128,6 +128,7 @@ impl Server {
             scheduler: scheduler.clone(),
             store: store.clone(),
             catalog: catalog.clone(),
+            bundles,
             clock: clock.clone(),
             events: events.clone(),
             streams: streams.clone(),
@@ -259,17 +260,31 @@ async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Arc<Memb
     Ok((store, membership))
 }
 
+/// The bundles of the store, and where the handlers are.
+fn shelf(config: &Config, store: &Arc<dyn Store>) -> (Arc<Bundles>, Shelf) {
+    let folder = config.data.join("bundles");
+    // It is never made: there are no handlers before the first bundle.
+    let none = folder.join("none");
+    let bundles = Arc::new(Bundles::new(store.clone(), folder));
+    let shelf = if config.handlers_from_store {
+        Shelf::supplied(Files::new(none), bundles.clone())
+    } else {
+        Files::new(&config.tasks).into()
+    };
+    (bundles, shelf)
+}
+
 /// Starts the runners, with the server's answers to their handlers.
 async fn start_pool(
     config: &Config,
-    files: &Files,
+    shelf: &Shelf,
     (store, vault): (&Arc<dyn Store>, &Arc<Vault>),
     membership: &Membership,
 ) -> anyhow::Result<Arc<Pool>> {
     let (client, clock) = (network_client(config), membership.clock());
-    let host_calls = ServerCalls::new(files.clone(), store.clone(), clock.clone(), client, kv_quota(config));
+    let host_calls = ServerCalls::new(store.clone(), clock.clone(), client, kv_quota(config));
     let host_calls = Arc::new(host_calls.with_vault(vault.clone()));
-    let pool = Pool::start(pool_settings(config), files.clone(), host_calls, clock).await?;
+    let pool = Pool::start(pool_settings(config), shelf.clone(), host_calls, clock).await?;
     membership.hold(&pool);
     Ok(pool)
 }
@@ -291,11 +306,12 @@ pub async fn open_vault(
 }
 
 /// Counters of the events from now on.
-fn observe(events: &Events) -> Arc<Metrics> {
+fn observe(store: &Arc<dyn Store>) -> (Events, Arc<Metrics>) {
+    let events = Events::new(store.report().epoch);
     let metrics = Arc::new(Metrics::default());
     let observed = metrics.clone();
     events.observe(move |event| observed.observe(event));
-    metrics
+    (events, metrics)
 }
 
 /// The defaults of fields that a task leaves out.

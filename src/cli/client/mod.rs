@@ -1,4 +1,4 @@
-//! Commands that ask a server by its API: `task`, `logs`, `events`, `token`, `variable`, `node`, `upcoming`,
+//! Commands that ask a server by its API: `task`, `logs`, `events`, `token`, `variable`, `node`, `handlers`, `upcoming`,
 //! `simulate`.
 //!
 //! Every command makes a [`Client`] of its [`Remote`] flags, asks, and shows the answer as a table, or as the
@@ -9,6 +9,7 @@ mod draft;
 mod find;
 mod follow;
 mod format;
+mod handlers;
 mod http;
 mod node;
 mod outlook;
@@ -32,6 +33,7 @@ use serde_json::Value;
 
 pub(super) use self::{
     access::{Tokens, Variables, binding},
+    handlers::Handlers,
     http::Client,
     node::Nodes,
     outlook::{Simulate, Upcoming},

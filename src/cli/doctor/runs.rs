@@ -46,7 +46,7 @@ async fn run(config: &Config, files: &Files) -> anyhow::Result<Vec<Line>> {
     (settings.min, settings.max) = (1, 1);
     let store = in_memory(Arc::new(|| SystemClock.now()));
     let (client, quota) = (app::network_client(config), app::kv_quota(config));
-    let host_calls = Arc::new(ServerCalls::without_system(files.clone(), store, client, quota));
+    let host_calls = Arc::new(ServerCalls::without_system(store, client, quota));
     let pool = Pool::start(settings, files.clone(), host_calls, Arc::new(SystemClock)).await?;
     let mut lines = vec![describe_sandbox(&pool)];
     let mut quickest = None;

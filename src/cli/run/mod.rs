@@ -107,7 +107,7 @@ async fn run(options: Options, params: Map<String, Value>, config: Config) -> an
     let keeps = options.settings.data.is_some() && !options.ephemeral;
     let store = if keeps { open_store(&config).await? } else { in_memory(Arc::new(|| SystemClock.now())) };
     let (client, quota) = (app::network_client(&config), app::kv_quota(&config));
-    let mut host_calls = ServerCalls::without_system(files.clone(), store.clone(), client, quota);
+    let mut host_calls = ServerCalls::without_system(store.clone(), client, quota);
     if keeps {
         host_calls = host_calls
             .with_vault(Arc::new(app::open_vault(&config, store.clone(), Arc::new(SystemClock)).await?));

@@ -343,6 +343,16 @@ pub(super) static KEYS: &[Key] = &[
         "whether handlers may make code from strings (`eval`, `new Function`)",
     ),
     key(
+        "handlers.from",
+        "folder",
+        text("folder or store", |c, t| match t {
+            "folder" => set(&mut c.handlers_from_store, false),
+            "store" => set(&mut c.handlers_from_store, true),
+            _ => false,
+        }),
+        "where the handlers are: in the directory `tasks`, or in the store, pushed by `isochron handlers push`",
+    ),
+    key(
         "handlers.keepSources",
         "true",
         Switch { put: |c, on| c.keep_sources = on },

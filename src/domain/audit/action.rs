@@ -29,6 +29,10 @@ pub enum Action {
     Release,
     /// Sets an entry, a secret or a variable.
     Set,
+    /// Makes a version of the handlers, and uses it.
+    Push,
+    /// Uses a version of the handlers that was pushed before.
+    Use,
     /// Gives a token a new text, or secrets a new key.
     Rotate,
     /// Opens a session.
@@ -49,7 +53,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Create,
         Self::Update,
         Self::Delete,
@@ -63,6 +67,8 @@ impl Action {
         Self::Bulk,
         Self::Release,
         Self::Set,
+        Self::Push,
+        Self::Use,
         Self::Rotate,
         Self::Login,
         Self::Logout,
@@ -90,6 +96,8 @@ impl Action {
             Self::Bulk => "bulk",
             Self::Release => "release",
             Self::Set => "set",
+            Self::Push => "push",
+            Self::Use => "use",
             Self::Rotate => "rotate",
             Self::Login => "login",
             Self::Logout => "logout",

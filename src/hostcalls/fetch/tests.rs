@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{domain::network::NetPolicy, network::Limits, runtime::Grants};
+use crate::{domain::network::NetPolicy, handlers::files::Files, network::Limits, runtime::Grants};
 
 fn fetches(only_loads: bool) -> Arc<Fetches> {
     let policy = NetPolicy { allow: vec!["127.0.0.1".parse().expect("a rule")], ..NetPolicy::default() };
@@ -16,6 +16,7 @@ fn fetches(only_loads: bool) -> Arc<Fetches> {
         attempt: None,
         only_loads,
         grants: Grants { system: false },
+        files: Files::new("nowhere"),
         live: Arc::default(),
     };
     Arc::new(Fetches::new(&client, &caller))

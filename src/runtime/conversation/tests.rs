@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     clock::SystemClock,
     domain::{binding::mask::Mask, execution::Traffic, source::SourceKind},
+    handlers::files::Files,
     runtime::{
         Grants, Later, RunCalls,
         protocol::{Context, FetchCall, FrameBuffer, Loaded, Mode, SystemCall, Way, encode},
@@ -137,6 +138,7 @@ fn caller() -> Caller {
         attempt: None,
         only_loads: false,
         grants: Grants { system: true },
+        files: Files::new("nowhere"),
         live: Arc::default(),
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Work {
 
 pub(crate) fn host_calls(process: &Arc<Process>, store: Arc<FaultyStore>) -> Arc<ServerCalls> {
     let client = Client::new(NetPolicy::default(), Limits { body: 0, requests: 0 });
-    Arc::new(ServerCalls::new(Files::new("nowhere"), store, process.clock.clone(), client, QUOTA))
+    Arc::new(ServerCalls::new(store, process.clock.clone(), client, QUOTA))
 }
 
 impl Work {
@@ -45,8 +45,14 @@ impl Work {
         live: Arc<Live>,
     ) -> Self {
         let grants = Grants::default();
-        let caller =
-            Caller { handler: "scripted".to_owned(), attempt, only_loads: false, grants, live: live.clone() };
+        let caller = Caller {
+            handler: "scripted".to_owned(),
+            attempt,
+            only_loads: false,
+            grants,
+            files: Files::new("nowhere"),
+            live: live.clone(),
+        };
         let attempt = attempt.expect("an attempt");
         Self { process: process.clone(), attempt, live, calls: calls.begin(caller) }
     }

@@ -1,5 +1,7 @@
 //! The handlers in the folder.
 
+pub(in crate::api) mod bundles;
+
 use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,7 +33,7 @@ struct IgnoredDocument {
 /// A handler as the API shows it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct HandlerDocument {
+pub(in crate::api::routes) struct HandlerDocument {
     name: String,
     file: String,
     description: String,
