@@ -49,7 +49,7 @@ fn of_handlers() -> Vec<Spec> {
     });
     let chunk = json!({
         "type": "object",
-        "properties": {"content": {"type": "string", "contentEncoding": "base64"}},
+        "properties": {"content": {"type": "string", "contentEncoding": "base64", "minLength": 4, "format": "base64"}},
         "required": ["content"],
         "additionalProperties": false,
     });

@@ -1,6 +1,7 @@
 //! The table of settings: a row is all there is to know about a setting.
 
 mod cluster;
+mod store;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -276,56 +277,12 @@ pub(super) static KEYS: &[Key] = &[
     ),
     open("store.path", "`<data>/store`", path(|c, p| c.store.path = p), "directory of the store"),
     key("store.cache", "64 MiB", Accept::mib(1, TIB, |c, n| c.store.cache = n), "cache of the store"),
-    open(
-        "store.url",
-        "none",
-        Hidden {
-            allowed: "a URL such as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
-            in_file: true,
-            is_right: |text| text.starts_with("postgres://") || text.starts_with("postgresql://"),
-            put: |c, url| c.store.url = Some(url),
-        },
-        "the PostgreSQL server that keeps the store, instead of `store.path`; see [cluster.md](cluster.md)",
-    ),
-    key(
-        "store.schema",
-        "isochron",
-        text("a name of 1 to 63 letters, digits and `_`, without a digit in front", |c, name| {
-            let is_right = is_schema(name);
-            if is_right {
-                name.clone_into(&mut c.store.schema);
-            }
-            is_right
-        }),
-        "schema of the store's tables in that server",
-    ),
-    key(
-        "store.connections",
-        "4",
-        count(1, 100, "connections", |c, n| c.store.connections = usize::try_from(n).unwrap_or(4)),
-        "connections to that server for reads, besides one for changes",
-    ),
-    key(
-        "store.pooler",
-        "false",
-        Switch { put: |c, on| c.store.pooler = on },
-        "whether a pooler such as PgBouncer, in transaction mode, is before that server",
-    ),
-    open(
-        "store.ca",
-        "the system's",
-        path(|c, p| c.store.authorities = Some(p)),
-        "PEM file of the authorities that may sign that server's certificate",
-    ),
-    key(
-        "store.migrate",
-        "auto",
-        text("auto or manual", |c, word| {
-            c.store.migrate = word == "auto";
-            word == "auto" || word == "manual"
-        }),
-        "whether the start makes and changes the tables in that server, or `isochron store migrate` alone",
-    ),
+    store::URL,
+    store::SCHEMA,
+    store::CONNECTIONS,
+    store::POOLER,
+    store::AUTHORITIES,
+    store::MIGRATE,
     cluster::NAME,
     cluster::ADDRESS,
     cluster::LEASE,
@@ -445,12 +402,4 @@ impl Key {
     pub(super) fn is_only_variable(&self) -> bool {
         matches!(self.accept, Hidden { in_file: false, .. })
     }
-}
-
-/// Whether a text is a name for a schema that needs no quotes.
-fn is_schema(name: &str) -> bool {
-    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-    (1..=63).contains(&name.len())
-        && name.starts_with(is_letter)
-        && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }

@@ -1,4 +1,6 @@
-//! Disk: its free space, and how long commits take to reach it.
+//! Disk: its free space, the lock of a directory, and how long commits take to reach it.
+
+pub(crate) mod directory;
 
 pub(crate) mod directory;
 

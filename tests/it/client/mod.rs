@@ -1,6 +1,7 @@
 //! The commands that ask a server: `task`, `logs`, `events`, `token`, `upcoming`.
 
 mod bindings;
+mod bundles;
 mod runs;
 mod tasks;
 mod terminal;

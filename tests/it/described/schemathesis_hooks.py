@@ -18,6 +18,7 @@ for name, values in {
     "schedule": ["0 9 * * 1", "every 10m", "@daily"],
     "timezone": ["UTC", "Europe/Berlin", "America/New_York"],
     "channel": ["nobody"],
+    "base64": ["aXNvY2hyb24=", "AAAA"],
     "name": ["nightly", "Jede Nacht", "毎晩の仕事"],
     "tag": ["größer", "🌙", *(f"night-{n}" for n in range(100))],
     "future": [4102444800000],
@@ -58,6 +59,9 @@ REASONS = [
     'is required by "missed"',
     'has "recovery" without',
     "which an earlier rule",
+    # A part of a file has the hash of its path.
+    "the chunk has the SHA-256",
+    "the manifest cannot be read",
 ]
 
 

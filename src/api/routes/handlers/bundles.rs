@@ -15,7 +15,7 @@ use crate::{
         auth::Caller,
         documents::Meta,
         error::ApiError,
-        input::{Body, Fields},
+        input::{Body, Fields, OptionalBody},
         request::RequestInfo,
         state::Shared,
     },
@@ -121,8 +121,8 @@ pub(in crate::api) async fn keep_chunk(
     problems.report_unknown(body.keys().map(String::as_str), &["content"]);
     let content = body.get("content").and_then(Value::as_str);
     let bytes = content.and_then(|text| data_encoding::BASE64.decode(text.as_bytes()).ok());
-    if bytes.is_none() {
-        problems.report("content", "must be a string in Base64");
+    if bytes.as_ref().is_none_or(Vec::is_empty) {
+        problems.report("content", "must be a string in Base64 that is not empty");
     }
     problems.finish().map_err(ApiError::invalid)?;
     api.bundles.keep_chunk(&hash, &bytes.unwrap_or_default()).await?;
@@ -154,8 +154,10 @@ pub(in crate::api) async fn use_again(
     caller: Caller,
     Path(id): Path<String>,
     fields: Fields,
+    body: OptionalBody,
 ) -> Result<Json<One>, ApiError> {
     fields.finish()?;
+    body.refuse_keys()?;
     let record = caller.record(&api, Action::Use).on(Target::new("bundle", id.clone()));
     let bundle = api.bundles.use_again(&id, record).await?;
     tracing::info!(bundle = id, "a bundle of handlers is used again");

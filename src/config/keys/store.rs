@@ -1,0 +1,66 @@
+//! The settings of a store in PostgreSQL.
+
+use super::{
+    super::value::Accept::{Hidden, Switch},
+    Key, count, key, open, path, set, text,
+};
+
+pub(super) const URL: Key = open(
+    "store.url",
+    "none",
+    Hidden {
+        allowed: "a URL such as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
+        in_file: true,
+        is_right: |text| text.starts_with("postgres://") || text.starts_with("postgresql://"),
+        put: |c, url| c.store.url = Some(url),
+    },
+    "the PostgreSQL server that keeps the store, instead of `store.path`; see [cluster.md](cluster.md)",
+);
+
+pub(super) const SCHEMA: Key = key(
+    "store.schema",
+    "isochron",
+    text("a name of 1 to 63 letters, digits and `_`, without a digit in front", |c, name| {
+        is_schema(name) && set(&mut c.store.schema, name.to_owned())
+    }),
+    "schema of the store's tables in that server",
+);
+
+pub(super) const CONNECTIONS: Key = key(
+    "store.connections",
+    "4",
+    count(1, 100, "connections", |c, n| c.store.connections = usize::try_from(n).unwrap_or(4)),
+    "connections to that server for reads, besides one for changes",
+);
+
+pub(super) const POOLER: Key = key(
+    "store.pooler",
+    "false",
+    Switch { put: |c, on| c.store.pooler = on },
+    "whether a pooler such as PgBouncer, in transaction mode, is before that server",
+);
+
+pub(super) const AUTHORITIES: Key = open(
+    "store.ca",
+    "the system's",
+    path(|c, p| c.store.authorities = Some(p)),
+    "PEM file of the authorities that may sign that server's certificate",
+);
+
+pub(super) const MIGRATE: Key = key(
+    "store.migrate",
+    "auto",
+    text("auto or manual", |c, word| {
+        c.store.migrate = word == "auto";
+        word == "auto" || word == "manual"
+    }),
+    "whether the start makes and changes the tables in that server, or `isochron store migrate` alone",
+);
+
+/// Whether a text is a name for a schema that needs no quotes.
+fn is_schema(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    (1..=63).contains(&name.len())
+        && name.starts_with(is_letter)
+        && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+}
