@@ -2,8 +2,6 @@
 
 pub(crate) mod directory;
 
-pub(crate) mod directory;
-
 use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
