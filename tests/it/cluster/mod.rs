@@ -2,6 +2,8 @@
 //!
 //! A test has a schema of its own, and servers that are processes, as an operator has them.
 
+mod chaos;
+mod link;
 mod requests;
 mod sharing;
 mod takeover;

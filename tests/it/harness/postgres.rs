@@ -63,8 +63,18 @@ impl Database {
 
     /// The address for `store.url`.
     pub(crate) fn url(&self) -> String {
-        let socket = self.folder.path().join("socket").display().to_string().replace('/', "%2F");
+        Self::url_at(&self.socket())
+    }
+
+    /// The same, for a socket in another folder.
+    pub(crate) fn url_at(socket: &Path) -> String {
+        let socket = socket.display().to_string().replace('/', "%2F");
         format!("postgres://{USER}@{socket}/postgres")
+    }
+
+    /// The folder of its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
     }
 
     /// Starts the server, and waits until it takes connections.
