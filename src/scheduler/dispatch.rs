@@ -109,7 +109,10 @@ impl Scheduler {
     /// Forgets an execution that has ended, or is another node's.
     fn forget(&self, execution: ExecutionId) {
         self.in_progress.leave(execution);
-        self.keys.release(execution);
+        if self.keys.release(execution) && self.member().is_some() {
+            // A task that another process has let wait may have its turn.
+            self.keys.look_again();
+        }
     }
 
     /// Publishes the progress of a run, and writes it to the store. A run that goes on for long has its

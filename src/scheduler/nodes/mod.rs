@@ -112,9 +112,12 @@ impl Scheduler {
                 Occasion::Poll => {
                     looks += 1;
                     self.nudge.notify_one();
-                    if looks.is_multiple_of(SELDOM) {
+                    let seldom = looks.is_multiple_of(SELDOM);
+                    if seldom {
                         self.untold.notify_one();
                         self.alarm.notify_one();
+                    }
+                    if seldom || self.keys.has_waiting() {
                         self.keys.look_again();
                     }
                 }

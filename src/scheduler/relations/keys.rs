@@ -3,7 +3,8 @@
 //! The runs of such a task wait in its facts, also when its time has just come, and start here, one after
 //! the other: a slot of the key is taken before the start is decided, and given back when the execution has
 //! ended. The slots are those of this process, because every execution of an earlier one is closed before
-//! the first start. What waits is in the store: nothing is lost with the process.
+//! the first start; where many processes share a store, the store counts the slots of all of them as it starts
+//! a run. What waits is in the store: nothing is lost with the process.
 //!
 //! Misuse to avoid: removing a task from a queue because of a step. Steps may become known in another order
 //! than that in which they were taken, and the task would not start any more; a task that has nothing to
@@ -61,6 +62,8 @@ struct State {
     queues: BTreeMap<String, BTreeSet<Place>>,
     /// The place of each task in the queue of a key. A task whose key has changed may stand in two queues.
     places: HashMap<(String, TaskId), Place>,
+    /// Keys of which other processes have all slots, as it was last seen.
+    full: BTreeSet<String>,
 }
 
 impl Keys {
@@ -76,6 +79,7 @@ impl Keys {
     /// Lets the tasks that wait be read again: a change may be in the store although it was answered with
     /// an error.
     pub(in crate::scheduler) fn look_again(&self) {
+        lock(&self.state).full.clear();
         self.is_unsure.store(true, Ordering::Relaxed);
         self.nudge.notify_one();
     }
@@ -85,11 +89,24 @@ impl Keys {
         lock(&self.state).holders.insert(execution, key);
     }
 
-    /// Gives back the slot of an execution that has ended.
-    pub(in crate::scheduler) fn release(&self, execution: ExecutionId) {
-        if lock(&self.state).holders.remove(&execution).is_some() {
+    /// Gives back the slot of an execution that has ended; whether it had one.
+    pub(in crate::scheduler) fn release(&self, execution: ExecutionId) -> bool {
+        let had_one = lock(&self.state).holders.remove(&execution).is_some();
+        if had_one {
             self.nudge.notify_one();
         }
+        had_one
+    }
+
+    /// Whether a task waits.
+    pub(in crate::scheduler) fn has_waiting(&self) -> bool {
+        let state = lock(&self.state);
+        !state.queues.is_empty() || !state.full.is_empty()
+    }
+
+    /// Notes that other processes have all slots of a key, until the next look.
+    fn note_full(&self, key: String) {
+        lock(&self.state).full.insert(key);
     }
 
     /// Whether a task waits whose key has a slot.
@@ -133,7 +150,10 @@ impl State {
 
     /// The first place of all queues whose keys have slots.
     fn first(&self, limit: impl Fn(&str) -> usize) -> Option<(String, Place)> {
-        let has_slot = |key: &str| self.holders.values().filter(|held| *held == key).count() < limit(key);
+        let has_slot = |key: &str| {
+            let held = self.holders.values().filter(|held| *held == key).count();
+            held < limit(key) && !self.full.contains(key)
+        };
         let firsts = self.queues.iter().filter_map(|(key, queue)| Some((key, *queue.first()?)));
         let (key, place) = firsts.filter(|(key, _)| has_slot(key)).min_by_key(|(_, place)| *place)?;
         Some((key.clone(), place))
@@ -188,8 +208,18 @@ impl Scheduler {
             let key = key.clone();
             move || Input::Admit { key: key.clone() }
         };
-        match self.store.change(task, self.decision(input), None, None).await {
-            Ok(step) => {
+        let decide = self.decision(input);
+        let admitted = match self.member() {
+            Some(member) => member.store().admit(task, key.clone(), self.keys.limit(&key), decide).await,
+            None => self.store.change(task, decide, None, None).await.map(Some),
+        };
+        match admitted {
+            // The task is put into its queue again with the next look.
+            Ok(None) => {
+                self.keys.note_full(key);
+                Ok(())
+            }
+            Ok(Some(step)) => {
                 if let Some(start) = step.start.first() {
                     self.keys.hold(key, start.execution);
                     self.traced.note_claim(start, since);

@@ -7,8 +7,10 @@ use crate::{
     domain::{
         Millis,
         ids::{ExecutionId, NodeId, TaskId},
+        step::Step,
     },
-    store::{Answer, Beat, NewNode, Node, Nodes, Shared, StoreError, memory::nodes},
+    simulation::oracle::change::Why,
+    store::{Answer, Beat, Decision, NewNode, Node, Nodes, Shared, StoreError, memory::nodes},
 };
 
 impl Nodes for FaultyStore {
@@ -81,6 +83,18 @@ impl Shared for FaultyStore {
     fn wishes(&self) -> Answer<Vec<(ExecutionId, String)>> {
         let this = self.clone();
         self.reached_later(move || this.memory().wishes())
+    }
+
+    fn admit(&self, task: TaskId, key: String, most: usize, decide: Decision) -> Answer<Option<Step>> {
+        let decide = self.record_decisions(Why::Ended, decide);
+        let identity = self.memory().identity.clone();
+        let operation = nodes::admit(identity, self.0.now(), task, (key, most), decide);
+        self.perform("admit", false, operation, |shared, number, step| {
+            let Some(step) = step else { return };
+            let mut record = shared.process.world.record();
+            record.keep_ends(number, step);
+            record.nodes.note_starts(step);
+        })
     }
 
     fn turn(&self, chore: &'static str, lasts: Millis) -> Answer<bool> {

@@ -107,7 +107,7 @@ impl FaultyStore {
     }
 
     /// Records every decision of `decide`.
-    fn record_decisions(&self, why: Why, mut decide: Decision) -> Decision {
+    pub(super) fn record_decisions(&self, why: Why, mut decide: Decision) -> Decision {
         let (shared, steps) = (self.0.clone(), self.0.process.store_clock.steps());
         Box::new(move |task, now| {
             let result = decide(task, now);

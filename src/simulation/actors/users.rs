@@ -93,12 +93,10 @@ impl User {
         Actor::of_system("user", format!("r{number}"))
     }
 
-    /// Random fields. A concurrency key counts the runs of one process alone.
+    /// Random fields.
     fn fields(&self) -> Map<String, Value> {
         let world = &self.process.world;
-        let mut fields = plans::fields(&world.chance, world.pace);
-        fields.retain(|name, _| name != "concurrencyKey" || !self.process.shares());
-        fields
+        plans::fields(&world.chance, world.pace)
     }
 
     /// Adds a schedule to the body; the almanacs learn its rule.

@@ -205,6 +205,7 @@ macro_rules! shares {
             a_step_cancels_executions_of_other_nodes_by_wishes,
             an_execution_is_open_until_it_has_ended_wherever_it_runs,
             a_held_task_is_held_for_all_nodes,
+            the_slots_of_a_key_are_those_of_all_nodes,
             a_turn_is_one_nodes_until_its_time_is_over_or_it_is_gone,
             a_node_that_joins_anew_is_another_node,
             rows_tell_the_node_that_ran_them,

@@ -290,6 +290,39 @@ pub(crate) fn a_held_task_is_held_for_all_nodes(nodes: &mut ManyNodes) {
     assert_eq!(nodes.claim(2, START + HOUR, 10), [], "a node that joins changes nothing");
 }
 
+pub(crate) fn the_slots_of_a_key_are_those_of_all_nodes(nodes: &mut ManyNodes) {
+    let keyed = |key: &str| Definition { concurrency_key: Some(key.to_owned()), ..definition("@hourly") };
+    let keys = ["a", "a", "a", "b"];
+    let tasks = keys.map(|key| {
+        let number = nodes.bench.next_id();
+        nodes.on(0).create(&format!("task {number}"), keyed(key)).id
+    });
+    for task in tasks {
+        let bench = nodes.on(0);
+        let execution = ExecutionId(bench.next_id());
+        let input = Input::RunByHand { execution, params: None, origin: Origin::default() };
+        assert_eq!(bench.step(task, START + 1, input).expect("it waits").start, []);
+    }
+    let admit = |nodes: &mut ManyNodes, node: usize, number: usize, most| {
+        let shared = nodes.shared(node);
+        let key = keys[number].to_owned();
+        let decide = nodes.on(node).decision(START + 2, Input::Admit { key: key.clone() });
+        let step = nodes.bench.wait(shared.admit(tasks[number], key, most, decide)).expect("it answers")?;
+        Some(step.start[0].execution)
+    };
+    let first = admit(nodes, 0, 0, 2).expect("a slot is free");
+    let second = admit(nodes, 1, 1, 2).expect("another one");
+    assert_eq!(admit(nodes, 1, 2, 2), None, "both are taken");
+    assert!(admit(nodes, 1, 3, 1).is_some(), "another key has its own");
+    nodes.on(0).end(tasks[0], first, START + 3);
+    let third = admit(nodes, 1, 2, 2).expect("it is free again");
+    nodes.give_up(1);
+    assert_eq!(admit(nodes, 0, 0, 2), None, "what a gone node ran has its slots until it is closed");
+    for (task, execution) in [(tasks[1], second), (tasks[2], third)] {
+        nodes.on(0).end(task, execution, START + 4);
+    }
+}
+
 pub(crate) fn a_turn_is_one_nodes_until_its_time_is_over_or_it_is_gone(nodes: &mut ManyNodes) {
     let turn = |nodes: &ManyNodes, node: usize, at| {
         nodes.bench.now.store(at, Ordering::Relaxed);

@@ -71,6 +71,8 @@ pub(crate) struct Data {
     pub(crate) nodes: BTreeMap<NodeId, Node>,
     /// The node of each execution in progress.
     pub(crate) owners: BTreeMap<ExecutionId, NodeId>,
+    /// The concurrency key of each execution in progress that has a slot of one.
+    pub(crate) slots: BTreeMap<ExecutionId, String>,
     /// The executions in progress that are to end, each with the one who wishes it.
     pub(crate) wishes: BTreeMap<ExecutionId, String>,
     /// The node whose turn a chore is, and until when.
@@ -123,6 +125,8 @@ pub(crate) enum NodeWrite {
     /// A node is gone since this time, and why.
     Gone(NodeId, Millis, String),
     Wish(ExecutionId, String),
+    /// An execution has a slot of a concurrency key.
+    Slot(ExecutionId, String),
     /// A chore is a node's until this time.
     Turn(&'static str, NodeId, Millis),
 }
@@ -332,6 +336,7 @@ impl Data {
             self.owners.extend(row.node.map(|node| (row.id, node)));
         } else {
             self.owners.remove(&row.id);
+            self.slots.remove(&row.id);
             self.wishes.remove(&row.id);
         }
         self.rows.insert((row.task_id, row.id), row);
@@ -356,6 +361,7 @@ impl Data {
                 }
             }
             NodeWrite::Wish(execution, who) => drop(self.wishes.insert(execution, who)),
+            NodeWrite::Slot(execution, key) => drop(self.slots.insert(execution, key)),
             NodeWrite::Turn(chore, node, until) => drop(self.turns.insert(chore, (node, until))),
         }
     }

@@ -6,14 +6,15 @@ use super::{
     MemoryStore,
     disk::{Data, NodeWrite, Write},
     identity::Identity,
-    prepare::{Operation, Prepared},
+    prepare::{self, Operation, Prepared},
 };
 use crate::{
     domain::{
         Millis,
         ids::{ExecutionId, NodeId, TaskId},
+        step::Step,
     },
-    store::{Answer, Beat, NewNode, Node, Nodes, Now, Shared, ready},
+    store::{Answer, Beat, Decision, NewNode, Node, Nodes, Now, Shared, ready},
 };
 
 /// A node that is gone for this long is shown no more.
@@ -80,6 +81,10 @@ impl Shared for MemoryStore {
         let data = self.disk.data();
         let own = data.wishes.iter().filter(|(id, _)| data.owners.get(id).copied() == self.identity.node());
         ready(Ok(own.map(|(id, who)| (*id, who.clone())).collect()))
+    }
+
+    fn admit(&self, task: TaskId, key: String, most: usize, decide: Decision) -> Answer<Option<Step>> {
+        self.perform(admit(self.identity.clone(), self.now.clone(), task, (key, most), decide))
     }
 
     fn turn(&self, chore: &'static str, lasts: Millis) -> Answer<bool> {
@@ -161,6 +166,25 @@ pub(crate) fn wish(
             answer: own,
             writes: others.map(|id| Write::OfNode(NodeWrite::Wish(id, who.clone()))).collect(),
         })
+    })
+}
+
+pub(crate) fn admit(
+    identity: Identity,
+    now: Now,
+    task: TaskId,
+    (key, most): (String, usize),
+    decide: Decision,
+) -> Operation<Option<Step>> {
+    let change = prepare::change(identity, now, task, decide, None, None);
+    Box::new(move |data| {
+        if data.slots.values().filter(|taken| **taken == key).count() >= most {
+            return Ok(Prepared { answer: None, writes: Vec::new() });
+        }
+        let Prepared { answer: step, mut writes } = change(data)?;
+        let slots = step.start.iter().map(|start| NodeWrite::Slot(start.execution, key.clone()));
+        writes.extend(slots.map(Write::OfNode));
+        Ok(Prepared { answer: Some(step), writes })
     })
 }
 

@@ -12,10 +12,11 @@ mod leftovers;
 pub(super) use self::leftovers::Leftovers;
 use std::sync::Arc;
 
-use super::{Answer, ready};
+use super::{Answer, Decision, ready};
 use crate::domain::{
     Millis,
     ids::{ExecutionId, NodeId, TaskId},
+    step::Step,
 };
 
 /// A node, by the store's account.
@@ -112,6 +113,9 @@ pub trait Shared: Send + Sync + 'static {
     fn wish(&self, executions: Vec<ExecutionId>, who: String) -> Answer<Vec<ExecutionId>>;
     /// Lists the executions of this node that are to end, each with the one who wishes it.
     fn wishes(&self) -> Answer<Vec<(ExecutionId, String)>>;
+    /// Takes the step that `decide` returns, which gives a slot of `key` to the execution that it starts. `None` if
+    /// `most` executions with a slot of it are in progress, whichever nodes run them.
+    fn admit(&self, task: TaskId, key: String, most: usize, decide: Decision) -> Answer<Option<Step>>;
     /// Takes or renews this node's turn at a chore for `lasts` milliseconds, unless another living node has it;
     /// whether this node has it now.
     fn turn(&self, chore: &'static str, lasts: Millis) -> Answer<bool>;

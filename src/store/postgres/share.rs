@@ -15,8 +15,9 @@ use crate::{
         Millis,
         ids::{ExecutionId, NodeId, TaskId},
         lock::lock,
+        step::Step,
     },
-    store::{Answer, Beat, NewNode, Node, Nodes, Now, Shared, StoreError},
+    store::{Answer, Beat, Decision, NewNode, Node, Nodes, Now, Shared, StoreError},
 };
 
 /// The node that the process is, or was last.
@@ -95,6 +96,14 @@ impl Shared for Sharing {
 
     fn wishes(&self) -> Answer<Vec<(ExecutionId, String)>> {
         Box::pin(read::wishes(self.readers.clone(), self.identity.get()))
+    }
+
+    fn admit(&self, task: TaskId, key: String, most: usize, decide: Decision) -> Answer<Option<Step>> {
+        self.to_writer.ask(op::Admit {
+            change: op::Change { task, decide, output: None, audit: None },
+            key,
+            most,
+        })
     }
 
     fn turn(&self, chore: &'static str, lasts: Millis) -> Answer<bool> {

@@ -42,11 +42,15 @@ CREATE INDEX state_held ON #state (task) WHERE held IS NOT NULL;
 -- Executions in progress; they move to the history when they end.
 CREATE TABLE #running (
   id uuid PRIMARY KEY, task uuid NOT NULL, created bigint NOT NULL, trigger bigint NOT NULL,
-  handler text COLLATE "C" NOT NULL, scheduled_for bigint NOT NULL, node uuid NOT NULL, cancel text, row bytea NOT NULL)
+  handler text COLLATE "C" NOT NULL, scheduled_for bigint NOT NULL, node uuid NOT NULL, cancel text,
+  slot text COLLATE "C", row bytea NOT NULL)
   WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX running_task ON #running (task, id);
 CREATE INDEX running_node ON #running (node);
+CREATE INDEX running_slot ON #running (slot) WHERE slot IS NOT NULL;
+-- A row of a concurrency key is locked while its slots are counted.
+CREATE TABLE #slot (key text COLLATE "C" PRIMARY KEY);
 CREATE TABLE #execution (
   task uuid, id uuid, created bigint NOT NULL, status bigint NOT NULL, reason text, trigger bigint NOT NULL,
   handler text COLLATE "C" NOT NULL, scheduled_for bigint NOT NULL, node uuid, row bytea NOT NULL,

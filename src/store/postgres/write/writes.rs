@@ -27,6 +27,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Writes {
     pub(super) rows: BTreeMap<(TaskId, ExecutionId), Execution>,
+    /// The concurrency keys of executions that have a slot.
+    pub(super) slots: BTreeMap<ExecutionId, String>,
     /// Executions of other nodes that are to end, each with the one who wishes it.
     pub(super) wishes: BTreeMap<ExecutionId, String>,
     pub(super) output: BTreeMap<(ExecutionId, u32), Output>,
@@ -111,6 +113,8 @@ const COUNT: &str = "INSERT INTO #counter (kind, name, rest, slot, n)
     ON CONFLICT (kind, name, rest, slot) DO UPDATE SET n = counter.n + excluded.n";
 pub(super) const WISH: &str =
     "UPDATE #running r SET cancel = v.who FROM unnest($1::uuid[], $2::text[]) AS v(id, who)
+    WHERE r.id = v.id";
+const HAS_SLOT: &str = "UPDATE #running r SET slot = v.key FROM unnest($1::uuid[], $2::text[]) AS v(id, key)
     WHERE r.id = v.id";
 const HOLD: &str = "UPDATE #state s SET held = v.why FROM unnest($1::uuid[], $2::text[]) AS v(task, why)
     WHERE s.task = v.task";
@@ -245,6 +249,10 @@ impl Group<'_> {
             let mut all = row_args(&running)?;
             all.extend(args![node]);
             all
+        });
+        push!(queries, writes.slots, HAS_SLOT, {
+            let (ids, keys): (Vec<_>, Vec<_>) = writes.slots.clone().into_iter().unzip();
+            args![ids, keys]
         });
         push!(queries, ended, NO_LONGER_RUN, args![ended.iter().map(|row| row.id).collect::<Vec<_>>()]);
         push!(queries, ended, KEEP, {

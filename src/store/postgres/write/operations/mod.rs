@@ -19,7 +19,7 @@ pub(crate) use self::{
     entries::{EditEntry, owner_id},
     history::{AddAudit, Append, ChangeValues, RemoveAudits, RemoveHistory},
     import::ImportPart,
-    nodes::{GiveUp, TakeTurn, TellLife, Wish},
+    nodes::{Admit, GiveUp, TakeTurn, TellLife, Wish},
     runs::{FinishStep, NoteRun},
     sources::NoteVersion,
     tasks::{Change, Claim, Create, Delete},

@@ -1,15 +1,19 @@
 //! Nodes: beats, and the words of one node to another.
 
-use super::super::{
-    group::{Failure, Group},
-    operation::Work,
-    owners::execution_of,
-    writes::WISH,
+use super::{
+    super::{
+        group::{Failure, Group, Needs},
+        operation::Work,
+        owners::execution_of,
+        writes::WISH,
+    },
+    tasks::Change,
 };
 use crate::{
     domain::{
         Millis,
         ids::{ExecutionId, NodeId},
+        step::Step,
     },
     store::{
         Beat,
@@ -71,6 +75,35 @@ impl Work for Wish {
         let whose = vec![self.who.clone(); others.len()];
         group.rows(query(WISH, args![others, whose])).await?;
         Ok(own)
+    }
+}
+
+/// Takes a step that starts a run with a slot of a concurrency key, if one is free.
+pub(crate) struct Admit {
+    pub(crate) change: Change,
+    pub(crate) key: String,
+    pub(crate) most: usize,
+}
+
+impl Work for Admit {
+    type Answer = Option<Step>;
+
+    fn needs(&self) -> Needs {
+        self.change.needs()
+    }
+
+    async fn run(&mut self, group: &mut Group<'_>) -> Result<Option<Step>, Failure> {
+        let lock = "INSERT INTO #slot AS s (key) VALUES ($1) ON CONFLICT (key) DO UPDATE SET key = s.key";
+        let count = "SELECT count(*) FROM #running WHERE slot = $1";
+        let asked = vec![query(lock, args![self.key.clone()]), query(count, args![self.key.clone()])];
+        let found = group.all(asked).await?;
+        let taken = found[1].first().map_or(0, |row| row.get::<_, i64>(0));
+        if usize::try_from(taken).unwrap_or_default() >= self.most {
+            return Ok(None);
+        }
+        let step = self.change.run(group).await?;
+        group.writes.slots.extend(step.start.iter().map(|start| (start.execution, self.key.clone())));
+        Ok(Some(step))
     }
 }
 
