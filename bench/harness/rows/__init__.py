@@ -1,5 +1,22 @@
 """The rows of the table."""
 
-from . import api, at_rest, burst, closed_loop, fetch, memory, precision, saturation, start, state, waiting
+from . import (
+    api,
+    at_rest,
+    burst,
+    burst_of_nodes,
+    closed_loop,
+    fetch,
+    memory,
+    nodes_at_rest,
+    precision,
+    saturation,
+    start,
+    state,
+    takeover,
+    waiting,
+)
 
 ROWS = [closed_loop, saturation, waiting, burst, precision, at_rest, api, memory, start, fetch, state]
+# On one PostgreSQL.
+ROWS += [burst_of_nodes, takeover, nodes_at_rest]
