@@ -1,4 +1,4 @@
-//! `isochron store verify | export | import`
+//! `isochron store verify | export | import | migrate`
 
 use std::{
     path::{Path, PathBuf},
@@ -12,6 +12,7 @@ use isochron::{
     backup::file,
     clock::{Clock, SystemClock},
     config::Config,
+    domain::text::count,
     store::{
         Store,
         sled::{SledStore, Verified},
@@ -20,7 +21,7 @@ use isochron::{
 
 use super::{Settings, USAGE, fail, say_line, serve::start_log};
 
-/// Verify, export, import.
+/// Verify, export, import, migrate.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     #[command(subcommand)]
@@ -115,12 +116,13 @@ fn verify(config: &Config) -> anyhow::Result<()> {
     for problem in &problems {
         say_line(&format!("problem: {problem}"));
     }
-    ensure!(
-        problems.is_empty(),
-        "{} problems: the next start puts damaged records into quarantine and repairs indexes; import a backup \
-         to get missing records back",
-        problems.len()
-    );
+    let mend = if config.store.url.is_some() {
+        "import a backup into an empty schema (`store.schema`)"
+    } else {
+        "the next start puts damaged records into quarantine and repairs indexes; import a backup to get missing \
+         records back"
+    };
+    ensure!(problems.is_empty(), "{}: {mend}", count(problems.len(), "problem"));
     say_line("everything verifies");
     Ok(())
 }

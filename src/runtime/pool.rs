@@ -93,7 +93,7 @@ pub(super) struct Shared {
     /// Runners that died, by the cause.
     deaths: std::sync::Mutex<BTreeMap<&'static str, u64>>,
     pub(super) closing: watch::Sender<bool>,
-    /// Until when runs may go on, where many servers share a store.
+    /// The end of the time for runs, where many servers share a store.
     lease: OnceLock<Arc<RunsUntil>>,
 }
 

@@ -74,7 +74,9 @@ pub enum StoreError {
         least: u64,
     },
     /// An import found records in the store.
-    #[error("the store is not empty: import into an empty one, such as that of a new --data directory")]
+    #[error(
+        "the store is not empty: import into an empty one, with a new --data directory or another store.schema"
+    )]
     NotEmpty,
     /// An index is still being built from the records of an earlier version.
     #[error("the index of executions is still being built: try again later")]

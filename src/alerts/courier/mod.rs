@@ -1,4 +1,4 @@
-//! The courier: takes each channel's messages in order, four channels at a time.
+//! The courier: takes each channel's messages in order, and serves up to [`AT_ONCE`] channels at a time.
 
 mod upkeep;
 

@@ -37,7 +37,7 @@ pub(super) const POOLER: Key = key(
     "store.pooler",
     "false",
     Switch { put: |c, on| c.store.pooler = on },
-    "whether a pooler such as PgBouncer, in transaction mode, is before that server",
+    "whether the connections go through a pooler in transaction mode, such as PgBouncer",
 );
 
 pub(super) const AUTHORITIES: Key = open(

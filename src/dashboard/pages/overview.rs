@@ -89,8 +89,10 @@ impl OverviewPage {
         match (alerts.troubled.as_slice(), alerts.undelivered) {
             ([], 0) => "every message is delivered".to_owned(),
             ([], waiting) => format!("messages that wait: {waiting}"),
-            (channels, 0) => format!("{} fails", channels.join(", ")),
-            (channels, waiting) => format!("{} fails, messages that wait: {waiting}", channels.join(", ")),
+            (channels, 0) => format!("failing channels: {}", channels.join(", ")),
+            (channels, waiting) => {
+                format!("failing channels: {}; messages that wait: {waiting}", channels.join(", "))
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Lease: until when the runners of this server may go on with their runs, where many servers share a store.
+//! Lease: the time at which the runners of this server have to end their runs, where many servers share a store.
 //!
 //! Each runner is told the time and ends by itself at it, even if the server stands still. A thread of the server
 //! kills those that do not: a handler may have taken its runner over, or the machine may have slept.
@@ -21,7 +21,7 @@ use crate::{
 /// The thread looks at the clock at least this often: its sleep does not count the sleep of the machine.
 const LOOK: Millis = 250;
 
-/// Until when the runs of this server may go on. Times are milliseconds since the machine started.
+/// The time at which the runs of this server have to end, in milliseconds since the machine started.
 pub struct RunsUntil {
     clock: Arc<dyn Clock>,
     term: watch::Sender<Term>,

@@ -26,7 +26,7 @@ fn the_overview_tells_of_alerts_that_last_and_of_channels_that_fail() {
         (alerts["firing"] == 1 && alerts["troubled"] == json!(["pager"])).then_some(())
     });
     let (_, html) = visitor.get("/");
-    assert!(text_of(&html).contains("Alerts that last 1 pager fails"), "{}", text_of(&html));
+    assert!(text_of(&html).contains("Alerts that last 1 failing channels: pager"), "{}", text_of(&html));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{
     table::{Cell, Column, Style, Table},
 };
 
-/// Look at the processes that share a store
+/// Look at the nodes: the servers that share a store
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Nodes {
     #[command(subcommand)]
@@ -21,7 +21,7 @@ pub(in crate::cli) struct Nodes {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the processes that have the store open
+    /// List the nodes, and the runs in progress on each
     List(Plain),
 }
 
