@@ -11,13 +11,13 @@ use crate::{
         alerts::Delivery,
         execution::{Execution, ExecutionStatus},
         facts::Task,
-        ids::{ExecutionId, TaskId},
+        ids::{ExecutionId, NodeId, TaskId},
     },
     store::{
         Audit, Output, Place, StoreError,
         copy::KeptParams,
         postgres::{
-            connection::{Id, Query, args, query},
+            connection::{Arg, Id, Query, args, query},
             documents::{self, encode},
         },
     },
@@ -244,37 +244,18 @@ impl Group<'_> {
             rows.filter(move |row| (row.status == ExecutionStatus::Running) == running).collect::<Vec<_>>()
         };
         let (running, ended) = (of(true), of(false));
-        let node = self.member.id;
-        push!(queries, running, RUN, {
-            let mut all = row_args(&running)?;
-            all.extend(args![node]);
-            all
-        });
+        push!(queries, running, RUN, running_args(&running, self.member.id)?);
         push!(queries, writes.slots, HAS_SLOT, {
             let (ids, keys): (Vec<_>, Vec<_>) = writes.slots.clone().into_iter().unzip();
             args![ids, keys]
         });
         push!(queries, ended, NO_LONGER_RUN, args![ended.iter().map(|row| row.id).collect::<Vec<_>>()]);
-        push!(queries, ended, KEEP, {
-            let mut all = row_args(&ended)?;
-            let statuses: Vec<_> = ended.iter().map(|row| documents::outcome(row.status)).collect();
-            let reasons: Vec<_> = ended.iter().map(|row| documents::reason(row)).collect();
-            let nodes: Vec<_> = ended.iter().map(|row| row.node).collect();
-            all.extend(args![statuses, reasons, nodes]);
-            all
-        });
+        push!(queries, ended, KEEP, ended_args(&ended)?);
         push!(queries, writes.wishes, WISH, {
             let (ids, whose): (Vec<_>, Vec<_>) = writes.wishes.clone().into_iter().unzip();
             args![ids, whose]
         });
-        push!(queries, writes.output, SAY, {
-            let output = || writes.output.values();
-            let ids: Vec<_> = output().map(|output| output.execution).collect();
-            let chunks: Vec<_> = output().map(|output| i64::from(output.chunk)).collect();
-            let sizes: Vec<_> = output().map(bytes_of).collect();
-            let lines = output().map(|output| encode(&output.lines)).collect::<Result<Vec<_>, _>>()?;
-            args![ids, chunks, sizes, lines]
-        });
+        push!(queries, writes.output, SAY, output_args(writes.output.values())?);
         push!(queries, writes.pruned, PRUNE, {
             let (tasks, surplus): (Vec<_>, Vec<_>) =
                 writes.pruned.iter().map(|(task, n)| (*task, *n)).unzip();
@@ -285,7 +266,7 @@ impl Group<'_> {
 }
 
 /// The bytes of the texts of a chunk.
-pub(crate) fn bytes_of(output: &Output) -> i64 {
+fn bytes_of(output: &Output) -> i64 {
     let bytes: usize = output.lines.iter().map(|line| line.message.len()).sum();
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
@@ -329,9 +310,35 @@ pub(crate) fn place_number(place: Place) -> i64 {
     }
 }
 
-pub(super) fn row_args(
-    rows: &[&Execution],
-) -> Result<Vec<crate::store::postgres::connection::Arg>, StoreError> {
+/// The parameters of [`RUN`].
+pub(super) fn running_args(rows: &[&Execution], node: NodeId) -> Result<Vec<Arg>, StoreError> {
+    let mut all = row_args(rows)?;
+    all.extend(args![node]);
+    Ok(all)
+}
+
+/// The parameters of [`KEEP`].
+pub(super) fn ended_args(rows: &[&Execution]) -> Result<Vec<Arg>, StoreError> {
+    let mut all = row_args(rows)?;
+    let statuses: Vec<_> = rows.iter().map(|row| documents::outcome(row.status)).collect();
+    let reasons: Vec<_> = rows.iter().map(|row| documents::reason(row)).collect();
+    let nodes: Vec<_> = rows.iter().map(|row| row.node).collect();
+    all.extend(args![statuses, reasons, nodes]);
+    Ok(all)
+}
+
+/// The parameters of [`SAY`].
+pub(super) fn output_args<'a>(
+    output: impl Iterator<Item = &'a Output> + Clone,
+) -> Result<Vec<Arg>, StoreError> {
+    let ids: Vec<_> = output.clone().map(|output| output.execution).collect();
+    let chunks: Vec<_> = output.clone().map(|output| i64::from(output.chunk)).collect();
+    let sizes: Vec<_> = output.clone().map(bytes_of).collect();
+    let lines = output.map(|output| encode(&output.lines)).collect::<Result<Vec<_>, _>>()?;
+    Ok(args![ids, chunks, sizes, lines])
+}
+
+fn row_args(rows: &[&Execution]) -> Result<Vec<Arg>, StoreError> {
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     let tasks: Vec<_> = rows.iter().map(|row| row.task_id).collect();
     let created: Vec<_> = rows.iter().map(|row| row.created_at).collect();
@@ -384,7 +391,7 @@ impl Columns {
         Ok(())
     }
 
-    fn args(self) -> Vec<crate::store::postgres::connection::Arg> {
+    fn args(self) -> Vec<Arg> {
         args![
             self.tasks,
             self.versions,

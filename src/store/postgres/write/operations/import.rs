@@ -4,7 +4,7 @@ use super::{
     super::{
         group::{Failure, Group},
         operation::Work,
-        writes::{KEEP, RUN, SAY, alert_key, bytes_of, row_args},
+        writes::{KEEP, RUN, SAY, alert_key, ended_args, output_args, running_args},
     },
     entries::owner_id,
 };
@@ -122,27 +122,15 @@ fn rows(group: &Group<'_>, records: &[Record]) -> Result<Vec<Query>, StoreError>
             _ => {}
         }
     }
-    let node = group.member.id;
     let mut queries = Vec::new();
     if !running.is_empty() {
-        let mut all = row_args(&running)?;
-        all.extend(args![node]);
-        queries.push(query(insert_only(RUN), all));
+        queries.push(query(insert_only(RUN), running_args(&running, group.member.id)?));
     }
     if !ended.is_empty() {
-        let mut all = row_args(&ended)?;
-        let statuses: Vec<_> = ended.iter().map(|row| documents::outcome(row.status)).collect();
-        let reasons: Vec<_> = ended.iter().map(|row| documents::reason(row)).collect();
-        let nodes: Vec<_> = ended.iter().map(|row| row.node).collect();
-        all.extend(args![statuses, reasons, nodes]);
-        queries.push(query(insert_only(KEEP), all));
+        queries.push(query(insert_only(KEEP), ended_args(&ended)?));
     }
     if !said.is_empty() {
-        let ids: Vec<_> = said.iter().map(|output| output.execution).collect();
-        let chunks: Vec<_> = said.iter().map(|output| i64::from(output.chunk)).collect();
-        let sizes: Vec<_> = said.iter().map(|output| bytes_of(output)).collect();
-        let lines = said.iter().map(|output| encode(&output.lines)).collect::<Result<Vec<_>, _>>()?;
-        queries.push(query(insert_only(SAY), args![ids, chunks, sizes, lines]));
+        queries.push(query(insert_only(SAY), output_args(said.into_iter())?));
     }
     Ok(queries)
 }
