@@ -3,12 +3,12 @@
 use std::{
     fs,
     path::Path,
-    process::{Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use super::server::{Server, command, server};
+use super::server::{Server, bound, server};
 use crate::store::{
     Now, Store,
     contract::{nodes::joined, passes, shares},
@@ -17,9 +17,15 @@ use crate::store::{
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
-/// The folder of the pooler's socket, which is started at the first call.
-fn pooler() -> Option<&'static tempfile::TempDir> {
-    static POOLER: OnceLock<Option<tempfile::TempDir>> = OnceLock::new();
+/// A running pooler, which ends with the process.
+struct Pooler {
+    _life: ChildStdin,
+    folder: tempfile::TempDir,
+}
+
+/// The pooler, which is started at the first call.
+fn pooler() -> Option<&'static Pooler> {
+    static POOLER: OnceLock<Option<Pooler>> = OnceLock::new();
     let pooler = POOLER.get_or_init(|| {
         let server = server()?;
         Path::new(PROGRAM).exists().then(|| start(server))
@@ -31,7 +37,7 @@ fn pooler() -> Option<&'static tempfile::TempDir> {
     pooler.as_ref()
 }
 
-fn start(server: &Server) -> tempfile::TempDir {
+fn start(server: &Server) -> Pooler {
     let folder = tempfile::Builder::new().prefix("pgb").tempdir_in("/tmp").expect("a folder");
     let path = folder.path().display();
     let settings = format!(
@@ -47,14 +53,15 @@ fn start(server: &Server) -> tempfile::TempDir {
         let chown = Command::new("chown").args(["-R", "postgres"]).arg(folder.path()).status();
         assert!(chown.expect("it runs").success());
     }
-    let mut pooler = command(Path::new(PROGRAM));
+    let mut pooler = bound(Path::new(PROGRAM), "TERM");
     pooler.arg("-q").arg(folder.path().join("settings")).stdout(Stdio::null()).stderr(Stdio::null());
-    // A thread keeps it: the pooler ends with the thread that has started it.
-    std::thread::spawn(move || drop(pooler.spawn().map(|mut child| child.wait())));
+    let mut child = pooler.spawn().expect("it starts");
+    let life = child.stdin.take().expect("a pipe");
+    std::thread::spawn(move || child.wait());
     let ready = folder.path().join(".s.PGSQL.5432");
     for _ in 0..1000 {
         if std::os::unix::net::UnixStream::connect(&ready).is_ok() {
-            return folder;
+            return Pooler { _life: life, folder };
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -65,7 +72,7 @@ fn start(server: &Server) -> tempfile::TempDir {
 }
 
 fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
-    let folder = pooler().expect("a pooler").path();
+    let folder = pooler().expect("a pooler").folder.path();
     let mut settings = Server::settings_at(folder, &format!("{}_pooled", Server::schema_of(directory)));
     settings.pooler = true;
     let store = PgStore::open_with(settings, Some(now));

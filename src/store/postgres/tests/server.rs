@@ -1,10 +1,12 @@
 //! A PostgreSQL server for the tests of this process, on a Unix socket in a directory of its own.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
     sync::OnceLock,
     time::Duration,
 };
@@ -17,8 +19,10 @@ use crate::store::{
 /// The file of the log, and the name of the user.
 const USER: &str = "postgres";
 
-/// A running server.
+/// A running server, which ends with this value or with the process.
 pub(super) struct Server {
+    // Before the folder, so that the server ends first.
+    _life: ChildStdin,
     folder: tempfile::TempDir,
 }
 
@@ -77,16 +81,20 @@ fn binaries() -> Option<PathBuf> {
     given.into_iter().chain(found.into_iter().rev()).find(|folder| folder.join("initdb").exists())
 }
 
-/// A command as a user other than root, which the server refuses; it ends with this process.
-pub(super) fn command(program: &Path) -> Command {
+/// The arguments that run a program as a user other than root, which the server refuses.
+fn as_user(program: &Path) -> Vec<&OsStr> {
+    let user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"].map(OsStr::new);
     let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig", "QUIT"])
-        .arg(program);
+    user.into_iter().filter(|_| is_root).chain([program.as_os_str()]).collect()
+}
+
+/// A command that ends a program by a signal once its own standard input ends, and so with this process however
+/// that ends.
+pub(super) fn bound(program: &Path, signal: &str) -> Command {
+    let script = format!("\"$@\" & read line; kill -{signal} $!; wait");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, "sh"]).args(as_user(program));
+    command.stdin(Stdio::piped());
     command
 }
 
@@ -116,7 +124,10 @@ fn start(binaries: &Path, port: u16, settings: &[&str]) -> Server {
         assert!(chown.expect("it runs").success());
     }
     let data = folder.path().join("data");
-    let made = command(&binaries.join("initdb"))
+    let program = binaries.join("initdb");
+    let words = as_user(&program);
+    let made = Command::new(words[0])
+        .args(&words[1..])
         .arg("-D")
         .arg(&data)
         .args([
@@ -133,26 +144,21 @@ fn start(binaries: &Path, port: u16, settings: &[&str]) -> Server {
         .status();
     assert!(made.expect("it runs").success(), "initdb");
     let socket = folder.path().join("socket");
-    let mut server = command(&binaries.join("postgres"));
+    let mut server = bound(&binaries.join("postgres"), "QUIT");
     server.arg("-D").arg(&data).arg("-k").arg(&socket).arg("-p").arg(port.to_string());
     let common = ["listen_addresses=", "fsync=off", "max_connections=300", "logging_collector=off"];
     for setting in common.iter().chain(settings) {
         server.arg("-c").arg(setting);
     }
     let log = fs::File::create(folder.path().join("log")).expect("a file");
-    // A thread keeps it: the server ends with the thread that has started it.
-    let (started, wait) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let child = server.stdout(Stdio::null()).stderr(log).spawn();
-        let _ = started.send(child.is_ok());
-        let _ = child.expect("it starts").wait();
-    });
-    assert!(wait.recv().expect("an answer"), "the server starts");
+    let mut child = server.stdout(Stdio::null()).stderr(log).spawn().expect("it starts");
+    let life = child.stdin.take().expect("a pipe");
+    std::thread::spawn(move || child.wait());
     // The server's own word: its socket is there before it takes connections.
     let state = data.join("postmaster.pid");
     for _ in 0..1000 {
         if fs::read_to_string(&state).is_ok_and(|state| state.contains("ready")) {
-            return Server { folder };
+            return Server { _life: life, folder };
         }
         std::thread::sleep(Duration::from_millis(10));
     }
