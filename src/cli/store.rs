@@ -31,6 +31,8 @@ pub(super) struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Check every record and every index; changes nothing
+    ///
+    /// The embedded store repairs itself at its next start; a store in PostgreSQL is not repaired.
     Verify(Settings),
     /// Write all tasks, their history and all values into a file
     Export(Copy),
@@ -117,7 +119,8 @@ fn verify(config: &Config) -> anyhow::Result<()> {
         say_line(&format!("problem: {problem}"));
     }
     let mend = if config.store.url.is_some() {
-        "import a backup into an empty schema (`store.schema`)"
+        "nothing repairs them in PostgreSQL: restore the database, or import a backup into an empty schema \
+         (`store.schema`)"
     } else {
         "the next start puts damaged records into quarantine and repairs indexes; import a backup to get missing \
          records back"
