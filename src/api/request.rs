@@ -58,6 +58,7 @@ impl RequestInfo {
         traces.end(self.0.span, || {
             let route = self.route().unwrap_or("nothing");
             About {
+                link: None,
                 name: format!("{method} {route}"),
                 serves: true,
                 attributes: vec![

@@ -160,6 +160,9 @@ fn write_span(span: &Span) -> Value {
         Some(error) => json!({"code": 2, "message": error}),
         None => json!({}),
     };
+    let link = span.about.link.map(|context| {
+        json!({"traceId": format!("{:032x}", context.trace), "spanId": format!("{:016x}", context.span)})
+    });
     json!({
         "traceId": format!("{:032x}", span.context.trace),
         "spanId": format!("{:016x}", span.context.span),
@@ -170,6 +173,7 @@ fn write_span(span: &Span) -> Value {
         "startTimeUnixNano": nanos(span.start),
         "endTimeUnixNano": nanos(span.end),
         "attributes": attributes.collect::<Vec<_>>(),
+        "links": link.into_iter().collect::<Vec<_>>(),
         "status": status,
     })
 }

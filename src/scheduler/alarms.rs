@@ -52,6 +52,7 @@ impl Scheduler {
                 match self.store.next_alarm().await {
                     Ok(Some((time, task))) if time <= self.clock.now() => self.watch(task).await,
                     Ok(Some((time, _))) => tokio::select! {
+                        biased;
                         () = changed => {}
                         () = self.clock.sleep_until(time) => {}
                     },

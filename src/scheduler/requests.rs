@@ -55,6 +55,7 @@ impl Scheduler {
     pub(super) async fn add(self: &Arc<Self>, mut task: Task, actor: &Actor) -> Result<Task, ControlError> {
         task.begin_watch(&self.policy.alerts);
         let audit = actor.record(Action::Create, task.created_at).about(&task);
+        self.traced.note_change(task.id, actor.trace);
         let scheduler = self.clone();
         self.complete(async move {
             scheduler.store.create(task.clone(), Some(audit)).await?;
@@ -76,7 +77,10 @@ impl Scheduler {
         draft: Draft,
         actor: &Actor,
     ) -> Result<Task, ControlError> {
-        self.ask(task, Action::Update, actor, move || Input::Update(Box::new(draft.clone()))).await
+        let changed =
+            self.ask(task, Action::Update, actor, move || Input::Update(Box::new(draft.clone()))).await?;
+        self.traced.note_change(task, actor.trace);
+        Ok(changed)
     }
 
     /// Pauses a task.
@@ -92,7 +96,9 @@ impl Scheduler {
     /// # Errors
     /// When the task is gone or not paused, or the store fails.
     pub async fn resume(self: &Arc<Self>, task: TaskId, actor: &Actor) -> Result<Task, ControlError> {
-        self.ask(task, Action::Resume, actor, || Input::Resume).await
+        let resumed = self.ask(task, Action::Resume, actor, || Input::Resume).await?;
+        self.traced.note_change(task, actor.trace);
+        Ok(resumed)
     }
 
     /// Resets a task's count of failures.

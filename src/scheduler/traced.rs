@@ -9,7 +9,7 @@ use crate::{
     domain::{
         Millis,
         execution::{Ending, ExecutionStatus, Verdict},
-        ids::ExecutionId,
+        ids::{ExecutionId, TaskId},
         lock::lock,
         network::trace::TraceContext,
         step::Start,
@@ -20,12 +20,17 @@ use crate::{
 /// Claims whose runs have not begun, at most: a run may wait long for its turn, or never come.
 const MOST_CLAIMS: usize = 10_000;
 
+/// Tasks whose last change is known, at most.
+const MOST_CHANGES: usize = 10_000;
+
 /// The traces of the scheduler, off until it is told otherwise.
 #[derive(Default)]
 pub(super) struct Traced {
     traces: OnceLock<Traces>,
     /// By execution, and so by age.
     claims: Mutex<BTreeMap<ExecutionId, TraceContext>>,
+    /// The request that has changed each task last, since the start of this process.
+    changes: Mutex<BTreeMap<TaskId, TraceContext>>,
 }
 
 /// A run, as its span describes it.
@@ -45,6 +50,16 @@ impl Traced {
 
     pub(super) fn is_on(&self) -> bool {
         self.on().is_some()
+    }
+
+    /// Notes the request that changes a task: the traces of its runs link to it.
+    pub(super) fn note_change(&self, task: TaskId, request: Option<TraceContext>) {
+        let Some((_, request)) = self.on().zip(request) else { return };
+        let mut changes = lock(&self.changes);
+        changes.insert(task, request);
+        if changes.len() > MOST_CHANGES {
+            changes.pop_first();
+        }
     }
 
     /// Begins the claim of a run that a user asks for. To be done before the run can begin.
@@ -73,7 +88,8 @@ impl Traced {
         let parent = lock(&self.claims).get(&start.execution).copied();
         let Some(open) = traces.begin_at(parent, since) else { return };
         self.keep(start.execution, open.context);
-        traces.end(Some(open), || about("claim", attributes_of(start)));
+        let link = lock(&self.changes).get(&start.task).copied().filter(|_| parent.is_none());
+        traces.end(Some(open), || About { link, ..about("claim", attributes_of(start)) });
     }
 
     fn keep(&self, execution: ExecutionId, context: TraceContext) {
@@ -120,7 +136,7 @@ impl TracedRun {
 }
 
 fn about(name: &str, attributes: Vec<(&'static str, Attribute)>) -> About {
-    About { name: name.to_owned(), serves: false, attributes, error: None }
+    About { name: name.to_owned(), serves: false, link: None, attributes, error: None }
 }
 
 fn attributes_of(start: &Start) -> Vec<(&'static str, Attribute)> {

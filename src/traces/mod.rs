@@ -60,6 +60,8 @@ pub struct About {
     pub name: String,
     /// Whether it answers a request from outside.
     pub serves: bool,
+    /// A span of another trace that led to it.
+    pub link: Option<TraceContext>,
     /// Names and values.
     pub attributes: Vec<(&'static str, Attribute)>,
     /// Why the work failed, if it did.
@@ -161,7 +163,7 @@ mod tests {
     use crate::clock::SystemClock;
 
     fn about() -> About {
-        About { name: "work".to_owned(), serves: false, attributes: Vec::new(), error: None }
+        About { name: "work".to_owned(), serves: false, link: None, attributes: Vec::new(), error: None }
     }
 
     #[test]

@@ -107,8 +107,9 @@ impl Stepper<'_, '_> {
         let next = self.step.task.facts.next;
         let next = if self.step.task.definition.recurring {
             // A planned time that is still to come stays, whatever the clock did: all times before
-            // it are decided.
-            next.filter(|next| *next > now).or_else(|| self.next_afresh())
+            // it are decided. A plan that is over has none, also where the clock was set back.
+            let plans = next.is_some() || self.step.task.is_stopped();
+            next.filter(|next| *next > now).or_else(|| if plans { self.next_afresh() } else { None })
         } else {
             next.map(|moment| if moment < now { self.free_moment(now) } else { moment })
         };

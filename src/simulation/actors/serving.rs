@@ -20,10 +20,7 @@ use crate::{
     },
     store::{
         Now, StoreError,
-        memory::{
-            disk::{NodeWrite, Write},
-            prepare::{Operation, Prepared},
-        },
+        memory::disk::{NodeWrite, Operation, Prepared, Write},
     },
 };
 

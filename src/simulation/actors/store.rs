@@ -19,10 +19,7 @@ use crate::{
         Answer, Audit, Bindings, Claimed, Condition, Decision, Edit, Edited, Entries, Entry, EntryPage,
         EntryQuery, Fence, FinishedStep, Informed, Now, Output, Owner, Page, Report, Rewriting, RunNote,
         Steps, StoreError, SuccessorDecision, TaskQuery, TaskView, Tasks, Upkeep, Values,
-        memory::{
-            MemoryStore,
-            prepare::{self, Operation},
-        },
+        memory::{MemoryStore, disk::Operation, prepare},
         ready,
     },
 };

@@ -127,6 +127,7 @@ impl User {
         }
         self.add_schedule(&mut body);
         self.add_predecessor(&mut body);
+        self.add_end(&mut body);
         let defaults = Defaults {
             timezone: plans::zone(&world.chance).parse().expect("a zone"),
             keep_executions: 10_000,
@@ -175,6 +176,19 @@ impl User {
         let to = self.process.store_clock.now() - chance.between(-1, 4 * pace.unit());
         let from = to - chance.between(-1, 20 * pace.unit());
         self.ask(task, Asked::Backfill((from, to), chance.between(1, 5).unsigned_abs())).await;
+    }
+
+    /// Gives a task an end, now and then.
+    fn add_end(&self, body: &mut Map<String, Value>) {
+        let world = &self.process.world;
+        match world.chance.between(0, 5) {
+            0 if body["recurring"] == true => {
+                let end = self.process.store_clock.now() + world.chance.spread(1, 20 * world.pace.unit());
+                body.insert("endAt".to_owned(), json!(end));
+            }
+            1..=2 => drop(body.insert("maxRuns".to_owned(), json!(world.chance.between(1, 6)))),
+            _ => {}
+        }
     }
 
     /// Adds a task to follow, now and then.

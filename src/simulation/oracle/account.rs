@@ -27,6 +27,10 @@
 //! Backfills:
 //! 12. A backfill starts the planned times of its span in their order, each once, one after the other.
 //!
+//! Ends:
+//! 13. No time after `endAt` is planned. A task starts at most `maxRuns` occurrences, and after the last of them
+//!     has no planned time.
+//!
 //! [`record`](super::record) checks that facts follow from their events and that no acknowledged change is
 //! lost; [`invariants`](super::invariants) checks a running process.
 
@@ -35,9 +39,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     domain::{
         Millis,
-        definition::{Backoff, Definition, Misfire, OnExhausted, Overlap},
+        definition::{OnExhausted, Overlap},
         execution::{Execution, ExecutionStatus, Reason, Trigger},
-        facts::{Declared, LastOutcome, PendingRetry, Task, Waiting},
+        facts::{LastOutcome, PendingRetry, Task, Waiting},
         ids::ExecutionId,
         step::{Input, Start},
     },
@@ -45,10 +49,9 @@ use crate::{
         alerts::Told,
         almanac::{Almanacs, Rule},
         change::Change,
+        rules::{check_file, check_misfire, check_retries, has_turns},
     },
 };
-
-const DAY: Millis = 86_400_000;
 
 /// A task, every row ever written for it, and the sums of its planned times.
 pub(crate) struct Account {
@@ -58,6 +61,8 @@ pub(crate) struct Account {
     came: u64,
     /// Planned times that rows stand for.
     in_rows: u64,
+    /// Occurrences that count for `maxRuns` and have started.
+    counted: u64,
     /// Planned times up to and including this one are decided.
     decided: Option<Millis>,
     /// Planned time and number of every attempt.
@@ -86,6 +91,7 @@ impl Account {
             rows: BTreeMap::new(),
             came: 0,
             in_rows: 0,
+            counted: 0,
             attempts: BTreeSet::new(),
             rewound: false,
             told: Told::default(),
@@ -119,6 +125,7 @@ impl Account {
         for row in &change.step.rows {
             self.write(change, row);
         }
+        self.check_runs(change);
         check_misfire(change, almanacs);
         check_retries(change);
         check_file(change);
@@ -148,7 +155,7 @@ impl Account {
             let expected_anchor = if definition.schedule == new.definition.schedule { anchor } else { now };
             assert_eq!(after.anchor, expected_anchor);
             let first = almanacs.first(&new.definition, expected_anchor, now);
-            let expected = first.filter(|_| !stopped);
+            let expected = first.filter(|_| !stopped && new.runs_left() != Some(0));
             let is_near = expected == Some(now) && after.next.is_some_and(|next| is_now(next, now));
             assert!(after.next == expected || is_near, "the plan is new, {expected:?}: {change:#?}");
             self.rewound |= now < self.latest;
@@ -160,12 +167,19 @@ impl Account {
             };
         }
         assert_eq!(after.anchor, anchor);
+        if change.uses_up_runs() {
+            // Times that have passed have rows, later ones are no longer planned.
+            assert_eq!(after.next, None, "a time is planned after the last run: {change:#?}");
+            self.decided = self.decided.max(Some(now));
+            return self.count_decided(change);
+        }
         let (Some(from), true) = (before.next, definition.recurring) else {
             return self.check_single_plan(change, almanacs);
         };
         if after.next == Some(from) {
             return 0;
         }
+        let is_over = old.definition.end_at.is_some() && almanacs.next(definition, anchor, now).is_none();
         let to = if resumed {
             assert!(before.paused && from <= now, "a future run is dropped: {change:#?}");
             assert_eq!(after.next, almanacs.next(definition, anchor, now), "resumed at {now}");
@@ -174,19 +188,47 @@ impl Account {
             (!before.paused).then_some(now + 1)
         } else {
             assert!(!before.paused, "the task is paused, but `next` moves: {change:#?}");
-            let to = after.next.expect("these schedules never end");
-            assert_eq!(
-                almanacs.next(definition, anchor, to - 1),
-                Some(to),
-                "not a planned time: {change:#?}"
-            );
-            assert!(from < to, "planned backwards: {change:#?}");
-            let ahead = almanacs.next(definition, anchor, now).expect("these schedules never end");
-            assert!(to <= ahead, "{ahead} is passed over at {now}: {change:#?}");
-            Some(to)
+            if let Some(to) = after.next {
+                let planned = almanacs.next(definition, anchor, to - 1);
+                assert_eq!(planned, Some(to), "not a planned time: {change:#?}");
+                assert!(from < to, "planned backwards: {change:#?}");
+                let ahead = almanacs.next(definition, anchor, now);
+                assert!(
+                    ahead.is_none_or(|ahead| to <= ahead),
+                    "{ahead:?} is passed over at {now}: {change:#?}"
+                );
+                Some(to)
+            } else {
+                assert!(is_over, "the plan ends before its end: {change:#?}");
+                Some(now + 1)
+            }
         };
         self.decided = self.decided.max(Some(to.map_or(now, |to| (to - 1).min(now))));
         to.map_or(0, |to| almanacs.count(definition, anchor, from, to))
+    }
+
+    /// Checks invariant 13.
+    fn check_runs(&mut self, change: &Change) {
+        let Task { definition, facts, .. } = &change.step.task;
+        let counts = |start: &&Start| start.attempt == 1 && !start.occurrence.is_asked_for();
+        let Some(most) = definition.max_runs else { return };
+        self.counted += change.step.start.iter().filter(counts).count() as u64;
+        assert!(self.counted <= most, "more runs than maxRuns: {change:#?}");
+        assert_eq!(facts.counted_runs, self.counted, "runs are counted wrong: {change:#?}");
+        assert!(
+            self.counted < most || facts.next.is_none(),
+            "a time is planned after the last run: {change:#?}"
+        );
+    }
+
+    /// The planned times that a step decides about, by its rows and its queue.
+    fn count_decided(&self, change: &Change) -> u64 {
+        let rows: u64 = change.step.rows.iter().map(stands_for).sum();
+        let before: u64 =
+            change.step.rows.iter().filter_map(|row| self.rows.get(&row.id)).map(stands_for).sum();
+        let (old, new) = (in_queue(&change.before), in_queue(&change.step.task));
+        let decided = (rows + new).checked_sub(before + old).expect("no planned time is lost");
+        decided - u64::from(change.follows())
     }
 
     /// As [`check_plan`](Self::check_plan), of a task that runs once or is stopped.
@@ -196,7 +238,9 @@ impl Account {
             change.resumes() || matches!(change.input, Input::RunByHand { .. } | Input::ResetRetries);
         match (old.facts.next, new.facts.next) {
             (before, after) if before == after => {
-                assert!(!(old.is_stopped() && starts), "the task stays stopped: {change:#?}");
+                let goes_on = almanacs.next(&old.definition, old.facts.anchor, now).is_some();
+                let may_start = goes_on && old.runs_left() != Some(0);
+                assert!(!(old.is_stopped() && starts && may_start), "the task stays stopped: {change:#?}");
                 0
             }
             (None, Some(after)) => {
@@ -276,10 +320,6 @@ impl Account {
 
     /// Checks invariant 8, and adds a row to the sums for invariant 2.
     fn write(&mut self, change: &Change, row: &Execution) {
-        let stands_for = |row: &Execution| {
-            let regular = !matches!(row.trigger, Trigger::Manual | Trigger::Backfill) && row.attempt <= 1;
-            if regular { row.skipped_count.unwrap_or(1) } else { 0 }
-        };
         assert_eq!(row.task_id, self.task.id);
         if let Some(old) = self.rows.get(&row.id) {
             match old.status {
@@ -294,7 +334,8 @@ impl Account {
             assert_eq!(row.status, ExecutionStatus::Skipped);
             assert!(row.skipped_count.is_some_and(|count| count > 0), "{row:?}");
             let reasons = [Some(Reason::Overlap), Some(Reason::Misfire), Some(Reason::Retrying)];
-            assert!(reasons.contains(&row.reason), "{row:?}");
+            let ends = row.reason == Some(Reason::Ended) && change.uses_up_runs();
+            assert!(reasons.contains(&row.reason) || ends, "{row:?}");
         } else {
             let started = change.step.start.iter().any(|start| start.execution == row.id);
             assert!(started, "a row in progress without a start: {row:?}");
@@ -306,8 +347,7 @@ impl Account {
     /// Checks invariants 2 and 9.
     fn check_sums(&self) {
         let Task { facts, .. } = &self.task;
-        let regular = |waiting: &&Waiting| !waiting.occurrence.is_asked_for() && waiting.attempt == 1;
-        let in_queue = facts.waiting.iter().filter(regular).count() as u64;
+        let in_queue = in_queue(&self.task);
         assert_eq!(self.in_rows + in_queue, self.came, "planned times are lost or doubled: {facts:#?}");
         let open = self.rows.values().filter(|row| row.status == ExecutionStatus::Running).map(|row| row.id);
         let running: BTreeSet<_> = facts.running.iter().map(|running| running.execution).collect();
@@ -316,6 +356,18 @@ impl Account {
         let expected = if facts.paused { None } else { first.or(facts.next) };
         assert_eq!(self.task.next_run(), expected);
     }
+}
+
+/// The planned times that a row stands for.
+fn stands_for(row: &Execution) -> u64 {
+    let regular = !matches!(row.trigger, Trigger::Manual | Trigger::Backfill) && row.attempt <= 1;
+    if regular { row.skipped_count.unwrap_or(1) } else { 0 }
+}
+
+/// The planned times that wait.
+fn in_queue(task: &Task) -> u64 {
+    let regular = |waiting: &&Waiting| !waiting.occurrence.is_asked_for() && waiting.attempt == 1;
+    task.facts.waiting.iter().filter(regular).count() as u64
 }
 
 /// Whether `moment` is now, or up to 4 ms later: planned times of a task are unique.
@@ -328,120 +380,4 @@ fn is_replanned(change: &Change, almanacs: &Almanacs) -> bool {
     let follows_clocks = matches!(almanacs.rule(old), Rule::Cron(_));
     let other = old.schedule != new.schedule || old.recurring != new.recurring;
     other || old.timezone != new.timezone && follows_clocks
-}
-
-/// Whether queued executions may start: none is in progress, or only ones that may be overlapped.
-pub(crate) fn has_turns(task: &Task) -> bool {
-    let running = &task.facts.running;
-    let allows = task.definition.overlap == Overlap::Allow;
-    running.is_empty() || allows && running.iter().all(|running| running.trigger != Trigger::CatchUp)
-}
-
-/// Checks invariant 4, for a planned time that is more than a minute late.
-fn check_misfire(change: &Change, almanacs: &mut Almanacs) {
-    let (old, facts, step) = (&change.before, &change.before.facts, &change.step);
-    let ready = has_turns(old) && !facts.waiting.is_empty();
-    let Some(first) = facts.next.filter(|next| change.now - next > 60_000) else { return };
-    if !matches!(change.input, Input::Due) || ready || !facts.retries.is_empty() || facts.paused {
-        return;
-    }
-    let Definition { misfire, recurring, .. } = old.definition;
-    // The next time of a backfill may start, or wait, in the same step.
-    let new = step.task.facts.waiting.iter().skip(facts.waiting.len());
-    let new: Vec<_> = new.filter(|waiting| !waiting.occurrence.is_backfill).collect();
-    let regular = step.start.iter().filter(|start| !start.occurrence.is_backfill);
-    let times: Vec<_> = regular.map(|start| start.occurrence.scheduled_for).collect();
-    match misfire {
-        Misfire::Skip => assert!(times.is_empty() && new.is_empty(), "a missed time runs: {step:#?}"),
-        Misfire::Once => {
-            assert!(times.len() <= 1, "a stampede: {step:#?}");
-            let Some(time) = times.first().filter(|_| recurring) else { return };
-            let limit = change.now - 60_000;
-            let later = almanacs.next(&old.definition, facts.anchor, *time);
-            assert!(*time < limit && later.is_none_or(|later| later >= limit), "not the newest: {step:#?}");
-        }
-        Misfire::All => {
-            assert!(times.len() + new.len() <= 100, "a stampede: {step:#?}");
-            let oldest = change.now - DAY;
-            let times = times.into_iter().chain(new.iter().map(|waiting| waiting.occurrence.scheduled_for));
-            assert!(
-                times.min().is_none_or(|time| time >= oldest.min(first.max(oldest))),
-                "too old: {step:#?}"
-            );
-        }
-    }
-}
-
-/// Checks invariant 7.
-fn check_retries(change: &Change) {
-    let (old, new) = (&change.before, &change.step.task);
-    let ended =
-        old.facts.running.iter().filter(|r| new.facts.running.iter().all(|n| n.execution != r.execution));
-    let mut expected = old.facts.retries.clone();
-    for running in ended {
-        let row = change.step.rows.iter().find(|row| row.id == running.execution).expect("its row");
-        let failed = row.status == ExecutionStatus::Failed;
-        let held = running.occurrence.by_hand && old.facts.paused;
-        if failed && running.attempt < old.definition.max_attempts() && !held {
-            let retry = new.facts.retries.iter().find(|retry| {
-                (retry.attempt, &retry.occurrence) == (running.attempt + 1, &running.occurrence)
-            });
-            let retry = retry.unwrap_or_else(|| panic!("no further attempt is planned: {change:#?}"));
-            check_wait(&old.definition, running.attempt, retry.due - change.now);
-            expected.push(retry.clone());
-        }
-        if row.status == ExecutionStatus::Completed && running.occurrence.by_hand {
-            expected.clear();
-        }
-    }
-    expected.retain(|retry| {
-        let is_it = |start: &Start| (start.attempt, &start.occurrence) == (retry.attempt, &retry.occurrence);
-        let waits =
-            |waiting: &Waiting| (waiting.attempt, &waiting.occurrence) == (retry.attempt, &retry.occurrence);
-        let gone = change.step.start.iter().any(is_it) || new.facts.waiting.iter().any(waits);
-        !gone && retry.attempt <= new.definition.max_attempts()
-    });
-    if change.resumes() {
-        expected.iter_mut().for_each(|retry| retry.due = retry.due.max(change.now));
-    }
-    let mut found = new.facts.retries.clone();
-    let by_time = |retry: &PendingRetry| (retry.due, retry.occurrence.scheduled_for, retry.attempt);
-    expected.sort_by_key(by_time);
-    found.sort_by_key(by_time);
-    assert_eq!(found, expected, "the planned attempts differ: {change:#?}");
-}
-
-/// Checks invariant 10.
-fn check_file(change: &Change) {
-    let (old, new) = (&change.before, &change.step.task);
-    match &change.input {
-        Input::Declare { definition, .. } => {
-            assert_eq!(new.definition, **definition);
-            assert!(new.managed_by().is_some());
-            let goes_on = matches!(old.declared, Some(Declared::Formerly { was_paused: false }));
-            assert_eq!(new.facts.paused, old.facts.paused && !goes_on, "{change:#?}");
-            assert!(old.declared.is_some() || old.definition == new.definition, "a user's task: {change:#?}");
-            return;
-        }
-        Input::Release => {
-            let was_paused = old.facts.paused;
-            assert_eq!(new.declared, Some(Declared::Formerly { was_paused }));
-            assert!(old.managed_by().is_some() && new.facts.paused, "{change:#?}");
-        }
-        Input::Resume | Input::Update(_) if old.managed_by().is_none() => assert_eq!(new.declared, None),
-        _ => assert_eq!(new.declared, old.declared),
-    }
-    assert!(old.managed_by().is_none() || old.definition == new.definition, "{change:#?}");
-}
-
-fn check_wait(definition: &Definition, attempt: u32, wait: Millis) {
-    let delay = definition.retry_delay;
-    match definition.retry_backoff {
-        Backoff::Fixed => assert_eq!(wait, delay),
-        Backoff::Exponential => {
-            let base = (1..attempt).fold(delay, |delay, _| (delay * 2).min(DAY));
-            let jitter = base / 10 + 1;
-            assert!((base - jitter..=base + jitter).contains(&wait) && wait <= DAY, "{wait} after {attempt}");
-        }
-    }
 }

@@ -222,9 +222,9 @@ impl Almanacs {
         self.rules.get(definition.schedule.as_str()).expect("every schedule here was made from a rule")
     }
 
-    /// The first planned time after `after`.
+    /// The first planned time after `after`; none after the task's `endAt`.
     pub(crate) fn next(&mut self, definition: &Definition, anchor: Millis, after: Millis) -> Option<Millis> {
-        match *self.rule(definition) {
+        let next = match *self.rule(definition) {
             Rule::Now => None,
             Rule::At(moment) => Some(moment).filter(|moment| *moment > after),
             Rule::Every(interval) => {
@@ -232,11 +232,13 @@ impl Almanacs {
                 Some(anchor + (before + 1) * interval)
             }
             Rule::Cron(_) => self.almanac(definition, after).next(after),
-        }
+        };
+        next.filter(|next| definition.end_at.is_none_or(|end| *next <= end))
     }
 
     /// The number of planned times in `from..to`.
     pub(crate) fn count(&mut self, definition: &Definition, anchor: Millis, from: Millis, to: Millis) -> u64 {
+        let to = definition.end_at.map_or(to, |end| to.min(end + 1));
         if to <= from {
             return 0;
         }

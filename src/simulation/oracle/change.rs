@@ -61,6 +61,11 @@ impl Change {
         matches!(self.input, Input::Resume) || comes_back
     }
 
+    /// Whether the step starts the last of the task's `maxRuns`.
+    pub(crate) fn uses_up_runs(&self) -> bool {
+        self.before.runs_left().is_some_and(|left| left > 0) && self.step.task.runs_left() == Some(0)
+    }
+
     /// Whether the task has a new occurrence because one of its predecessor has ended.
     pub(crate) fn follows(&self) -> bool {
         let is_new = |waiting: &Waiting| {
@@ -78,14 +83,13 @@ impl Change {
         let mut left = before.left - 1;
         while at != planned {
             assert!(old.facts.open_times().any(|open| open == at), "a time is left out: {self:#?}");
-            at = almanacs.next(&old.definition, old.facts.anchor, at).expect("these schedules never end");
+            at = almanacs.next(&old.definition, old.facts.anchor, at).expect("a time of the plan");
             left -= 1;
         }
         assert!(old.facts.running.iter().all(|running| !running.occurrence.is_backfill), "two at once");
-        let next =
-            almanacs.next(&old.definition, old.facts.anchor, planned).expect("these schedules never end");
-        let goes_on = left > 0 && next <= before.to;
+        let next = almanacs.next(&old.definition, old.facts.anchor, planned);
+        let goes_on = next.filter(|next| left > 0 && *next <= before.to);
         let after = new.facts.backfill.as_ref().map(|backfill| (backfill.next, backfill.left));
-        assert_eq!(after, goes_on.then_some((next, left)), "a time is left out or comes twice: {self:#?}");
+        assert_eq!(after, goes_on.map(|next| (next, left)), "a time is left out or comes twice: {self:#?}");
     }
 }

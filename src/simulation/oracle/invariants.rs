@@ -12,7 +12,7 @@ use crate::{
     },
     simulation::{
         actors::plans::KEYS,
-        oracle::{account::has_turns, record::Record},
+        oracle::{record::Record, rules::has_turns},
     },
     store::memory::disk::Data,
 };

@@ -1,6 +1,6 @@
 //! The oracle: checks the invariants against accounts of its own, without code of the scheduler.
 //!
-//! `change` < `alerts` < `account`, `nodes`, `state`, `replay` < `record` < `invariants`: each file uses only those before it.
+//! `change` < `alerts`, `rules` < `account`, `nodes`, `state`, `replay` < `record` < `invariants`: each file uses only those before it.
 
 pub(crate) mod account;
 mod alerts;
@@ -10,4 +10,5 @@ pub(crate) mod invariants;
 pub(crate) mod nodes;
 pub(crate) mod record;
 pub(crate) mod replay;
+mod rules;
 pub(crate) mod state;

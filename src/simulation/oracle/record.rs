@@ -392,6 +392,17 @@ impl Record {
         assert_eq!(kept, self.alerts, "the messages on the disk are not the promised ones");
         self.compare_rows(data);
         self.check_told(data);
+        self.check_audit(data);
+    }
+
+    /// Checks that each acknowledged change has its record in the audit, and no other change has one.
+    fn check_audit(&self, data: &Data) {
+        let noted: BTreeSet<_> = data.audit.values().map(|audit| audit.request_id.as_str()).collect();
+        let lacks = self.done.iter().find(|id| !noted.contains(id.as_str()));
+        assert!(lacks.is_none(), "{lacks:?} is acknowledged and not in the audit");
+        let of_user = |id: &&&str| id.starts_with('r') && id[1..].parse::<u64>().is_ok();
+        let other = noted.iter().find(|id| of_user(id) && !self.done.contains(**id));
+        assert!(other.is_none(), "{other:?} is in the audit and changed nothing");
     }
 
     /// Checks that no end is lost: each task that follows another one, and did so when an occurrence of that

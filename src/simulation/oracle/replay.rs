@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use ulid::Ulid;
+
 use crate::domain::{
     Millis,
+    execution::Reason,
     facts::Task,
     ids::ExecutionId,
     step::{self, Input, Policy, Refused, Step},
@@ -36,6 +39,19 @@ fn executions(task: &Task) -> BTreeSet<ExecutionId> {
     facts.running.iter().map(|r| r.execution).chain(waiting).chain(skips).collect()
 }
 
+/// Adds the ids of occurrences that began to wait in a step and were dropped in it, after the last of the task's runs.
+/// They came just before that of their row; nothing else has them.
+fn add_dropped(new: &mut Vec<ExecutionId>, before: &Task, step: &Step) {
+    let Some(row) = step.rows.iter().find(|row| row.reason == Some(Reason::Ended)) else { return };
+    let kept = |id: ExecutionId| {
+        step.rows.iter().any(|row| row.id == id) || step.task.facts.waiting.iter().any(|w| w.execution == id)
+    };
+    let old = before.facts.waiting.iter().filter(|waiting| !kept(waiting.execution)).count();
+    let dropped = usize::try_from(row.skipped_count.unwrap_or(0)).unwrap_or(usize::MAX).saturating_sub(old);
+    let at = new.iter().position(|id| *id == row.id).unwrap_or(new.len());
+    new.splice(at..at, std::iter::repeat_n(ExecutionId(Ulid::nil()), dropped));
+}
+
 /// Takes the same step again.
 pub(super) fn replay(
     before: &Task,
@@ -55,6 +71,10 @@ pub(super) fn replay(
         if let Input::RunByHand { execution, .. } = input {
             new.remove(execution);
         }
+    }
+    let mut new: Vec<_> = new.into_iter().collect();
+    if let Ok(step) = result {
+        add_dropped(&mut new, before, step);
     }
     let mut new = new.into_iter();
     let mut new_id = || new.next().expect("no more ids than the step used");

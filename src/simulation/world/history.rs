@@ -22,10 +22,13 @@ impl History {
     /// Adds a line.
     pub(crate) fn tell(&self, line: String) {
         let mut lines = self.lines();
-        // FNV-1a, over the lines and their ends.
-        for byte in line.bytes().chain([b'\n']) {
-            lines.digest = (lines.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        // FNV-1a of each line. Their sum: several waiters of a `watch` wake in an order that tokio rolls, and tell their
+        // lines, each with its millisecond, in that order.
+        let mut digest: u64 = 0xcbf2_9ce4_8422_2325;
+        for byte in line.bytes() {
+            digest = (digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+        lines.digest = lines.digest.wrapping_add(digest);
         lines.count += 1;
         lines.tail.push_back(line);
         if lines.tail.len() > TAIL {

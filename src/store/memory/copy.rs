@@ -1,10 +1,6 @@
 //! Copies: each task with its rows and output is a part, and all other records are the last part.
 
-use super::{
-    disk::{Data, Write},
-    figures, outbox,
-    prepare::{Operation, Prepared},
-};
+use super::disk::{Data, Operation, Prepared, Write, activity_key, delivery_key};
 use crate::{
     domain::facts::Task,
     store::{
@@ -119,9 +115,9 @@ fn ensure_absent(data: &Data, record: &Record) -> Result<(), StoreError> {
         Record::Params(kept) => data.params.contains_key(&(kept.task, kept.time, kept.hash.clone())),
         Record::Source(version) => SourceHash::try_from(&version.hash[..])
             .is_ok_and(|hash| data.versions_of_handlers.contains_key(&(version.handler.clone(), hash))),
-        Record::Activity { span, bucket } => data.activity.contains_key(&figures::key(*span, bucket.start)),
+        Record::Activity { span, bucket } => data.activity.contains_key(&activity_key(*span, bucket.start)),
         Record::Token(token) => data.tokens.contains_key(&token.id),
-        Record::Alert(delivery) => data.outbox.contains_key(&outbox::key(delivery)),
+        Record::Alert(delivery) => data.outbox.contains_key(&delivery_key(delivery)),
         Record::Audit(_) | Record::Quarantine(_) => false,
     };
     if exists {

@@ -7,8 +7,6 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::outbox;
-
 use crate::{
     domain::{
         Millis,
@@ -17,7 +15,7 @@ use crate::{
             session::Session,
         },
         activity::{Bucket, Tally},
-        alerts::Delivery,
+        alerts::{AlertId, Delivery},
         binding::{Binding, Rewrite},
         draft::KEPT_APART,
         execution::{Execution, ExecutionStatus, Line},
@@ -26,13 +24,36 @@ use crate::{
         lock::lock,
     },
     store::{
-        AccessChange, Audit, AuditPlace, Entry, FinishedStep, KEPT_VERSIONS, Node, Output, Owner, Runs,
-        SourceHash, Span, VersionNote,
+        AccessChange, Audit, AuditPlace, Entry, FinishedStep, KEPT_VERSIONS, Node, Output, Owner, Place,
+        Runs, SourceHash, Span, StoreError, VersionNote,
         bindings::rewritten,
         copy::{KeptParams, KeptVersion, Quarantined, Record},
         figures,
     },
 };
+
+/// The place, the channel where there is an order by it, the id.
+pub(crate) type DeliveryKey = (Place, String, AlertId);
+
+pub(crate) fn delivery_key(delivery: &Delivery) -> DeliveryKey {
+    let place = Place::of(delivery);
+    let channel = if place == Place::Over { String::new() } else { delivery.alert.channel.clone() };
+    (place, channel, delivery.alert.id)
+}
+
+/// The key of a bucket: there is one of the present minute.
+pub(super) fn activity_key(span: Span, start: Millis) -> (Span, Millis) {
+    (span, if span == Span::Present { 0 } else { start })
+}
+
+/// The first half of an operation.
+pub(crate) type Operation<T> = Box<dyn FnOnce(&Data) -> Result<Prepared<T>, StoreError> + Send>;
+
+/// The writes of an operation, and its answer once they are applied.
+pub(crate) struct Prepared<T> {
+    pub(crate) answer: T,
+    pub(crate) writes: Vec<Write>,
+}
 
 /// A disk that processes open one after the other.
 #[derive(Default)]
@@ -61,7 +82,7 @@ pub(crate) struct Data {
     pub(crate) activity: BTreeMap<(Span, Millis), Bucket>,
     pub(crate) tokens: BTreeMap<TokenId, TokenRecord>,
     pub(crate) sessions: BTreeMap<TokenHash, Session>,
-    pub(crate) outbox: BTreeMap<outbox::Key, Delivery>,
+    pub(crate) outbox: BTreeMap<DeliveryKey, Delivery>,
     pub(crate) quarantined: Vec<Quarantined>,
     /// Whether an import has begun and is neither complete nor abandoned.
     pub(crate) importing: bool,
@@ -101,7 +122,7 @@ pub(crate) enum Write {
     Bindings(Vec<Binding>),
     Access(AccessChange),
     Delivery(Box<Delivery>),
-    RemoveDelivery(outbox::Key),
+    RemoveDelivery(DeliveryKey),
     /// Removes the oldest rows beyond the task's `keepExecutions`, never one in progress.
     Prune(TaskId),
     RemoveTask(TaskId),
@@ -177,7 +198,7 @@ impl Data {
                 }
                 Write::Bindings(bindings) => self.bindings = bindings,
                 Write::Access(change) => self.change_access(change),
-                Write::Delivery(delivery) => drop(self.outbox.insert(outbox::key(&delivery), *delivery)),
+                Write::Delivery(delivery) => drop(self.outbox.insert(delivery_key(&delivery), *delivery)),
                 Write::RemoveDelivery(key) => drop(self.outbox.remove(&key)),
                 Write::Prune(task) => self.prune(task),
                 Write::RemoveTask(task) => self.remove_task(task),
@@ -270,7 +291,7 @@ impl Data {
                 }
             }
             Record::Activity { span, bucket } => {
-                self.activity.insert(super::figures::key(span, bucket.start), bucket);
+                self.activity.insert(activity_key(span, bucket.start), bucket);
             }
             Record::Token(token) => self.change_access(AccessChange::PutToken(token)),
             Record::Alert(delivery) => self.write(vec![Write::Delivery(delivery)]),

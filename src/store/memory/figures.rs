@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::disk::Data;
+use super::disk::{Data, activity_key};
 use crate::{
     domain::{
         Millis,
@@ -16,18 +16,13 @@ use crate::{
     },
 };
 
-/// The key of a bucket: there is one of the present minute.
-pub(super) fn key(span: Span, start: Millis) -> (Span, Millis) {
-    (span, if span == Span::Present { 0 } else { start })
-}
-
 impl Buckets for Data {
     fn read(&self, span: Span, start: Millis) -> Result<Option<Bucket>, StoreError> {
-        Ok(self.activity.get(&key(span, start)).cloned())
+        Ok(self.activity.get(&activity_key(span, start)).cloned())
     }
 
     fn write(&mut self, span: Span, bucket: &Bucket) -> Result<(), StoreError> {
-        self.activity.insert(key(span, bucket.start), bucket.clone());
+        self.activity.insert(activity_key(span, bucket.start), bucket.clone());
         Ok(())
     }
 
@@ -41,7 +36,7 @@ pub(super) fn activity(data: &Data, size: Size, from: Millis, until: Millis) -> 
     let span = Span::Closed(size);
     let closed = data.activity.range((span, from)..(span, until.max(from)));
     let closed = closed.map(|(_, bucket)| bucket.clone()).collect();
-    let present = data.activity.get(&key(Span::Present, 0)).cloned();
+    let present = data.activity.get(&activity_key(Span::Present, 0)).cloned();
     with_present(closed, present, size, (from, until))
 }
 

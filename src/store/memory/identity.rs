@@ -2,10 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{
-    disk::{Data, NodeWrite, Write},
-    prepare::{Operation, Prepared},
-};
+use super::disk::{Data, NodeWrite, Operation, Prepared, Write};
 use crate::{
     domain::{
         facts::Task,

@@ -29,9 +29,8 @@ use std::{
 use serde_json::{Map, Value};
 
 use self::{
-    disk::Disk,
+    disk::{Disk, Operation, Prepared},
     identity::Identity,
-    prepare::{Operation, Prepared},
 };
 use super::{
     Access, AccessChange, Answer, Audit, Bindings, Census, Claimed, ComingQuery, Copies, Decision, Edit,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     MemoryStore,
-    disk::{Data, NodeWrite, Write},
+    disk::{Data, NodeWrite, Operation, Prepared, Write},
     identity::Identity,
-    prepare::{self, Operation, Prepared},
+    prepare,
 };
 use crate::{
     domain::{

@@ -2,27 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    disk::{Data, Write},
-    prepare::{Operation, Prepared},
-};
+use super::disk::{Data, Operation, Prepared, Write, delivery_key};
 use crate::{
-    domain::{
-        alerts::{AlertId, Delivery},
-        facts::Task,
-        ids::TaskId,
-    },
+    domain::{alerts::Delivery, facts::Task, ids::TaskId},
     store::{OutboxQuery, Place, WaitingAlerts},
 };
-
-/// The place, the channel where there is an order by it, the id.
-pub(crate) type Key = (Place, String, AlertId);
-
-pub(crate) fn key(delivery: &Delivery) -> Key {
-    let place = Place::of(delivery);
-    let channel = if place == Place::Over { String::new() } else { delivery.alert.channel.clone() };
-    (place, channel, delivery.alert.id)
-}
 
 pub(super) fn deliveries(data: &Data, query: &OutboxQuery) -> Vec<Delivery> {
     let all = data.outbox.iter().filter(|((place, channel, id), _)| {
@@ -37,7 +21,7 @@ pub(super) fn deliveries(data: &Data, query: &OutboxQuery) -> Vec<Delivery> {
 
 pub(crate) fn settle(old: Vec<Delivery>, new: Vec<Delivery>) -> Operation<()> {
     Box::new(move |_| {
-        let old = old.iter().map(|delivery| Write::RemoveDelivery(key(delivery)));
+        let old = old.iter().map(|delivery| Write::RemoveDelivery(delivery_key(delivery)));
         let new = new.into_iter().map(|delivery| Write::Delivery(Box::new(delivery)));
         Ok(Prepared { answer: (), writes: old.chain(new).collect() })
     })

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde_json::Value;
 
 use super::{
-    disk::{Data, Write},
+    disk::{Data, Operation, Prepared, Write},
     identity::Identity,
 };
 use crate::{
@@ -32,15 +32,6 @@ use crate::{
 
 /// Rows removed at once at most.
 const PART: usize = 64;
-
-/// The first half of an operation.
-pub(crate) type Operation<T> = Box<dyn FnOnce(&Data) -> Result<Prepared<T>, StoreError> + Send>;
-
-/// The writes of an operation, and its answer once they are applied.
-pub(crate) struct Prepared<T> {
-    pub(crate) answer: T,
-    pub(crate) writes: Vec<Write>,
-}
 
 pub(crate) fn create(task: Task, audit: Option<Audit>) -> Operation<()> {
     Box::new(move |data| {

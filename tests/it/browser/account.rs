@@ -38,7 +38,7 @@ fn a_link_leads_to_its_page_through_the_login() {
 #[test]
 fn the_zone_is_that_of_the_browser_until_another_is_chosen() {
     let server = Server::start();
-    let Some(browser) = visit("zone", &server) else { return };
+    let Some(browser) = visit("zone", &server, "/tasks") else { return };
     browser.until_text("Europe/Berlin");
     browser.click("button", "Settings and account");
     browser.look("settings");
@@ -55,8 +55,7 @@ fn the_zone_is_that_of_the_browser_until_another_is_chosen() {
 #[test]
 fn a_page_that_is_not_there_is_told_as_a_page() {
     let server = Server::start();
-    let Some(browser) = visit("nowhere", &server) else { return };
-    browser.go("/no/such/page");
+    let Some(browser) = visit("nowhere", &server, "/no/such/page") else { return };
     browser.until_text("There is no page at /no/such/page");
     browser.go("/tasks/task-01j9zzzzzzzzzzzzzzzzzzzzzz");
     browser.until_text("Task not found");

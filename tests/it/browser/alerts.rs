@@ -41,7 +41,7 @@ fn is_delivered(server: &Server, channel: &str) {
 #[test]
 fn nobody_is_told_until_a_channel_is_named() {
     let server = Server::start();
-    let Some(browser) = visit("no-alerts", &server) else { return };
+    let Some(browser) = visit("no-alerts", &server, "/tasks") else { return };
     browser.click("link", "Alerts");
     browser.until_text("Nobody is told yet");
     browser.look("page");
@@ -92,8 +92,7 @@ fn alerts_tell_the_messages_and_the_channels_and_are_muted() {
     let id = server.create_dormant("nightly", FAILS, &json!({ "alerts": rules }));
     server.run(&id);
     is_delivered(&server, "ops");
-    let Some(browser) = visit("alerts", &server) else { return };
-    browser.go("/alerts");
+    let Some(browser) = visit("alerts", &server, "/alerts") else { return };
     browser.until_text("nightly fails");
     browser.until_text("there is no such hook");
     browser.look("page");
@@ -127,8 +126,7 @@ fn rules_of_alerts_are_set_in_the_form_of_a_task() {
     let web = web();
     let server = server(&web);
     server.home.write("nightly", FAILS);
-    let Some(browser) = visit("rules", &server) else { return };
-    browser.go("/tasks/new");
+    let Some(browser) = visit("rules", &server, "/tasks/new") else { return };
     browser.fill("Name", "Nightly");
     browser.fill("Handler", "nightly");
     browser.fill("Schedule", "0 0 1 1 *");

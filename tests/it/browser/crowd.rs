@@ -82,7 +82,7 @@ const FIGURES: &str = "new Promise((done) => setTimeout(() => {
 #[test]
 fn a_hundred_thousand_tasks_are_listed_searched_and_paged_at_once() {
     let server = crowded();
-    let Some(browser) = visit("crowd", &server) else { return };
+    let Some(browser) = visit("crowd", &server, "/tasks") else { return };
     // As on a first visit.
     browser.tell("Network.enable", &json!({}));
     browser.tell("Network.clearBrowserCache", &json!({}));

@@ -3,14 +3,13 @@
 use serde_json::json;
 use thirtyfour::Key;
 
-use super::{visit, write_handlers};
-use crate::harness::{Server, id_of, until};
+use super::{start, visit};
+use crate::harness::{id_of, until};
 
 #[test]
 fn a_task_is_made_and_run_by_keyboard_alone() {
-    let server = Server::start();
-    write_handlers(&server.home);
-    let Some(browser) = visit("keyboard", &server) else { return };
+    let server = start();
+    let Some(browser) = visit("keyboard", &server, "/tasks") else { return };
     browser.until_text("There is no task yet");
     browser.press("?");
     browser.until_text("next and previous row");
@@ -56,10 +55,8 @@ fn a_task_is_made_and_run_by_keyboard_alone() {
 
 #[test]
 fn the_form_shows_the_meaning_of_a_schedule_while_it_is_typed() {
-    let server = Server::start();
-    write_handlers(&server.home);
-    let Some(browser) = visit("schedule", &server) else { return };
-    browser.go("/tasks/new");
+    let server = start();
+    let Some(browser) = visit("schedule", &server, "/tasks/new") else { return };
     browser.fill("Time zone", "America/New_York");
     browser.fill("Schedule", "30 2 * * 0");
     browser.until_text("At 02:30 on Sunday");
@@ -75,10 +72,8 @@ fn the_form_shows_the_meaning_of_a_schedule_while_it_is_typed() {
 
 #[test]
 fn wrong_fields_are_told_at_their_places_and_keep_their_texts() {
-    let server = Server::start();
-    write_handlers(&server.home);
-    let Some(browser) = visit("wrong", &server) else { return };
-    browser.go("/tasks/new");
+    let server = start();
+    let Some(browser) = visit("wrong", &server, "/tasks/new") else { return };
     browser.fill("Name", "ab");
     browser.fill("Schedule", "every 2 fortnights");
     browser.fill("A run takes at most", "an hour");
@@ -103,13 +98,11 @@ fn wrong_fields_are_told_at_their_places_and_keep_their_texts() {
 
 #[test]
 fn a_task_is_changed_and_copied() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let body = json!({ "name": "Original", "description": "first", "handler": "greet", "schedule": "0 3 * * *",
         "recurring": true, "timeout": 90_000, "maxRetries": 2, "params": { "name": "Ada", "list": [1, 2.5] } });
     let id = server.create(&body);
-    let Some(browser) = visit("edit", &server) else { return };
-    browser.go(&format!("/tasks/{id}/edit"));
+    let Some(browser) = visit("edit", &server, &format!("/tasks/{id}/edit")) else { return };
     assert_eq!(browser.value("A run takes at most"), "1 min 30 s");
     browser.fill("Description", "second");
     browser.click("button", "Save");
@@ -131,14 +124,12 @@ fn a_task_is_changed_and_copied() {
 
 #[test]
 fn a_task_follows_another_one_by_its_name_and_needs_no_schedule() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let first = server.create(&json!({ "name": "First", "description": "", "handler": "greet",
         "schedule": "0 3 * * *", "recurring": true }));
     let second = server.create(&json!({ "name": "Second", "description": "", "handler": "greet",
         "after": { "taskId": first, "on": "failure" } }));
-    let Some(browser) = visit("follow", &server) else { return };
-    browser.go(&format!("/tasks/{second}/edit"));
+    let Some(browser) = visit("follow", &server, &format!("/tasks/{second}/edit")) else { return };
     assert_eq!(browser.value("Runs after the task"), "First");
     browser.fill("Runs after the task", "Nobody");
     browser.click("button", "Save");

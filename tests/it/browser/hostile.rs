@@ -22,7 +22,7 @@ fn texts_stay_texts_wherever_they_are_shown() {
     let id = server.create(&task(name, "hostile", "0 0 1 1 *", &more));
     server.run(&id);
     let failed = server.run_with(&id, &json!({ "fail": true }));
-    let Some(browser) = visit("hostile", &server) else { return };
+    let Some(browser) = visit("hostile", &server, "/tasks") else { return };
     browser.until_text(name);
     browser.look("tasks");
     browser.go(&format!("/tasks/{id}"));

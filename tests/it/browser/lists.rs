@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use super::{visit, write_handlers};
-use crate::harness::{Server, task};
+use super::{start, visit};
+use crate::harness::task;
 
 #[test]
 fn tasks_are_found_by_filters_that_are_a_link() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     for index in 0..60 {
         let handler = if index % 20 == 0 { "fail" } else { "greet" };
         server.create(&task(
@@ -18,7 +17,7 @@ fn tasks_are_found_by_filters_that_are_a_link() {
             &json!({ "recurring": true }),
         ));
     }
-    let Some(browser) = visit("tasks", &server) else { return };
+    let Some(browser) = visit("tasks", &server, "/tasks") else { return };
     browser.until_text("1–50 of 60");
     browser.look("list");
     browser.click("link", "After");
@@ -49,13 +48,12 @@ fn tasks_are_found_by_filters_that_are_a_link() {
 
 #[test]
 fn a_failed_run_is_seen_from_the_list_down_to_the_line_of_its_output() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let id = server.create(&task("Brew coffee", "fail", "0 0 1 1 *", &json!({ "recurring": true })));
     for _ in 0..3 {
         server.run(&id);
     }
-    let Some(browser) = visit("failed", &server) else { return };
+    let Some(browser) = visit("failed", &server, "/tasks") else { return };
     browser.until_text("the coffee is empty");
     browser.click("link", "Brew coffee");
     browser.until_text("The last run failed");
@@ -69,15 +67,14 @@ fn a_failed_run_is_seen_from_the_list_down_to_the_line_of_its_output() {
 
 #[test]
 fn a_task_is_run_paused_and_deleted_by_its_buttons() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let id = server.create(&task(
         "Say hello",
         "greet",
         "0 0 1 1 *",
         &json!({ "recurring": true, "params": { "name": "Ada" } }),
     ));
-    let Some(browser) = visit("actions", &server) else { return };
+    let Some(browser) = visit("actions", &server, "/tasks") else { return };
     browser.click("button", "Pause Say hello");
     browser.until_text("paused successfully");
     browser.click("button", "Resume Say hello");
@@ -110,9 +107,8 @@ fn a_task_is_run_paused_and_deleted_by_its_buttons() {
 
 #[test]
 fn every_page_does_its_work_without_script() {
-    let server = Server::start();
-    write_handlers(&server.home);
-    let Some(browser) = visit("plain", &server) else { return };
+    let server = start();
+    let Some(browser) = visit("plain", &server, "/tasks") else { return };
     browser.tell("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     browser.go("/tasks/new");
     browser.fill("Name", "Without script");
@@ -138,8 +134,7 @@ fn every_page_does_its_work_without_script() {
 
 #[test]
 fn all_tasks_that_match_are_paused_after_a_look_at_them() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     for index in 0..60 {
         let handler = if index < 55 { "greet" } else { "fail" };
         server.create(&task(
@@ -149,8 +144,7 @@ fn all_tasks_that_match_are_paused_after_a_look_at_them() {
             &json!({ "recurring": true }),
         ));
     }
-    let Some(browser) = visit("bulk", &server) else { return };
-    browser.go("/tasks?handler=greet");
+    let Some(browser) = visit("bulk", &server, "/tasks?handler=greet") else { return };
     browser.until_text("1–50 of 55");
     browser.click_css("input[name=id]");
     browser.until_text("Chosen tasks");
@@ -179,4 +173,23 @@ fn all_tasks_that_match_are_paused_after_a_look_at_them() {
     browser.until_text("55 of them do not allow it now");
     browser.click("link", "Do nothing");
     browser.until_text("of 60");
+}
+
+#[test]
+fn tasks_are_chosen_and_paused_together_on_a_phone() {
+    let server = start();
+    for name in ["One", "Two and more", "Three"] {
+        server.create(&task(name, "greet", "0 0 1 1 *", &json!({ "recurring": true })));
+    }
+    let Some(browser) = visit("bulk-phone", &server, "/tasks") else { return };
+    browser.resize(360, 740);
+    browser.click_css("input[aria-label='Choose One']");
+    browser.click_css("input[aria-label='Choose Three']");
+    browser.until_text("Chosen tasks");
+    browser.picture("chosen");
+    browser.click("button", "Pause…");
+    browser.until_text("Pause 2 tasks?");
+    browser.click("button", "Pause 2 tasks");
+    browser.until_text("done for 2 of 2 tasks");
+    assert_eq!(server.client().get("/admin/scheduler?status=paused").expect(200)["total"], 2);
 }

@@ -2,15 +2,14 @@
 
 use serde_json::json;
 
-use super::{visit, write_handlers};
+use super::{start, visit, write_handlers};
 use crate::harness::{GATED, Server, Stopwatch, task, until};
 
 #[test]
 fn a_list_shows_what_happens_without_a_reload() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let id = server.create(&task("Brew coffee", "fail", "0 0 1 1 *", &json!({ "recurring": true })));
-    let Some(browser) = visit("live", &server) else { return };
+    let Some(browser) = visit("live", &server, "/tasks") else { return };
     browser.until_text("Active");
     browser.evaluate("window.untouched = true");
     server.run(&id);
@@ -32,8 +31,7 @@ fn the_output_of_a_run_is_followed_to_its_end() {
     let server = Server::start();
     let id = server.create_at_gate("gated");
     let execution = server.executions(&id)[0]["id"].as_str().expect("an id").to_owned();
-    let Some(browser) = visit("output", &server) else { return };
-    browser.go(&format!("/executions/{execution}"));
+    let Some(browser) = visit("output", &server, &format!("/executions/{execution}")) else { return };
     browser.until_text("at the gate");
     browser.until_text("Running");
     browser.look("running");
@@ -52,8 +50,7 @@ fn lines_come_while_a_run_goes_on_and_a_link_leads_to_one() {
     let id = server.create(&task("Long", "long", "now", &json!({})));
     server.until_output(&id);
     let execution = server.executions(&id)[0]["id"].as_str().expect("an id").to_owned();
-    let Some(browser) = visit("lines", &server) else { return };
-    browser.go(&format!("/executions/{execution}"));
+    let Some(browser) = visit("lines", &server, &format!("/executions/{execution}")) else { return };
     browser.until_text("line 500");
     server.open_gate();
     browser.until_text("line 3000");
@@ -79,7 +76,7 @@ fn a_page_tells_that_it_is_not_live_and_mends_itself() {
     let mut server = Server::start();
     write_handlers(&server.home);
     server.create(&task("Say hello", "greet", "0 0 1 1 *", &json!({ "recurring": true })));
-    let Some(browser) = visit("lost", &server) else { return };
+    let Some(browser) = visit("lost", &server, "/tasks") else { return };
     browser.until_text("Say hello");
     browser.until_live();
     server.kill();
@@ -122,8 +119,7 @@ fn ten_thousand_lines_come_and_scroll_without_a_stop() {
     let id = server.create(&task("Long", "long", "now", &json!({})));
     server.until_output(&id);
     let execution = server.executions(&id)[0]["id"].as_str().expect("an id").to_owned();
-    let Some(browser) = visit("ten-thousand", &server) else { return };
-    browser.go(&format!("/executions/{execution}"));
+    let Some(browser) = visit("ten-thousand", &server, &format!("/executions/{execution}")) else { return };
     browser.until_text("at the gate");
     browser.evaluate(
         "window.blocked = 0; new PerformanceObserver((list) => { for (const one of list.getEntries()) window.blocked = Math.max(window.blocked, one.duration); }).observe({ type: 'longtask' })",
@@ -155,10 +151,9 @@ fn ten_thousand_lines_come_and_scroll_without_a_stop() {
 
 #[test]
 fn eight_tabs_are_open_and_each_answers() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let id = server.create(&task("Brew coffee", "fail", "0 0 1 1 *", &json!({ "recurring": true })));
-    let Some(browser) = visit("tabs", &server) else { return };
+    let Some(browser) = visit("tabs", &server, "/tasks") else { return };
     browser.until_live();
     for tab in 2..=8 {
         let watch = Stopwatch::start();

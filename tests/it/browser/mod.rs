@@ -26,12 +26,19 @@ mod views;
 use self::tools::Browser;
 use crate::harness::{Home, Server};
 
-/// Opens a browser that is logged in, at the list of tasks; `None` where there is no browser.
-fn visit(story: &str, server: &Server) -> Option<Browser> {
+/// Opens a browser that is logged in, at a page; `None` where there is no browser.
+fn visit(story: &str, server: &Server, page: &str) -> Option<Browser> {
     let browser = Browser::open(story, server)?;
     browser.log_in(server.client().token());
-    browser.go("/tasks");
+    browser.go(page);
     Some(browser)
+}
+
+/// Starts a server with the handlers that stories use.
+fn start() -> Server {
+    let server = Server::start();
+    write_handlers(&server.home);
+    server
 }
 
 /// Writes the handlers that stories use.

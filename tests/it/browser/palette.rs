@@ -3,16 +3,15 @@
 use serde_json::json;
 use thirtyfour::Key;
 
-use super::{visit, write_handlers};
+use super::{start, visit};
 use crate::harness::{Server, task, until};
 
 #[test]
 fn the_palette_finds_tasks_handlers_pages_and_ids() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let id = server.create(&task("Brew coffee", "fail", "0 0 1 1 *", &json!({ "recurring": true })));
     let execution = server.run(&id)["id"].as_str().expect("an id").to_owned();
-    let Some(browser) = visit("palette", &server) else { return };
+    let Some(browser) = visit("palette", &server, "/tasks") else { return };
     browser.until_text("Brew coffee");
     browser.press("/");
     until("the palette is open", || (browser.evaluate("palette.open") == true).then_some(()));
@@ -39,7 +38,7 @@ fn the_palette_finds_tasks_handlers_pages_and_ids() {
 #[test]
 fn single_keys_are_switched_off_in_the_settings() {
     let server = Server::start();
-    let Some(browser) = visit("no-keys", &server) else { return };
+    let Some(browser) = visit("no-keys", &server, "/tasks") else { return };
     browser.until_live();
     browser.click("button", "Settings and account");
     browser.click_css("input[name=keys][value=off]");
@@ -57,10 +56,9 @@ fn single_keys_are_switched_off_in_the_settings() {
 
 #[test]
 fn everything_is_found_without_script() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let id = server.create(&task("Brew coffee", "fail", "0 0 1 1 *", &json!({ "recurring": true })));
-    let Some(browser) = visit("search", &server) else { return };
+    let Some(browser) = visit("search", &server, "/tasks") else { return };
     browser.tell("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     browser.go("/tasks");
     browser.click("link", "Search");

@@ -31,7 +31,7 @@ fn a_reader_finds_a_route_its_values_and_a_command_without_a_token() {
 fn the_commands_of_the_reference_do_what_they_say() {
     let server = Server::start();
     server.home.write("reports/sales", "module.exports = () => 1;");
-    let Some(browser) = visit("commands", &server) else { return };
+    let Some(browser) = visit("commands", &server, "/tasks") else { return };
     browser.click("button", "Settings and account");
     browser.click("link", "API for programs");
     browser.until_text("Secrets and variables");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{tools::Browser, write_handlers};
+use super::{start, tools::Browser};
 use crate::harness::{Server, task};
 
 /// Changes that a page could ask for, with the least role for each.
@@ -41,8 +41,7 @@ fn ask_for(browser: &Browser, change: &str) -> Value {
 
 #[test]
 fn each_role_sees_and_does_what_it_may() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let more = json!({ "recurring": true, "params": { "name": "Ada" } });
     let id = server.create(&task("Say hello", "greet", "0 0 1 1 *", &more));
     let execution = server.run(&id)["id"].as_str().expect("an id").to_owned();
@@ -79,8 +78,7 @@ fn each_role_sees_and_does_what_it_may() {
 
 #[test]
 fn a_token_of_some_handlers_sees_their_tasks_alone() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let more = json!({ "recurring": true });
     let own = server.create(&task("Say hello", "greet", "0 0 1 1 *", &more));
     let other = server.create(&task("Brew coffee", "fail", "0 0 1 1 *", &more));

@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use super::{visit, write_handlers};
+use super::{start, visit};
 use crate::harness::{GATED, Server, task};
 
 /// A server with tasks of all kinds, runs that have failed and one that goes on.
 fn lively() -> Server {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     server.home.write("broken", "module.exports = () => {\n  const x = ;\n};");
     server.home.write("slow", GATED);
     for (name, handler, schedule) in [
@@ -29,8 +28,7 @@ fn lively() -> Server {
 #[test]
 fn the_overview_tells_what_runs_what_has_failed_and_what_comes_next() {
     let server = lively();
-    let Some(browser) = visit("overview", &server) else { return };
-    browser.go("/");
+    let Some(browser) = visit("overview", &server, "/") else { return };
     browser.until_text("Failed last");
     browser.until_text("the coffee is empty");
     browser.until_text("Long job");
@@ -43,8 +41,7 @@ fn the_overview_tells_what_runs_what_has_failed_and_what_comes_next() {
 #[test]
 fn the_timeline_is_zoomed_and_moved_by_buttons_and_keys_and_a_run_opens() {
     let server = lively();
-    let Some(browser) = visit("timeline", &server) else { return };
-    browser.go("/timeline");
+    let Some(browser) = visit("timeline", &server, "/timeline") else { return };
     browser.until_text("Quick pulse");
     browser.until_text("Europe/Berlin");
     browser.look("page");
@@ -67,8 +64,7 @@ fn the_timeline_is_zoomed_and_moved_by_buttons_and_keys_and_a_run_opens() {
 #[test]
 fn the_calendar_counts_the_days_of_a_month_and_lists_one() {
     let server = lively();
-    let Some(browser) = visit("calendar", &server) else { return };
-    browser.go("/calendar");
+    let Some(browser) = visit("calendar", &server, "/calendar") else { return };
     browser.until_text("The coming week by the hour");
     browser.look("month");
     browser.click("link", "Month after");
@@ -82,8 +78,7 @@ fn the_calendar_counts_the_days_of_a_month_and_lists_one() {
 #[test]
 fn handlers_tell_whether_they_load_and_show_their_source() {
     let server = lively();
-    let Some(browser) = visit("handlers", &server) else { return };
-    browser.go("/handlers");
+    let Some(browser) = visit("handlers", &server, "/handlers") else { return };
     browser.until_text("Does not load");
     browser.look("list");
     browser.click("link", "broken");
@@ -101,8 +96,7 @@ fn handlers_tell_whether_they_load_and_show_their_source() {
 #[test]
 fn runs_of_all_tasks_are_filtered_and_tell_that_there_are_new_ones() {
     let server = lively();
-    let Some(browser) = visit("runs", &server) else { return };
-    browser.go("/executions");
+    let Some(browser) = visit("runs", &server, "/executions") else { return };
     browser.until_text("Long job");
     browser.look("all");
     browser.click("link", "Failed");
@@ -128,8 +122,7 @@ fn runs_of_all_tasks_are_filtered_and_tell_that_there_are_new_ones() {
 #[test]
 fn a_token_is_made_shown_once_and_taken_back() {
     let server = Server::start();
-    let Some(browser) = visit("tokens", &server) else { return };
-    browser.go("/tokens");
+    let Some(browser) = visit("tokens", &server, "/tokens") else { return };
     browser.fill("Name", "ci");
     browser.fill("Role", "operator");
     browser.fill("Handlers", "greet");
@@ -149,10 +142,8 @@ fn a_token_is_made_shown_once_and_taken_back() {
 
 #[test]
 fn secrets_and_variables_are_set_and_a_secret_is_never_shown() {
-    let server = Server::start();
-    write_handlers(&server.home);
-    let Some(browser) = visit("secrets", &server) else { return };
-    browser.go("/secrets");
+    let server = start();
+    let Some(browser) = visit("secrets", &server, "/secrets") else { return };
     browser.fill("Kind", "Secrets");
     browser.fill("Name", "API_TOKEN");
     browser.fill("Handlers", "greet");
@@ -174,16 +165,14 @@ fn secrets_and_variables_are_set_and_a_secret_is_never_shown() {
 
 #[test]
 fn the_audit_tells_who_paused_a_task_and_why_it_did_not_run() {
-    let server = Server::start();
-    write_handlers(&server.home);
+    let server = start();
     let id = server.create(&task("Quick pulse", "greet", "*/1 * * * * *", &json!({ "recurring": true })));
     let update = json!({ "description": "beats each second", "params": { "password": "hunter2" } });
     server.client().put(&format!("/admin/scheduler/{id}"), &update).expect(200);
     server.client().put("/admin/secrets/KEY", &json!({ "value": "the value of it" })).expect(201);
     server.act(&id, "pause").expect(200);
     assert_eq!(server.act(&id, "pause").status, 409);
-    let Some(browser) = visit("audit", &server) else { return };
-    browser.go("/audit");
+    let Some(browser) = visit("audit", &server, "/audit") else { return };
     browser.until_text("Task is already paused");
     browser.until_text("beats each second");
     browser.look("page");

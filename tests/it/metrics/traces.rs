@@ -83,6 +83,10 @@ fn a_run_by_schedule_is_a_trace_of_its_own_and_a_failure_shows() {
     server.home.write("fails", "module.exports = () => { throw new Error('the secret reason'); };");
     server.create(&task("fails", "fails", "now", &json!({})));
     let claim = span(&web, "claim", &json!(""));
+    let request = span(&web, "POST /admin/scheduler", &json!(""));
+    assert_ne!(claim["traceId"], request["traceId"]);
+    let link = json!([{ "traceId": request["traceId"], "spanId": request["spanId"] }]);
+    assert_eq!(claim["links"], link, "it leads to the request that made the task");
     let run = span(&web, "run", &claim["spanId"]);
     assert_eq!(run["status"], json!({ "code": 2, "message": "exception" }));
     assert_eq!(attribute(&run, "isochron.trigger"), "immediate");

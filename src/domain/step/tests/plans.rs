@@ -52,6 +52,15 @@ fn after_the_last_of_its_runs_a_task_is_completed_and_goes_on_when_it_gets_more(
 }
 
 #[test]
+fn a_plan_that_is_over_stays_over_where_the_clock_is_set_back_before_a_resumption() {
+    let mut life = Life::with("@hourly", |task| task.end_at = Some(START + 2 * HOUR));
+    assert_eq!(runs_of(&mut life, 1..=3), [3600, 7200]);
+    life.at(10_800).step(Input::Pause);
+    life.at(5400).step(Input::Resume);
+    assert_eq!(life.next_run(), None, "the second hour was decided");
+}
+
+#[test]
 fn attempts_of_the_last_run_go_on_and_do_not_count() {
     let mut life = Life::with("@hourly", |task| {
         task.max_runs = Some(1);
