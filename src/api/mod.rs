@@ -66,8 +66,8 @@ pub use self::{
 use crate::domain::{
     access::Role::{Admin, Editor, Operator, Viewer},
     audit::Action::{
-        Backfill, Bulk, Cancel, Create, Delete, Login, Logout, Mute, Pause, Push, Read, Rerun, ResetRetries,
-        Resume, Rotate, Run, Set, Test, Update, Use,
+        Backfill, Bulk, Cancel, Create, Delete, Drain, Login, Logout, Mute, Pause, Push, Read, Rerun,
+        ResetRetries, Resume, Rotate, Run, Set, Test, Undrain, Update, Use,
     },
 };
 
@@ -149,6 +149,8 @@ fn routes_of_the_rest() -> Vec<Route> {
         bounded(row(GET, "/admin/schedule/preview", Viewer, (Read, Plan), schedule::preview, "the next times of a schedule")),
         row(GET, "/admin/overview", Viewer, (Read, Present), overview::overview, "the present on one page: tasks, runs, failures, the next runs, the server"),
         row(GET, "/admin/nodes", Viewer, (Read, Server), nodes::list, "the processes that have the store open"),
+        row(POST, "/admin/nodes/{id}/actions/drain", Operator, (Drain, Server), nodes::drain, "the node takes no new runs; those that it has go on"),
+        row(POST, "/admin/nodes/{id}/actions/undrain", Operator, (Undrain, Server), nodes::undrain, "the node takes runs again"),
         bounded(row(GET, "/admin/activity", Viewer, (Read, Present), activity::activity, "the ends of runs per `minute`, `hour` or `day` (`bucket`)")),
         bounded(row(GET, "/admin/upcoming", Viewer, (Read, Plan), upcoming::upcoming, "the planned runs of all active tasks, in the order of time")),
         row(GET, "/admin/forecast", Viewer, (Read, Plan), forecast::forecast, "the number of planned runs per hour or day"),

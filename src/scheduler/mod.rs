@@ -45,7 +45,7 @@ pub use self::{
 };
 use self::{
     in_progress::InProgress,
-    nodes::{Ends, Membership},
+    nodes::{Drain, Ends, Membership},
     relations::Keys,
     sources::Versions,
     traced::Traced,
@@ -113,6 +113,7 @@ pub struct Scheduler {
     keys: Keys,
     membership: Membership,
     ends: Ends,
+    drain: Drain,
     stopping: watch::Sender<bool>,
     /// Counts the turns of the loop.
     turns: AtomicU64,
@@ -150,6 +151,7 @@ impl Scheduler {
             keys: Keys::default(),
             membership: Membership::new(),
             ends: Ends::default(),
+            drain: Drain::default(),
             stopping: watch::channel(false).0,
             turns: AtomicU64::new(0),
             waits_for_permit: AtomicBool::new(false),
@@ -190,6 +192,10 @@ impl Scheduler {
             nudged.as_mut().enable();
             if *stopping.borrow_and_update() {
                 return Ok(());
+            }
+            if self.drain.is_on() {
+                self.wait_while_drained(&mut stopping).await;
+                continue;
             }
             let now = self.clock.now();
             match self.store.next_due().await? {
@@ -237,17 +243,23 @@ impl Scheduler {
 
     /// At least one permit for a run, and as many more as are free, up to [`CLAIMED_AT_ONCE`].
     async fn permits(&self) -> Vec<OwnedSemaphorePermit> {
-        let mut permits = Vec::new();
         // The semaphore is never closed.
-        self.waits_for_permit.store(true, Ordering::Relaxed);
-        permits.extend(self.permits.clone().acquire_owned().await);
-        self.waits_for_permit.store(false, Ordering::Relaxed);
+        let first = self.wait_for_permit(self.permits.clone().acquire_owned()).await;
+        let mut permits: Vec<_> = first.into_iter().collect();
         while permits.len() < CLAIMED_AT_ONCE
             && let Ok(permit) = self.permits.clone().try_acquire_owned()
         {
             permits.push(permit);
         }
         permits
+    }
+
+    /// Waits for something that may take as long as a run.
+    async fn wait_for_permit<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.waits_for_permit.store(true, Ordering::Relaxed);
+        let answer = wait.await;
+        self.waits_for_permit.store(false, Ordering::Relaxed);
+        answer
     }
 
     /// Claims due tasks, one for each permit. Returns the latest due time that was looked at.

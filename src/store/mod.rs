@@ -38,7 +38,7 @@ pub use self::{
     disk::{CommitTimes, Condition},
     figures::{Census, ComingQuery, ScheduleCount, Span},
     history::{HistoryPage, HistoryPlace, HistoryQuery, MOST_KEYS, MOST_NAMES, MOST_READ, NameSearch},
-    nodes::{Beat, Hint, NewNode, Node, Nodes, Shared, take_turn},
+    nodes::{Beat, DRAINED, Hint, NewNode, Node, Nodes, Shared, drained_key, take_turn},
     outbox::{MOST_COUNTED, Outbox, OutboxQuery, Place, WaitingAlerts},
     sources::{
         HandlerVersion, KEPT_VERSIONS, KeptSource, LONGEST_SOURCE, Runs, SourceHash, Sources, VersionNote,

@@ -26,7 +26,7 @@ use crate::{
     domain::{
         binding::LONGEST_NAME,
         draft::fields::FIELDS,
-        ids::{ExecutionId, TaskId, TokenId},
+        ids::{ExecutionId, NodeId, TaskId, TokenId},
     },
     store::LONGEST_KEY,
 };
@@ -147,6 +147,7 @@ fn in_path(path: &str) -> Vec<Value> {
             ("id", path) if path.starts_with("/admin/scheduler") => schema_of::<TaskId>(),
             ("id", path) if path.starts_with("/admin/executions") => schema_of::<ExecutionId>(),
             ("id", path) if path.starts_with("/admin/tokens") => schema_of::<TokenId>(),
+            ("id", path) if path.starts_with("/admin/nodes") => schema_of::<NodeId>(),
             ("key", _) => json!({"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}),
             ("hash" | "other", _) => json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
             ("name", path) if !path.starts_with("/admin/handlers") => {

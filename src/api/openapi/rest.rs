@@ -274,6 +274,8 @@ fn access() -> Vec<Spec> {
 fn server() -> Vec<Spec> {
     vec![
         get("/admin/nodes").ok::<figures::nodes::List>(),
+        post("/admin/nodes/{id}/actions/drain").no_body().conflicts().ok::<figures::nodes::One>(),
+        post("/admin/nodes/{id}/actions/undrain").no_body().conflicts().ok::<figures::nodes::One>(),
         get("/health").ok::<health::Health>(),
         get("/ready").ok::<health::Ready>().answer::<health::Ready>(503, "The server cannot do its work"),
         get("/openapi.json").text(200, "This document", "application/json"),

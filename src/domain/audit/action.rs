@@ -45,6 +45,10 @@ pub enum Action {
     Unmute,
     /// Sends a test to a channel.
     Test,
+    /// Asks a node to take no new runs.
+    Drain,
+    /// Lets a node take runs again.
+    Undrain,
     /// Reads something; only refused reads are in the audit.
     Read,
     /// Another site makes a browser ask for a change, which is refused.
@@ -53,7 +57,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Create,
         Self::Update,
         Self::Delete,
@@ -75,6 +79,8 @@ impl Action {
         Self::Mute,
         Self::Unmute,
         Self::Test,
+        Self::Drain,
+        Self::Undrain,
         Self::Read,
         Self::CrossSite,
     ];
@@ -104,6 +110,8 @@ impl Action {
             Self::Mute => "mute",
             Self::Unmute => "unmute",
             Self::Test => "test",
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
             Self::Read => "read",
             Self::CrossSite => "cross-site",
         }

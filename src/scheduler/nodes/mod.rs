@@ -3,6 +3,7 @@
 //!
 //! Nothing here costs a process that has its store alone: it has no [`Member`].
 
+mod drain;
 mod ends;
 mod patience;
 mod recovery;
@@ -13,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::time::sleep;
 
-pub(in crate::scheduler) use self::ends::Ends;
+pub(in crate::scheduler) use self::{drain::Drain, ends::Ends};
 use super::Scheduler;
 use crate::{
     cluster::Member,
@@ -24,6 +25,8 @@ use crate::{
     store::{Hint, StoreError},
 };
 
+/// Of so many looks one is also for the wish that this node takes no new runs.
+const DRAINS: u32 = 3;
 /// Of so many looks one is also for what seldom is left by a node that is gone.
 const SELDOM: u32 = 10;
 
@@ -112,6 +115,9 @@ impl Scheduler {
                 Occasion::Poll => {
                     looks += 1;
                     self.nudge.notify_one();
+                    if looks.is_multiple_of(DRAINS) {
+                        self.look_for_drain(member).await?;
+                    }
                     let seldom = looks.is_multiple_of(SELDOM);
                     if seldom {
                         self.untold.notify_one();

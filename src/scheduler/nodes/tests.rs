@@ -201,3 +201,28 @@ async fn a_silent_node_stops_its_runs_before_another_one_closes_them_and_comes_b
     take(&second.runner.started).await;
     assert_eq!(first.row(again, next).await.node, second.id(), "it works as another node");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_drained_claims_nothing_even_after_it_has_joined_anew() {
+    let (disk, machine) = (Arc::new(Disk::default()), Arc::new(TokioClock(Instant::now())));
+    let [asked, drained] = [OneNode::join(&disk, &machine).await, OneNode::join(&disk, &machine).await];
+    let full = asked.fill().await;
+    let set = |drained_now| {
+        let node = drained.id().expect("it has joined");
+        asked.scheduler.set_drained(node, drained_now, crate::domain::audit::Audit::default())
+    };
+    set(true).await.expect("it is written");
+    sleep(Duration::from_secs(5)).await;
+    drained.member.join().await.expect("the store is there");
+    sleep(Duration::from_secs(5)).await;
+    let task = asked.create("task").await;
+    asked.scheduler.run_by_hand(task, None, &actor()).await.expect("it may run");
+    sleep(Duration::from_secs(30)).await;
+    assert!(drained.scheduler.drain.is_on() && drained.scheduler.in_progress.executions().is_empty());
+    let living = asked.store.values("drained/".to_owned()).await.expect("it reads");
+    assert_eq!(living.last().map(|(key, _)| key.clone()), drained.id().map(crate::store::drained_key));
+    set(false).await.expect("it is written");
+    take(&drained.runner.started).await;
+    assert_eq!(asked.store.values("drained/".to_owned()).await.expect("it reads"), [], "old wishes are gone");
+    drop(full);
+}

@@ -178,7 +178,7 @@ impl Scheduler {
             if self.keys.is_unsure.swap(false, Ordering::Relaxed) {
                 self.note_all_keyed().await.inspect_err(|_| self.keys.look_again())?;
             }
-            while !*stopping.borrow_and_update() && self.keys.has_turn() {
+            while !*stopping.borrow_and_update() && !self.drain.is_on() && self.keys.has_turn() {
                 let permit = tokio::select! {
                     biased;
                     _ = stopping.wait_for(|stop| *stop) => return Ok(()),

@@ -72,6 +72,15 @@ pub struct Beat {
     pub abandoned: bool,
 }
 
+/// The start of the keys of values that ask nodes to take no new runs; the node's id follows.
+pub const DRAINED: &str = "drained/";
+
+/// The key of the value that asks a node to take no new runs.
+#[must_use]
+pub fn drained_key(node: NodeId) -> String {
+    format!("{DRAINED}{node}")
+}
+
 /// A word of the store to its nodes. It may get lost: nothing relies on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {

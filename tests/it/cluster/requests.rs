@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Cluster, node_of};
+use super::{Cluster, TOKEN, node_of};
 use crate::harness::{Database, ENDLESS, GATED, Server, field, task, until};
 
 /// Two servers, and a run on the first: nobody else had joined when it began.
@@ -78,4 +78,56 @@ fn the_output_of_a_run_is_followed_on_another_server() {
     let rest = stream.until("end");
     let end = &rest.last().expect("an end").data;
     assert_eq!(field(end, ["status", "result"]), [json!("completed"), json!("through")]);
+}
+
+#[test]
+fn a_node_that_is_drained_finishes_its_runs_and_takes_no_new_ones_until_it_is_let() {
+    let Some(database) = Database::of_all() else { return };
+    let cluster = Cluster::new(database, "drain");
+    let a = cluster.start("a", &[("handler", GATED), ("tick", "module.exports = () => 1")]);
+    let id = a.create(&task("long", "handler", "now", &Value::Null));
+    a.until_output(&id);
+    let ticks = a.create(&task("ticks", "tick", "every 500ms", &json!({ "recurring": true })));
+    a.until_rows(&ticks, "completed", 1);
+    let node = node_of(&a, "a").expect("it lives");
+    let drain = |action: &str| {
+        let path = format!("/admin/nodes/{node}/actions/{action}");
+        a.client().action(&path).expect(200)["node"]["drained"].take()
+    };
+
+    // The only node: its scheduler claims nothing, and goes on being a member.
+    assert_eq!(drain("drain"), true);
+    assert_eq!(a.client().get("/admin/nodes").expect(200)["nodes"][0]["drained"], true);
+    until("runs that were claimed before have ended", || {
+        let rows = a.executions(&ticks);
+        rows.iter().all(|row| row["status"] != "running").then_some(())
+    });
+    let taken = a.executions(&ticks).len();
+    let b = cluster.start("b", &[("tick", "module.exports = () => 1")]);
+    let rows = until("the other node takes what is due", || {
+        let rows = a.executions(&ticks);
+        (rows.len() >= taken + 3).then_some(rows)
+    });
+    let other = node_of(&a, "b").expect("it lives");
+    let of_b = |row: &Value| row["status"] == "skipped" || row["node"] == other;
+    assert!(rows[..rows.len() - taken].iter().all(of_b), "{rows:?}");
+    assert_eq!(a.task(&id)["status"], "running", "the run that it had goes on");
+    a.open_gate();
+    a.until_status(&id, "completed");
+
+    // Any node is asked, by the name of any.
+    let url = format!("http://{}", b.client().address());
+    let command = |arguments: &[&str]| {
+        let mut command = b.home.command(&[arguments, &["--server", &url]].concat());
+        let output = command.env("ISOCHRON_TOKEN", TOKEN).output().expect("it runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert!(command(&["node", "list"]).contains("drained"));
+    assert_eq!(command(&["node", "drain", "a", "--undo"]), "the node a takes runs again\n");
+    until("both take runs again", || {
+        a.executions(&ticks).iter().take(5).any(|row| row["node"] == node).then_some(())
+    });
+    let audit = a.client().get("/admin/audit?action=drain").expect(200);
+    assert_eq!(audit["records"][0]["target"]["id"], "a", "{audit}");
+    assert_eq!(a.client().action("/admin/nodes/node-x/actions/drain").status, 404);
 }

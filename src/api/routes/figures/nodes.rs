@@ -1,19 +1,27 @@
 //! The processes that have the store open.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     api::{
+        auth::Caller,
         documents::Meta,
         error::ApiError,
-        input::Fields,
+        input::{Fields, OptionalBody},
         request::RequestInfo,
         state::{Process, Shared},
     },
-    domain::{Millis, ids::NodeId},
-    store,
+    domain::{
+        Millis,
+        audit::{Action, Target},
+        ids::NodeId,
+    },
+    store::{self, DRAINED, drained_key},
 };
 
 /// A process that has the store open, or had it within the last day.
@@ -35,18 +43,21 @@ struct Node {
     places: usize,
     /// Runs under way.
     busy: usize,
+    /// Whether it takes no new runs.
+    drained: bool,
     /// When it was declared gone; null while it lives.
     gone: Option<Millis>,
     /// Why it is gone.
     why: Option<String>,
 }
 
-impl From<store::Node> for Node {
-    fn from(node: store::Node) -> Self {
+impl Node {
+    fn new(node: store::Node, drained: &[String]) -> Self {
         let store::Node { id, name, address, build, joined, seen, places, busy, gone, why, .. } = node;
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let (places, busy) = (count(places), count(busy));
-        Self { id: Some(id), name, address, build, joined, seen, places, busy, gone, why }
+        let drained = gone.is_none() && drained.contains(&drained_key(id));
+        Self { id: Some(id), name, address, build, joined, seen, places, busy, drained, gone, why }
     }
 }
 
@@ -58,6 +69,12 @@ pub(in crate::api) struct List {
     meta: Meta,
 }
 
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct One {
+    node: Node,
+    meta: Meta,
+}
+
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
@@ -65,10 +82,61 @@ pub(in crate::api) async fn list(
 ) -> Result<Json<List>, ApiError> {
     fields.finish()?;
     let nodes: Vec<Node> = match api.store.shared() {
-        Some(store) => store.nodes().await?.into_iter().map(Node::from).collect(),
+        Some(shared) => {
+            let values = api.store.values(DRAINED.to_owned()).await?;
+            let drained: Vec<_> = values.into_iter().map(|(key, _)| key).collect();
+            shared.nodes().await?.into_iter().map(|node| Node::new(node, &drained)).collect()
+        }
         None => vec![alone(&api)],
     };
     Ok(Json(List { total: nodes.len(), nodes, meta: info.meta() }))
+}
+
+pub(in crate::api) async fn drain(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    caller: Caller,
+    Path(id): Path<String>,
+    fields: Fields,
+    body: OptionalBody,
+) -> Result<Json<One>, ApiError> {
+    fields.finish()?;
+    body.refuse_keys()?;
+    set_drained(&api, &info, &caller, (&id, true)).await
+}
+
+pub(in crate::api) async fn undrain(
+    State(api): State<Shared>,
+    info: RequestInfo,
+    caller: Caller,
+    Path(id): Path<String>,
+    fields: Fields,
+    body: OptionalBody,
+) -> Result<Json<One>, ApiError> {
+    fields.finish()?;
+    body.refuse_keys()?;
+    set_drained(&api, &info, &caller, (&id, false)).await
+}
+
+async fn set_drained(
+    api: &Shared,
+    info: &RequestInfo,
+    caller: &Caller,
+    (id, drained): (&str, bool),
+) -> Result<Json<One>, ApiError> {
+    let absent = || ApiError::not_found("Node not found");
+    let (id, shared) = id.parse::<NodeId>().ok().zip(api.store.shared()).ok_or_else(absent)?;
+    let node = shared.nodes().await?.into_iter().find(|node| node.id == id).ok_or_else(absent)?;
+    if node.gone.is_some() {
+        return Err(ApiError::conflict(format!("The node \"{}\" is gone", node.name)));
+    }
+    let action = if drained { Action::Drain } else { Action::Undrain };
+    let audit = caller.record(api, action).on(Target::new("node", node.name.as_str()));
+    api.scheduler.set_drained(id, drained, audit).await?;
+    let does = if drained { "takes no new runs" } else { "takes runs again" };
+    let meta = info.meta_saying(format!("Node \"{}\" {does}", node.name));
+    let keys = if drained { vec![drained_key(id)] } else { Vec::new() };
+    Ok(Json(One { node: Node::new(node, &keys), meta }))
 }
 
 /// This process, which has the store alone.
@@ -83,6 +151,7 @@ fn alone(api: &Shared) -> Node {
         seen: api.clock.now(),
         places: api.scheduler.capacity(),
         busy: api.scheduler.busy(),
+        drained: false,
         gone: None,
         why: None,
     }
