@@ -101,6 +101,8 @@ pub struct ClusterReady {
     pub lease: LeaseState,
     /// The servers that live, this one included.
     pub nodes: usize,
+    /// The names of the living servers whose handlers' files differ from those of this one.
+    pub differing: Vec<String>,
     /// Milliseconds by which the clock of its machine is ahead of the store's, which counts.
     pub clock_ahead: Millis,
 }

@@ -68,7 +68,12 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     let watching = tokio::spawn(server.task_file.run(stopping));
     say(&format!("listening on http://{address}"));
     say(&format!("token      {}", server.token_source));
-    say(&format!("handlers   {} (drop a .js file there)", config.tasks.display()));
+    let handlers = if config.handlers_from_store {
+        "the store (isochron handlers push DIR)".to_owned()
+    } else {
+        format!("{} (drop a .js file there)", config.tasks.display())
+    };
+    say(&format!("handlers   {handlers}"));
     say("stop       Ctrl-C");
     manager.ready(&format!("listening on http://{address}"));
 

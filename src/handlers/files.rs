@@ -213,6 +213,25 @@ impl Files {
         listed.collect()
     }
 
+    /// SHA-256 (hexadecimal) over the names and contents of all files of the folder, without those of packages and
+    /// those whose names begin with a dot.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut paths = Vec::new();
+        self.collect("", 0, &mut |path| paths.push(path));
+        paths.retain(|path| !path.split('/').any(|part| part.starts_with('.')));
+        paths.sort();
+        let mut digest = Sha256::new();
+        for path in paths {
+            digest.update((path.len() as u64).to_be_bytes());
+            digest.update(&path);
+            // A file that cannot be read is like one that is empty.
+            let bytes = self.folder.read(&path).ok().flatten().unwrap_or_default();
+            digest.update(Sha256::digest(bytes));
+        }
+        HEXLOWER.encode(&digest.finalize())
+    }
+
     /// A hash over the names, sizes and times of all files of the folder, without those of packages.
     #[must_use]
     pub fn stamp(&self) -> u64 {

@@ -131,6 +131,7 @@ fn hide_names(body: &mut Value) {
         ("/taskFile/problems", "mistake", mistakes),
         ("/store/start/setAside", "record", None),
         ("/store/start/missing", "record", None),
+        ("/cluster/differing", "server", None),
     ];
     for (list, noun, count) in lists {
         let Some(Value::Array(items)) = body.pointer_mut(list) else { continue };

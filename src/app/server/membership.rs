@@ -4,7 +4,7 @@
 //! no thread for one.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use tokio::{
     time::sleep,
 };
 
+use super::differences::Differences;
 use crate::{
     api::{ClusterReady, LeaseState},
     app::host::server_name,
@@ -22,6 +23,7 @@ use crate::{
     cluster::{FollowingClock, Member, Settings, Standing},
     config::Config,
     domain::{Millis, lock::lock},
+    handlers::files::Files,
     runtime::{Pool, lease::RunsUntil},
     scheduler::Scheduler,
     store::{Store, StoreError},
@@ -47,6 +49,8 @@ struct Joined {
     beating: Mutex<Option<JoinHandle<()>>>,
     /// Hands the lease on to the runners.
     following: JoinHandle<()>,
+    /// The servers with other handlers, if these are in folders.
+    differences: OnceLock<Arc<Differences>>,
 }
 
 impl Membership {
@@ -63,7 +67,16 @@ impl Membership {
         let (leaving, left) = watch::channel(false);
         let beating = Mutex::new(Some(spawn(member.clone().run(left))));
         let following = spawn(follow(member.clone(), clock.clone(), runs_until.clone()));
-        Ok(Arc::new(Self(Some(Joined { member, clock, runs_until, leaving, beating, following }))))
+        let differences = OnceLock::new();
+        Ok(Arc::new(Self(Some(Joined {
+            member,
+            clock,
+            runs_until,
+            leaving,
+            beating,
+            following,
+            differences,
+        }))))
     }
 
     /// Whether others may share the store.
@@ -93,14 +106,22 @@ impl Membership {
         }
     }
 
+    /// Compares the handlers' files of this server with those of the others from now on.
+    pub(super) fn compare(&self, files: Files, store: &Arc<dyn Store>) {
+        if let Some((joined, shared)) = self.0.as_ref().zip(store.shared()) {
+            joined.differences.get_or_init(|| Differences::watch(files, store.clone(), shared));
+        }
+    }
+
     /// The state for `/ready`.
     pub(super) fn state(&self) -> Option<ClusterReady> {
-        let Joined { member, clock, .. } = self.0.as_ref()?;
+        let Joined { member, clock, differences, .. } = self.0.as_ref()?;
         let lease = match member.lease().standing() {
             Standing::Member { .. } => LeaseState::Held,
             Standing::Fenced => LeaseState::Lost,
         };
-        Some(ClusterReady { lease, nodes: member.nodes(), clock_ahead: clock.machine_ahead() })
+        let differing = differences.get().map_or_else(Vec::new, |differences| differences.names());
+        Some(ClusterReady { lease, nodes: member.nodes(), differing, clock_ahead: clock.machine_ahead() })
     }
 
     /// Ends the beats. The node is gone once its store is closed.

@@ -1,5 +1,6 @@
 //! The server's parts, put together from the configuration.
 
+mod differences;
 mod membership;
 mod parts;
 
@@ -110,7 +111,7 @@ impl Server {
         let (token, token_source) = admin_token(config)?;
         let clock = membership.clock();
         let (events, metrics) = observe(&store);
-        let (bundles, shelf) = shelf(config, &store);
+        let (bundles, shelf) = shelf(config, &store, &membership);
         let vault = Arc::new(open_vault(config, store.clone(), clock.clone()).await?);
         let pool = start_pool(config, &shelf, (&store, &vault), &membership).await?;
         let scheduler = open_scheduler(config, (&store, &pool), &membership, &events).await?;
@@ -261,7 +262,7 @@ async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Arc<Memb
 }
 
 /// The bundles of the store, and where the handlers are.
-fn shelf(config: &Config, store: &Arc<dyn Store>) -> (Arc<Bundles>, Shelf) {
+fn shelf(config: &Config, store: &Arc<dyn Store>, membership: &Membership) -> (Arc<Bundles>, Shelf) {
     let folder = config.data.join("bundles");
     // It is never made: there are no handlers before the first bundle.
     let none = folder.join("none");
@@ -269,7 +270,9 @@ fn shelf(config: &Config, store: &Arc<dyn Store>) -> (Arc<Bundles>, Shelf) {
     let shelf = if config.handlers_from_store {
         Shelf::supplied(Files::new(none), bundles.clone())
     } else {
-        Files::new(&config.tasks).into()
+        let files = Files::new(&config.tasks);
+        membership.compare(files.clone(), store);
+        files.into()
     };
     (bundles, shelf)
 }

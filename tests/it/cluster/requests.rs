@@ -131,3 +131,19 @@ fn a_node_that_is_drained_finishes_its_runs_and_takes_no_new_ones_until_it_is_le
     assert_eq!(audit["records"][0]["target"]["id"], "a", "{audit}");
     assert_eq!(a.client().action("/admin/nodes/node-x/actions/drain").status, 404);
 }
+
+#[test]
+fn servers_with_other_handlers_are_named_until_their_files_are_the_same() {
+    let Some(database) = Database::of_all() else { return };
+    let cluster = Cluster::new(database, "differing");
+    let [a, b] = [("a", "1"), ("b", "2")].map(|(name, result)| {
+        cluster.start(name, &[("one", format!("module.exports = () => {result}").as_str())])
+    });
+    let differing = || a.client().get("/ready").body["cluster"]["differing"].clone();
+    until("the other is named", || (differing() == json!(["b"])).then_some(()));
+    let anyone = a.client().text(a.client().anonymous("GET", "/ready"));
+    assert!(anyone.contains("1 server: a token") && !anyone.contains("[\"b\"]"), "{anyone}");
+    b.home.write("one", "module.exports = () => 1");
+    until("the files are the same", || (differing() == json!([])).then_some(()));
+    assert!(a.log().contains("the files of the handlers of other servers differ"), "{}", a.log());
+}
