@@ -17,7 +17,7 @@ use self::begin::{begin, hold};
 use super::{
     Caller, HostCalls, RunCalls,
     caches::Caches,
-    lease::{Held, RunsUntil, renewed},
+    lease::{Guard, Held, RunsUntil, renewed, while_held},
     live::Live,
     process::Process,
     protocol::{
@@ -263,7 +263,9 @@ impl<'a> Conversation<'a> {
                         progress.text = progress.text.map(|text| lock(self.answers.mask()).apply(text));
                         self.live.set_progress(progress);
                     }
-                    Some(FromRunner::Call { call, question }) => self.call(call, question)?,
+                    Some(FromRunner::Call { call, question }) => {
+                        self.call(call, question, lease.as_ref().map(Held::guard))?;
+                    }
                     Some(frame) => self.note(&frame)?,
                 },
                 Some(answered) = self.calls.join_next() => {
@@ -323,7 +325,11 @@ impl<'a> Conversation<'a> {
 
     /// Starts a host call. A runner keeps to the limits of calls by itself, so one that does not
     /// has been broken into, and its run ends.
-    fn call(&mut self, call: u32, question: HostCall) -> io::Result<()> {
+    fn call(&mut self, call: u32, question: HostCall, guard: Option<Guard>) -> io::Result<()> {
+        if guard.as_ref().is_some_and(Guard::is_over) {
+            // The runner is about to be killed.
+            return Ok(());
+        }
         self.count_call(&question)?;
         if matches!(question, HostCall::Module { .. }) && self.module_bytes >= MODULE_BYTES {
             let error = format!("more than {} MiB of modules in one run", MODULE_BYTES >> 20);
@@ -332,6 +338,7 @@ impl<'a> Conversation<'a> {
         }
         let of_fetch = matches!(question, HostCall::Fetch(_));
         let answer = self.answers.clone().answer(question);
+        let answer = while_held(guard, answer);
         self.calls.spawn(async move { Answered { call, of_fetch, answer: answer.await } });
         Ok(())
     }

@@ -276,7 +276,7 @@ async fn a_run_that_has_been_given_enough_modules_gets_no_more() {
         || HostCall::Module { from: "tasks/h.js".to_owned(), specifier: "./m".to_owned(), way: Way::Require };
     let text = "x".repeat(MODULE_BYTES / 32);
     for call in 0..33 {
-        conversation.call(call, module()).expect("within the limits of calls");
+        conversation.call(call, module(), None).expect("within the limits of calls");
         let answered = conversation.calls.join_next().await.expect("a call is under way");
         if let Ok(Answered { answer: Err(error), .. }) = &answered {
             assert!(call == 32 && error.contains("256 MiB of modules"), "{call}: {error}");

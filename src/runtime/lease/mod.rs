@@ -4,8 +4,11 @@
 //! kills those that do not: a handler may have taken its runner over, or the machine may have slept.
 
 use std::{
+    future::poll_fn,
     os::fd::OwnedFd,
+    pin::pin,
     sync::{Arc, Mutex, Weak},
+    task::Poll,
     thread,
     time::Duration,
 };
@@ -42,9 +45,17 @@ impl Term {
 
 /// A run that is held to the lease.
 pub(super) struct Held {
-    node: Option<NodeId>,
+    guard: Guard,
     term: watch::Receiver<Term>,
     _runner: Option<Arc<OwnedFd>>,
+}
+
+/// Tells whether a run may go on.
+#[derive(Clone)]
+pub(super) struct Guard {
+    clock: Arc<dyn Clock>,
+    node: Option<NodeId>,
+    term: watch::Receiver<Term>,
 }
 
 impl RunsUntil {
@@ -87,7 +98,7 @@ impl RunsUntil {
     pub(super) fn hold(&self, node: Option<NodeId>, runner: Option<u32>) -> Option<Held> {
         let Some(node) = node else {
             let term = watch::channel(Term { node: None, until: Millis::MAX }).1;
-            return Some(Held { node: None, term, _runner: None });
+            return Some(self.held(None, term, None));
         };
         let runner = runner.and_then(open_process).map(Arc::new);
         let mut runners = lock(&self.runners);
@@ -97,7 +108,11 @@ impl RunsUntil {
         }
         runners.retain(|runner| runner.strong_count() > 0);
         runners.extend(runner.as_ref().map(Arc::downgrade));
-        Some(Held { node: Some(node), term: self.term.subscribe(), _runner: runner })
+        Some(self.held(Some(node), self.term.subscribe(), runner))
+    }
+
+    fn held(&self, node: Option<NodeId>, term: watch::Receiver<Term>, runner: Option<Arc<OwnedFd>>) -> Held {
+        Held { guard: Guard { clock: self.clock.clone(), node, term: term.clone() }, term, _runner: runner }
     }
 
     /// Ends the runs whose time is over. Returns the milliseconds until the next look.
@@ -123,8 +138,13 @@ impl Held {
     /// The frame that tells a runner the time.
     pub(super) fn frame(&mut self) -> ToRunner {
         let Term { node, until } = *self.term.borrow_and_update();
-        let until = if node == self.node { until.max(0).unsigned_abs() } else { 0 };
+        let until = if node == self.guard.node { until.max(0).unsigned_abs() } else { 0 };
         ToRunner::Lease { until }
+    }
+
+    /// Tells whether the run may go on.
+    pub(super) fn guard(&self) -> Guard {
+        self.guard.clone()
     }
 
     /// Waits until the time is another one.
@@ -133,6 +153,22 @@ impl Held {
             std::future::pending::<()>().await;
         }
     }
+}
+
+impl Guard {
+    /// Whether the time is over.
+    pub(super) fn is_over(&self) -> bool {
+        let Term { node, until } = *self.term.borrow();
+        node != self.node || self.clock.boot() >= until
+    }
+}
+
+/// Does work for a run as long as its lease lasts. A server that stood still does no further part of it when it goes
+/// on; the answer never comes then.
+pub(super) async fn while_held<T>(guard: Option<Guard>, work: impl Future<Output = T>) -> T {
+    let Some(guard) = guard else { return work.await };
+    let mut work = pin!(work);
+    poll_fn(|context| if guard.is_over() { Poll::Pending } else { work.as_mut().poll(context) }).await
 }
 
 /// Waits for a change of a lease, if there is one.
@@ -220,5 +256,30 @@ mod tests {
         assert!(lease.hold(Some(node(2)), None).is_some() && lease.hold(None, None).is_some());
         lease.end();
         assert!(lease.hold(Some(node(2)), None).is_none() && lease.hold(None, None).is_some());
+    }
+
+    /// The result of a future, if it has one now.
+    async fn poll_once<T>(work: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+        poll_fn(|context| match std::pin::Pin::new(&mut *work).poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn work_for_a_run_goes_no_further_when_its_lease_is_over() {
+        let clock = SystemClock;
+        let lease = RunsUntil::start(Arc::new(clock)).expect("a thread");
+        lease.renew(node(1), clock.boot() + 60_000);
+        let held = lease.hold(Some(node(1)), None).expect("the lease lasts");
+        assert_eq!(while_held(Some(held.guard()), async { 1 }).await, 1);
+        let (ask, asked) = tokio::sync::oneshot::channel();
+        let mut work = Box::pin(while_held(Some(held.guard()), asked));
+        assert!(poll_once(&mut work).await.is_none(), "it waits");
+        lease.renew(node(2), clock.boot() + 60_000);
+        ask.send(2).expect("it is asked");
+        assert!(poll_once(&mut work).await.is_none(), "the answer is there, and nothing is done with it");
+        assert!(held.guard().is_over());
     }
 }
