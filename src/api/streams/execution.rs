@@ -35,8 +35,10 @@ use crate::{
 
 /// Lines of one event, at most.
 const BATCH: usize = 200;
-/// Between two looks at a run that another process has, or that is about to be dispatched.
+/// Between two looks at a run that is about to be dispatched.
 const LOOKED_EVERY: Duration = Duration::from_millis(250);
+/// Between two looks at the output of a run that another node has: it stores output as often.
+const READ_EVERY: Duration = Duration::from_millis(500);
 /// The id of the last event.
 const END: &str = "end";
 
@@ -108,7 +110,9 @@ impl Run {
             }
             self.write_progress(&mut pen, row.progress);
             pen.send().await?;
-            pen.wait(sleep(LOOKED_EVERY), self.id().as_deref()).await?;
+            let own = self.api.store.shared().and_then(|shared| shared.node());
+            let wait = if row.node == own { LOOKED_EVERY } else { READ_EVERY };
+            pen.wait(sleep(wait), self.id().as_deref()).await?;
         }
     }
 
