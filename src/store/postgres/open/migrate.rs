@@ -3,7 +3,7 @@
 use super::super::fail;
 use crate::store::{
     StoreError,
-    postgres::connection::{Connection, args, query},
+    postgres::connection::{Connection, args, query, text_of},
 };
 
 /// The version of the tables that this build needs.
@@ -114,6 +114,34 @@ async fn change(connection: &Connection, found: i64) -> Result<(), tokio_postgre
         connection.batch(text).await?;
         tracing::info!(version, "the store's tables were made");
     }
+    if found == 0 {
+        index_parts_of_names(connection).await?;
+    }
     connection.rows(query("UPDATE #cluster SET version = $1", args![VERSION])).await?;
     connection.batch("COMMIT").await
+}
+
+/// Makes an index for searches by a part of a name, if the server has the extension for it and the user may use it.
+/// Without it such a search reads all names.
+async fn index_parts_of_names(connection: &Connection) -> Result<(), tokio_postgres::Error> {
+    connection.batch("SAVEPOINT names").await?;
+    if let Err(error) = try_to_index_parts(connection).await {
+        connection.batch("ROLLBACK TO SAVEPOINT names").await?;
+        let error = text_of(&error);
+        tracing::info!(error, "searches by a part of a name read all names: there is no pg_trgm for them");
+    }
+    connection.batch("RELEASE SAVEPOINT names").await
+}
+
+async fn try_to_index_parts(connection: &Connection) -> Result<(), tokio_postgres::Error> {
+    let schema = connection.qualify("#");
+    let schema = schema.trim_end_matches('.');
+    connection.batch(&format!("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA {schema}")).await?;
+    let place =
+        "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+        WHERE e.extname = 'pg_trgm'";
+    let rows = connection.rows(query(place, args![])).await?;
+    let place: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
+    let index = format!("CREATE INDEX task_name_part ON #task_name USING gin (lower {place}.gin_trgm_ops)");
+    connection.batch(&index).await
 }

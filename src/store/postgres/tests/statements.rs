@@ -52,6 +52,7 @@ fn lists() -> Vec<(&'static str, TaskQuery)> {
         ("all by name", sorted(TaskSort::Name)),
         ("all by creation", sorted(TaskSort::CreatedAt)),
         ("all by change", sorted(TaskSort::UpdatedAt)),
+        ("by a part of their name", TaskQuery { name: Some("SK 1234".to_owned()), ..sorted(TaskSort::Name) }),
         ("of a tag", TaskQuery { tag: Some("t3".to_owned()), ..page() }),
     ]
 }
