@@ -54,6 +54,7 @@ REASONS = [
     "use /admin/forecast",
     "makes a circle",
     "with the one-time schedule",
+    'with the schedule "never"',
     # Rules of alerts.
     'needs "',
     'is required by "missed"',

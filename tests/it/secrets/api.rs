@@ -68,7 +68,7 @@ fn a_wrong_body_is_refused_by_its_field_and_no_answer_repeats_the_value() {
             "A",
             json!({ "value": value, "handlers": ["rep*", "ok", "a b"] }),
             400,
-            "handlers \"rep*\" is no pattern: a pattern is a handler's name",
+            "handlers: \"rep*\" is no pattern: a pattern is a handler's name",
         ),
         ("A", json!({ "value": value, "handlers": ["rep*", "ok", "a b"] }), 400, "; \"a b\" is no pattern"),
         ("A", json!({ "value": value, "handlers": [7] }), 400, "handlers must hold texts only"),
