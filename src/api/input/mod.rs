@@ -34,6 +34,9 @@ pub(super) struct Body(pub(super) Map<String, Value>);
 /// A JSON object or nothing at all.
 pub(super) struct OptionalBody(pub(super) Map<String, Value>);
 
+/// No body, or an object without names.
+pub(super) struct NoBody;
+
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
@@ -63,16 +66,14 @@ impl<S: Send + Sync> FromRequest<S> for OptionalBody {
     }
 }
 
-impl OptionalBody {
-    /// Refuses names in the body of an action that takes none.
-    pub(super) fn refuse_keys(&self) -> Result<(), ApiError> {
-        let problems: Vec<_> = self
-            .0
-            .keys()
-            .take(MOST_PROBLEMS)
-            .map(|key| Problem::new(key, "is not known here; this action takes no body"))
-            .collect();
-        if problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(problems)) }
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let OptionalBody(given) = OptionalBody::from_request(request, state).await?;
+        let refuse = |name| Problem::new(name, "is not known here; this action takes no body");
+        let problems: Vec<_> = given.keys().take(MOST_PROBLEMS).map(refuse).collect();
+        if problems.is_empty() { Ok(Self) } else { Err(ApiError::invalid(problems)) }
     }
 }
 
@@ -108,6 +109,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Fields {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         Self::read(&parts.uri)
+    }
+}
+
+/// A query without a name.
+pub(super) struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Fields::read(&parts.uri)?.finish()?;
+        Ok(Self)
     }
 }
 

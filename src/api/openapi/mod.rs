@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use self::spec::{Answer, Body, Parameter, Spec};
-use super::{Route, auth::Need, every_route, input::Fields, method_name, state::Shared};
+use super::{Route, auth::Need, every_route, input::NoQuery, method_name, state::Shared};
 use crate::{
     api::error::ApiError,
     domain::{
@@ -35,8 +35,7 @@ use crate::{
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
 /// Answers the document.
-pub(super) async fn read(State(api): State<Shared>, fields: Fields) -> Result<Response, ApiError> {
-    fields.finish()?;
+pub(super) async fn read(State(api): State<Shared>, _: NoQuery) -> Result<Response, ApiError> {
     let mut document = DOCUMENT.clone();
     let base = if api.base().is_empty() { "/" } else { api.base() };
     document["servers"] = json!([{"url": base}]);

@@ -10,7 +10,7 @@ use crate::{
         auth::Caller,
         documents::{ExecutionDocument, Meta, TaskDocument},
         error::ApiError,
-        input::{Body, Fields, OptionalBody, TaskPath},
+        input::{Body, Fields, NoBody, NoQuery, OptionalBody, TaskPath},
         request::RequestInfo,
         state::Shared,
     },
@@ -107,10 +107,9 @@ pub(in crate::api) async fn backfill(
     info: RequestInfo,
     caller: Caller,
     TaskPath(id): TaskPath,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<Backfilled>, ApiError> {
-    fields.finish()?;
     caller.ensure_covers(&api, id).await?;
     let (span, most) = read_backfill(&body).map_err(ApiError::invalid)?;
     let task = api.scheduler.backfill(id, span, most, &caller.actor).await?;
@@ -126,11 +125,11 @@ pub(in crate::api) async fn pause(
     info: RequestInfo,
     Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Json<Acted>, ApiError> {
     let change = api.scheduler.pause(id, &actor);
-    act(&api, &info, fields, &body, change, |name| format!("Task \"{name}\" paused successfully")).await
+    act(&api, &info, change, |name| format!("Task \"{name}\" paused successfully")).await
 }
 
 pub(in crate::api) async fn resume(
@@ -138,11 +137,11 @@ pub(in crate::api) async fn resume(
     info: RequestInfo,
     Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Json<Acted>, ApiError> {
     let change = api.scheduler.resume(id, &actor);
-    act(&api, &info, fields, &body, change, |name| format!("Task \"{name}\" resumed successfully")).await
+    act(&api, &info, change, |name| format!("Task \"{name}\" resumed successfully")).await
 }
 
 pub(in crate::api) async fn reset_retries(
@@ -150,12 +149,12 @@ pub(in crate::api) async fn reset_retries(
     info: RequestInfo,
     Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Json<Acted>, ApiError> {
     let change = api.scheduler.reset_retries(id, &actor);
     let say = |name: &str| format!("Retry count for task \"{name}\" has been reset");
-    act(&api, &info, fields, &body, change, say).await
+    act(&api, &info, change, say).await
 }
 
 pub(in crate::api) async fn cancel(
@@ -163,33 +162,24 @@ pub(in crate::api) async fn cancel(
     info: RequestInfo,
     Caller { actor, .. }: Caller,
     TaskPath(id): TaskPath,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Json<Cancelled>, ApiError> {
-    refuse_input(fields, &body)?;
     let (task, cancelled) = api.scheduler.cancel(id, &actor).await?;
     let meta = info.meta_saying(format!("Task \"{}\" cancelled successfully", task.definition.name));
     Ok(Json(Cancelled { success: true, cancelled, meta }))
 }
 
-/// Makes a change that takes no input, and shows the task as it is then. `say` makes the message
+/// Makes a change, and shows the task as it is then. `say` makes the message
 /// of the task's name.
 async fn act(
     api: &Shared,
     info: &RequestInfo,
-    fields: Fields,
-    body: &OptionalBody,
     change: impl Future<Output = Result<Task, ControlError>>,
     say: impl FnOnce(&str) -> String,
 ) -> Result<Json<Acted>, ApiError> {
-    refuse_input(fields, body)?;
     let task = change.await?;
     let message = say(&task.definition.name);
     let task = show_changed(api, task).await?;
     Ok(Json(Acted { success: true, task, meta: info.meta_saying(message) }))
-}
-
-fn refuse_input(fields: Fields, body: &OptionalBody) -> Result<(), ApiError> {
-    fields.finish()?;
-    body.refuse_keys()
 }

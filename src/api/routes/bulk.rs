@@ -10,7 +10,7 @@ use crate::{
         auth::Caller,
         documents::Meta,
         error::ApiError,
-        input::{Body, Fields},
+        input::{Body, NoQuery},
         request::RequestInfo,
         state::Shared,
     },
@@ -76,10 +76,9 @@ pub(in crate::api) async fn bulk(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<Done>, ApiError> {
-    fields.finish()?;
     let Request { action, chosen, dry_run } = read(&body).map_err(ApiError::invalid)?;
     if action == BulkAction::Delete && !caller.grant.allows(Role::Editor) {
         return Err(ApiError::role_too_low(Role::Editor, caller.grant.role));

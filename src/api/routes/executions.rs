@@ -9,7 +9,7 @@ use crate::{
     api::{
         documents::{ExecutionDocument, Meta},
         error::ApiError,
-        input::{ExecutionPath, Fields, LARGEST_SKIP, TaskPath},
+        input::{ExecutionPath, Fields, LARGEST_SKIP, NoQuery, TaskPath},
         request::RequestInfo,
         state::Shared,
     },
@@ -71,9 +71,8 @@ pub(in crate::api) async fn read(
     State(api): State<Shared>,
     info: RequestInfo,
     ExecutionPath(task, id): ExecutionPath,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Found>, ApiError> {
-    fields.finish()?;
     if api.store.task(task).await?.is_none() {
         return Err(StoreError::NotFound.into());
     }

@@ -10,7 +10,7 @@ use crate::{
         auth::Caller,
         documents::{Deleted, Meta},
         error::ApiError,
-        input::{Body, EntryPath, Fields, OwnerPath},
+        input::{Body, EntryPath, Fields, NoQuery, OwnerPath},
         request::RequestInfo,
         state::Shared,
     },
@@ -90,9 +90,8 @@ pub(in crate::api) async fn read(
     State(api): State<Shared>,
     info: RequestInfo,
     EntryPath(owner, key): EntryPath,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Found>, ApiError> {
-    fields.finish()?;
     ensure_owner(&api, owner).await?;
     let entry = api.store.entry(owner, key.clone()).await?.ok_or_else(no_entry)?;
     Ok(Json(Found { entry: EntryDocument::new(key, entry), meta: info.meta() }))
@@ -103,10 +102,9 @@ pub(in crate::api) async fn write(
     info: RequestInfo,
     caller: Caller,
     EntryPath(owner, key): EntryPath,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<Found>, ApiError> {
-    fields.finish()?;
     let change = read_change(body).map_err(ApiError::invalid)?;
     let audit = record(&api, &caller, Action::Set, owner, &key).await?;
     let edit = Edit { owner, key: key.clone(), change, fence: None, quota: api.quota, audit };

@@ -15,7 +15,7 @@ use crate::{
         auth::Caller,
         documents::{Deleted, Meta},
         error::ApiError,
-        input::{Body, Fields, NamePath, read_patterns},
+        input::{Body, NamePath, NoQuery, read_patterns},
         request::RequestInfo,
         state::Shared,
     },
@@ -93,9 +93,8 @@ macro_rules! functions {
         pub(in crate::api) async fn $list(
             State(api): State<Shared>,
             info: RequestInfo,
-            fields: Fields,
+            _: NoQuery,
         ) -> Result<Response, ApiError> {
-            fields.finish()?;
             Ok(list(&api, &info, $kind).await)
         }
 
@@ -103,9 +102,8 @@ macro_rules! functions {
             State(api): State<Shared>,
             info: RequestInfo,
             NamePath(name): NamePath,
-            fields: Fields,
+            _: NoQuery,
         ) -> Result<Response, ApiError> {
-            fields.finish()?;
             let found = api.vault.find($kind, &name).await?;
             Ok(Json(One::new(found, info.meta())).into_response())
         }
@@ -115,10 +113,9 @@ macro_rules! functions {
             info: RequestInfo,
             caller: Caller,
             NamePath(name): NamePath,
-            fields: Fields,
+            _: NoQuery,
             Body(body): Body,
         ) -> Result<Response, ApiError> {
-            fields.finish()?;
             set(&api, &info, &caller, $kind, &name, &body).await
         }
 
@@ -127,9 +124,8 @@ macro_rules! functions {
             info: RequestInfo,
             caller: Caller,
             NamePath(name): NamePath,
-            fields: Fields,
+            _: NoQuery,
         ) -> Result<Response, ApiError> {
-            fields.finish()?;
             api.vault.delete($kind, &name, caller.record(&api, Action::Delete)).await?;
             tracing::info!(name, "a {} is deleted", $kind.word());
             let meta = info.meta_saying(format!("{} \"{name}\" deleted successfully", $kind.title()));

@@ -15,7 +15,7 @@ use crate::{
         auth::Caller,
         documents::Meta,
         error::ApiError,
-        input::{Fields, OptionalBody},
+        input::{NoBody, NoQuery},
         request::RequestInfo,
         state::Shared,
     },
@@ -104,12 +104,7 @@ pub(in crate::api) struct Ended {
     meta: Meta,
 }
 
-pub(in crate::api) async fn me(
-    info: RequestInfo,
-    caller: Caller,
-    fields: Fields,
-) -> Result<Json<Me>, ApiError> {
-    fields.finish()?;
+pub(in crate::api) async fn me(info: RequestInfo, caller: Caller, _: NoQuery) -> Result<Json<Me>, ApiError> {
     let Identity { token, name, grant, expires_at, session, .. } = caller.identity;
     let via = if session.is_some() { "session" } else { "token" };
     let meta = info.meta();
@@ -120,9 +115,8 @@ pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<List>, ApiError> {
-    fields.finish()?;
     let sessions: Vec<_> = visible(&api, &caller)
         .await
         .into_iter()
@@ -137,11 +131,9 @@ pub(in crate::api) async fn open(
     info: RequestInfo,
     caller: Caller,
     headers: HeaderMap,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Response, ApiError> {
-    fields.finish()?;
-    body.refuse_keys()?;
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.get(7..));
     let token = token.ok_or_else(|| {
         ApiError::conflict("A session is opened with a token in the Authorization header, not with a session")
@@ -173,9 +165,8 @@ pub(in crate::api) async fn end_all(
     info: RequestInfo,
     caller: Caller,
     headers: HeaderMap,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Response, ApiError> {
-    fields.finish()?;
     let own = visible(&api, &caller).await.into_iter().filter(|(_, holder)| is_own(holder, &caller));
     let sessions: Vec<_> = own.map(|(session, _)| session.hash).collect();
     end(&api, &info, &caller, &headers, &sessions).await
@@ -188,9 +179,8 @@ pub(in crate::api) async fn end_one(
     caller: Caller,
     headers: HeaderMap,
     Path(id): Path<String>,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Response, ApiError> {
-    fields.finish()?;
     let is_named = |session: &Session| {
         session.id() == id || id == CURRENT && caller.identity.session == Some(session.hash)
     };

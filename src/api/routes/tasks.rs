@@ -16,7 +16,7 @@ use crate::{
         auth::Caller,
         documents::{Deleted, ExecutionDocument, Meta, NEWEST, TaskDocument, read_only},
         error::ApiError,
-        input::{Body, Fields, LARGEST_SKIP, TaskPath},
+        input::{Body, Fields, LARGEST_SKIP, NoQuery, TaskPath},
         request::RequestInfo,
         state::Shared,
     },
@@ -108,10 +108,9 @@ pub(in crate::api) async fn create(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
-    fields.finish()?;
     let now = api.clock.now();
     let draft = Draft::read_new(&body).map_err(ApiError::invalid)?;
     let definition = draft.create(&api.defaults, now).map_err(ApiError::invalid)?;
@@ -135,9 +134,8 @@ pub(in crate::api) async fn read(
     State(api): State<Shared>,
     info: RequestInfo,
     TaskPath(id): TaskPath,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Found>, ApiError> {
-    fields.finish()?;
     let view = api.store.task_view(id, NEWEST).await?.ok_or(StoreError::NotFound)?;
     let beside = view.newest.iter().take(BESIDE).cloned().collect();
     let executions = show_executions(&api, beside, Some(TAIL)).await?;
@@ -150,10 +148,9 @@ pub(in crate::api) async fn update(
     info: RequestInfo,
     caller: Caller,
     TaskPath(id): TaskPath,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<Changed>, ApiError> {
-    fields.finish()?;
     let view = api.store.task_view(id, NEWEST).await?.ok_or(StoreError::NotFound)?;
     let former = view.task.definition.after.map(|after| after.task_id);
     let document = TaskDocument::new(view, api.clock.now());
@@ -185,9 +182,8 @@ pub(in crate::api) async fn delete(
     info: RequestInfo,
     caller: Caller,
     TaskPath(id): TaskPath,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Deleted>, ApiError> {
-    fields.finish()?;
     let deleted = api.scheduler.delete(id, &caller.actor).await;
     let task = deleted.map_err(|error| without_names(&caller, error))?;
     let meta = info.meta_saying(format!("Task \"{}\" deleted successfully", task.definition.name));

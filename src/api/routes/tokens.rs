@@ -16,7 +16,7 @@ use crate::{
         auth::Caller,
         documents::{Deleted, Meta},
         error::ApiError,
-        input::{Body, Fields, OptionalBody, read_patterns},
+        input::{Body, NoQuery, OptionalBody, read_patterns},
         request::RequestInfo,
         state::Shared,
     },
@@ -97,9 +97,8 @@ pub(in crate::api) struct Given {
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<List>, ApiError> {
-    fields.finish()?;
     let now = api.clock.now();
     let tokens = api.access.tokens().await;
     let tokens: Vec<_> = tokens.into_iter().map(|token| Document::new(token, now)).collect();
@@ -110,10 +109,9 @@ pub(in crate::api) async fn create(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
-    fields.finish()?;
     let wanted = read_new(&body)?;
     let (text, token) =
         api.access.make_token(wanted, &caller.identity, |token| Some(created(&api, &caller, token))).await?;
@@ -136,9 +134,8 @@ pub(in crate::api) async fn delete(
     info: RequestInfo,
     caller: Caller,
     Path(id): Path<String>,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Deleted>, ApiError> {
-    fields.finish()?;
     let token = api
         .access
         .remove_token(read_id(&id)?, |token| Some(record(&api, &caller, Action::Delete, token)))
@@ -153,10 +150,9 @@ pub(in crate::api) async fn rotate(
     info: RequestInfo,
     caller: Caller,
     Path(id): Path<String>,
-    fields: Fields,
+    _: NoQuery,
     OptionalBody(body): OptionalBody,
 ) -> Result<Response, ApiError> {
-    fields.finish()?;
     let id = read_id(&id)?;
     let overlap = read_overlap(&body)?;
     let (text, token) = api

@@ -15,7 +15,7 @@ use crate::{
         auth::Caller,
         documents::Meta,
         error::ApiError,
-        input::{Body, Fields, LATEST},
+        input::{Body, Fields, LATEST, NoQuery},
         notes,
         request::RequestInfo,
         state::Shared,
@@ -129,10 +129,9 @@ pub(in crate::api) async fn mute(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<Muted>, ApiError> {
-    fields.finish()?;
     let now = api.clock.now();
     let mut problems = Problems::default();
     problems.report_unknown(body.keys().map(String::as_str), &["until", "tag", "reason"]);
@@ -180,10 +179,9 @@ pub(in crate::api) async fn test(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<Tested>, ApiError> {
-    fields.finish()?;
     let mut problems = Problems::default();
     problems.report_unknown(body.keys().map(String::as_str), &["channel"]);
     let channel = body.get("channel").and_then(Value::as_str).unwrap_or_default();

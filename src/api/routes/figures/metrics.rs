@@ -11,7 +11,7 @@ use crate::{
     api::{
         auth::Caller,
         error::ApiError,
-        input::Fields,
+        input::NoQuery,
         state::{MeasuredTasks, Shared},
     },
     domain::{
@@ -31,9 +31,8 @@ pub(in crate::api) async fn metrics(
     State(api): State<Shared>,
     caller: Option<Extension<Caller>>,
     headers: HeaderMap,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Response, ApiError> {
-    fields.finish()?;
     if let Some(Extension(caller)) = caller {
         caller.ensure_covers_all()?;
     }

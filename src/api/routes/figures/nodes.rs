@@ -12,7 +12,7 @@ use crate::{
         auth::Caller,
         documents::Meta,
         error::ApiError,
-        input::{Fields, OptionalBody},
+        input::{NoBody, NoQuery},
         request::RequestInfo,
         state::{Process, Shared},
     },
@@ -78,9 +78,8 @@ pub(in crate::api) struct One {
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<List>, ApiError> {
-    fields.finish()?;
     let nodes: Vec<Node> = match api.store.shared() {
         Some(shared) => {
             let values = api.store.values(DRAINED.to_owned()).await?;
@@ -97,11 +96,9 @@ pub(in crate::api) async fn drain(
     info: RequestInfo,
     caller: Caller,
     Path(id): Path<String>,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Json<One>, ApiError> {
-    fields.finish()?;
-    body.refuse_keys()?;
     set_drained(&api, &info, &caller, (&id, true)).await
 }
 
@@ -110,11 +107,9 @@ pub(in crate::api) async fn undrain(
     info: RequestInfo,
     caller: Caller,
     Path(id): Path<String>,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Json<One>, ApiError> {
-    fields.finish()?;
-    body.refuse_keys()?;
     set_drained(&api, &info, &caller, (&id, false)).await
 }
 

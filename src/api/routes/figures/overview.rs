@@ -11,7 +11,7 @@ use crate::{
         auth::Caller,
         documents::{ExecutionRow, Meta},
         error::ApiError,
-        input::Fields,
+        input::NoQuery,
         request::RequestInfo,
         routes::{
             health,
@@ -107,9 +107,8 @@ pub(in crate::api) async fn overview(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Overview>, ApiError> {
-    fields.finish()?;
     caller.ensure_covers_all()?;
     let now = api.clock.now();
     let counts = api.store.status_counts().await?;

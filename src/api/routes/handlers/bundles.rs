@@ -15,7 +15,7 @@ use crate::{
         auth::Caller,
         documents::Meta,
         error::ApiError,
-        input::{Body, Fields, OptionalBody},
+        input::{Body, NoBody, NoQuery},
         request::RequestInfo,
         state::Shared,
     },
@@ -97,9 +97,8 @@ impl From<BundleError> for ApiError {
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<List>, ApiError> {
-    fields.finish()?;
     let (bundles, current) = api.bundles.list().await?;
     let documents = bundles.into_iter().map(|bundle| {
         let is_current = current.as_ref() == Some(&bundle.id);
@@ -113,10 +112,9 @@ pub(in crate::api) async fn keep_chunk(
     State(api): State<Shared>,
     info: RequestInfo,
     Path(hash): Path<String>,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Json<Kept>, ApiError> {
-    fields.finish()?;
     let mut problems = Problems::default();
     problems.report_unknown(body.keys().map(String::as_str), &["content"]);
     let content = body.get("content").and_then(Value::as_str);
@@ -133,10 +131,9 @@ pub(in crate::api) async fn push(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
-    fields.finish()?;
     let manifest = read_manifest(&body)?;
     match api.bundles.push(manifest, caller.record(&api, Action::Push)).await? {
         Pushed::Lacks(missing) => Ok(Json(Lacks { missing, meta: info.meta() }).into_response()),
@@ -153,11 +150,9 @@ pub(in crate::api) async fn use_again(
     info: RequestInfo,
     caller: Caller,
     Path(id): Path<String>,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Json<One>, ApiError> {
-    fields.finish()?;
-    body.refuse_keys()?;
     let record = caller.record(&api, Action::Use).on(Target::new("bundle", id.clone()));
     let bundle = api.bundles.use_again(&id, record).await?;
     tracing::info!(bundle = id, "a bundle of handlers is used again");

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     api::{
-        auth::Caller, documents::Meta, error::ApiError, input::Fields, request::RequestInfo, state::Shared,
+        auth::Caller, documents::Meta, error::ApiError, input::NoQuery, request::RequestInfo, state::Shared,
     },
     domain::Millis,
     handlers::{catalog::HandlerState, files::Ignored},
@@ -67,9 +67,8 @@ pub(in crate::api) async fn list(
     State(api): State<Shared>,
     info: RequestInfo,
     caller: Caller,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<List>, ApiError> {
-    fields.finish()?;
     let found = api.catalog.list().await.into_iter().filter(|found| caller.grant.covers(&found.file.name));
     let handlers = found.map(HandlerDocument::from);
     // A file that is no handler is no bound token's.

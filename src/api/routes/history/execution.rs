@@ -18,7 +18,7 @@ use crate::{
         auth::Caller,
         documents::{ExecutionDocument, Meta},
         error::ApiError,
-        input::{Fields, OptionalBody, RunPath},
+        input::{Fields, NoBody, NoQuery, OptionalBody, RunPath},
         request::RequestInfo,
         routes::{actions::say_begun, find_execution, show_execution},
         state::Shared,
@@ -73,9 +73,8 @@ pub(in crate::api) async fn read(
     info: RequestInfo,
     caller: Caller,
     RunPath(id): RunPath,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Found>, ApiError> {
-    fields.finish()?;
     let row = find_execution(&api, &caller, id).await?;
     let of_task = HistoryQuery { task: Some(row.task_id), ..HistoryQuery::default() };
     let beside = |direction| HistoryQuery {
@@ -207,10 +206,9 @@ pub(in crate::api) async fn rerun(
     info: RequestInfo,
     caller: Caller,
     RunPath(id): RunPath,
-    fields: Fields,
+    _: NoQuery,
     OptionalBody(body): OptionalBody,
 ) -> Result<Json<Rerun>, ApiError> {
-    fields.finish()?;
     let given = read_run(&body).map_err(ApiError::invalid)?;
     let row = find_execution(&api, &caller, id).await?;
     let params = match given {
@@ -250,11 +248,9 @@ pub(in crate::api) async fn cancel(
     info: RequestInfo,
     caller: Caller,
     RunPath(id): RunPath,
-    fields: Fields,
-    body: OptionalBody,
+    _: NoQuery,
+    _: NoBody,
 ) -> Result<Json<Cancelled>, ApiError> {
-    fields.finish()?;
-    body.refuse_keys()?;
     let row = find_execution(&api, &caller, id).await?;
     let task = api.scheduler.cancel_one(row.task_id, id, &caller.actor).await?;
     let meta = info.meta_saying(format!("Task \"{}\" cancelled successfully", task.definition.name));

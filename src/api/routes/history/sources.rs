@@ -16,7 +16,7 @@ use crate::{
         auth::Caller,
         documents::{Meta, TaskDocument},
         error::ApiError,
-        input::Fields,
+        input::NoQuery,
         request::RequestInfo,
         routes::handlers::HandlerDocument,
         state::Shared,
@@ -71,9 +71,8 @@ pub(in crate::api) async fn read_handler(
     info: RequestInfo,
     caller: Caller,
     Path(name): Path<String>,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Found>, ApiError> {
-    fields.finish()?;
     let absent = || ApiError::not_found("Handler not found");
     if !caller.grant.covers(&name) {
         return Err(absent());
@@ -118,9 +117,8 @@ pub(in crate::api) async fn read_source(
     info: RequestInfo,
     caller: Caller,
     Path(hash): Path<String>,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<SourceFound>, ApiError> {
-    fields.finish()?;
     let KeptSource { handler, text } = find_source(&api, &caller, &hash).await?;
     Ok(Json(SourceFound { hash, handler, source: text, meta: info.meta() }))
 }
@@ -156,9 +154,8 @@ pub(in crate::api) async fn compare(
     info: RequestInfo,
     caller: Caller,
     Path((old, new)): Path<(String, String)>,
-    fields: Fields,
+    _: NoQuery,
 ) -> Result<Json<Difference>, ApiError> {
-    fields.finish()?;
     let old = find_source(&api, &caller, &old).await?;
     let new = find_source(&api, &caller, &new).await?;
     let compared = tokio::task::spawn_blocking(move || hunks(&old.text, &new.text)).await;
