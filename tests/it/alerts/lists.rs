@@ -1,29 +1,9 @@
 //! The lists of messages: those that wait, those that arrived, and whose they are.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
-use super::{FAILS, delivered, watched};
-use crate::harness::{Client, Home, Options, Server, Web, until};
-
-/// A server with a channel that takes messages, `ops`, and one that refuses them, `pager`.
-fn server(web: &Web) -> Server {
-    let channel = |name: &str, path: &str| {
-        format!("[alerts.{name}]\nkind = \"webhook\"\nurl = \"{}\"\nbatch = 0\n", web.url(path))
-    };
-    let home = Home::new();
-    let settings = [channel("ops", "/taken"), channel("pager", "/refused")].concat();
-    fs::write(home.path().join("isochron.toml"), settings).expect("the settings written");
-    Options::default().start_in(home).unwrap_or_else(|said| panic!("the server did not start: {said}"))
-}
-
-fn web() -> Web {
-    Web::start(|request| match request.path.as_str() {
-        "/refused" => (404, "", "there is no such hook".to_owned()),
-        _ => (200, "", "taken".to_owned()),
-    })
-}
+use super::{FAILS, delivered, watched, with_two_channels};
+use crate::harness::{Client, Server, until};
 
 /// Waits for the first attempt at the message to the channel that refuses.
 fn until_refused(server: &Server) {
@@ -44,8 +24,7 @@ fn states(client: &Client, query: &str) -> Vec<(String, String)> {
 
 #[test]
 fn a_message_that_waits_is_in_the_list_of_all_and_is_not_called_delivered() {
-    let web = web();
-    let server = server(&web);
+    let (_web, server) = with_two_channels();
     let rules = json!([{ "channel": "ops" }, { "channel": "pager" }]);
     let task = server.create_dormant("nightly", FAILS, &json!({ "alerts": rules }));
     server.run(&task);
@@ -71,8 +50,7 @@ fn a_message_that_waits_is_in_the_list_of_all_and_is_not_called_delivered() {
 
 #[test]
 fn a_token_for_some_handlers_sees_the_figures_of_its_own_messages_alone() {
-    let web = web();
-    let server = server(&web);
+    let (_web, server) = with_two_channels();
     let secretive = watched(&server, "secretive", FAILS, "pager");
     server.run(&secretive);
     until_refused(&server);

@@ -1,34 +1,17 @@
 //! Alerts: a person on call, the channels, the rules of a task.
 
-use std::fs;
-
 use serde_json::json;
 
 use super::{Browser, visit};
-use crate::harness::{Home, Options, Server, Web, id_of, until};
+use crate::{
+    alerts::with_two_channels,
+    harness::{Server, id_of, until},
+};
 
 const FAILS: &str = "module.exports = (params) => { if (params.ok) return 1; console.error('no luck'); throw new Error('the disk is full'); };";
 
 /// The handler as it was before.
 const WORKED: &str = "module.exports = () => 1;";
-
-/// A server with two channels: one that works and one that refuses, and a task that tells both.
-fn server(web: &Web) -> Server {
-    let home = Home::new();
-    let channel = |name: &str, path: &str| {
-        format!("[alerts.{name}]\nkind = \"webhook\"\nurl = \"{}\"\nbatch = 0\n", web.url(path))
-    };
-    let settings = [channel("ops", "/taken"), channel("pager", "/refused")].concat();
-    fs::write(home.path().join("isochron.toml"), settings).expect("the settings written");
-    Options::default().start_in(home).unwrap_or_else(|said| panic!("the server did not start: {said}"))
-}
-
-fn web() -> Web {
-    Web::start(|request| match request.path.as_str() {
-        "/refused" => (404, "", "there is no such hook".to_owned()),
-        _ => (200, "", "taken".to_owned()),
-    })
-}
 
 fn is_delivered(server: &Server, channel: &str) {
     until("a message is delivered", || {
@@ -49,8 +32,7 @@ fn nobody_is_told_until_a_channel_is_named() {
 
 #[test]
 fn a_person_on_call_goes_from_an_alert_to_the_cause_on_a_phone() {
-    let web = web();
-    let server = server(&web);
+    let (_web, server) = with_two_channels();
     let rules = json!([{ "channel": "ops" }, { "channel": "pager" }]);
     let id = server.create_dormant("nightly", WORKED, &json!({ "alerts": rules }));
     server.run(&id);
@@ -86,8 +68,7 @@ fn a_person_on_call_goes_from_an_alert_to_the_cause_on_a_phone() {
 
 #[test]
 fn alerts_tell_the_messages_and_the_channels_and_are_muted() {
-    let web = web();
-    let server = server(&web);
+    let (_web, server) = with_two_channels();
     let rules = json!([{ "channel": "ops" }, { "channel": "pager" }]);
     let id = server.create_dormant("nightly", FAILS, &json!({ "alerts": rules }));
     server.run(&id);
@@ -123,8 +104,7 @@ fn alerts_tell_the_messages_and_the_channels_and_are_muted() {
 
 #[test]
 fn rules_of_alerts_are_set_in_the_form_of_a_task() {
-    let web = web();
-    let server = server(&web);
+    let (_web, server) = with_two_channels();
     server.home.write("nightly", FAILS);
     let Some(browser) = visit("rules", &server, "/tasks/new") else { return };
     browser.fill("Name", "Nightly");
