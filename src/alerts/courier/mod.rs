@@ -266,21 +266,28 @@ impl Alerts {
             (false, None) => State::GivenUp { at: now },
         };
         new.attempts.push(attempt.clone());
-        ready.note(&new, &attempt, now);
         if !attempt.ok {
             tracing::warn!(channel = name, id = %new.alert.id, state = new.state.name(), why = attempt.failure(),
                 "an alert was not delivered");
         }
-        let outcome = match new.state {
-            State::Pending { .. } => "retried",
-            state => state.name(),
-        };
-        self.publish(&new.alert, outcome);
         // A beat that has arrived says nothing any more.
-        let kept = if attempt.ok && new.alert.kind.is_beat() { Vec::new() } else { vec![new] };
-        if let Err(error) = self.parts.store.settle(vec![delivery], kept).await {
-            tracing::warn!(channel = name, %error, "the outcome of an alert cannot be recorded: it is sent again");
-            sleep(AGAIN_AFTER).await;
+        let kept = if attempt.ok && new.alert.kind.is_beat() { Vec::new() } else { vec![new.clone()] };
+        // What is told of an attempt is on record: a restart tells the same.
+        let recorded = self.parts.store.settle(vec![delivery], kept).await;
+        ready.note(&new, &attempt, now);
+        match recorded {
+            Ok(()) => {
+                let outcome = match new.state {
+                    State::Pending { .. } => "retried",
+                    state => state.name(),
+                };
+                self.publish(&new.alert, outcome);
+            }
+            Err(error) => {
+                tracing::warn!(channel = name, %error,
+                    "the outcome of an alert cannot be recorded: it is sent again");
+                sleep(AGAIN_AFTER).await;
+            }
         }
     }
 
