@@ -9,8 +9,9 @@ use super::{Config, ConfigError, Setting};
 use crate::domain::{
     alerts::{
         AlertConfig, BATCH, Channel, DAYS, Given, Kind, LONGEST_CHANNEL, MOST_PER_HOUR, Quiet, Target,
-        is_channel_name, read_rules,
+        is_channel_name,
     },
+    draft::read_rules,
     zone::parse_zone,
 };
 

@@ -22,7 +22,7 @@ pub use self::{
     quiet::{DAYS, Quiet},
     rule::{
         LATE, LONGEST_CHANNEL, MOST_RULES, Occasion, Rule, SHORTEST_REMINDER, SLOW, Slow, YEAR,
-        is_channel_name, read_rules,
+        is_channel_name,
     },
 };
 

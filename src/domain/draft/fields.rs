@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use super::{
     Defaults, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, check_params, handler_name,
     problem::{Problem, Problems},
+    rules::read_rules,
     shapes,
     values::{kind_of, read_after, read_key, read_tags, read_whole, told, whole_part},
 };
 use crate::domain::{
-    alerts::read_rules,
     definition::Definition,
     schedule::Timetable,
     text::{count, has_visible, to_one_line},

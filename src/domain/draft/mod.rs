@@ -8,6 +8,7 @@
 pub mod fields;
 mod params;
 mod problem;
+mod rules;
 mod run;
 pub mod schema;
 mod shapes;
@@ -24,6 +25,7 @@ use self::values::{read_after, read_whole};
 pub use self::{
     params::{INLINE, KEPT_APART, MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, RowParams, check_params},
     problem::{MOST_PROBLEMS, Problem, Problems, sentence},
+    rules::read_rules,
     run::Origin,
     values::whole_number,
 };

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    domain::alerts::{AlertId, Delivery, Rule, State, read_rules},
+    domain::{
+        alerts::{AlertId, Delivery, Rule, State},
+        draft::read_rules,
+    },
     store::{
         OutboxQuery, Place, WaitingAlerts,
         copy::{Cursor, Import, Record},

@@ -1,7 +1,10 @@
 //! The messages about a task.
 
 use super::*;
-use crate::domain::alerts::{Beats, Kind, read_rules};
+use crate::domain::{
+    alerts::{Beats, Kind},
+    draft::read_rules,
+};
 
 /// A task with these rules that runs every hour, and is watched from its creation on.
 fn watched(rules: &Value) -> Life {
