@@ -217,9 +217,11 @@ impl Bundles {
     /// Removes the oldest bundles beyond those that are kept, and the chunks that no other has.
     async fn remove_old(&self, current: &str) -> Result<(), BundleError> {
         let (bundles, _) = self.list().await?;
-        let (kept, mut old): (Vec<_>, Vec<_>) =
-            bundles.into_iter().enumerate().partition(|(place, _)| *place < KEPT);
-        old.retain(|(_, bundle)| bundle.id != current);
+        // The clock may have been set back: the current bundle is kept wherever it stands.
+        let (kept, old): (Vec<_>, Vec<_>) = bundles
+            .into_iter()
+            .enumerate()
+            .partition(|(place, bundle)| *place < KEPT || bundle.id == current);
         if old.is_empty() {
             return Ok(());
         }

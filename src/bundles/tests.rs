@@ -150,3 +150,13 @@ async fn the_oldest_versions_go_with_the_parts_that_no_other_has() {
     }
     panic!("the folder of a version that nothing uses is still there");
 }
+
+#[tokio::test]
+async fn the_current_version_has_its_parts_although_the_clock_was_set_back() {
+    let scene = Scene::new();
+    for time in 100..120_i64 {
+        scene.push(time, &[("a.js", format!("{time}").as_bytes())]).await;
+    }
+    scene.push(1, &[("a.js", b"now")]).await;
+    assert_eq!(read(&scene.files().await, "a.js").as_deref(), Some("now"));
+}
