@@ -1,7 +1,10 @@
 //! Bodies of requests, read to their ends.
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use http_body_util::BodyExt;
+use tokio::time::timeout;
 
 use crate::api::error::ApiError;
 
@@ -9,6 +12,9 @@ use crate::api::error::ApiError;
 const LARGEST: usize = 1024 * 1024;
 /// The part of a larger body that is read and dropped, in bytes.
 const DRAINED: usize = 16 * 1024 * 1024;
+
+/// A body arrives within this time: a slower one would keep its connection from others for as long as it likes.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 
 /// The error of a body that could not be read.
 #[derive(Clone)]
@@ -34,9 +40,17 @@ pub(super) async fn take_body(mut request: Request) -> Result<Vec<u8>, ApiError>
     }
 }
 
-/// Reads a body. A part of a body beyond the limit is read too, and dropped: a client that is
+/// Reads a body that arrives in time.
+async fn read_body(body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
+    timeout(ARRIVES_WITHIN, read_whole(body)).await.unwrap_or_else(|_| {
+        let within = ARRIVES_WITHIN.as_secs();
+        Err(ApiError::bad_request(format!("The body did not arrive within {within} seconds")))
+    })
+}
+
+/// Reads a body to its end. A part of a body beyond the limit is read too, and dropped: a client that is
 /// still writing would not see the answer.
-async fn read_body(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
+async fn read_whole(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     let mut length = 0;
     while length <= DRAINED
@@ -53,4 +67,39 @@ async fn read_body(mut body: axum::body::Body) -> Result<Vec<u8>, ApiError> {
         return Err(ApiError::too_large(format!("The body is larger than {LARGEST} bytes")));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use axum::body::{Body, Bytes, HttpBody};
+    use hyper::body::Frame;
+
+    use super::*;
+
+    /// A body that never comes.
+    struct Never;
+
+    impl HttpBody for Never {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_in_time_is_refused() {
+        let refused = read_body(Body::new(Never)).await.expect_err("it never comes");
+        assert_eq!(refused.message(), "The body did not arrive within 60 seconds");
+    }
 }
