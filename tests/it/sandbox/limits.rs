@@ -109,18 +109,19 @@ fn with_a_caller(source: &str) -> (Server, Value) {
 #[test]
 fn more_calls_to_the_server_at_once_than_may_be_are_refused_and_the_run_goes_on() {
     let (server, execution) = with_a_caller(
-        "const calls = await settled(Array.from({ length: 40 }, (_, n) => system.put(`key ${n}`, n)));
+        "const calls = await settled(Array.from({ length: 200 }, (_, n) => system.put(`key ${n}`, n)));
          const refused = calls.filter((call) => call.status === 'rejected').map((call) => call.reason.message);
-         const again = await settled(Array.from({ length: 32 }, (_, n) => system.get(`key ${n}`)));
-         return { refused, again: again.map((call) => call.value) };",
+         const first = calls.flatMap((call, n) => call.status === 'rejected' ? [] : [n]).slice(0, 32);
+         const again = await settled(first.map((n) => system.get(`key ${n}`)));
+         return { refused, first, again: again.map((call) => call.value) };",
     );
     let result = &execution["result"];
-    assert_eq!(result["refused"], json!(vec!["more than 32 calls to the server at once"; 8]));
-    assert_eq!(
-        result["again"],
-        json!((0..32).collect::<Vec<_>>()),
-        "those that were let through did their work"
-    );
+    // Those that are answered while the others are made leave room for more.
+    let refused = result["refused"].as_array().expect("a list");
+    assert!((1..=168).contains(&refused.len()), "{result}");
+    assert!(refused.iter().all(|why| why == "more than 32 calls to the server at once"), "{result}");
+    assert_eq!(result["first"].as_array().map(Vec::len), Some(32));
+    assert_eq!(result["again"], result["first"], "those that were let through did their work");
     server.check_health();
 }
 
