@@ -108,8 +108,11 @@ impl Access {
             last_used_at: None,
             last_address: None,
         };
-        self.write_token(&token, audit(&token)).await?;
-        Ok((text, token))
+        match self.write_token(&token, audit(&token)).await {
+            // Another node was faster.
+            Err(StoreError::TokenNameTaken(name)) => Err(TokenError::NameTaken(name)),
+            written => Ok(written.map(|()| (text, token))?),
+        }
     }
 
     /// Gives a token a new text; the one of before works for `overlap` milliseconds more.

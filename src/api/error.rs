@@ -165,7 +165,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::not_found("Task not found"),
-            StoreError::NameTaken(_) => Self::conflict(error.to_string()),
+            StoreError::NameTaken(_) | StoreError::TokenNameTaken(_) => Self::conflict(error.to_string()),
             StoreError::Refused(Refused::Invalid(problems)) => Self::invalid(problems),
             StoreError::Refused(
                 Refused::AlreadyRunning

@@ -1,7 +1,12 @@
 //! Tokens and sessions that a store keeps. There are few of each, and a server has all of them in memory. Servers
 //! that share a store read them anew when another one may have changed them.
 
-use super::{Audit, words::Answer};
+use std::collections::BTreeMap;
+
+use super::{
+    Audit,
+    words::{Answer, StoreError},
+};
 use crate::domain::{
     access::{
         record::{TokenHash, TokenRecord},
@@ -13,7 +18,7 @@ use crate::domain::{
 /// A change of a token or a session.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AccessChange {
-    /// Adds or replaces the token with this id.
+    /// Adds or replaces the token with this id. No other token may have its name.
     PutToken(Box<TokenRecord>),
     /// Removes a token.
     RemoveToken(TokenId),
@@ -35,5 +40,34 @@ pub trait Access {
     /// Reads all sessions, ended ones too.
     fn sessions(&self) -> Answer<Vec<Session>>;
     /// Makes all the changes, and writes `audit` with them.
+    ///
+    /// # Errors
+    /// [`StoreError::TokenNameTaken`], with nothing changed.
     fn change_access(&self, changes: Vec<AccessChange>, audit: Option<Audit>) -> Answer<()>;
+}
+
+/// Whether names of tokens are to be compared before these changes.
+pub(super) fn gives_names(changes: &[AccessChange]) -> bool {
+    changes.iter().any(|change| matches!(change, AccessChange::PutToken(_)))
+}
+
+/// Refuses changes that give a token the name of another one; `tokens` are those before them.
+pub(super) fn ensure_names_differ(
+    tokens: impl IntoIterator<Item = TokenRecord>,
+    changes: &[AccessChange],
+) -> Result<(), StoreError> {
+    let mut names: BTreeMap<_, _> = tokens.into_iter().map(|token| (token.id, token.name)).collect();
+    for change in changes {
+        match change {
+            AccessChange::PutToken(token) => {
+                if names.iter().any(|(id, name)| *id != token.id && *name == token.name) {
+                    return Err(StoreError::TokenNameTaken(token.name.clone()));
+                }
+                names.insert(token.id, token.name.clone());
+            }
+            AccessChange::RemoveToken(id) => drop(names.remove(id)),
+            _ => {}
+        }
+    }
+    Ok(())
 }

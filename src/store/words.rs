@@ -50,6 +50,9 @@ pub enum StoreError {
     /// Another task has the name.
     #[error("Task with name \"{0}\" already exists")]
     NameTaken(String),
+    /// Another token has the name.
+    #[error("Token with name \"{0}\" already exists")]
+    TokenNameTaken(String),
     /// The task's facts do not allow the step.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-fn token(number: u8) -> TokenRecord {
+pub(super) fn token(number: u8) -> TokenRecord {
     TokenRecord {
         id: TokenId::from_bytes([number; 16]),
         name: format!("token {number}"),
@@ -84,6 +84,30 @@ pub(crate) fn a_late_note_of_a_use_brings_back_no_token_and_no_session(bench: &m
     change(bench, vec![put(&rotated), AccessChange::RemoveSession(s.hash)]);
     change(bench, note.to_vec());
     assert_eq!(read(bench), (vec![rotated], vec![]));
+}
+
+pub(crate) fn a_name_belongs_to_one_token(bench: &mut Bench) {
+    let a = token(1);
+    let namesake = TokenRecord { name: a.name.clone(), ..token(2) };
+    let refuse = |bench: &mut Bench, changes: Vec<AccessChange>| {
+        let session = AccessChange::PutSession(Box::new(session(3)));
+        let changes = [session].into_iter().chain(changes).collect();
+        let refused = bench.wait(bench.store().change_access(changes, Some(Audit::default())));
+        assert!(matches!(&refused, Err(StoreError::TokenNameTaken(name)) if *name == a.name), "{refused:?}");
+        bench.reopen();
+    };
+    refuse(bench, vec![put(&a), put(&namesake)]);
+    change(bench, vec![put(&a), put(&token(4))]);
+    refuse(bench, vec![put(&namesake)]);
+    refuse(
+        bench,
+        vec![AccessChange::RemoveToken(token(4).id), put(&TokenRecord { name: a.name.clone(), ..token(4) })],
+    );
+    assert_eq!(read(bench), (vec![a.clone(), token(4)], vec![]), "a refused change leaves nothing behind");
+    let rotated = TokenRecord { hash: TokenHash([7; 32]), ..a.clone() };
+    change(bench, vec![put(&rotated)]);
+    change(bench, vec![AccessChange::RemoveToken(a.id), put(&namesake)]);
+    assert_eq!(read(bench).0, [namesake, token(4)]);
 }
 
 pub(crate) fn a_copy_has_the_tokens_and_no_session(bench: &mut Bench) {

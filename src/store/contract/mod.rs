@@ -56,6 +56,7 @@ macro_rules! passes {
             access: [
                 tokens_and_sessions_are_kept_until_they_are_removed,
                 a_late_note_of_a_use_brings_back_no_token_and_no_session,
+                a_name_belongs_to_one_token,
                 a_copy_has_the_tokens_and_no_session,
             ];
             audit: [
@@ -194,6 +195,7 @@ macro_rules! shares {
         $crate::store::contract::shares! { $open, $there;
             two_nodes_share_the_due_tasks_and_none_gets_one_twice,
             a_name_belongs_to_one_task_whichever_node_makes_it,
+            a_name_belongs_to_one_token_whichever_node_makes_it,
             a_change_of_one_node_is_seen_by_the_next_on_another,
             changes_of_one_task_by_many_nodes_are_all_there,
             executions_of_a_gone_node_are_abandoned_and_no_others,

@@ -1,7 +1,7 @@
 //! Many nodes on one store.
 
 use super::*;
-use crate::domain::ids::NodeId;
+use crate::{domain::ids::NodeId, store::AccessChange};
 
 /// Handles of several nodes on one store; the first is [`ManyNodes::on`] 0.
 pub(crate) struct ManyNodes {
@@ -114,6 +114,25 @@ pub(crate) fn a_name_belongs_to_one_task_whichever_node_makes_it(nodes: &mut Man
     let other = bench.task("name", definition("@daily"));
     let refused = bench.wait(bench.store().create(other, None));
     assert!(matches!(refused, Err(StoreError::NameTaken(name)) if name == "name"));
+}
+
+pub(crate) fn a_name_belongs_to_one_token_whichever_node_makes_it(nodes: &mut ManyNodes) {
+    nodes.add();
+    for round in 0..5 {
+        let mut answers = Vec::new();
+        for node in 0..3 {
+            let mut token = super::access::token(10 * round + u8::try_from(node).expect("a small number"));
+            token.name = format!("token of round {round}");
+            let put = AccessChange::PutToken(Box::new(token));
+            answers.push(nodes.on(node).store().change_access(vec![put], None));
+        }
+        let asked: Vec<_> = answers.into_iter().map(|answer| nodes.bench.runtime.spawn(answer)).collect();
+        let answers: Vec<_> =
+            asked.into_iter().map(|answer| nodes.bench.runtime.block_on(answer).expect("no panic")).collect();
+        let taken = |answer: &&Result<(), StoreError>| matches!(answer, Err(StoreError::TokenNameTaken(_)));
+        assert!(answers.iter().filter(|answer| answer.is_ok()).count() == 1, "{answers:?}");
+        assert!(answers.iter().filter(taken).count() == 2, "{answers:?}");
+    }
 }
 
 pub(crate) fn a_change_of_one_node_is_seen_by_the_next_on_another(nodes: &mut ManyNodes) {

@@ -22,6 +22,7 @@ use crate::{
     store::{
         AccessChange, Audit, Claimed, Decision, Edit, Edited, Entry, Fence, FinishedStep, Informed, Now,
         Output, Owner, Removal, Rewriting, RunNote, StateError, StoreError, SuccessorDecision, VersionNote,
+        access::{ensure_names_differ, gives_names},
         audit::REMOVED_AT_ONCE,
         bindings::rewritten,
         chain,
@@ -218,7 +219,10 @@ pub(crate) fn rewrite(now: Now, mut decide: Rewriting, audit: Option<Audit>) -> 
 }
 
 pub(crate) fn change_access(changes: Vec<AccessChange>, audit: Option<Audit>) -> Operation<()> {
-    Box::new(move |_| {
+    Box::new(move |data| {
+        if gives_names(&changes) {
+            ensure_names_differ(data.tokens.values().cloned(), &changes)?;
+        }
         let writes = changes.into_iter().map(Write::Access).chain(audit.map(Write::Audit)).collect();
         Ok(Prepared { answer: (), writes })
     })

@@ -2,11 +2,15 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::store::{
-    AccessChange, Audit, StoreError,
-    sled::{
-        engine::{keys, txn::Txn},
-        write::{audit, writer::Writer},
+use crate::{
+    domain::access::record::TokenRecord,
+    store::{
+        AccessChange, Audit, StoreError,
+        access::{ensure_names_differ, gives_names},
+        sled::{
+            engine::{keys, txn::Txn},
+            write::{audit, writer::Writer},
+        },
     },
 };
 
@@ -25,6 +29,9 @@ impl Writer {
             self.ensure_space()?;
         }
         self.in_txn(|txn| {
+            if gives_names(changes) {
+                ensure_names_differ(tokens(txn)?, changes)?;
+            }
             for change in changes {
                 match change {
                     AccessChange::PutToken(token) => txn.put_record(keys::token(token.id), token)?,
@@ -40,6 +47,12 @@ impl Writer {
             given.map_or(Ok(()), |record| audit::add(txn, record))
         })
     }
+}
+
+/// All tokens: there are few.
+fn tokens(txn: &Txn<'_>) -> Result<Vec<TokenRecord>, StoreError> {
+    let keys = txn.prefixed(&[keys::TOKEN], usize::MAX)?;
+    Ok(keys.iter().map(|key| txn.record(key)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 /// Replaces a record that is still the first one by the second one.

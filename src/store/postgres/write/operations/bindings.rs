@@ -5,9 +5,13 @@ use super::super::{
     operation::Work,
 };
 use crate::{
-    domain::binding::{Binding, Rewrite as Replaced},
+    domain::{
+        access::record::TokenRecord,
+        binding::{Binding, Rewrite as Replaced},
+    },
     store::{
         AccessChange, Audit, Rewriting, StoreError,
+        access::{ensure_names_differ, gives_names},
         bindings::rewritten,
         postgres::{
             connection::{Query, args, query},
@@ -66,6 +70,15 @@ impl Work for ChangeAccess {
     type Answer = ();
 
     async fn run(&mut self, group: &mut Group<'_>) -> Result<(), Failure> {
+        if gives_names(&self.changes) {
+            // Nodes change tokens one after the other.
+            let lock = query("SELECT 1 FROM #cluster FOR UPDATE", args![]);
+            let read = query("SELECT token FROM #token", args![]);
+            let found = group.all(vec![lock, read]).await?.pop().unwrap_or_default();
+            let tokens =
+                found.iter().map(|row| decode::<TokenRecord>(row.get(0))).collect::<Result<Vec<_>, _>>()?;
+            ensure_names_differ(tokens, &self.changes)?;
+        }
         let writes = self.changes.iter().map(write_access).collect::<Result<Vec<_>, _>>()?;
         group.all(writes).await?;
         group.writes.audits.extend(self.audit.clone());
