@@ -105,6 +105,8 @@ pub struct ClusterReady {
     pub differing: Vec<String>,
     /// Milliseconds by which the clock of its machine is ahead of the store's, which counts.
     pub clock_ahead: Millis,
+    /// Commits of this server that were acknowledged and that the store has lost, since the server's start.
+    pub lost_commits: u64,
 }
 
 /// The lease of a server: until when it may run what it has claimed.

@@ -5,11 +5,15 @@ use std::{path::Path, sync::Arc};
 #[cfg(feature = "postgres")]
 use anyhow::Context;
 
+use tokio::sync::watch;
+
+use super::host::server_name;
 use crate::{
     clock::{Clock, SystemClock},
+    cluster::{FollowingClock, Member, Settings},
     config::Config,
-    domain::ids::NodeId,
-    store::{NewNode, Store, sled::SledStore},
+    domain::Millis,
+    store::{Store, sled::SledStore},
 };
 
 /// Opens the store.
@@ -27,18 +31,35 @@ pub(super) fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(store)
 }
 
-/// Opens the store and, if many processes share it, makes this one a node of it.
+/// Opens the store and, if many processes share it, makes this one a node of it that takes no runs. It tells that it
+/// lives for as long as the runtime works that this is called on.
 ///
 /// # Errors
 /// When another process has it open, its files cannot be read, its server refuses, or the process cannot join.
 pub async fn open_joined(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let store = open_store(config)?;
     if let Some(shared) = store.shared() {
-        let (name, build) = (super::host::server_name(config), env!("CARGO_PKG_VERSION").to_owned());
-        let id = NodeId(ulid::Ulid::generate());
-        shared.join(NewNode { id, name, address: None, build, places: 0 }).await?;
+        let clock = Arc::new(FollowingClock::new(Arc::new(SystemClock)));
+        let member = Member::new(shared, clock, node_settings(config, 0));
+        member.join().await?;
+        tokio::spawn(async move {
+            let (_never, stopping) = watch::channel(false);
+            member.run(stopping).await;
+        });
     }
     Ok(store)
+}
+
+/// The settings of this process as a node that has room for so many runs.
+pub(super) fn node_settings(config: &Config, places: usize) -> Settings {
+    let millis = |number: u64| Millis::try_from(number).unwrap_or(Millis::MAX);
+    Settings {
+        name: server_name(config),
+        address: config.cluster.address.clone().filter(|_| places > 0),
+        lease: millis(config.cluster.lease),
+        poll: millis(config.cluster.poll),
+        places,
+    }
 }
 
 #[cfg(feature = "postgres")]
@@ -64,6 +85,9 @@ pub fn postgres_settings(config: &Config) -> anyhow::Result<crate::store::postgr
     let mut settings = crate::store::postgres::Settings::new(url.expose()).context("read store.url")?;
     settings.schema.clone_from(&config.store.schema);
     settings.pooler = config.store.pooler;
+    if let Some(direct) = &config.store.direct {
+        settings.set_direct(direct.expose()).context("read store.direct")?;
+    }
     settings.connections = config.store.connections;
     settings.authorities.clone_from(&config.store.authorities);
     settings.migrate = config.store.migrate;

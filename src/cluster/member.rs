@@ -1,7 +1,10 @@
 //! Member: beats, takes part in declaring others gone, and joins anew when its own lease is over.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -45,6 +48,8 @@ pub struct Member {
     /// The runs under way.
     busy: watch::Sender<usize>,
     ranks: Mutex<Ranks>,
+    /// That of the last beat.
+    session: AtomicU64,
     abandoned: Notify,
 }
 
@@ -59,6 +64,7 @@ impl Member {
             settings,
             busy: watch::channel(0).0,
             ranks: Mutex::default(),
+            session: AtomicU64::default(),
             abandoned: Notify::new(),
         })
     }
@@ -190,7 +196,7 @@ impl Member {
     async fn beat(&self, observer: &mut Observer) -> Result<(), StoreError> {
         let sent = self.clock.boot();
         let busy = u32::try_from(*self.busy.borrow()).unwrap_or(u32::MAX);
-        let Beat { now, nodes, abandoned } = self.store.beat(busy).await?;
+        let Beat { now, nodes, abandoned, session } = self.store.beat(busy).await?;
         let Some(me) = self.store.node() else { return Ok(()) };
         let received = self.clock.boot();
         self.clock.add(sent, now, received);
@@ -201,6 +207,10 @@ impl Member {
         }
         *lock(&self.ranks) = Ranks::new(me, &nodes);
         let others: Vec<_> = nodes.into_iter().filter(|node| node.id != me).collect();
+        if self.session.swap(session, Ordering::Relaxed) != session {
+            // The others may have lost their way too, and a copy of the store may have older counts of their beats.
+            observer.forget();
+        }
         let mut gone = abandoned;
         for (node, beat) in observer.look(&others, received) {
             let why = format!("it has not told for {} s that it lives", lease / 1000);

@@ -22,14 +22,14 @@ pub struct Ranks {
 }
 
 impl Ranks {
-    /// The ranks of the nodes that are not gone, seen by `me`.
+    /// The ranks of the nodes that are not gone and have room for runs at all, seen by `me`.
     #[must_use]
     pub fn new(me: NodeId, nodes: &[Node]) -> Self {
-        let living = nodes.iter().filter(|node| node.gone.is_none() && node.id != me);
+        let living = nodes.iter().filter(|node| node.gone.is_none() && node.places > 0 && node.id != me);
         Self { me: Some(me), others: living.map(|node| node.id).collect() }
     }
 
-    /// The number of nodes, this one included.
+    /// The number of these nodes, this one included.
     #[must_use]
     pub fn count(&self) -> usize {
         self.others.len() + usize::from(self.me.is_some())

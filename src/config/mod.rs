@@ -168,6 +168,8 @@ pub struct StoreConfig {
     pub connections: usize,
     /// Whether a pooler in transaction mode is between.
     pub pooler: bool,
+    /// The server past the pooler; the URL has the password.
+    pub direct: Option<Secret>,
     /// A PEM file of trusted authorities, instead of the system's.
     pub authorities: Option<PathBuf>,
     /// Whether the start makes and changes the tables.
@@ -284,6 +286,7 @@ impl Config {
                 schema: String::new(),
                 connections: 0,
                 pooler: false,
+                direct: None,
                 authorities: None,
                 migrate: false,
             },

@@ -35,6 +35,8 @@ pub struct Present {
     pub commits: Vec<(f64, u64)>,
     /// Seconds of all commits.
     pub commit_seconds: f64,
+    /// Commits that a shared store has lost, since the start; `None` with a store of its own.
+    pub lost_commits: Option<u64>,
     /// Seconds since the last backup.
     pub backup_age: Option<f64>,
     /// Open streams of events.
@@ -96,6 +98,10 @@ impl Present {
             "Messages of alerts that wait for their delivery",
             self.alerts_undelivered as f64,
         );
+        if let Some(lost) = self.lost_commits {
+            let help = "Acknowledged commits of this server that the store has lost";
+            figures.counter("isochron_store_lost_commits", help, lost as f64);
+        }
         if let Some(age) = self.backup_age {
             figures.gauge("isochron_backup_age_seconds", "Time since the last backup", age);
         }

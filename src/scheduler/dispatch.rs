@@ -112,6 +112,7 @@ impl Scheduler {
         if self.keys.release(execution) && self.member().is_some() {
             // A task that another process has let wait may have its turn.
             self.keys.look_again();
+            self.call_others();
         }
     }
 

@@ -200,6 +200,7 @@ impl Scheduler {
             let now = self.clock.now();
             match self.store.next_due().await? {
                 Some(due) if due <= now || due <= now + self.ahead(due) && due > asked => {
+                    self.call_others_if_full();
                     tokio::select! {
                         biased;
                         _ = stopping.changed() => {}

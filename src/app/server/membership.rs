@@ -18,9 +18,9 @@ use tokio::{
 use super::differences::Differences;
 use crate::{
     api::{ClusterReady, LeaseState},
-    app::host::server_name,
+    app::store::node_settings,
     clock::{Clock, SystemClock},
-    cluster::{FollowingClock, Member, Settings, Standing},
+    cluster::{FollowingClock, Member, Standing},
     config::Config,
     domain::{Millis, lock::lock},
     handlers::files::Files,
@@ -61,7 +61,7 @@ impl Membership {
     pub(super) async fn join(config: &Config, store: &dyn Store) -> anyhow::Result<Arc<Self>> {
         let Some(shared) = store.shared() else { return Ok(Arc::new(Self(None))) };
         let clock = Arc::new(FollowingClock::new(Arc::new(SystemClock)));
-        let member = Member::new(shared, clock.clone(), settings(config));
+        let member = Member::new(shared, clock.clone(), node_settings(config, config.runners.max));
         join(&member).await.context("join the store")?;
         let runs_until = RunsUntil::start(clock.clone()).context("start the thread of the lease")?;
         let (leaving, left) = watch::channel(false);
@@ -121,7 +121,8 @@ impl Membership {
             Standing::Fenced => LeaseState::Lost,
         };
         let differing = differences.get().map_or_else(Vec::new, |differences| differences.names());
-        Some(ClusterReady { lease, nodes: member.nodes(), differing, clock_ahead: clock.machine_ahead() })
+        let (clock_ahead, lost_commits) = (clock.machine_ahead(), member.store().lost_commits());
+        Some(ClusterReady { lease, nodes: member.nodes(), differing, clock_ahead, lost_commits })
     }
 
     /// Ends the beats. The node is gone once its store is closed.
@@ -139,17 +140,6 @@ impl Membership {
 impl Drop for Joined {
     fn drop(&mut self) {
         self.following.abort();
-    }
-}
-
-fn settings(config: &Config) -> Settings {
-    let millis = |number: u64| Millis::try_from(number).unwrap_or(Millis::MAX);
-    Settings {
-        name: server_name(config),
-        address: config.cluster.address.clone(),
-        lease: millis(config.cluster.lease),
-        poll: millis(config.cluster.poll),
-        places: config.runners.max,
     }
 }
 

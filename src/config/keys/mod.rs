@@ -281,6 +281,7 @@ pub(super) static KEYS: &[Key] = &[
     store::SCHEMA,
     store::CONNECTIONS,
     store::POOLER,
+    store::DIRECT,
     store::AUTHORITIES,
     store::MIGRATE,
     cluster::NAME,

@@ -40,6 +40,18 @@ pub(super) const POOLER: Key = key(
     "whether the connections go through a pooler in transaction mode, such as PgBouncer",
 );
 
+pub(super) const DIRECT: Key = open(
+    "store.direct",
+    "`store.url`, none with `store.pooler`",
+    Hidden {
+        allowed: "a URL such as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
+        in_file: true,
+        is_right: |text| text.starts_with("postgres://") || text.starts_with("postgresql://"),
+        put: |c, url| c.store.direct = Some(url),
+    },
+    "the way to that server past the pooler, for the one connection by which servers hear of one another at once",
+);
+
 pub(super) const AUTHORITIES: Key = open(
     "store.ca",
     "the system's",

@@ -110,7 +110,14 @@ impl Scheduler {
                     continue;
                 }
                 Occasion::Hint(Hint::Gone) => self.close_abandoned().await?,
-                Occasion::Hint(Hint::Due) => self.nudge.notify_one(),
+                Occasion::Hint(Hint::Due) => {
+                    self.nudge.notify_one();
+                    if self.keys.has_waiting() {
+                        self.keys.look_again();
+                    }
+                    // Others without room may say so again and again.
+                    continue;
+                }
                 Occasion::Hint(Hint::Wish) => {}
                 Occasion::Poll => {
                     looks += 1;
@@ -130,6 +137,20 @@ impl Scheduler {
             }
             member.note_busy(self.busy());
             self.hear_wishes(member).await?;
+        }
+    }
+
+    /// Tells the other nodes of due tasks, if this one has no room for a run.
+    pub(in crate::scheduler) fn call_others_if_full(&self) {
+        if self.permits.available_permits() == 0 {
+            self.call_others();
+        }
+    }
+
+    /// Tells the other nodes that a task may have its turn.
+    pub(in crate::scheduler) fn call_others(&self) {
+        if let Some(member) = self.member() {
+            member.store().tell(Hint::Due);
         }
     }
 

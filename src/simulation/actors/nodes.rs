@@ -45,9 +45,14 @@ impl Shared for FaultyStore {
 
     fn join(&self, node: NewNode) -> Answer<()> {
         let (identity, new) = (self.memory().identity.clone(), node.id);
+        let former = identity.node();
         let operation = nodes::join(identity, self.0.now(), node);
         self.perform_anyway("join", operation, move |shared, _, ()| {
             shared.process.tell(format_args!("{new} joins"));
+            let lost = shared.memory.identity.lost();
+            let record = shared.process.world.record();
+            let is_behind = former.is_some_and(|former| record.nodes.is_behind(former));
+            assert!(!is_behind || lost > 0, "changes of {former:?} are lost, and its process tells nobody");
         })
     }
 
@@ -61,6 +66,10 @@ impl Shared for FaultyStore {
         self.perform("give up", false, operation, move |shared, number, gone| {
             shared.process.tell(format_args!("#{number} {node} is given up: {gone}"));
         })
+    }
+
+    fn lost_commits(&self) -> u64 {
+        self.memory().identity.lost()
     }
 
     fn nodes(&self) -> Answer<Vec<Node>> {

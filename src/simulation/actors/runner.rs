@@ -57,6 +57,10 @@ impl ScriptedRunner {
         let others = world.all_runs();
         process.run_checks(|| {
             let (mut record, data) = (world.record(), world.disk.data());
+            if record.losses.has_execution(execution) {
+                process.tell(format_args!("{execution} runs although its claim is lost"));
+                return;
+            }
             invariants::check_start(&mut record, &data, task, execution, context.attempt);
             nodes::check_occurrence(&data, execution, &others);
         });

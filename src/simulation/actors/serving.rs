@@ -12,6 +12,7 @@ use crate::{
         Millis,
         execution::Execution,
         facts::Task,
+        ids::NodeId,
         step::{Refused, Step},
     },
     simulation::{
@@ -103,7 +104,7 @@ impl Shared {
             process.die();
             return std::future::pending().await;
         }
-        self.write(name, writes);
+        let commit = self.write(name, writes);
         unwritten.store(0, Relaxed);
         if unanswered {
             process.tell(format_args!("the process dies before #{number} {name} is answered"));
@@ -113,16 +114,24 @@ impl Shared {
         drop(turn);
         self.delay().await;
         self.hear_answer().await;
+        if world.record().losses.has(number) {
+            // On the way back to the store the process finds that the commit is not there.
+            return Err(StoreError::Unavailable("the store has lost it".to_owned()));
+        }
         process.run_checks(|| world.record().settle(number));
+        if let Some((node, beat)) = commit {
+            self.memory.identity.hear(node, beat);
+            world.record().nodes.tell(node, number);
+        }
         process.halt_if_dead().await;
         Ok(answer)
     }
 
-    /// Applies writes, and notes them as a commit of the node.
-    fn write(&self, name: &'static str, writes: Vec<Write>) {
+    /// Applies writes, and notes them as a commit of the node. Returns that, with its beat.
+    fn write(&self, name: &'static str, writes: Vec<Write>) -> Option<(NodeId, u64)> {
         let (process, world) = (&self.process, &self.process.world);
         if writes.is_empty() {
-            return;
+            return None;
         }
         let now = process.store_clock.elapsed();
         let gone = writes.iter().filter_map(|write| match write {
@@ -142,6 +151,8 @@ impl Shared {
             }
             self.memory.identity.node().into_iter().for_each(|node| record.nodes.commit(node, now));
         });
+        let node = self.memory.identity.node()?;
+        Some((node, world.disk.data().nodes.get(&node)?.beat))
     }
 
     /// Lets an operation fail when it was about to be written. The end of a run may be written although the store

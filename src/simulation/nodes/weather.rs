@@ -1,4 +1,4 @@
-//! The weather of many processes: one stands still, one is cut off, or the store is away for all.
+//! The weather of many processes: one stands still, one is cut off, the store is away for all, or it loses commits.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -20,10 +20,11 @@ pub(super) async fn change(world: Arc<World>, clock: Arc<WallClock>) {
             continue;
         }
         let process = chance.among(&processes);
-        match chance.between(0, 5) {
+        match chance.between(0, 6) {
             0..=1 => pause(&process, lasts).await,
             2..=3 => cut(std::slice::from_ref(&process), lasts).await,
             4 => cut(&processes, lasts).await,
+            5 => fail_over(&world, &clock, chance.spread(1, lasts)).await,
             _ => {
                 let by = chance.among(&[-20_000, -700, 700, 20_000]);
                 clock.step(by);
@@ -39,6 +40,19 @@ async fn pause(process: &Process, lasts: Millis) {
     pass(lasts).await;
     process.paused.set(false);
     process.tell("goes on");
+}
+
+/// Replaces the store by a standby that has not had the commits of the last while.
+async fn fail_over(world: &World, clock: &WallClock, lags: Millis) {
+    // Between two operations.
+    let turn = world.turn.lock().await;
+    let copy = world.copy();
+    drop(turn);
+    pass(lags).await;
+    let turn = world.turn.lock().await;
+    world.history.tell(format!("{} the store has lost the commits of {lags} ms", clock.elapsed()));
+    world.replace(copy);
+    drop(turn);
 }
 
 async fn cut(processes: &[Arc<Process>], lasts: Millis) {

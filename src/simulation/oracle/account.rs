@@ -54,6 +54,7 @@ use crate::{
 };
 
 /// A task, every row ever written for it, and the sums of its planned times.
+#[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) task: Task,
     pub(crate) rows: BTreeMap<ExecutionId, Execution>,

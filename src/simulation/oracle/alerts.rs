@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The messages about a task, as its rows alone tell them. It has one rule at most.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Told {
     /// Occurrences that failed in a row.
     failures: u32,

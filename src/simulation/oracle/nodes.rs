@@ -6,8 +6,12 @@
 //! 13. A node is declared gone only after a lease without a commit.
 //! 14. An execution of a process that is dead is closed, and 15. nothing due waits, while a process works and has
 //!     room ([`invariants`](super::invariants) tells what is to be done).
+//! 16. A node that was told of a commit which the store has lost writes nothing more, and its process tells of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use crate::{
     domain::{
@@ -26,15 +30,44 @@ pub(crate) struct Nodes {
     gone: BTreeSet<NodeId>,
     /// The time of each one's last commit, by the world.
     commits: BTreeMap<NodeId, Millis>,
+    /// The last commit that each one was told of, by the number of its operation.
+    told: BTreeMap<NodeId, u64>,
+    /// Those that were told of a commit that is lost.
+    behind: BTreeSet<NodeId>,
+    /// Those that were gone, until the store lost that.
+    back: BTreeSet<NodeId>,
     /// The node of each execution that was claimed.
     owners: BTreeMap<ExecutionId, NodeId>,
 }
 
 impl Nodes {
-    /// Checks invariant 12, and notes a commit at a time of the world.
+    /// Checks invariants 12 and 16, and notes a commit at a time of the world.
     pub(crate) fn commit(&mut self, node: NodeId, now: Millis) {
         assert!(!self.gone.contains(&node), "{node} writes although it is gone");
+        assert!(!self.behind.contains(&node), "{node} writes although changes of it are lost");
         self.commits.insert(node, now);
+    }
+
+    /// A node is told of its commit.
+    pub(crate) fn tell(&mut self, node: NodeId, operation: u64) {
+        self.told.insert(node, self.told.get(&node).copied().unwrap_or_default().max(operation));
+    }
+
+    /// The store is as it was when these nodes were gone, after an operation.
+    pub(super) fn go_back(&mut self, gone: BTreeSet<NodeId>, operation: u64) {
+        self.back.extend(self.gone.difference(&gone));
+        self.gone = gone;
+        let behind = self.told.iter().filter(|(_, last)| **last > operation).map(|(node, _)| *node);
+        self.behind.extend(behind);
+    }
+
+    pub(super) fn gone(&self) -> &BTreeSet<NodeId> {
+        &self.gone
+    }
+
+    /// Whether a node was told of a commit that is lost.
+    pub(crate) fn is_behind(&self, node: NodeId) -> bool {
+        self.behind.contains(&node)
     }
 
     /// Checks invariant 13.
@@ -61,9 +94,10 @@ impl Nodes {
         self.owners.get(&execution).copied()
     }
 
-    /// Whether the node of an execution is gone.
+    /// Whether the node of an execution is gone, or was: others may still be about to close it, and are refused then.
     pub(crate) fn has_lost(&self, execution: ExecutionId) -> bool {
-        self.owners.get(&execution).is_some_and(|owner| self.gone.contains(owner))
+        let is_gone = |owner| self.gone.contains(owner) || self.back.contains(owner);
+        self.owners.get(&execution).is_some_and(is_gone)
     }
 }
 
@@ -92,4 +126,43 @@ pub(crate) fn bare(step: &Step, expected: &Step) -> Step {
     );
     bare.cancel.clone_from(&expected.cancel);
     bare
+}
+
+/// The changes that the store has lost.
+#[derive(Default)]
+pub(crate) struct Losses {
+    /// The operations, by their numbers.
+    operations: Vec<RangeInclusive<u64>>,
+    /// The executions that are in the store no more.
+    executions: BTreeSet<ExecutionId>,
+    /// The requests whose changes are lost.
+    requests: BTreeSet<String>,
+}
+
+impl Losses {
+    pub(super) fn add(
+        &mut self,
+        operations: RangeInclusive<u64>,
+        executions: impl Iterator<Item = ExecutionId>,
+        requests: Vec<String>,
+    ) {
+        self.operations.push(operations);
+        self.executions.extend(executions);
+        self.requests.extend(requests);
+    }
+
+    /// Whether an operation was written and is lost.
+    pub(crate) fn has(&self, operation: u64) -> bool {
+        self.operations.iter().any(|lost| lost.contains(&operation))
+    }
+
+    /// Whether an execution was in progress or in the history, and is lost.
+    pub(crate) fn has_execution(&self, execution: ExecutionId) -> bool {
+        self.executions.contains(&execution)
+    }
+
+    /// Whether the change of a request was made and is lost.
+    pub(crate) fn has_request(&self, request: &str) -> bool {
+        self.requests.contains(request)
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
         account::Account,
         almanac::Almanacs,
         change::{Asked, Change, Why},
-        nodes::{Nodes, bare, closes_lost},
+        nodes::{Losses, Nodes, bare, closes_lost},
         replay::{Circumstances, by_hand, replay},
         state::{self, World, Wrote},
     },
@@ -38,9 +38,9 @@ enum What {
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
-    operation: u64,
-    request: Option<String>,
+pub(super) struct Entry {
+    pub(super) operation: u64,
+    pub(super) request: Option<String>,
     task: TaskId,
     what: What,
 }
@@ -76,7 +76,7 @@ pub(crate) struct Record {
     /// The tasks and the state of their handlers, by the answers so far.
     pub(crate) world: World,
     /// Decisions and writes without an answer yet, in order.
-    pending: VecDeque<Entry>,
+    pub(super) pending: VecDeque<Entry>,
     /// Users' requests by their id.
     pub(crate) requests: BTreeMap<String, Asked>,
     /// Requests whose changes count.
@@ -86,19 +86,21 @@ pub(crate) struct Record {
     /// Output of handlers.
     pub(crate) said: BTreeMap<ExecutionId, Vec<Line>>,
     /// The successor and the predecessor's last attempt of every end that a task has been told of.
-    told: BTreeSet<(TaskId, ExecutionId)>,
+    pub(super) told: BTreeSet<(TaskId, ExecutionId)>,
     /// The concurrency key of each execution that had one when it started.
     pub(crate) keys: BTreeMap<ExecutionId, String>,
     /// What each operation without an answer will add to `owed`.
-    owing: BTreeMap<u64, Vec<(TaskId, ExecutionId)>>,
+    pub(super) owing: BTreeMap<u64, Vec<(TaskId, ExecutionId)>>,
     /// The successors to tell of ends, as of when the occurrences ended.
-    owed: BTreeSet<(TaskId, ExecutionId)>,
+    pub(super) owed: BTreeSet<(TaskId, ExecutionId)>,
     /// All executions ever given to a runner.
     pub(crate) started: BTreeSet<ExecutionId>,
     /// The messages that steps have promised.
-    alerts: BTreeSet<AlertId>,
+    pub(super) alerts: BTreeSet<AlertId>,
     /// The nodes that share the store.
     pub(crate) nodes: Nodes,
+    /// The changes that the store has lost.
+    pub(crate) losses: Losses,
 }
 
 impl Record {

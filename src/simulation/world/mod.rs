@@ -21,8 +21,12 @@ pub(crate) use self::process::Process;
 use crate::domain::chance::Chance;
 use crate::{
     domain::{Millis, ids::ExecutionId, lock::lock, panic::text_of},
-    simulation::{actors::plans::Pace, oracle::record::Record, world::history::History},
-    store::memory::disk::Disk,
+    simulation::{
+        actors::plans::Pace,
+        oracle::{promises::Promises, record::Record},
+        world::history::History,
+    },
+    store::memory::disk::{Data, Disk},
 };
 
 /// The weather of a seed: delays, failures and crashes.
@@ -103,6 +107,18 @@ impl World {
     /// A number for a process that starts.
     pub(crate) fn next_process(&self) -> u64 {
         self.started.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Copies the store, with its promises. Call it while no operation has its turn.
+    pub(crate) fn copy(&self) -> (Data, Promises) {
+        let promises = self.record().promises(self.current.load(Relaxed));
+        (self.disk.data().clone(), promises)
+    }
+
+    /// Replaces the store by a copy. Call it while no operation has its turn.
+    pub(crate) fn replace(&self, (data, promises): (Data, Promises)) {
+        self.run_checks(|| self.record().go_back(promises, self.current.load(Relaxed)));
+        self.disk.data().replace(data);
     }
 
     /// The runs that are alive in any process.

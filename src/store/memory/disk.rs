@@ -61,6 +61,7 @@ pub(crate) struct Disk(Mutex<Data>);
 
 /// The records on a disk.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Data {
     pub(crate) epoch: u64,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
@@ -98,6 +99,8 @@ pub(crate) struct Data {
     pub(crate) wishes: BTreeMap<ExecutionId, String>,
     /// The node whose turn a chore is, and until when.
     pub(crate) turns: BTreeMap<&'static str, (NodeId, Millis)>,
+    /// How often the disk was replaced by a copy.
+    pub(crate) replaced: u64,
 }
 
 /// One write of an operation.

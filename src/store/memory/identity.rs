@@ -15,7 +15,19 @@ use crate::{
 
 /// The node that a process is; nothing for a process that has the disk alone.
 #[derive(Clone, Default)]
-pub(crate) struct Identity(Option<Arc<Mutex<Option<NodeId>>>>);
+pub(crate) struct Identity(Option<Arc<Mutex<Mine>>>);
+
+/// A process among others.
+#[derive(Default)]
+struct Mine {
+    node: Option<NodeId>,
+    /// The beat of the last commit that the process was told of, once it was told of its joining.
+    heard: Option<u64>,
+    /// Whether the disk was found to be older than that.
+    is_behind: bool,
+    /// The commits that the disk was found to have lost.
+    lost: u64,
+}
 
 impl Identity {
     /// A process that shares the disk and has not joined yet.
@@ -30,12 +42,53 @@ impl Identity {
 
     /// The node that the process is, or was last.
     pub(crate) fn node(&self) -> Option<NodeId> {
-        self.0.as_ref().and_then(|node| *lock(node))
+        self.0.as_ref().and_then(|mine| lock(mine).node)
     }
 
     pub(super) fn become_node(&self, node: NodeId) {
         if let Some(mine) = &self.0 {
-            *lock(mine) = Some(node);
+            let mut mine = lock(mine);
+            *mine = Mine { node: Some(node), lost: mine.lost, ..Mine::default() };
+        }
+    }
+
+    /// The process is told of a commit, which has this beat of a node.
+    pub(crate) fn hear(&self, node: NodeId, beat: u64) {
+        if let Some(mine) = &self.0 {
+            let mut mine = lock(mine);
+            if mine.node == Some(node) {
+                mine.heard = mine.heard.max(Some(beat));
+            }
+        }
+    }
+
+    /// The process is told of all commits on the disk.
+    pub(super) fn hear_of(&self, data: &Data) {
+        if let Some((node, row)) = self.node().and_then(|node| Some((node, data.nodes.get(&node)?))) {
+            self.hear(node, row.beat);
+        }
+    }
+
+    /// The commits that the disk was found to have lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.0.as_ref().map_or(0, |mine| lock(mine).lost)
+    }
+
+    /// Makes sure that the disk has every commit that the process was told of.
+    pub(super) fn ensure_kept(&self, data: &Data) -> Result<(), StoreError> {
+        let Some(mine) = &self.0 else { return Ok(()) };
+        let mut mine = lock(mine);
+        let row = mine.node.and_then(|node| data.nodes.get(&node));
+        // A node that is not known has lost its joining too.
+        let found = row.map_or(0, |row| row.beat + 1);
+        let lost = mine.heard.map_or(0, |heard| (heard + 1).saturating_sub(found));
+        if lost > 0 && !mine.is_behind {
+            (mine.is_behind, mine.lost) = (true, mine.lost + lost);
+        }
+        if mine.is_behind {
+            Err(StoreError::Fenced("the store has lost its last changes".to_owned()))
+        } else {
+            Ok(())
         }
     }
 
@@ -57,6 +110,7 @@ impl Identity {
 
     /// The node, if it is not gone.
     pub(super) fn living(&self, data: &Data) -> Result<NodeId, StoreError> {
+        self.ensure_kept(data)?;
         let node = self.node().ok_or_else(|| StoreError::Fenced("it has not joined yet".to_owned()))?;
         match data.nodes.get(&node) {
             Some(row) if row.gone.is_none() => Ok(node),

@@ -110,6 +110,7 @@ impl MemoryStore {
             let mut data = store.disk.data();
             let Prepared { answer, writes } = operation(&data)?;
             data.write(writes);
+            store.identity.hear_of(&data);
             Ok(answer)
         })
     }

@@ -52,6 +52,10 @@ impl Shared for MemoryStore {
         self.perform(give_up(self.now.clone(), node, beat, why))
     }
 
+    fn lost_commits(&self) -> u64 {
+        self.identity.lost()
+    }
+
     fn nodes(&self) -> Answer<Vec<Node>> {
         let since = (self.now)().saturating_sub(SHOWN_GONE);
         let data = self.disk.data();
@@ -105,9 +109,19 @@ impl Data {
     }
 }
 
+#[cfg(test)]
+impl Data {
+    /// Replaces all records by those of a copy, which may lack the last commits.
+    pub(crate) fn replace(&mut self, copy: Self) {
+        *self = Self { replaced: self.replaced + 1, ..copy };
+    }
+}
+
 pub(crate) fn join(identity: Identity, now: Now, node: NewNode) -> Operation<()> {
     Box::new(move |data| {
         let now = now();
+        // A process that was silent for long joins anew without another word of the node that it was.
+        let _ = identity.ensure_kept(data);
         let former = identity.node().filter(|id| data.nodes.get(id).is_some_and(|node| node.gone.is_none()));
         let mut writes: Vec<_> = former
             .map(|former| Write::OfNode(NodeWrite::Gone(former, now, "it has joined anew".to_owned())))
@@ -129,6 +143,7 @@ pub(crate) fn beat(identity: Identity, now: Now, busy: u32) -> Operation<Beat> {
             now: now(),
             nodes: data.nodes.values().cloned().collect(),
             abandoned: data.abandoned().next().is_some(),
+            session: data.replaced,
         };
         Ok(Prepared { answer, writes: vec![Write::OfNode(NodeWrite::Busy(node, busy))] })
     })

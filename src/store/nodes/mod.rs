@@ -70,6 +70,9 @@ pub struct Beat {
     pub nodes: Vec<Node>,
     /// Whether [`Nodes::abandoned`] has executions.
     pub abandoned: bool,
+    /// Another number than in the last answer tells that the way to the store was lost since, for the others too
+    /// perhaps, or that the store was replaced by a copy.
+    pub session: u64,
 }
 
 /// The start of the keys of values that ask nodes to take no new runs; the node's id follows.
@@ -113,6 +116,11 @@ pub trait Shared: Send + Sync + 'static {
     fn beat(&self, busy: u32) -> Answer<Beat>;
     /// Declares a node gone if its beat is still this one; whether it did.
     fn give_up(&self, node: NodeId, beat: u64, why: String) -> Answer<bool>;
+    /// Counts the commits that this process was told of and that the store has lost since, because a copy without
+    /// them has replaced it. A node that finds this is gone, and joins anew.
+    fn lost_commits(&self) -> u64 {
+        0
+    }
     /// Lists the nodes in the order in which they joined; those that are gone for long are left out.
     fn nodes(&self) -> Answer<Vec<Node>>;
     /// Tells which of these executions are in progress or wait for their turn.
@@ -128,7 +136,9 @@ pub trait Shared: Send + Sync + 'static {
     /// Takes or renews this node's turn at a chore for `lasts` milliseconds, unless another living node has it;
     /// whether this node has it now.
     fn turn(&self, chore: &'static str, lasts: Millis) -> Answer<bool>;
-    /// Waits for the next hint; for ever if the store gives none.
+    /// Tells the other nodes, if the store passes hints on.
+    fn tell(&self, _: Hint) {}
+    /// Waits for the next hint of another node; for ever if the store passes none on.
     fn hint(&self) -> Answer<Hint> {
         Box::pin(std::future::pending())
     }

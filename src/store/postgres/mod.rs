@@ -14,6 +14,7 @@
 mod connection;
 mod copy;
 mod documents;
+mod hints;
 mod open;
 mod read;
 mod share;

@@ -1,12 +1,16 @@
 //! The store as one that many processes share.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 use tokio::sync::oneshot;
 
 use super::{
     PgStore, ToWriter,
-    connection::Readers,
+    connection::{Readers, Settings},
+    hints::Hints,
     read,
     write::{Request, operations as op},
 };
@@ -17,20 +21,42 @@ use crate::{
         lock::lock,
         step::Step,
     },
-    store::{Answer, Beat, Decision, NewNode, Node, Nodes, Now, Shared, StoreError},
+    store::{Answer, Beat, Decision, Hint, NewNode, Node, Nodes, Now, Shared, StoreError},
 };
 
 /// The node that the process is, or was last.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Identity(Arc<Mutex<Option<NodeId>>>);
+pub(crate) struct Identity(Arc<Mine>);
+
+#[derive(Debug, Default)]
+struct Mine {
+    node: Mutex<Option<NodeId>>,
+    /// The commits that the database has lost, of all nodes that the process was.
+    lost: AtomicU64,
+    hints: Arc<Hints>,
+}
 
 impl Identity {
     pub(crate) fn get(&self) -> Option<NodeId> {
-        *lock(&self.0)
+        *lock(&self.0.node)
     }
 
     pub(crate) fn set(&self, node: NodeId) {
-        *lock(&self.0) = Some(node);
+        *lock(&self.0.node) = Some(node);
+    }
+
+    /// Notes commits that the database has lost.
+    pub(crate) fn add_lost(&self, commits: u64) {
+        self.0.lost.fetch_add(commits, Ordering::Relaxed);
+    }
+
+    fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// Says a word to the other nodes.
+    pub(crate) fn tell(&self, hint: Hint) {
+        self.0.hints.tell(hint);
     }
 }
 
@@ -39,6 +65,7 @@ struct Sharing {
     to_writer: ToWriter,
     readers: Arc<Readers>,
     identity: Identity,
+    settings: Arc<Settings>,
     /// The clock of tests, instead of the database's.
     now: Option<Now>,
 }
@@ -53,6 +80,7 @@ impl Nodes for PgStore {
             to_writer: self.again(),
             readers: self.readers.clone(),
             identity: self.identity.clone(),
+            settings: self.settings.clone(),
             now: self.now.clone(),
         }))
     }
@@ -74,11 +102,20 @@ impl Shared for Sharing {
     }
 
     fn beat(&self, busy: u32) -> Answer<Beat> {
-        self.to_writer.ask(op::TellLife { busy })
+        let (beat, hints) = (self.to_writer.ask(op::TellLife { busy }), self.identity.0.hints.clone());
+        Box::pin(async move {
+            let beat = beat.await?;
+            hints.note_others(beat.nodes.iter().filter(|node| node.gone.is_none()).count() > 1);
+            Ok(beat)
+        })
     }
 
     fn give_up(&self, node: NodeId, beat: u64, why: String) -> Answer<bool> {
         self.to_writer.ask(op::GiveUp { node, beat, why })
+    }
+
+    fn lost_commits(&self) -> u64 {
+        self.identity.lost()
     }
 
     fn nodes(&self) -> Answer<Vec<Node>> {
@@ -91,11 +128,29 @@ impl Shared for Sharing {
     }
 
     fn wish(&self, executions: Vec<ExecutionId>, who: String) -> Answer<Vec<ExecutionId>> {
-        self.to_writer.ask(op::Wish { executions, who })
+        let (asked, identity) = (executions.len(), self.identity.clone());
+        let wish = self.to_writer.ask(op::Wish { executions, who });
+        Box::pin(async move {
+            let own = wish.await?;
+            if own.len() < asked {
+                identity.tell(Hint::Wish);
+            }
+            Ok(own)
+        })
     }
 
     fn wishes(&self) -> Answer<Vec<(ExecutionId, String)>> {
         Box::pin(read::wishes(self.readers.clone(), self.identity.get()))
+    }
+
+    fn tell(&self, hint: Hint) {
+        self.identity.tell(hint);
+    }
+
+    fn hint(&self) -> Answer<Hint> {
+        let (hints, runtime) = (self.identity.0.hints.clone(), self.readers.runtime().clone());
+        let hears = hints.hear(self.settings.clone(), runtime);
+        Box::pin(async move { Ok(hears.await) })
     }
 
     fn admit(&self, task: TaskId, key: String, most: usize, decide: Decision) -> Answer<Option<Step>> {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Cluster, living, node_of};
-use crate::harness::{Database, Server, task, until};
+use super::{Cluster, LEASE, living, node_of};
+use crate::harness::{CommandResult, Database, Home, Server, task, until};
 
 const TICK: &str = "module.exports = async () => { await new Promise((go) => setTimeout(go, 100)) };";
 /// Tasks that are due at the same times.
@@ -51,6 +51,34 @@ fn two_servers_share_what_is_due_and_no_planned_time_starts_twice() {
         let bad = rows.iter().find(|row| row["status"] != "completed");
         assert!(bad.is_none(), "{bad:?}");
     }
+}
+
+#[test]
+fn a_handler_that_is_run_by_itself_beats_for_as_long_as_it_takes() {
+    const SLOW: &str = "module.exports = async (params, ctx) => {
+        await new Promise((go) => setTimeout(go, 5000));
+        await ctx.kv.set('end', 'reached');
+        return ctx.kv.get('end');
+    }";
+    let Some(database) = Database::of_all() else { return };
+    let cluster = Cluster::new(database, "alone");
+    let server = cluster.start("server", &[]);
+    let home = Home::new();
+    home.write("slow", SLOW);
+    let mut command = home.command(&["run", "slow", "--data", "data"]);
+    let environment = [
+        ("ISOCHRON_STORE__URL", database.url()),
+        ("ISOCHRON_STORE__SCHEMA", "alone".to_owned()),
+        ("ISOCHRON_CLUSTER__NAME", "alone".to_owned()),
+        ("ISOCHRON_CLUSTER__LEASE", LEASE.to_string()),
+        ("ISOCHRON_SECRET_KEY", "5e".repeat(32)),
+    ];
+    let run = CommandResult::of(command.envs(environment));
+    assert!(run.out().contains("reached"), "the lease is shorter than the run: {} {}", run.out(), run.err());
+    let nodes = server.client().get("/admin/nodes").expect(200);
+    let node = nodes["nodes"].as_array().and_then(|nodes| nodes.iter().find(|node| node["name"] == "alone"));
+    let node = node.expect("it was a node");
+    assert_eq!((&node["places"], &node["why"]), (&json!(0), &json!("it has left")), "{nodes}");
 }
 
 /// The answers that do not depend on the server that is asked.

@@ -71,7 +71,7 @@ impl Home {
 
     /// Runs the binary to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> CommandResult {
-        CommandResult(self.command(arguments).output().expect("the binary runs"))
+        CommandResult::of(&mut self.command(arguments))
     }
 }
 
@@ -80,6 +80,11 @@ impl Home {
 pub(crate) struct CommandResult(Output);
 
 impl CommandResult {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self(command.output().expect("the binary runs"))
+    }
+
     pub(crate) fn code(&self) -> Option<i32> {
         self.0.status.code()
     }

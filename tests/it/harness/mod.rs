@@ -19,7 +19,7 @@ mod wire;
 pub(crate) use self::{
     api::{Answer, Client},
     chance::{Chance, from_environment, seed},
-    home::Home,
+    home::{CommandResult, Home},
     leftovers::Leftovers,
     postgres::Database,
     server::{Options, Server, signal_process},

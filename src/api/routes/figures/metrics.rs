@@ -63,6 +63,7 @@ async fn present(api: &Shared) -> Result<Present, ApiError> {
         store_bytes: bytes,
         commits: commits.classes,
         commit_seconds: commits.seconds,
+        lost_commits: api.store.shared().map(|shared| shared.lost_commits()),
         backup_age: backup.map(|time| seconds(now.saturating_sub(time).max(0))),
         events_clients: api.streams.count() as u64,
         events_dropped: api.events.missed(),

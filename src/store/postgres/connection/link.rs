@@ -48,6 +48,12 @@ enum Form {
     Text(String),
 }
 
+/// Queries whose statements are prepared.
+pub(crate) struct Ready {
+    forms: Vec<Form>,
+    queries: Vec<Query>,
+}
+
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, Error>> + Send + 'a>>;
 
 impl Connection {
@@ -82,7 +88,7 @@ impl Connection {
         Ok(Form::Prepared(statement))
     }
 
-    fn send<'a>(&'a self, form: Form, args: &'a [Arg]) -> Sent<'a> {
+    fn send_one<'a>(&'a self, form: Form, args: &'a [Arg]) -> Sent<'a> {
         Box::pin(async move {
             match form {
                 Form::Prepared(statement) => {
@@ -100,7 +106,7 @@ impl Connection {
     /// Asks one query.
     pub(crate) async fn rows(&self, query: Query) -> Result<Vec<Row>, Error> {
         let form = self.form(&query).await?;
-        self.send(form, &query.args).await
+        self.send_one(form, &query.args).await
     }
 
     /// Sends all queries before the first is answered. Only the first error counts: those behind it in a
@@ -116,17 +122,33 @@ impl Connection {
         queries: Vec<Query>,
         after: Option<&str>,
     ) -> Result<Vec<Vec<Row>>, Error> {
+        let ready = self.prepare(queries).await?;
+        self.send(before, ready, after).await
+    }
+
+    /// Prepares the statements of queries.
+    pub(crate) async fn prepare(&self, queries: Vec<Query>) -> Result<Ready, Error> {
         let mut forms = Vec::with_capacity(queries.len());
         for query in &queries {
             forms.push(self.form(query).await?);
         }
+        Ok(Ready { forms, queries })
+    }
+
+    /// Sends queries that are prepared, as [`Connection::between`].
+    pub(crate) async fn send(
+        &self,
+        before: Option<&str>,
+        Ready { forms, queries }: Ready,
+        after: Option<&str>,
+    ) -> Result<Vec<Vec<Row>>, Error> {
         let simple = |text: &str| -> Sent<'_> {
             let text = text.to_owned();
             Box::pin(async move { self.client.batch_execute(&text).await.map(|()| Vec::new()) })
         };
         let first = before.map(simple).into_iter();
         let last = after.map(simple);
-        let sent = forms.into_iter().zip(&queries).map(|(form, query)| self.send(form, &query.args));
+        let sent = forms.into_iter().zip(&queries).map(|(form, query)| self.send_one(form, &query.args));
         let results = in_order(first.chain(sent).chain(last).collect()).await;
         let (skipped, taken) = (usize::from(before.is_some()), queries.len());
         let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;

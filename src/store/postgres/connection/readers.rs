@@ -42,6 +42,11 @@ impl Readers {
         Arc::new(Self { settings, runtime, slots, next: AtomicUsize::new(0) })
     }
 
+    /// The store's own runtime.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Asks all queries in one trip; a caller may be on any runtime.
     pub(crate) fn all(
         self: &Arc<Self>,

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::{Future, poll_fn},
     net::IpAddr,
     path::PathBuf,
     str::FromStr,
@@ -9,8 +10,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::timeout;
-use tokio_postgres::config::{Config, Host, SslMode, TargetSessionAttrs};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_postgres::{
+    AsyncMessage,
+    config::{Config, Host, SslMode, TargetSessionAttrs},
+};
 
 use super::{
     Connection,
@@ -123,6 +131,8 @@ pub struct Settings {
     pub schema: String,
     /// Whether a pooler is between that gives each transaction another connection.
     pub pooler: bool,
+    /// The way past the pooler, for the connection that hears the words of other nodes.
+    direct: Option<Address>,
     /// The connections for reads, 1 or more.
     pub connections: usize,
     /// A PEM file of the authorities that are trusted.
@@ -151,6 +161,22 @@ impl From<ConnectError> for StoreError {
     }
 }
 
+/// Called with each notification: the server's process that has sent it, and its text.
+type Hear = Box<dyn Fn(i32, &str) + Send>;
+
+/// Drives a connection until its end.
+async fn drive<S, T>(mut link: tokio_postgres::Connection<S, T>, hear: Hear)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|context| link.poll_message(context)).await {
+        if let AsyncMessage::Notification(word) = message {
+            hear(word.process_id(), word.payload());
+        }
+    }
+}
+
 impl Settings {
     /// The settings of a store at a URL, in the schema `isochron`.
     ///
@@ -161,6 +187,7 @@ impl Settings {
             address: Address::parse(url)?,
             schema: "isochron".to_owned(),
             pooler: false,
+            direct: None,
             connections: 4,
             authorities: None,
             migrate: true,
@@ -175,30 +202,62 @@ impl Settings {
         self.address.shown()
     }
 
+    /// Sets the URL at which the server is reached past the pooler.
+    ///
+    /// # Errors
+    /// When the URL does not name a server.
+    pub fn set_direct(&mut self, url: &str) -> Result<(), UrlError> {
+        self.direct = Some(Address::parse(url)?);
+        Ok(())
+    }
+
+    /// Whether a connection may be had that hears the words of other nodes.
+    pub(crate) fn can_listen(&self) -> bool {
+        !self.pooler || self.direct.is_some()
+    }
+
     pub(crate) fn quoted_schema(&self) -> String {
         format!("\"{}\"", self.schema.replace('"', "\"\""))
     }
 
     /// Connects. Call it on the store's own runtime, which then drives the connection.
     pub(crate) async fn connect(self: &Arc<Self>) -> Result<Connection, ConnectError> {
-        let failed = |why: String, is_final: bool| ConnectError { to: self.shown(), why, is_final };
+        let ignore = Box::new(|_: i32, _: &str| {});
+        self.connect_to(&self.address, ignore).await.map(|(connection, _)| connection)
+    }
+
+    /// Connects past the pooler. `hear` is called with each notification: the server's process that has sent it, and
+    /// its text. Returns the end of the connection too.
+    pub(crate) async fn listen(
+        self: &Arc<Self>,
+        hear: impl Fn(i32, &str) + Send + 'static,
+    ) -> Result<(Connection, impl Future<Output = ()>), ConnectError> {
+        let address = self.direct.as_ref().unwrap_or(&self.address);
+        let (connection, driver) = self.connect_to(address, Box::new(hear)).await?;
+        Ok((connection, async move { drop(driver.await) }))
+    }
+
+    async fn connect_to(
+        self: &Arc<Self>,
+        address: &Address,
+        hear: Hear,
+    ) -> Result<(Connection, JoinHandle<()>), ConnectError> {
+        let failed = |why: String, is_final: bool| ConnectError { to: address.shown(), why, is_final };
         let of_driver = |error: tokio_postgres::Error| {
             let is_final = Outlook::is_final_for_connecting(&error) || is_mistrusted(&error);
             failed(text_of(&error), is_final)
         };
         let connecting = async {
-            let config = &self.address.config;
-            let connected = if self.address.encrypted {
+            let config = &address.config;
+            let (client, driver) = if address.encrypted {
                 let tls = self.tls().map_err(|why| failed(why, true))?;
                 let (client, link) = config.connect(tls).await.map_err(of_driver)?;
-                tokio::spawn(async move { drop(link.await) });
-                client
+                (client, tokio::spawn(drive(link, hear)))
             } else {
                 let (client, link) = config.connect(tokio_postgres::NoTls).await.map_err(of_driver)?;
-                tokio::spawn(async move { drop(link.await) });
-                client
+                (client, tokio::spawn(drive(link, hear)))
             };
-            Ok(Connection::new(connected, self.clone()))
+            Ok((Connection::new(client, self.clone()), driver))
         };
         let connected = timeout(CONNECT_WITHIN * 2, connecting).await;
         connected.unwrap_or_else(|_| Err(failed("no answer".to_owned(), false)))

@@ -32,6 +32,16 @@ pub(crate) struct Member {
     pub(crate) session: i64,
     /// Counts its commits.
     pub(crate) seq: i64,
+    /// The store's time of its joining.
+    pub(crate) joined: Millis,
+}
+
+/// A node by the database's account, on the way back to it.
+pub(crate) struct Resumed {
+    /// The number of its last commit; `None` if the database does not know the node.
+    pub(crate) seq: Option<i64>,
+    /// Why it was given up, if it was.
+    pub(crate) gone: Option<String>,
 }
 
 /// Counts an opening of the store, which is the epoch. The process that used the data directory before is
@@ -83,7 +93,7 @@ pub(crate) async fn join(
     let joined: Millis = made.first().map_or(0, |row| row.get(1));
     link.rows(query(forget, args![joined.saturating_sub(REMEMBERED)])).await?;
     let slot = made.first().map_or(0, |row| row.get(0));
-    Ok(Member { id, slot, session: 0, seq: 0 })
+    Ok(Member { id, slot, session: 0, seq: 0, joined })
 }
 
 /// Declares a node gone.
@@ -98,19 +108,31 @@ pub(crate) async fn give_up(
     link.rows(query(gone, args![node, now, why])).await.map(drop)
 }
 
-/// Goes on over a new connection: no request of an earlier one takes effect from now on. Returns the number of
-/// the last commit, and why this process was given up, if it was.
-pub(crate) async fn resume(link: &Connection, member: &mut Member) -> Result<(i64, Option<String>), Error> {
+/// Goes on over a new connection: no request of an earlier one takes effect from now on. `seen` is the store's time
+/// of the last commit.
+pub(crate) async fn resume(
+    link: &Connection,
+    member: &mut Member,
+    (seen, now): (Millis, Option<Millis>),
+) -> Result<Resumed, Error> {
     let resume =
         "UPDATE #node SET session = session + 1 WHERE id = $1 AND gone IS NULL RETURNING session, seq";
     let rows = link.rows(query(resume, args![member.id])).await?;
     if let Some(row) = rows.first() {
         member.session = row.get(0);
-        return Ok((row.get(1), None));
+        return Ok(Resumed { seq: row.get(1), gone: None });
     }
     let rows = link.rows(query("SELECT seq, why FROM #node WHERE id = $1", args![member.id])).await?;
-    let Some(row) = rows.first() else { return Ok((0, Some("the store does not know it".to_owned()))) };
-    Ok((row.get(0), Some(row.get::<_, Option<String>>(1).unwrap_or_default())))
+    if let Some(row) = rows.first() {
+        let why = row.get::<_, Option<String>>(1).unwrap_or_default();
+        return Ok(Resumed { seq: row.get(0), gone: Some(why) });
+    }
+    let time = "SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8)";
+    let now: Millis = link.rows(query(time, args![now])).await?.first().map_or(0, |row| row.get(0));
+    // Others forget a node that is gone for long.
+    let is_forgotten = now.saturating_sub(seen.max(member.joined)) > REMEMBERED;
+    let gone = Some("the store does not know it".to_owned());
+    Ok(Resumed { seq: is_forgotten.then_some(member.seq), gone })
 }
 
 fn previous(directory: &Path) -> Option<NodeId> {

@@ -6,6 +6,6 @@ mod migrate;
 
 pub(crate) use self::{
     checks::check,
-    join::{Member, give_up, join, note, open, resume},
+    join::{Member, Resumed, give_up, join, note, open, resume},
     migrate::{TABLES, migrate},
 };

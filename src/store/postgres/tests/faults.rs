@@ -99,3 +99,56 @@ fn a_node_that_is_declared_gone_while_it_is_cut_off_writes_nothing_until_it_join
     scene.runtime.block_on(scene.store.close()).expect("it closes");
     scene.runtime.block_on(second.close()).expect("it closes");
 }
+
+/// The commits that the process was told of and that the database has lost.
+fn lost(scene: &Scene) -> u64 {
+    scene.store.shared().expect("many share it").lost_commits()
+}
+
+#[test]
+fn a_database_that_has_lost_commits_is_told_of_and_the_node_joins_anew() {
+    let Some(server) = server() else { return };
+    let scene = Scene::new(server, "lost");
+    for n in 0..3 {
+        scene.put(n).expect("it is kept");
+    }
+    assert_eq!(lost(&scene), 0);
+    // Over a new connection, as after a failover; and over the same one, as a pooler may hide a failover.
+    for (is_cut, number, sum) in [(true, 7, 2), (false, 8, 4)] {
+        scene.sql("UPDATE #node SET seq = seq - 2 WHERE gone IS NULL");
+        if is_cut {
+            scene.proxy.take_away();
+            scene.proxy.bring_back();
+        }
+        let refused = scene.put(9);
+        assert!(matches!(refused, Err(StoreError::Fenced(_))), "{refused:?}");
+        assert_eq!(lost(&scene), sum);
+        let nodes = scene.store.shared().expect("many share it").nodes();
+        let nodes = scene.runtime.block_on(nodes).expect("it reads");
+        assert!(
+            nodes.iter().all(|node| node.gone.is_some()),
+            "its executions are for all to close: {nodes:?}"
+        );
+        scene.join(number);
+        for n in 0..3 {
+            scene.put(n).expect("it is another node");
+        }
+    }
+    scene.runtime.block_on(scene.store.close()).expect("it closes");
+}
+
+#[test]
+fn a_node_that_the_database_does_not_know_any_more_is_told_of() {
+    let Some(server) = server() else { return };
+    let scene = Scene::new(server, "unknown");
+    scene.put(1).expect("it is kept");
+    scene.put(1).expect("it is kept");
+    scene.proxy.take_away();
+    scene.sql("DELETE FROM #node");
+    scene.proxy.bring_back();
+    assert!(matches!(scene.put(2), Err(StoreError::Fenced(_))));
+    assert!(lost(&scene) >= 3, "its joining and two values");
+    scene.join(7);
+    scene.put(3).expect("it is another node");
+    scene.runtime.block_on(scene.store.close()).expect("it closes");
+}

@@ -1,5 +1,6 @@
 mod contract;
 mod faults;
+mod hints;
 mod pooler;
 mod proxy;
 mod reach;

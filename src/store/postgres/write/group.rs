@@ -121,6 +121,8 @@ pub(crate) struct Group<'a> {
     pub(super) owners: Owners,
     /// The runs under way, if the group tells them.
     pub(super) busy: Option<u32>,
+    /// Whether steps of the group wish the end of executions of other nodes.
+    pub(super) wishes: bool,
 }
 
 /// Locks tasks, in the order of their ids so that two transactions never wait for one another.
@@ -190,6 +192,7 @@ impl<'a> Group<'a> {
             reload: false,
             owners: Owners::default(),
             busy: None,
+            wishes: false,
         };
         if !needs.names.is_empty() {
             for row in found.pop().unwrap_or_default() {

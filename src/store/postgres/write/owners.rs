@@ -99,7 +99,9 @@ impl Group<'_> {
         }
         let away = |id: &mut ExecutionId| owners.running.get(id).is_none_or(|(owner, _)| *owner != node);
         let wished = step.cancel.extract_if(.., away);
-        self.writes.wishes.extend(wished.map(|id| (id, step.cancelled_by.to_owned())));
+        let wished: Vec<_> = wished.map(|id| (id, step.cancelled_by.to_owned())).collect();
+        self.wishes |= !wished.is_empty();
+        self.writes.wishes.extend(wished);
         for id in ended {
             owners.running.remove(&id);
             owners.speakers.insert(id, None);

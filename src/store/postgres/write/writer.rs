@@ -18,11 +18,11 @@ use super::{
 use crate::{
     domain::Millis,
     store::{
-        Now, StoreError,
+        Hint, Now, StoreError,
         disk::{CommitClock, directory::Lock},
         postgres::{
-            connection::{Connection, Query, Settings, args, query, text_of},
-            open::{Member, resume},
+            connection::{Connection, Query, Settings, args, query},
+            open::Member,
             share::Identity,
         },
     },
@@ -43,11 +43,11 @@ const ATTEMPTS: u32 = 8;
 /// A store that is closed waits this long to say so to the database.
 const LEFT_WITHIN: Duration = Duration::from_secs(1);
 
-/// The last statement before each commit: it fails once this process is given up, tells that it lives, and
-/// numbers the commit.
+/// The last statement before each commit: it fails once this process is given up or its last commit is lost, tells
+/// that it lives, and numbers the commit.
 const FENCE: &str =
     "WITH f AS (UPDATE #node SET seq = $2, beat = beat + 1, seen = $4, busy = coalesce($5, busy)
-      WHERE id = $1 AND gone IS NULL AND session = $3 RETURNING 1)
+      WHERE id = $1 AND gone IS NULL AND session = $3 AND seq = $2 - 1 RETURNING 1)
     SELECT 1 / (SELECT count(*) FROM f)";
 
 pub(crate) struct Writer {
@@ -65,15 +65,15 @@ pub(crate) struct Writer {
     pub(super) activity: Option<Activity>,
     clock: Arc<CommitClock>,
     /// Whether the history of deleted tasks may be left to remove.
-    garbage: bool,
+    pub(super) garbage: bool,
     /// The earliest time at which an entry of handlers is no longer shown.
-    expiry: Option<Millis>,
+    pub(super) expiry: Option<Millis>,
     /// The store's time at the last commit.
-    time: Millis,
+    pub(super) time: Millis,
     /// Whether the commit of the present attempt was sent.
     sent: bool,
     /// Whether a commit whose answer was lost was made.
-    made: bool,
+    pub(super) made: bool,
     /// Why this process writes nothing: it has not joined yet, or was given up.
     pub(super) fenced: Option<String>,
     /// The number from which the next pause is derived.
@@ -87,6 +87,8 @@ struct Decided {
     garbage: bool,
     expiry: Option<Millis>,
     time: Millis,
+    /// Whether executions of other nodes are to end.
+    wishes: bool,
 }
 
 impl Writer {
@@ -283,35 +285,6 @@ impl Writer {
         self.fenced.is_none() && self.link.as_ref().is_some_and(|link| !link.is_closed())
     }
 
-    /// Connects, and sees to it that nothing sent over an earlier connection takes effect any more.
-    async fn reconnect(&mut self) -> Result<(), StoreError> {
-        let link = self.settings.connect().await?;
-        let Some(member) = &mut self.member else { return Ok(()) };
-        let resumed = resume(&link, member).await;
-        let (seq, gone) = resumed.map_err(|error| StoreError::Unavailable(text_of(&error)))?;
-        if let Some(why) = gone
-            && self.fenced.is_none()
-        {
-            tracing::error!(why, "this node was declared gone: it writes nothing more");
-            self.fenced = Some(why);
-        }
-        if seq < member.seq {
-            tracing::error!(
-                last = member.seq,
-                found = seq,
-                "the database has lost acknowledged changes: runs may be doubled"
-            );
-        }
-        if seq > member.seq {
-            // The commit whose answer was lost was made: the state of the writer after it is read.
-            member.seq = seq;
-            (self.made, self.activity) = (true, None);
-            (self.garbage, self.expiry) = (true, Some(Millis::MIN));
-        }
-        self.link = Some(link);
-        Ok(())
-    }
-
     /// Attempts to commit a group, within a time after which the connection counts as dead. `None` once the store
     /// is closed for long.
     async fn attempt_in_time(&mut self, group: &mut Waiting, inbox: &mut Inbox) -> Option<Attempt> {
@@ -331,7 +304,8 @@ impl Writer {
             return Attempt::Lost { in_doubt: false };
         };
         let done = self.attempt_on(&link, member, operations, tidies).await;
-        if !matches!(done, Attempt::Done) && link.batch("ROLLBACK").await.is_err() {
+        let is_open = !matches!(done, Attempt::Done) && !self.sent;
+        if is_open && link.batch("ROLLBACK").await.is_err() {
             // The connection is made anew.
             return match done {
                 Attempt::Lost { in_doubt } => Attempt::Lost { in_doubt },
@@ -353,12 +327,20 @@ impl Writer {
             Ok(decided) => decided,
             Err(failure) => return Attempt::of(failure, false),
         };
+        // Once it is sent, the transaction has ended however it is answered.
+        let ready = match link.prepare(decided.queries).await {
+            Ok(ready) => ready,
+            Err(error) => return Attempt::of(error.into(), false),
+        };
         self.sent = true;
-        match link.between(None, decided.queries, Some("COMMIT")).await {
+        match link.send(None, ready, Some("COMMIT")).await {
             Ok(_) => {
                 self.member = Some(Member { seq: member.seq + 1, ..member });
                 (self.activity, self.time) = (decided.activity, decided.time);
                 (self.garbage, self.expiry) = (decided.garbage, decided.expiry);
+                if decided.wishes {
+                    self.identity.tell(Hint::Wish);
+                }
                 Attempt::Done
             }
             Err(error) => Attempt::of(Failure::Database(error), true),
@@ -402,6 +384,7 @@ impl Writer {
             garbage: garbage || group.garbage,
             expiry: expiry.into_iter().chain(group.expiry).min(),
             time: group.now,
+            wishes: group.wishes,
         })
     }
 }

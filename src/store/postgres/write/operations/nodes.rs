@@ -36,7 +36,8 @@ impl Work for TellLife {
         group.busy = Some(self.busy);
         let found = group.all(vec![all_nodes(), query(ABANDONED, args![1_i64])]).await?;
         let nodes = found[0].iter().map(row_node).collect();
-        Ok(Beat { now: group.now, nodes, abandoned: !found[1].is_empty() })
+        let session = group.member.session.unsigned_abs();
+        Ok(Beat { now: group.now, nodes, abandoned: !found[1].is_empty(), session })
     }
 }
 
