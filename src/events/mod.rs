@@ -21,7 +21,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -53,6 +53,8 @@ struct Bus {
     observer: OnceLock<Observer>,
     /// Events that listeners have missed.
     missed: AtomicU64,
+    /// Those who watch.
+    watchers: AtomicUsize,
 }
 
 impl fmt::Debug for Bus {
@@ -78,12 +80,21 @@ impl Events {
             newest: watch::channel(0).0,
             observer: OnceLock::new(),
             missed: AtomicU64::new(0),
+            watchers: AtomicUsize::new(0),
         }))
     }
 
     /// Gives the events of one change their numbers and tells every listener.
     pub fn publish(&self, events: impl IntoIterator<Item = Event>) {
-        let observer = self.0.observer.get();
+        self.add(events, self.0.observer.get());
+    }
+
+    /// As [`Events::publish`], for changes of other servers, which their observers have seen.
+    pub fn publish_of_others(&self, events: impl IntoIterator<Item = Event>) {
+        self.add(events, None);
+    }
+
+    fn add(&self, events: impl IntoIterator<Item = Event>, observer: Option<&Observer>) {
         let mut ring = self.ring();
         let before = ring.next();
         for event in events {
@@ -102,6 +113,28 @@ impl Events {
                 news
             });
         }
+    }
+
+    /// Lets every listener miss an event, those too who come back. The events that are held are forgotten.
+    pub fn break_off(&self) {
+        let mut ring = self.ring();
+        ring.leave_out();
+        let newest = ring.next() - 1;
+        drop(ring);
+        self.0.newest.send_replace(newest);
+    }
+
+    /// Somebody watches the changes of all servers from now on, until this is dropped.
+    #[must_use]
+    pub fn watch(&self) -> Watching {
+        self.0.watchers.fetch_add(1, Ordering::Relaxed);
+        Watching(self.clone())
+    }
+
+    /// The number of those who watch.
+    #[must_use]
+    pub fn watchers(&self) -> usize {
+        self.0.watchers.load(Ordering::Relaxed)
     }
 
     /// Calls `observer` with each event from now on, once, as it is published. There is one observer: a
@@ -155,6 +188,16 @@ impl Events {
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         lock(&self.0.ring)
+    }
+}
+
+/// Somebody who watches; see [`Events::watch`].
+#[derive(Debug)]
+pub struct Watching(Events);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.0.watchers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

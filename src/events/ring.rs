@@ -61,6 +61,12 @@ impl Ring {
         }
     }
 
+    /// Forgets all events, and a number that no event has.
+    pub(super) fn leave_out(&mut self) {
+        (self.first, self.bytes) = (self.next() + 1, 0);
+        self.held.clear();
+    }
+
     /// The event with a number, if it is held.
     pub(super) fn get(&self, number: u64) -> Option<&Arc<Event>> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;

@@ -149,3 +149,36 @@ fn other_events_have_only_their_own_fields() {
     let event = Event { time: 3, subject: None, news: News::Config(Box::new(detail)) };
     assert_eq!(text(event), json!({ "type": "config", "time": 3, "detail": { "mutedUntil": 5 } }));
 }
+
+#[test]
+fn events_of_other_servers_are_heard_and_not_observed() {
+    let events = Events::default();
+    let observed = Arc::new(AtomicU64::new(0));
+    let observer = observed.clone();
+    events.observe(move |_| {
+        observer.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut listener = events.listen();
+    events.publish([changed(1)]);
+    events.publish_of_others([changed(2)]);
+    assert_eq!(numbers(&listener.take(|_| true).expect("held")), [(1, 1), (2, 2)]);
+    assert_eq!(observed.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn events_break_off_for_all_who_listen_or_come_back() {
+    let events = Events::default();
+    events.publish([changed(1)]);
+    let mut listener = events.listen();
+    events.break_off();
+    timeout(Duration::from_secs(5), listener.wait()).await.expect("there is something to miss");
+    assert!(events.listen_after(&events.id(1)).is_none(), "it has missed an event");
+    assert_eq!(listener.take(|_| true).err(), Some(Missed));
+    events.publish([changed(5)]);
+    assert_eq!(listener.take(|_| true).expect("held").len(), 1);
+    assert_eq!(events.watchers(), 0);
+    let watching = [events.watch(), events.clone().watch()];
+    assert_eq!(events.watchers(), 2);
+    drop(watching);
+    assert_eq!(events.watchers(), 0);
+}

@@ -173,7 +173,8 @@ impl Scheduler {
             self.persist(|| self.claim_due()),
             self.persist(|| self.inform_successors()),
             self.persist(|| self.start_keyed()),
-            self.persist(|| self.attend_nodes())
+            self.persist(|| self.attend_nodes()),
+            self.persist(|| self.follow_news())
         )
         .map(|_| ())
     }

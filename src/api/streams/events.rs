@@ -103,6 +103,7 @@ async fn write(
     filter: Filter,
     window: Option<Duration>,
 ) -> Result<(), Ended> {
+    let _watching = events.watch();
     let mut listener = match listener {
         Ok(listener) => listener,
         Err(Missed) => {

@@ -92,6 +92,7 @@ struct Numbered<'a> {
 
 impl Run {
     async fn write(mut self, mut pen: Pen) -> Result<(), Ended> {
+        let _watching = self.api.events.watch();
         loop {
             if let Some(following) = self.api.scheduler.follow(self.id) {
                 self.follow(&mut pen, following).await?;

@@ -145,8 +145,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is that of serde")]
-    fn is_done(&self) -> bool {
+    /// Whether it was done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
         *self == Self::Done
     }
 }

@@ -140,6 +140,13 @@ impl Event {
         Self { time: task.updated_at, subject: Some(subject(task)), news: news(state(task)) }
     }
 
+    /// News of an execution of a task that is as a store has both.
+    #[must_use]
+    pub fn of_row(task: &Task, row: &Execution) -> Self {
+        let news = news_of(row, state(task));
+        Self { time: row.updated_at, subject: Some(subject(task)), news }
+    }
+
     /// The deletion of a task.
     #[must_use]
     pub fn deleted(task: &Task, time: Millis) -> Self {
@@ -206,6 +213,17 @@ fn row(row: &Execution) -> Box<Row> {
     })
 }
 
+fn news_of(found: &Execution, state: TaskState) -> News {
+    let row = row(found);
+    match found.status {
+        ExecutionStatus::Running => News::Started(row, state),
+        ExecutionStatus::Skipped => News::Skipped(row, state),
+        ExecutionStatus::Completed | ExecutionStatus::Failed | ExecutionStatus::Cancelled => {
+            News::Ended(row, state)
+        }
+    }
+}
+
 /// The events of a step that was taken from `before`: its rows in their order, each with the task as
 /// it is then; the task by itself only if no row tells of it, or its definition changed.
 pub(super) fn events(before: &Task, step: &Step) -> Vec<Event> {
@@ -216,15 +234,6 @@ pub(super) fn events(before: &Task, step: &Step) -> Vec<Event> {
     }
     let (subject, state) = (subject(task), state(task));
     let event = |news| Event { time: task.updated_at, subject: Some(subject.clone()), news };
-    let rows = step.rows.iter().map(|found| {
-        let row = row(found);
-        event(match found.status {
-            ExecutionStatus::Running => News::Started(row, state),
-            ExecutionStatus::Skipped => News::Skipped(row, state),
-            ExecutionStatus::Completed | ExecutionStatus::Failed | ExecutionStatus::Cancelled => {
-                News::Ended(row, state)
-            }
-        })
-    });
+    let rows = step.rows.iter().map(|row| event(news_of(row, state)));
     rows.chain(changed.then(|| event(News::TaskUpdated(state)))).collect()
 }

@@ -5,6 +5,7 @@
 
 mod drain;
 mod ends;
+mod news;
 mod patience;
 mod recovery;
 #[cfg(test)]

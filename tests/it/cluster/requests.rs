@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Cluster, TOKEN, node_of};
-use crate::harness::{Database, ENDLESS, GATED, Server, field, task, until};
+use crate::harness::{Database, ENDLESS, GATED, Happening, Server, field, task, until};
 
 /// Two servers, and a run on the first: nobody else had joined when it began.
 fn start_with_run(cluster: &Cluster<'_>, handler: &str) -> (Server, Server, String, Value) {
@@ -146,4 +146,53 @@ fn servers_with_other_handlers_are_named_until_their_files_are_the_same() {
     b.home.write("one", "module.exports = () => 1");
     until("the files are the same", || (differing() == json!([])).then_some(()));
     assert!(a.log().contains("the files of the handlers of other servers differ"), "{}", a.log());
+}
+
+#[test]
+fn events_of_every_server_are_heard_on_each() {
+    let Some(database) = Database::of_all() else { return };
+    let cluster = Cluster::new(database, "events");
+    let [a, b] = ["a", "b"].map(|name| cluster.start(name, &[("one", "module.exports = () => 1")]));
+    until("each knows of the other", || {
+        let nodes = |server: &Server| server.client().get("/ready").body["cluster"]["nodes"].clone();
+        (nodes(&a) == 2 && nodes(&b) == 2).then_some(())
+    });
+    let [mut heard, mut own] = [&a, &b].map(|server| server.client().open("/admin/events"));
+    // Both look at the changes of all from now on.
+    for stream in [&mut heard, &mut own] {
+        stream.until("gap");
+    }
+    let id = b.create(&task("theirs", "one", "0 0 1 1 *", &json!({ "recurring": true })));
+    let of_task = |happening: &Happening| happening.data["taskId"] == id.as_str();
+    let created = heard.until("task-created").pop().expect("an event");
+    assert!(of_task(&created), "{created:?}");
+    assert_eq!((&created.data["taskName"], &created.data["handler"]), (&json!("theirs"), &json!("one")));
+    b.act(&id, "pause").expect(200);
+    let paused = heard.until("task-updated").pop().expect("an event");
+    assert_eq!((of_task(&paused), &paused.data["task"]["status"]), (true, &json!("paused")));
+    let run = b.act(&id, "run").expect(200);
+    let ended = heard.until("execution-ended").pop().expect("an event");
+    assert_eq!(
+        (&ended.data["executionId"], &ended.data["status"]),
+        (&run["executionId"], &json!("completed"))
+    );
+    // Whose handlers are bound to others does not learn of the deletion: all read their lists anew.
+    b.client().delete(&format!("/admin/scheduler/{id}")).expect(200);
+    heard.until("gap");
+    // The events of the server itself are told once.
+    let all = own.until("task-deleted");
+    let mut names: Vec<_> = all.iter().filter(|event| of_task(event)).map(|event| &*event.name).collect();
+    names.retain(|name| *name != "progress");
+    assert_eq!(
+        names,
+        [
+            "task-created",
+            "task-updated",
+            "task-updated",
+            "execution-started",
+            "execution-ended",
+            "task-deleted"
+        ],
+        "{all:?}"
+    );
 }
