@@ -157,7 +157,7 @@ fn a_prometheus_scrapes_the_server_and_every_expression_of_the_dashboard_has_ser
     }
     let rules = prometheus.ask("/api/v1/rules", &[]).expect("it answers");
     let rules = rules["groups"][0]["rules"].as_array().expect("rules").clone();
-    assert_eq!(rules.len(), 9);
+    assert_eq!(rules.len(), 10);
     let wrong: Vec<_> = rules.iter().filter(|rule| rule["health"] == "err").collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     until("a streak of failures is told", || {
