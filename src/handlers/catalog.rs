@@ -28,7 +28,7 @@ use crate::domain::{lock::lock, source::Source};
 
 /// How long a list waits for the checks of new files.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a list believes a failure that took longer than [`PATIENCE`] to find.
+/// How long a list believes that a file takes too long to load.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// The most checks that lists have under way at a time. A check may start a runner of its own.
 const SIDE_BY_SIDE: usize = 4;
@@ -192,7 +192,6 @@ type UnderWay = watch::Receiver<Option<Outcome>>;
 struct Kept {
     hash: [u8; 32],
     check: LoadCheck,
-    took: Duration,
     ended: Instant,
 }
 
@@ -203,9 +202,9 @@ impl Kept {
     }
 
     /// A failure may have causes that no file shows, so it is checked anew each time, unless
-    /// that took long.
+    /// would take as long as before.
     fn is_believed(&self) -> bool {
-        self.check.error.is_none() || self.took >= PATIENCE && self.ended.elapsed() < BELIEVED
+        self.check.error.is_none() || self.check.timed_out && self.ended.elapsed() < BELIEVED
     }
 }
 
@@ -274,9 +273,9 @@ impl Checks {
 
     /// Checks a source and keeps the result.
     async fn run(&self, name: &str, source: Source) -> Outcome {
-        let (file, hash, started) = (source.file.clone(), source.hash, Instant::now());
+        let (file, hash) = (source.file.clone(), source.hash);
         let check = self.loader.load(name, source).await.map_err(|error| error.to_string())?;
-        let kept = Kept { hash, check: check.clone(), took: started.elapsed(), ended: Instant::now() };
+        let kept = Kept { hash, check: check.clone(), ended: Instant::now() };
         self.lock_known().entry(file).or_default().kept = Some(kept);
         Ok(check)
     }
@@ -311,7 +310,8 @@ mod tests {
                 let seconds = entry.text.split(' ').next().and_then(|word| word.parse().ok());
                 sleep(Duration::from_secs(seconds.unwrap_or(0))).await;
                 let error = entry.text.contains("bad").then(|| format!("{} is bad", entry.text));
-                Ok(LoadCheck { error, modules: Vec::new() })
+                let timed_out = seconds == Some(5);
+                Ok(LoadCheck { error, timed_out, modules: Vec::new() })
             })
         }
     }

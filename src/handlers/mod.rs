@@ -28,6 +28,8 @@ use crate::domain::source::Source;
 pub struct LoadCheck {
     /// Why it does not load; `None` when it does.
     pub error: Option<String>,
+    /// Whether loading had not ended when its time was over.
+    pub timed_out: bool,
     /// The files it required, with their SHA-256.
     pub modules: Vec<(String, [u8; 32])>,
 }

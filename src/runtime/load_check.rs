@@ -57,11 +57,12 @@ impl Loader for Pool {
                 // once more. If the second one dies too, the handler is the cause.
                 (verdict, modules) = self.load_once(name, entry).await?;
             }
+            let timed_out = matches!(verdict.ending, Ending::Failed { reason: Reason::Timeout, .. });
             let error = match verdict.ending {
                 Ending::Completed { .. } => None,
                 Ending::Failed { error, .. } | Ending::Cancelled { error } => Some(error),
             };
-            Ok(LoadCheck { error, modules })
+            Ok(LoadCheck { error, timed_out, modules })
         })
     }
 }

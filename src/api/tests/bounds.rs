@@ -99,7 +99,7 @@ impl Runner for Idle {
 
 impl Loader for Idle {
     fn load<'a>(&'a self, _: &'a str, _: Source) -> Later<'a, io::Result<LoadCheck>> {
-        Box::pin(async { Ok(LoadCheck { error: None, modules: Vec::new() }) })
+        Box::pin(async { Ok(LoadCheck { error: None, timed_out: false, modules: Vec::new() }) })
     }
 }
 

@@ -43,7 +43,7 @@ impl Runner for Willing {
 impl Loader for Willing {
     fn load<'a>(&'a self, _: &'a str, entry: Source) -> Later<'a, io::Result<LoadCheck>> {
         let error = entry.text.contains("broken").then(|| "tasks/hello.js:1:1: it is broken".to_owned());
-        Box::pin(async { Ok(LoadCheck { error, modules: Vec::new() }) })
+        Box::pin(async { Ok(LoadCheck { error, timed_out: false, modules: Vec::new() }) })
     }
 }
 

@@ -13,8 +13,8 @@ fn serve() -> (Server, String, String) {
         server.home.write(name, "module.exports = (params) => ({ token: 'abc', got: params })");
     }
     let secret = json!({ "params": { "region": "eu", "apiKey": "very-secret" } });
-    let sales = server.create(&task("sales", "reports/sales", "@hourly", &secret));
-    let mail = server.create(&task("mail", "mail", "@hourly", &secret));
+    let sales = server.create(&task("sales", "reports/sales", "0 0 1 1 *", &secret));
+    let mail = server.create(&task("mail", "mail", "0 0 1 1 *", &secret));
     (server, sales, mail)
 }
 

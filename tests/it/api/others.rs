@@ -1,9 +1,18 @@
 //! Handlers and previews of schedules.
 
 use insta::assert_json_snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Server, redact};
+use crate::harness::{Server, redact, until};
+
+/// The list once every check in it has ended.
+fn checked(server: &Server) -> Value {
+    until("every check has ended", || {
+        let list = server.client().get("/admin/handlers").expect(200);
+        let mut all = list["handlers"].as_array().expect("handlers").iter();
+        all.all(|handler| handler.get("checking").is_none()).then_some(list)
+    })
+}
 
 #[test]
 fn handlers_are_listed_with_their_first_comment_and_why_one_does_not_load() {
@@ -16,7 +25,7 @@ fn handlers_are_listed_with_their_first_comment_and_why_one_does_not_load() {
     );
     server.home.write("reports/sales", "// No block comment.\nmodule.exports = async () => 1;\n");
     server.home.write("broken", "/* Half done. */\nmodule.exports = () => {\n");
-    assert_json_snapshot!(server.client().get("/admin/handlers").expect(200), @r#"
+    assert_json_snapshot!(checked(&server), @r#"
     {
       "handlers": [
         {
@@ -57,7 +66,7 @@ fn handlers_are_listed_with_their_first_comment_and_why_one_does_not_load() {
     // A changed or deleted file shows at once.
     server.home.write("broken", "module.exports = () => {};\n");
     std::fs::remove_file(server.home.tasks().join("daily.js")).expect("removed");
-    let list = server.client().get("/admin/handlers").expect(200);
+    let list = checked(&server);
     let names: Vec<_> = list["handlers"].as_array().expect("handlers").iter().map(|h| &h["name"]).collect();
     assert_eq!(names, ["broken", "reports/sales"]);
     assert_eq!(list["handlers"][0]["error"], json!(null));

@@ -35,10 +35,16 @@ fn a_person_on_call_goes_from_an_alert_to_the_cause_on_a_phone() {
     let (_web, server) = with_two_channels();
     let rules = json!([{ "channel": "ops" }, { "channel": "pager" }]);
     let id = server.create_dormant("nightly", WORKED, &json!({ "alerts": rules }));
-    server.run(&id);
+    let first = server.run(&id);
     server.home.write("nightly", FAILS);
-    let execution = server.run(&id)["id"].as_str().expect("an id").to_owned();
+    let second = server.run(&id);
+    let execution = second["id"].as_str().expect("an id").to_owned();
     is_delivered(&server, "ops");
+    // Versions are noted beside the runs.
+    for run in [&first, &second] {
+        let path = format!("/admin/sources/{}", run["handlerHash"].as_str().expect("a hash"));
+        until("its version is noted", || (server.client().get(&path).status == 200).then_some(()));
+    }
     let Some(browser) = Browser::open("on-call", &server) else { return };
     browser.resize(360, 740);
     // The link of the message.

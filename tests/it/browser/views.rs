@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{start, visit};
-use crate::harness::{GATED, Server, task};
+use crate::harness::{GATED, Server, task, until};
 
 /// A server with tasks of all kinds, runs that have failed and one that goes on.
 fn lively() -> Server {
@@ -79,7 +79,10 @@ fn the_calendar_counts_the_days_of_a_month_and_lists_one() {
 fn handlers_tell_whether_they_load_and_show_their_source() {
     let server = lively();
     let Some(browser) = visit("handlers", &server, "/handlers") else { return };
-    browser.until_text("Does not load");
+    until("its mistake is shown", || {
+        browser.go("/handlers");
+        browser.text().contains("Does not load").then_some(())
+    });
     browser.look("list");
     browser.click("link", "broken");
     browser.until_text("const x = ;");

@@ -48,7 +48,8 @@ fn two_servers_share_what_is_due_and_no_planned_time_starts_twice() {
         times.sort_unstable();
         times.dedup();
         assert_eq!(times.len(), count, "a planned time has started twice: {rows:?}");
-        let bad = rows.iter().find(|row| row["status"] != "completed");
+        // A busy machine lets times pass, which is on record.
+        let bad = rows.iter().find(|row| row["status"] != "completed" && row["status"] != "skipped");
         assert!(bad.is_none(), "{bad:?}");
     }
 }

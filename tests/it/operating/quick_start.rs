@@ -133,7 +133,7 @@ fn old_history_is_cleaned_up_and_a_dry_run_only_counts() {
     let wet = server.run_with(&cleanup, &json!({ "olderThan": 0 }));
     assert_eq!(field(&wet["result"], ["executions", "dryRun"]), [json!(4), json!(false)]);
     until("the history is gone", || server.executions(&noisy).is_empty().then_some(()));
-    let left = server.executions(&cleanup);
+    let left = until("one run is left", || Some(server.executions(&cleanup)).filter(|left| left.len() <= 1));
     assert_eq!(left.len(), 1, "a run in progress was removed: {left:?}");
     assert_eq!(left[0]["id"], wet["id"]);
 }

@@ -121,11 +121,12 @@ fn a_task_names_its_predecessor_to_those_who_may_see_it() {
 #[test]
 fn equal_fates_that_follow_each_other_are_one_line_with_their_number() {
     let server = Server::start();
-    let more = json!({ "recurring": true, "overlap": "skip" });
+    let more = json!({ "recurring": true, "overlap": "allow", "misfire": "all" });
     server.home.write("quick", "module.exports = () => 1");
     let id = server.create(&task("Quick pulse", "quick", "every 100ms", &more));
     server.until_rows(&id, "completed", 5);
     server.act(&id, "pause").expect(200);
+    server.until_status(&id, "paused");
     let visitor = Visitor::log_in(&server, server.client().token());
     let explained = server.client().get(&format!("/admin/scheduler/{id}/explain")).expect(200);
     let completed = explained["times"].as_array().expect("a list").iter();

@@ -27,6 +27,7 @@ const WATCH: &str = "
 
 /// Finds an element by its role and the start of its name.
 const FIND: &str = "
+  if (document.readyState !== 'complete') return null;
   const [role, name] = arguments;
   const kinds = { button: 'button, summary', link: 'a[href]', heading: 'h1, h2, h3', field: 'input, select, textarea', row: 'tr' };
   const shown = (element) => element.checkVisibility({ visibilityProperty: true });
@@ -102,48 +103,57 @@ impl Browser {
     /// Clicks on the element with a role and a name, once it is there.
     #[track_caller]
     pub(in crate::browser) fn click(&self, role: &str, name: &str) {
-        let element = self.find(role, name);
-        self.driver.wait(element.click()).unwrap_or_else(|error| panic!("click on {role} {name}: {error}"));
+        until(&format!("{role} {name} is clicked"), || {
+            let element = self.try_find(role, name)?;
+            done(self.driver.wait(element.click()), &format!("click on {role} {name}"))
+        });
     }
 
     /// Clicks on the first element of a selector.
     #[track_caller]
     pub(in crate::browser) fn click_css(&self, selector: &str) {
-        let clicked = self.driver.wait(async {
-            let element = self.driver.web().find(By::Css(selector)).await?;
-            // What sticks to an edge of the page does not cover it there.
-            let scroll = "arguments[0].scrollIntoView({ block: 'center' })";
-            self.driver.web().execute(scroll, vec![element.to_json()?]).await?;
-            element.click().await
+        until(&format!("{selector} is clicked"), || {
+            let clicked = self.driver.wait(async {
+                let element = self.driver.web().find(By::Css(selector)).await?;
+                // What sticks to an edge of the page does not cover it there.
+                let scroll = "arguments[0].scrollIntoView({ block: 'center' })";
+                self.driver.web().execute(scroll, vec![element.to_json()?]).await?;
+                element.click().await
+            });
+            done(clicked, &format!("click on {selector}"))
         });
-        clicked.unwrap_or_else(|error| panic!("click on {selector}: {error}"));
     }
 
     /// Puts a text into a field, in the place of what it has.
     #[track_caller]
     pub(in crate::browser) fn fill(&self, label: &str, text: &str) {
-        let field = self.find("field", label);
-        let filled = self.driver.wait(async {
-            if field.tag_name().await? == "select" {
-                let choice = CHOOSE;
-                self.driver.web().execute(choice, vec![field.to_json()?, json!(text)]).await.map(drop)
-            } else {
-                field.clear().await?;
-                field.send_keys(text).await
-            }
+        until(&format!("{label} is filled"), || {
+            let field = self.try_find("field", label)?;
+            let filled = self.driver.wait(async {
+                if field.tag_name().await? == "select" {
+                    let choice = CHOOSE;
+                    self.driver.web().execute(choice, vec![field.to_json()?, json!(text)]).await.map(drop)
+                } else {
+                    field.clear().await?;
+                    field.send_keys(text).await
+                }
+            });
+            done(filled, &format!("fill {label}"))
         });
-        filled.unwrap_or_else(|error| panic!("fill {label}: {error}"));
     }
 
     /// The value of a field.
     #[track_caller]
     pub(in crate::browser) fn value(&self, label: &str) -> String {
-        let field = self.find("field", label);
-        self.driver.wait(field.prop("value")).expect("a value").unwrap_or_default()
+        let value = || self.driver.wait(self.try_find("field", label)?.prop("value")).ok();
+        until(&format!("{label} has a value"), value).unwrap_or_default()
     }
 
     /// Presses keys, one after the other, wherever the focus is.
     pub(in crate::browser) fn press(&self, keys: impl Into<TypingData>) {
+        until("the scripts of the page have run", || {
+            (self.evaluate("document.readyState") == "complete").then_some(())
+        });
         // A dialog that has just closed has the focus for a moment more.
         until("something that is shown has the focus", || {
             let shown = async { self.driver.web().active_element().await?.is_displayed().await };
@@ -164,14 +174,17 @@ impl Browser {
     #[track_caller]
     pub(in crate::browser) fn until_gone(&self, role: &str, name: &str) {
         until(&format!("there is no {role} {name} any more"), || {
-            self.try_find(role, name).is_none().then_some(())
+            (!self.text().is_empty() && self.try_find(role, name).is_none()).then_some(())
         });
     }
 
     /// Waits until the page does not show a text.
     #[track_caller]
     pub(in crate::browser) fn until_no_text(&self, text: &str) {
-        until(&format!("the page shows {text:?} no more"), || (!self.text().contains(text)).then_some(()));
+        until(&format!("the page shows {text:?} no more"), || {
+            let shown = self.text();
+            (!shown.is_empty() && !shown.contains(text)).then_some(())
+        });
     }
 
     /// Waits until the navigation marks a place.
@@ -192,9 +205,12 @@ impl Browser {
         &self.base
     }
 
-    /// The text of the page as it is shown.
+    /// The text of the page as it is shown; none before its scripts have run.
     pub(in crate::browser) fn text(&self) -> String {
-        self.evaluate("document.body.innerText").as_str().unwrap_or_default().to_owned()
+        self.evaluate("document.readyState === 'complete' ? document.body.innerText : ''")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The value of an expression in the page.
@@ -203,11 +219,6 @@ impl Browser {
         // A page that is just being replaced gives no answer.
         let answer = self.driver.wait(self.driver.web().cdp().send_raw("Runtime.evaluate", asked));
         answer.map(|answer| answer["result"]["value"].clone()).unwrap_or_default()
-    }
-
-    #[track_caller]
-    fn find(&self, role: &str, name: &str) -> WebElement {
-        until(&format!("there is a {role} {name}"), || self.try_find(role, name))
     }
 
     fn try_find(&self, role: &str, name: &str) -> Option<WebElement> {
@@ -318,6 +329,22 @@ impl Browser {
         );
         let found = found.as_array().unwrap_or_else(|| panic!("axe gave no answer")).iter();
         found.map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+/// The end of an act on an element; none if the page replaced, moved or covered it, so that nothing was done.
+#[track_caller]
+fn done(result: WebDriverResult<()>, act: &str) -> Option<()> {
+    use thirtyfour::error::WebDriverErrorInner as Kind;
+    match result {
+        Ok(()) => Some(()),
+        Err(error) => match error.as_inner() {
+            Kind::StaleElementReference(_)
+            | Kind::NoSuchElement(_)
+            | Kind::ElementNotInteractable(_)
+            | Kind::ElementClickIntercepted(_) => None,
+            _ => panic!("{act}: {error}"),
+        },
     }
 }
 
