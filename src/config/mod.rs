@@ -124,6 +124,8 @@ pub struct Runners {
     pub max: usize,
     /// Runs after which a process is replaced.
     pub recycle_after: u64,
+    /// Whether a runner puts its memory back after a run, where the system can.
+    pub rewind: bool,
 }
 
 /// The limits of one run.
@@ -259,7 +261,7 @@ impl Config {
             secret_key: None,
             timezone: String::new(),
             shutdown_grace: 0,
-            runners: Runners { min: 0, max: 0, recycle_after: 0 },
+            runners: Runners { min: 0, max: 0, recycle_after: 0, rewind: false },
             limits: Limits {
                 cpu: 0,
                 heap: 0,

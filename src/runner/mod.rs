@@ -9,6 +9,8 @@
 //! limits and terminates JavaScript, even if JavaScript never returns. The two threads share a
 //! [`watchdog::supervisor::Shared`].
 //!
+//! With the setting `runners.rewind` a runner is two processes instead: see `rewind`.
+//!
 //! A run: `Run` → [`watchdog`] starts the clocks → [`run`] puts a session into deno_core's state and
 //! calls `runtime-js` → its [`ops`] compile ([`modules`]), write lines, ask the server → the first
 //! end that an op reports counts, unless the watchdog has stopped the run → [`run::outcome`].
@@ -19,6 +21,11 @@
 //! a thread that is not an ancestor of those that use it; start a thread, or open
 //! anything, without asking whether the [`sandbox`] allows it.
 
+#![cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    expect(dead_code, reason = "only cells and their wardens use it")
+)]
+
 mod isolate;
 mod library;
 mod modules;
@@ -26,23 +33,28 @@ mod native;
 mod ops;
 mod os;
 mod probe;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod rewind;
 mod run;
 mod sandbox;
 mod watchdog;
 
 use std::{io, os::fd::RawFd, process::ExitCode, rc::Rc, sync::Arc, time::Duration};
 
-use deno_core::{JsRuntime, v8};
 use isochron::runtime::protocol::{End, FromRunner, Run, Sandbox, Settings};
-use rand::{TryRng, rngs::SysRng};
 use tokio::sync::mpsc;
 
 use self::{
-    isolate::{fresh::Isolate, heap_anchor, snapshot},
+    isolate::{
+        engine::{self, Threads},
+        fresh::Isolate,
+        heap_anchor, snapshot,
+    },
     run::drive::{self, RunContext},
     watchdog::{
         link::{Inbox, Outbox, PendingCalls, log},
         supervisor::{self, Shared},
+        target::Target,
         watch::Watch,
     },
 };
@@ -52,6 +64,9 @@ use self::{
 pub(crate) struct Flags {
     #[command(flatten)]
     work: Work,
+    /// Put memory back after a run, if the system can, instead of making another isolate.
+    #[arg(long, requires = "snapshot_fd", conflicts_with = "probe")]
+    rewind: bool,
     #[command(flatten)]
     probe: probe::Flags,
 }
@@ -65,16 +80,25 @@ struct Work {
     /// Build the startup snapshot into this inherited descriptor and exit.
     #[arg(long, value_name = "FD")]
     build_snapshot_fd: Option<RawFd>,
+    /// As the child of a runner that puts memory back: run handlers.
+    #[arg(long, value_name = "FD")]
+    cell_snapshot_fd: Option<RawFd>,
 }
 
 /// Runs the hidden subcommand. Call it on the main thread, before any other thread exists.
 #[must_use]
 pub(crate) fn main(options: &Flags) -> ExitCode {
-    sandbox::drop_privileges();
-    let result = match (options.work.build_snapshot_fd, options.work.snapshot_fd) {
-        (Some(fd), _) => build_snapshot(fd),
-        (None, Some(fd)) => serve(fd, &options.probe),
-        (None, None) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no descriptor given")),
+    let result = match (options.work.cell_snapshot_fd, options.rewind.then(can_rewind)) {
+        (Some(fd), _) => serve_cell(fd),
+        (None, way) => {
+            sandbox::drop_privileges();
+            match (options.work.build_snapshot_fd, options.work.snapshot_fd, way) {
+                (Some(fd), ..) => build_snapshot(fd),
+                (None, Some(fd), Some(Ok(()))) => serve_warden(fd),
+                (None, Some(fd), way) => serve(fd, &options.probe, way.and_then(Result::err)),
+                (None, None, _) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no descriptor given")),
+            }
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -88,12 +112,32 @@ pub(crate) fn main(options: &Flags) -> ExitCode {
 }
 
 fn build_snapshot(fd: RawFd) -> io::Result<()> {
-    initialise_v8(None);
+    engine::initialise(None, Threads::Platform);
     snapshot::build(os::adopt(fd))
 }
 
-fn serve(fd: RawFd, probe: &probe::Flags) -> io::Result<()> {
-    sandbox::close_descriptors(fd, probe.layers());
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use self::rewind::{probe as can_rewind, serve_cell, serve_warden};
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn can_rewind() -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "not on this system"))
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn serve_cell(_fd: RawFd) -> io::Result<()> {
+    can_rewind()
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn serve_warden(_fd: RawFd) -> io::Result<()> {
+    can_rewind()
+}
+
+/// Serves runs, each in an isolate of its own; `no_rewind` is why it does not put memory back, if it was
+/// asked to.
+fn serve(fd: RawFd, probe: &probe::Flags, no_rewind: Option<io::Error>) -> io::Result<()> {
+    sandbox::close_descriptors(&[fd], probe.layers());
     let call = probe.call()?;
     let pending = sandbox::restrict_files(probe.layers());
     let probe = call.map(|call| probe.prepare(call)).transpose()?;
@@ -101,11 +145,12 @@ fn serve(fd: RawFd, probe: &probe::Flags) -> io::Result<()> {
     let outbox = Arc::new(Outbox::new());
     let mut inbox = Inbox::default();
     let settings = Rc::new(inbox.receive_settings(outbox.fd())?);
-    initialise_v8(Some(&settings));
+    engine::initialise(Some(&settings), Threads::Platform);
     let shared = Shared {
         watch: Arc::new(Watch::new(Duration::from_millis(settings.cpu))?),
         outbox,
         calls: Arc::new(PendingCalls::default()),
+        pump: None,
     };
     let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     // Capacity 1: the server sends the next run only after `Ready`.
@@ -113,7 +158,10 @@ fn serve(fd: RawFd, probe: &probe::Flags) -> io::Result<()> {
     supervisor::start(shared.clone(), inbox, sender)?;
     heap_anchor::start(snapshot)?;
     let install_seccomp = move || {
-        let sandbox = pending.install_seccomp();
+        let mut sandbox = pending.install_seccomp();
+        if let Some(why) = no_rewind {
+            sandbox.text.push_str(&format!(", no rewind ({why})"));
+        }
         if let Some(probe) = probe {
             probe.make(&sandbox);
         }
@@ -131,11 +179,10 @@ async fn serve_runs(
     install_seccomp: impl FnOnce() -> Sandbox,
 ) {
     let mut install_seccomp = Some(install_seccomp);
-    let tag = v8::script_compiler::cached_data_version_tag();
-    let engine = format!("{}-{tag:08x}", v8::VERSION_STRING);
+    let engine = engine::name();
     loop {
         let mut isolate = Isolate::new(snapshot, settings, shared);
-        shared.watch.set_ready(isolate.runtime.v8_isolate().thread_safe_handle());
+        shared.watch.set_ready(Target::Isolate(isolate.runtime.v8_isolate().thread_safe_handle()));
         // After the first isolate, which needs system calls that the next ones do not.
         let sandbox = install_seccomp.take().map(|install| install());
         shared.outbox.send(&FromRunner::Ready { engine: engine.clone(), sandbox });
@@ -147,22 +194,4 @@ async fn serve_runs(
         library::end_run(runtime, returned);
         drop(isolate);
     }
-}
-
-/// Call before any other function of V8, which reads its flags once.
-fn initialise_v8(settings: Option<&Settings>) {
-    // V8 would open /dev/urandom, which the sandbox refuses.
-    v8::V8::set_entropy_source(|bytes: &mut [u8]| SysRng.try_fill_bytes(bytes).is_ok());
-    if let Some(settings) = settings {
-        let mut flags = String::new();
-        if !settings.eval {
-            flags.push_str(" --disallow-code-generation-from-strings");
-        }
-        if settings.web_assembly {
-            // The counting allocator does not see WebAssembly's memories. A page has 64 KiB.
-            flags.push_str(&format!(" --wasm-max-mem-pages={}", (settings.buffers >> 16).max(1)));
-        }
-        v8::V8::set_flags_from_string(&flags);
-    }
-    JsRuntime::init_platform(None);
 }

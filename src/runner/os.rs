@@ -43,11 +43,11 @@ fn duration(seconds: i64, nanoseconds: i64) -> Duration {
     Duration::new(seconds, nanoseconds)
 }
 
-/// The CPU clock of one thread, readable from any other.
+/// The CPU clock of one thread or process, readable from any other.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ThreadClock(libc::clockid_t);
+pub(crate) struct CpuClock(libc::clockid_t);
 
-impl ThreadClock {
+impl CpuClock {
     /// The clock of the calling thread.
     #[expect(unsafe_code, reason = "rustix has no pthread_getcpuclockid")]
     pub(crate) fn of_this_thread() -> Self {
@@ -56,6 +56,16 @@ impl ThreadClock {
         let failed = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut id) };
         assert_eq!(failed, 0, "pthread_getcpuclockid of the running thread");
         Self(id)
+    }
+
+    /// The clock of a process, all its threads together; `None` if there is none of this id.
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "rustix has no clock_getcpuclockid")]
+    pub(crate) fn of_process(process: rustix::process::Pid) -> Option<Self> {
+        let mut id = 0;
+        // SAFETY: `id` can be written; an unknown process is an error.
+        let failed = unsafe { libc::clock_getcpuclockid(process.as_raw_nonzero().get(), &raw mut id) };
+        (failed == 0).then_some(Self(id))
     }
 
     /// CPU time the thread has used, user and system together.
@@ -74,6 +84,28 @@ impl ThreadClock {
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit does not return and reads no memory of the process.
     unsafe { libc::_exit(code) }
+}
+
+/// Ends the process by a signal, as if it had come from outside.
+#[expect(unsafe_code, reason = "rustix sets no handlers of signals")]
+pub(crate) fn die_by(signal: i32) -> ! {
+    // SAFETY: the default action needs no handler; an unknown signal is an error.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+    exit_now(128 + signal)
+}
+
+/// Has standard output go where standard error goes.
+///
+/// # Errors
+/// When a descriptor is closed.
+#[expect(unsafe_code, reason = "replaces a descriptor by number")]
+pub(crate) fn print_to_stderr() -> std::io::Result<()> {
+    // SAFETY: both are standard descriptors, which no value owns.
+    let done = unsafe { libc::dup2(2, 1) };
+    if done < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Takes over a file descriptor that the server passed by number.

@@ -43,6 +43,8 @@ pub(super) struct Process {
     pub(super) sandbox: Option<Sandbox>,
     /// Runs so far.
     pub(super) runs: u64,
+    /// Whether it may have a child of its own, in which handlers run.
+    rewinds: bool,
 }
 
 impl Process {
@@ -52,6 +54,9 @@ impl Process {
         ours.set_nonblocking(true)?;
         let mut command = command();
         command.args(["--snapshot-fd", &snapshot.number()]).stdin(Stdio::from(OwnedFd::from(theirs)));
+        if settings.rewind {
+            command.arg("--rewind");
+        }
         let mut child = command.spawn()?;
         drop(command);
         let last_words = Arc::new(Mutex::new(String::new()));
@@ -67,6 +72,7 @@ impl Process {
             engine: String::new(),
             sandbox: None,
             runs: 0,
+            rewinds: settings.rewind,
         };
         // A runner that has died already closes the socket; its end, which `ready` tells, says more.
         let sent = process.send(&ToRunner::Start(settings.clone())).await;
@@ -145,10 +151,17 @@ impl Process {
         let _ = self.receive().await;
     }
 
-    /// Bytes of resident memory; `None` where the system does not tell.
+    /// Bytes of resident memory, that of a runner's own child included; `None` where the system does not tell.
     pub(super) fn resident(&self) -> Option<u64> {
-        let path = format!("/proc/{}/statm", self.id()?);
-        let pages: u64 = std::fs::read_to_string(path).ok()?.split(' ').nth(1)?.parse().ok()?;
+        let process = self.id()?;
+        let mut pages = resident_pages(process)?;
+        if self.rewinds {
+            // proc_pid_task_children(5)
+            let path = format!("/proc/{process}/task/{process}/children");
+            let children = std::fs::read_to_string(path).unwrap_or_default();
+            let children = children.split_ascii_whitespace().filter_map(|child| child.parse().ok());
+            pages += children.filter_map(resident_pages).sum::<u64>();
+        }
         Some(pages * rustix::param::page_size() as u64)
     }
 
@@ -189,8 +202,14 @@ impl Process {
             engine: String::new(),
             sandbox: None,
             runs: 0,
+            rewinds: false,
         })
     }
+}
+
+fn resident_pages(process: u32) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
+    statm.split(' ').nth(1)?.parse().ok()
 }
 
 /// Logs a runner's standard error and keeps its end.

@@ -61,6 +61,7 @@ pub fn pool_settings(config: &Config) -> PoolSettings {
             result: config.limits.result,
             web_assembly: config.engine.web_assembly,
             eval: config.engine.eval,
+            rewind: config.runners.rewind,
         },
         keep_sources: config.keep_sources,
         system_handlers: config.system_handlers.iter().cloned().collect(),

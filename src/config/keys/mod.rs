@@ -150,6 +150,12 @@ pub(super) static KEYS: &[Key] = &[
         count(1, 1_000_000, "runs", |c, n| c.runners.recycle_after = n),
         "runs after which a runner process is replaced",
     ),
+    key(
+        "runners.rewind",
+        "false",
+        Switch { put: |c, on| c.runners.rewind = on },
+        "whether a runner puts its memory back after a run instead of making an isolate (experimental; Linux 6.7 on x86_64, elsewhere without effect)",
+    ),
     key("limits.cpu", "60000", count(10, DAY, "ms", |c, n| c.limits.cpu = n), "CPU time of one run"),
     // Above 850 MiB, V8 ends the process without asking before it finds the heap full.
     key(

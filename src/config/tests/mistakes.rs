@@ -47,7 +47,7 @@ fn wrong_values_name_key_value_origin_and_what_is_allowed() {
         ),
         (
             "runners = 5",
-            "`runners` is 5 in isochron.toml, line 1; allowed: a table with min, max, recycleAfter",
+            "`runners` is 5 in isochron.toml, line 1; allowed: a table with min, max, recycleAfter, rewind",
         ),
         ("[[runners]]\nmin = 1", "`runners` is an array in"),
     ];

@@ -41,12 +41,14 @@ pub(crate) fn warm_up(runtime: &mut JsRuntime) {
         result: 50,
         web_assembly: false,
         eval: false,
+        rewind: false,
     });
     let watch = Watch::new(Duration::MAX).expect("an event descriptor");
     let shared = Shared {
         watch: Arc::new(watch),
         outbox: Arc::new(Outbox::silent()),
         calls: Arc::new(PendingCalls::default()),
+        pump: None,
     };
     let session =
         Session { purpose: Purpose::WarmUp, shared: shared.clone(), settings: settings.clone(), run: None };

@@ -64,22 +64,22 @@ pub(crate) fn op_isochron_module(
         HostCall::Resolve { from: from.clone(), specifier: specifier.clone(), way }
     };
     shared.outbox.send(&FromRunner::Call { call, question });
-    match answer.recv() {
-        Err(_) => failed("the run was stopped".into()),
-        Ok(Err(error)) => failed(error),
-        Ok(Ok(Answer::Unresolved(unresolved))) => unresolved.into(),
-        Ok(Ok(Answer::Json(file))) if flags & RESOLVE != 0 => {
+    match shared.wait_for(&answer) {
+        None => failed("the run was stopped".into()),
+        Some(Err(error)) => failed(error),
+        Some(Ok(Answer::Unresolved(unresolved))) => unresolved.into(),
+        Some(Ok(Answer::Json(file))) if flags & RESOLVE != 0 => {
             let file = serde_json::from_str(&file).unwrap_or_default();
             ModuleAnswer { file, ..ModuleAnswer::default() }
         }
-        Ok(Ok(Answer::Modules(loaded))) => match run.files.add(loaded) {
+        Some(Ok(Answer::Modules(loaded))) => match run.files.add(loaded) {
             Some(index) => {
                 run.files.link(from, way, specifier, index);
                 describe(session, index)
             }
             None => failed("internal error: the server answered without a file".into()),
         },
-        Ok(Ok(Answer::Json(_) | Answer::Fetch(_))) => {
+        Some(Ok(Answer::Json(_) | Answer::Fetch(_))) => {
             failed("internal error: the server answered without a file".into())
         }
     }

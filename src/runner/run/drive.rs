@@ -9,7 +9,7 @@ use crate::runner::{
         outcome,
         session::{CurrentRun, Session},
     },
-    watchdog::{interrupt, supervisor::Shared, watch::Abort},
+    watchdog::{flags::Abort, interrupt, supervisor::Shared},
 };
 use deno_core::{JsRuntime, OpState, PollEventLoopOptions, v8};
 use isochron::{

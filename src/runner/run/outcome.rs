@@ -1,6 +1,6 @@
 //! The outcome of a run: the error that the server records and people read.
 
-use crate::runner::watchdog::watch::Stop;
+use crate::runner::watchdog::flags::Stop;
 use isochron::{
     domain::execution::Reason,
     runtime::protocol::{End, Settings},

@@ -5,11 +5,18 @@
 
 use std::os::fd::RawFd;
 
-/// Closes every descriptor but 0, 1, 2 and `keep`.
+/// Closes every descriptor but 0, 1, 2 and those in `keep`.
 #[cfg(target_os = "linux")]
-pub(crate) fn close_all_but(keep: RawFd) {
-    let keep = keep.max(2).cast_unsigned();
-    if !(close_range(3, keep - 1) && close_range(keep + 1, u32::MAX)) {
+pub(crate) fn close_all_but(keep: &[RawFd]) {
+    let mut kept: Vec<_> = keep.iter().map(|fd| (*fd).max(2).cast_unsigned()).collect();
+    kept.sort_unstable();
+    let mut next = 3;
+    let mut are_closed = true;
+    for fd in kept {
+        are_closed &= fd < next || close_range(next, fd - 1);
+        next = next.max(fd + 1);
+    }
+    if !(are_closed && close_range(next, u32::MAX)) {
         close_listed(keep);
     }
 }
@@ -24,11 +31,11 @@ fn close_range(first: u32, last: u32) -> bool {
 
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "closes by number")]
-fn close_listed(keep: u32) {
+fn close_listed(keep: &[RawFd]) {
     // proc(5). Collecting the list first also closes its own descriptor.
     let Ok(list) = std::fs::read_dir("/proc/self/fd") else { return };
     let names: Vec<_> = list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    for number in names.into_iter().filter(|number: &RawFd| *number > 2 && number.cast_unsigned() != keep) {
+    for number in names.into_iter().filter(|number: &RawFd| *number > 2 && !keep.contains(number)) {
         // SAFETY: as above.
         unsafe { libc::close(number) };
     }
@@ -36,4 +43,4 @@ fn close_listed(keep: u32) {
 
 /// Other systems keep inherited descriptors.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn close_all_but(_keep: RawFd) {}
+pub(crate) fn close_all_but(_keep: &[RawFd]) {}

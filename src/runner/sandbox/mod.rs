@@ -72,13 +72,18 @@ pub(crate) fn drop_privileges() {
     set_limit(Resource::Core, 0);
 }
 
-/// Closes every inherited descriptor but the standard ones and `keep`, limits new ones to
+/// Closes every inherited descriptor but the standard ones and those in `keep`, limits new ones to
 /// [`DESCRIPTORS`] and the size of a written file to 0 (getrlimit(2)).
-pub(crate) fn close_descriptors(keep: RawFd, layers: Layers) {
+pub(crate) fn close_descriptors(keep: &[RawFd], layers: Layers) {
     if layers == Layers::None {
         return;
     }
     descriptors::close_all_but(keep);
+    limit_files();
+}
+
+/// Limits new descriptors to [`DESCRIPTORS`] and the size of a written file to 0 (getrlimit(2)).
+fn limit_files() {
     set_limit(Resource::Nofile, DESCRIPTORS);
     set_limit(Resource::Fsize, 0);
 }

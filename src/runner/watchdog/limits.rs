@@ -11,9 +11,10 @@ use std::{
 use crate::runner::{
     os,
     watchdog::{
+        flags::Stop,
         link::{Outbox, log},
         supervisor::Shared,
-        watch::{Stop, Watch},
+        watch::Watch,
     },
 };
 use deno_core::{JsRuntime, v8};

@@ -11,8 +11,8 @@ use std::{io, sync::Arc, thread, time::Duration};
 use crate::runner::{
     os,
     watchdog::{
-        interrupt,
         link::{Inbox, Outbox, PendingCalls, log},
+        pump::Pump,
         watch::Watch,
     },
 };
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) outbox: Arc<Outbox>,
     /// Calls to the server.
     pub(crate) calls: Arc<PendingCalls>,
+    /// The frames of a process without a supervisor.
+    pub(crate) pump: Option<Arc<Pump>>,
 }
 
 /// Starts the thread. It reads frames from `inbox` and passes runs to `runs`, whose capacity must be
@@ -53,9 +55,6 @@ fn supervise(shared: &Shared, inbox: &mut Inbox, runs: &mpsc::Sender<Box<Run>>) 
         let tick = shared.watch.tick();
         if let Some(usage) = tick.report {
             shared.outbox.try_send(&FromRunner::Usage(usage));
-        }
-        if let Some(isolate) = &tick.interrupt {
-            interrupt::request(isolate);
         }
         if let Some(reason) = tick.overdue {
             shared.outbox.announce_death(reason);

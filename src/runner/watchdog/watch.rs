@@ -7,15 +7,17 @@
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
-    },
+    sync::Mutex,
     time::Duration,
 };
 
-use crate::runner::os::{self, ThreadClock};
-use deno_core::v8::IsolateHandle;
+use crate::runner::{
+    os::{self, CpuClock},
+    watchdog::{
+        flags::{Abort, Flags, Stop},
+        target::Target,
+    },
+};
 use isochron::{
     domain::{
         execution::{Reason, Usage},
@@ -38,61 +40,13 @@ const OVERDUE: Duration = Duration::from_secs(2);
 /// Interval of the reports of usage to the server.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// Why a run is stopped from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Stop {
-    /// The task's timeout passed.
-    Timeout = 1,
-    /// The CPU budget is spent.
-    Cpu,
-    /// The JavaScript heap is full.
-    Heap,
-    /// All ArrayBuffers together exceed their limit.
-    Buffers,
-    /// The server cancelled the run.
-    Cancel,
-}
-
-impl Stop {
-    fn from_code(code: u8) -> Option<Self> {
-        [Self::Timeout, Self::Cpu, Self::Heap, Self::Buffers, Self::Cancel]
-            .into_iter()
-            .find(|stop| *stop as u8 == code)
-    }
-
-    /// The reason that the server records.
-    pub(crate) fn reason(self) -> Reason {
-        match self {
-            Self::Timeout => Reason::Timeout,
-            Self::Cpu => Reason::CpuLimit,
-            Self::Heap | Self::Buffers => Reason::MemoryLimit,
-            Self::Cancel => Reason::Cancelled,
-        }
-    }
-}
-
-/// Why the handler's signal is aborted. `40_run.js` has the same numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Abort {
-    /// The timeout is near.
-    Timeout = 1,
-    /// The run is cancelled.
-    Cancel = 2,
-}
-
 /// The state shared by the two threads.
 #[derive(Debug)]
 pub(crate) struct Watch {
     state: Mutex<State>,
-    stop: AtomicU8,
-    abort: AtomicU8,
-    signal_used: AtomicBool,
-    buffer_refused: AtomicBool,
-    peak_heap: AtomicU64,
+    flags: &'static Flags,
     cpu_limit: Duration,
-    cpu: ThreadClock,
+    cpu: CpuClock,
     /// Wakes the supervisor (eventfd(2)).
     wake_up: OwnedFd,
     /// Wakes the event loop when an abort is due or the run is stopped.
@@ -104,7 +58,7 @@ enum State {
     /// No isolate is ready.
     Building,
     /// An isolate waits for a run.
-    Ready(IsolateHandle),
+    Ready(Target),
     /// A run is in progress.
     Running(ActiveRun),
 }
@@ -112,11 +66,10 @@ enum State {
 #[derive(Debug)]
 struct ActiveRun {
     id: u64,
-    isolate: IsolateHandle,
+    target: Target,
     deadline: Duration,
     abort_at: Duration,
     kill_at: Option<Duration>,
-    cancelled: bool,
     cpu_start: Duration,
     cpu_check: Duration,
     report_at: Duration,
@@ -134,32 +87,25 @@ pub(crate) struct Tick {
     pub(crate) stopping: bool,
     /// The stopped run goes on after [`OVERDUE`]: end the process with this reason.
     pub(crate) overdue: Option<Reason>,
-    /// The run's time is up: record its frames before it is terminated.
-    pub(crate) interrupt: Option<IsolateHandle>,
 }
 
 impl Watch {
     /// Call it on the thread that will run JavaScript: the watch reads that thread's CPU clock.
     pub(crate) fn new(cpu_limit: Duration) -> std::io::Result<Self> {
-        Ok(Self {
-            state: Mutex::new(State::Building),
-            stop: AtomicU8::new(0),
-            abort: AtomicU8::new(0),
-            signal_used: AtomicBool::new(false),
-            buffer_refused: AtomicBool::new(false),
-            peak_heap: AtomicU64::new(0),
-            cpu_limit,
-            cpu: ThreadClock::of_this_thread(),
-            wake_up: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            wake: Notify::new(),
-        })
+        let wake_up = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self::over(Box::leak(Box::default()), CpuClock::of_this_thread(), wake_up, cpu_limit))
+    }
+
+    /// A watch over given flags; `cpu` is the clock of the thread that runs JavaScript, and `wake_up` an eventfd(2).
+    pub(crate) fn over(flags: &'static Flags, cpu: CpuClock, wake_up: OwnedFd, cpu_limit: Duration) -> Self {
+        Self { state: Mutex::new(State::Building), flags, cpu_limit, cpu, wake_up, wake: Notify::new() }
     }
 
     // --- the main thread ---
 
     /// Notes that an isolate is ready: the server may send a run.
-    pub(crate) fn set_ready(&self, isolate: IsolateHandle) {
-        *lock(&self.state) = State::Ready(isolate);
+    pub(crate) fn set_ready(&self, target: Target) {
+        *lock(&self.state) = State::Ready(target);
     }
 
     /// Ends the run: no termination comes after this. Returns why the run was stopped, if it was,
@@ -168,52 +114,48 @@ impl Watch {
         let mut state = lock(&self.state);
         let before = std::mem::replace(&mut *state, State::Building);
         let State::Running(run) = before else { return (None, Usage::default()) };
-        let stop = if run.cancelled { Some(Stop::Cancel) } else { self.stop_reason() };
+        let stop = if self.flags.is_cancelled() { Some(Stop::Cancel) } else { self.stop_reason() };
         (stop, self.usage(&run))
     }
 
     /// Why the run is stopped, if it is. One atomic load; call it after each call into JavaScript.
     pub(crate) fn stop_reason(&self) -> Option<Stop> {
-        Stop::from_code(self.stop.load(Ordering::Acquire))
+        self.flags.stop_reason()
     }
 
     /// Why the signal is to be aborted, if it is.
     pub(crate) fn abort_reason(&self) -> Option<Abort> {
-        match self.abort.load(Ordering::Acquire) {
-            1 => Some(Abort::Timeout),
-            2 => Some(Abort::Cancel),
-            _ => None,
-        }
+        self.flags.abort_reason()
     }
 
     /// Notes that the handler uses its signal.
     pub(crate) fn note_signal_use(&self) {
-        self.signal_used.store(true, Ordering::Release);
+        self.flags.note_signal_use();
     }
 
     /// Whether the handler has used its signal: otherwise no one need abort it.
     pub(crate) fn is_signal_used(&self) -> bool {
-        self.signal_used.load(Ordering::Acquire)
+        self.flags.is_signal_used()
     }
 
     /// Notes a size of the heap in bytes; the peak is kept.
     pub(crate) fn note_heap(&self, bytes: u64) {
-        self.peak_heap.fetch_max(bytes, Ordering::Relaxed);
+        self.flags.note_heap(bytes);
     }
 
     /// Notes that an ArrayBuffer was refused.
     pub(crate) fn note_refusal(&self) {
-        self.buffer_refused.store(true, Ordering::Relaxed);
+        self.flags.note_refusal();
     }
 
     /// Whether an ArrayBuffer was refused since the last call.
     pub(crate) fn take_refusal(&self) -> bool {
-        self.buffer_refused.swap(false, Ordering::Relaxed)
+        self.flags.take_refusal()
     }
 
     /// Stops the run; the first reason counts. Takes no lock, because V8's allocators call it too.
     pub(crate) fn stop(&self, stop: Stop) {
-        let _ = self.stop.compare_exchange(0, stop as u8, Ordering::AcqRel, Ordering::Acquire);
+        self.flags.stop(stop);
         let _ = rustix::io::write(&self.wake_up, &1u64.to_ne_bytes());
     }
 
@@ -236,24 +178,24 @@ impl Watch {
 
     /// Starts the clocks of a run. `false` when no isolate is ready for it.
     pub(crate) fn start_run(&self, run: &Run) -> bool {
+        self.flags.reset();
+        self.adopt_run(run)
+    }
+
+    /// As [`Self::start_run`], for flags that another process has reset.
+    pub(crate) fn adopt_run(&self, run: &Run) -> bool {
         let mut state = lock(&self.state);
-        let State::Ready(isolate) = &*state else { return false };
-        let isolate = isolate.clone();
+        let State::Ready(target) = &*state else { return false };
+        let target = target.clone();
         let (now, cpu) = (os::monotonic(), self.cpu.read());
         let timeout = Duration::from_millis(run.timeout);
         let notice = if timeout > NOTICE { timeout - NOTICE } else { timeout / 2 };
-        self.stop.store(0, Ordering::Release);
-        self.abort.store(0, Ordering::Release);
-        self.signal_used.store(false, Ordering::Release);
-        self.buffer_refused.store(false, Ordering::Relaxed);
-        self.peak_heap.store(0, Ordering::Relaxed);
         *state = State::Running(ActiveRun {
             id: run.run,
-            isolate,
+            target,
             deadline: now.saturating_add(timeout),
             abort_at: now.saturating_add(notice),
             kill_at: None,
-            cancelled: false,
             cpu_start: cpu,
             cpu_check: now.saturating_add(self.cpu_limit),
             report_at: now + REPORT,
@@ -266,17 +208,16 @@ impl Watch {
     pub(crate) fn cancel(&self, id: u64) {
         let mut state = lock(&self.state);
         let State::Running(run) = &mut *state else { return };
-        if run.id != id || run.cancelled {
+        if run.id != id || self.flags.is_cancelled() {
             return;
         }
-        run.cancelled = true;
-        self.abort.store(Abort::Cancel as u8, Ordering::Release);
+        self.flags.cancel();
         if self.is_signal_used() {
             run.kill_at = Some(os::monotonic() + GRACE);
         } else {
             self.stop(Stop::Cancel);
         }
-        self.wake.notify_one();
+        self.wake(run);
     }
 
     /// Reads the clocks, stops or aborts the run when it is time, and says what the supervisor does next.
@@ -293,13 +234,13 @@ impl Watch {
             let since = *run.stopped_at.get_or_insert(now);
             // The frames are recorded first, and only if the time is up: they show where it went.
             if first && matches!(stop, Stop::Timeout | Stop::Cpu) {
-                tick.interrupt = Some(run.isolate.clone());
+                run.target.interrupt();
             } else {
-                run.isolate.terminate_execution();
+                run.target.terminate();
             }
-            let reason = if run.cancelled { Reason::Cancelled } else { stop.reason() };
+            let reason = if self.flags.is_cancelled() { Reason::Cancelled } else { stop.reason() };
             tick.overdue = (now > since + OVERDUE).then_some(reason);
-            self.wake.notify_one();
+            self.wake(run);
             tick.stopping = true;
             tick.sleep = Some(AGAIN);
             return tick;
@@ -334,16 +275,22 @@ impl Watch {
             run.cpu_check = now.saturating_add(left);
         }
         if now >= run.abort_at && self.abort_reason().is_none() {
-            self.abort.store(Abort::Timeout as u8, Ordering::Release);
-            self.wake.notify_one();
+            self.flags.abort(Abort::Timeout);
+            self.wake(run);
         }
+    }
+
+    /// Wakes the event loop of the run.
+    fn wake(&self, run: &ActiveRun) {
+        self.wake.notify_one();
+        run.target.wake();
     }
 
     fn usage(&self, run: &ActiveRun) -> Usage {
         let cpu = self.cpu.read().saturating_sub(run.cpu_start);
         Usage {
             cpu_ms: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
-            peak_heap_bytes: self.peak_heap.load(Ordering::Relaxed),
+            peak_heap_bytes: self.flags.peak_heap(),
             // The server counts requests.
             ..Usage::default()
         }

@@ -145,6 +145,8 @@ pub struct Settings {
     pub web_assembly: bool,
     /// Whether `eval` and `new Function` work.
     pub eval: bool,
+    /// Whether the runner puts its memory back after a run, where the system can.
+    pub rewind: bool,
 }
 
 /// How far a run goes with its handler.

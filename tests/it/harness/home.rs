@@ -62,10 +62,14 @@ impl Home {
         }
     }
 
-    /// A command of the binary in this directory, with an empty environment.
+    /// A command of the binary in this directory, with an empty environment. With `ISOCHRON_TEST_REWIND` in the
+    /// environment of the tests, runners put their memory back.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_isochron"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
+        if std::env::var_os("ISOCHRON_TEST_REWIND").is_some() {
+            command.env("ISOCHRON_RUNNERS__REWIND", "true");
+        }
         command
     }
 

@@ -4,5 +4,6 @@ mod hostile;
 mod intruders;
 mod lease;
 mod limits;
+mod rewind;
 mod swallowed;
 mod system_calls;

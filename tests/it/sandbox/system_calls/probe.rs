@@ -74,6 +74,7 @@ pub(in crate::sandbox) fn settings() -> Settings {
         result: 10_000,
         web_assembly: true,
         eval: true,
+        rewind: false,
     }
 }
 

@@ -1,0 +1,53 @@
+//! V8 itself: its start in this process, and its name.
+
+use deno_core::{JsRuntime, v8};
+use isochron::runtime::protocol::Settings;
+use rand::{TryRng, rngs::SysRng};
+
+/// The threads that V8 uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// Those of its platform, for collections and compilers.
+    Platform,
+    /// That which runs JavaScript alone.
+    One,
+}
+
+/// Starts V8. Call before any other function of V8, which reads its flags once.
+pub(crate) fn initialise(settings: Option<&Settings>, threads: Threads) {
+    // V8 would open /dev/urandom, which the sandbox refuses.
+    v8::V8::set_entropy_source(|bytes: &mut [u8]| SysRng.try_fill_bytes(bytes).is_ok());
+    let mut flags = String::new();
+    if let Some(settings) = settings {
+        if !settings.eval {
+            flags.push_str(" --disallow-code-generation-from-strings");
+        }
+        if settings.web_assembly {
+            // The counting allocator does not see WebAssembly's memories. A page has 64 KiB.
+            flags.push_str(&format!(" --wasm-max-mem-pages={}", (settings.buffers >> 16).max(1)));
+        }
+    }
+    if threads == Threads::One {
+        // The memory reducer works seconds after a run, when there is none. Frozen flags would refuse
+        // the seed of [`reseed`].
+        flags.push_str(" --single-threaded --no-memory-reducer --no-freeze-flags-after-init");
+    }
+    v8::V8::set_flags_from_string(&flags);
+    JsRuntime::init_platform(None);
+}
+
+/// Draws the seed of `Math.random` for a context that has not used it yet; needs [`Threads::One`]. Code
+/// caches stay valid: V8 leaves this flag out of its hash of flags (`ComputeFlagListHash`).
+pub(crate) fn reseed() {
+    let mut seed = [0; 4];
+    // Without chance from the system V8 falls back to the isolate's own.
+    if SysRng.try_fill_bytes(&mut seed).is_ok() {
+        v8::V8::set_flags_from_string(&format!("--random-seed={}", i32::from_ne_bytes(seed)));
+    }
+}
+
+/// The engine's version and flags: a code cache is valid for one engine only.
+pub(crate) fn name() -> String {
+    let tag = v8::script_compiler::cached_data_version_tag();
+    format!("{}-{tag:08x}", v8::VERSION_STRING)
+}

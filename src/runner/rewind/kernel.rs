@@ -1,0 +1,125 @@
+//! The two interfaces of the kernel that tell which pages a process has written: userfaultfd(2) with
+//! asynchronous write protection, and the scan of /proc/PID/pagemap (Linux 6.7;
+//! Documentation/admin-guide/mm/pagemap.rst). Neither libc nor rustix has their newest parts.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+/// Categories of pages.
+pub(crate) const WRITTEN: u64 = 1 << 1;
+const WRITE_PROTECTION_ALLOWED: u64 = 1 << 0;
+const PRESENT: u64 = 1 << 3;
+const SWAPPED: u64 = 1 << 4;
+
+const SCAN: libc::Ioctl = 0xc060_6610_u32 as libc::Ioctl;
+const SCAN_PROTECTS: u64 = 1 << 0;
+const API: libc::Ioctl = 0xc018_aa3f_u32 as libc::Ioctl;
+const API_VERSION: u64 = 0xaa;
+const REGISTER: libc::Ioctl = 0xc020_aa00_u32 as libc::Ioctl;
+const REGISTER_WRITES: u64 = 1 << 1;
+const FEATURE_UNPOPULATED: u64 = 1 << 13;
+const FEATURE_ASYNC: u64 = 1 << 15;
+const USER_MODE_ONLY: libc::c_long = 1;
+
+/// The end of the addresses of a process on x86_64 with four levels of page tables.
+const LAST: u64 = 0x7fff_ffff_f000;
+
+/// A piece of memory whose pages have the same categories.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Region {
+    /// Address of its first byte.
+    pub(crate) start: u64,
+    /// Address behind its last byte.
+    pub(crate) end: u64,
+    /// [`WRITTEN`], and others.
+    pub(crate) categories: u64,
+}
+
+#[derive(Default)]
+#[repr(C)]
+struct Scan {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    regions: u64,
+    room: u64,
+    most_pages: u64,
+    inverted: u64,
+    all_of: u64,
+    any_of: u64,
+    returned: u64,
+}
+
+/// Opens a userfaultfd of this process that notes writes and stops no one.
+///
+/// # Errors
+/// When the kernel lacks it.
+#[expect(unsafe_code, reason = "system calls without a safe form")]
+pub(crate) fn open_userfaultfd() -> io::Result<OwnedFd> {
+    // SAFETY: takes flags only.
+    let fd =
+        unsafe { libc::syscall(libc::SYS_userfaultfd, libc::c_long::from(libc::O_CLOEXEC) | USER_MODE_ONLY) };
+    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the call has just opened it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut api = [API_VERSION, FEATURE_UNPOPULATED | FEATURE_ASYNC, 0];
+    // SAFETY: the kernel reads and writes three words.
+    ok(unsafe { libc::ioctl(fd.as_raw_fd(), API, api.as_mut_ptr()) })?;
+    Ok(fd)
+}
+
+/// Has the kernel note the writes to a mapping of the process that opened the userfaultfd.
+///
+/// # Errors
+/// When the mapping does not allow it.
+#[expect(unsafe_code, reason = "an ioctl without a safe form")]
+pub(crate) fn register(userfaultfd: BorrowedFd<'_>, start: u64, end: u64) -> io::Result<()> {
+    let mut request = [start, end - start, REGISTER_WRITES, 0];
+    // SAFETY: the kernel reads and writes four words.
+    ok(unsafe { libc::ioctl(userfaultfd.as_raw_fd(), REGISTER, request.as_mut_ptr()) })
+}
+
+/// Lists the populated pages of all registered mappings into `regions`; with `protect` each of them
+/// counts as not written from now on.
+///
+/// # Errors
+/// When the kernel refuses the scan, or there are more regions than there is room for.
+#[expect(unsafe_code, reason = "an ioctl without a safe form")]
+pub(crate) fn scan(pagemap: BorrowedFd<'_>, regions: &mut Vec<Region>, protect: bool) -> io::Result<()> {
+    let (mut start, mut filled) = (0, 0);
+    regions.resize(regions.capacity().max(1024), Region::default());
+    while start < LAST {
+        if filled == regions.len() {
+            regions.resize(filled * 2, Region::default());
+        }
+        let room = &mut regions[filled..];
+        let mut scan = Scan {
+            size: size_of::<Scan>() as u64,
+            flags: if protect { SCAN_PROTECTS } else { 0 },
+            start,
+            end: LAST,
+            regions: room.as_mut_ptr() as u64,
+            room: room.len() as u64,
+            all_of: WRITE_PROTECTION_ALLOWED,
+            any_of: PRESENT | SWAPPED,
+            returned: WRITTEN,
+            ..Scan::default()
+        };
+        // SAFETY: the kernel writes at most `room` regions and the words of `scan`.
+        let found = unsafe { libc::ioctl(pagemap.as_raw_fd(), SCAN, &raw mut scan) };
+        ok(found)?;
+        filled += usize::try_from(found).unwrap_or_default();
+        start = scan.walk_end;
+    }
+    regions.truncate(filled);
+    Ok(())
+}
+
+fn ok(result: libc::c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,57 @@
+//! The memory of a cell before its checkpoint, and the page that it shares with its warden.
+
+use std::{io, os::fd::BorrowedFd};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+
+use crate::runner::watchdog::flags::Flags;
+
+/// Bytes of the shared page.
+pub(crate) const SHARED: usize = 4096;
+/// Bytes by which the heap grows at a time: few runs need more than is there.
+const HEAP: i32 = 16 * 1024 * 1024;
+/// Larger allocations are mappings of their own.
+const MAPPED: i32 = 4 * 1024 * 1024;
+
+/// Has the allocator keep the memory that it has, and the kernel make no large pages, which would be
+/// put back as a whole.
+#[expect(unsafe_code, reason = "settings without a safe form")]
+pub(crate) fn settle() {
+    // SAFETY: the calls take numbers; invalid ones are ignored.
+    unsafe {
+        libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
+        #[cfg(target_env = "gnu")]
+        {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+            libc::mallopt(libc::M_TOP_PAD, HEAP);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+            libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
+        }
+    }
+}
+
+/// Maps the flags that cell and warden share.
+///
+/// # Errors
+/// When the descriptor is no memory of [`SHARED`] bytes.
+#[expect(unsafe_code, reason = "memory that two processes share")]
+pub(crate) fn map_flags(memory: BorrowedFd<'_>) -> io::Result<&'static Flags> {
+    let rights = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a new mapping, which is never unmapped. Flags are atomics, for which all bytes but those
+    // of the two conditions are valid; the file is as large as the mapping.
+    unsafe {
+        let address = mmap(std::ptr::null_mut(), SHARED, rights, MapFlags::SHARED, memory, 0)?;
+        Ok(&*address.cast::<Flags>())
+    }
+}
+
+/// Has the stack reach at least so many bytes further down.
+#[inline(never)]
+#[expect(unsafe_code, reason = "touches memory below the stack pointer")]
+pub(crate) fn grow_stack(bytes: usize) {
+    let here = 0u8;
+    let below = (&raw const here).wrapping_sub(bytes);
+    // SAFETY: the kernel lets the stack of the main thread grow to its limit (8 MiB) on an access, and
+    // nothing is there yet.
+    unsafe { std::ptr::read_volatile(below) };
+}

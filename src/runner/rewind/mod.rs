@@ -1,0 +1,48 @@
+//! Rewind: a runner that puts its memory back after a run instead of making another isolate.
+//!
+//! Two processes. The **warden** is the runner that the server has started: it holds the socket to the
+//! server, the limits and the clock, and never runs JavaScript. The **cell** ([`cell`]) is its child: it
+//! makes one isolate and waits at a checkpoint ([`checkpoint`]). The warden copies the cell's memory
+//! there ([`image`]), and after each run that ends cleanly it writes the pages that the run has written
+//! over with their copies. After any other end, or when something is left that is not memory, it starts
+//! another cell.
+//!
+//! Four connections lead from the warden to its cell: frames ([`relay`]); the control socket of the
+//! checkpoint; a pipe to the cell's second thread, which stops JavaScript; and a page of memory with the
+//! flags of the run.
+//!
+//! How to misuse it: keep anything in the cell that is to outlast a run; use chance before the
+//! checkpoint (each run would draw the same again); let a second thread of the cell wake in a clean run;
+//! believe a frame of the cell.
+//!
+//! A rewind does not undo the kernel's state of the cell: handlers of signals and the alternate stack,
+//! the name of a thread, registrations of restartable sequences, the epoll(7) instance. None of it holds
+//! a handler's data. Code of the binary itself is not put back: a handler that has broken out of V8 could
+//! make its pages writable, which the sandbox does not yet refuse.
+
+mod cell;
+mod checkpoint;
+mod handover;
+mod image;
+mod kernel;
+mod maps;
+mod memory;
+mod nursery;
+mod relay;
+mod warden;
+
+pub(crate) use self::{cell::serve as serve_cell, warden::serve as serve_warden};
+
+use std::{io, os::fd::AsFd};
+
+use self::handover::Handles;
+
+/// Whether this system can put memory back.
+///
+/// # Errors
+/// The reason why not. Call it while the process is dumpable.
+pub(crate) fn probe() -> io::Result<()> {
+    let handles = Handles::open()?;
+    kernel::scan(handles.pagemap.as_fd(), &mut Vec::new(), false)
+        .map_err(|error| io::Error::new(error.kind(), format!("PAGEMAP_SCAN: {error}")))
+}

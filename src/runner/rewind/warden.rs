@@ -1,0 +1,351 @@
+//! The warden: passes frames between the server and its cell, enforces the limits, and puts the cell's
+//! memory back. It never runs JavaScript.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, RawFd},
+        unix::process::ExitStatusExt,
+    },
+    process::ExitStatus,
+    time::Duration,
+};
+
+use isochron::{
+    domain::execution::Reason,
+    runtime::protocol::{Done, End, FrameBuffer, FromRunner, Run, Sandbox, Settings, ToRunner},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::RecvFlags,
+};
+
+use crate::runner::{
+    os,
+    rewind::{
+        checkpoint::HERE,
+        nursery::{self, Cell, Nursery},
+        relay::{self, Queue},
+    },
+    sandbox::{self, Layers},
+    watchdog::{link::log, pump::ToCell},
+};
+
+/// The time in which a cell that has ended a run reaches its checkpoint.
+const AT_REST_WITHIN: Duration = Duration::from_secs(2);
+
+/// Serves runs over standard input.
+///
+/// # Errors
+/// When no cell starts, or the server's frames cannot be read.
+pub(crate) fn serve(snapshot: RawFd) -> io::Result<()> {
+    let shared = nursery::make_shared()?;
+    sandbox::close_descriptors(&[snapshot, shared.as_raw_fd()], Layers::All);
+    let mut unread = FrameBuffer::default();
+    let settings = receive_settings(&mut unread)?;
+    let nursery = Nursery::new(snapshot, settings, shared)?;
+    let cell = nursery.start()?;
+    let mut warden = Warden {
+        nursery,
+        cell,
+        unread,
+        outgoing: Queue::default(),
+        phase: Phase::Starting,
+        engine: String::new(),
+        sandbox: None,
+        lease: None,
+    };
+    loop {
+        warden.turn()?;
+    }
+}
+
+fn receive_settings(unread: &mut FrameBuffer) -> io::Result<Settings> {
+    loop {
+        match unread.next_frame()? {
+            Some(ToRunner::Start(settings)) => return Ok(settings),
+            Some(_) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the first frame is not Start"));
+            }
+            None => {
+                let server = io::stdin();
+                let mut fds = [PollFd::new(&server, PollFlags::IN)];
+                wait(&mut fds, None)?;
+                if !relay::read(server.as_fd(), unread)? {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        }
+    }
+}
+
+/// The state of the cell.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// It makes its isolate.
+    Starting,
+    /// It waits for a run.
+    Ready,
+    /// It runs.
+    Running,
+    /// It has ended a run cleanly and must be at its checkpoint by then.
+    Ended { rest_by: Duration },
+}
+
+struct Warden {
+    nursery: Nursery,
+    cell: Cell,
+    /// Bytes of the server.
+    unread: FrameBuffer,
+    /// Frames to the server.
+    outgoing: Queue,
+    phase: Phase,
+    engine: String,
+    sandbox: Option<Sandbox>,
+    /// The end of the lease, since the start of the machine.
+    lease: Option<Duration>,
+}
+
+impl Warden {
+    /// Acts on the clock, then on everything that has arrived.
+    fn turn(&mut self) -> io::Result<()> {
+        let sleep = self.act_on_clock()?;
+        let (server, wake_up) = (io::stdin(), self.cell.watch.wake_up());
+        let out = |waits| if waits { PollFlags::OUT } else { PollFlags::empty() };
+        let is_full = !self.outgoing.is_empty();
+        let from_cell = if is_full { PollFlags::empty() } else { PollFlags::IN };
+        let mut fds = [
+            PollFd::new(&server, PollFlags::IN | out(is_full)),
+            PollFd::new(&self.cell.link.frames, from_cell | out(self.cell.link.is_waiting())),
+            PollFd::new(&self.cell.link.control, PollFlags::IN),
+            PollFd::new(&wake_up, PollFlags::IN),
+        ];
+        wait(&mut fds, sleep)?;
+        let [from_server, from_cell, from_control, woken] = fds.map(|fd| !fd.revents().is_empty());
+        if woken {
+            self.cell.watch.clear_wake_up();
+        }
+        self.cell.link.flush();
+        self.flush()?;
+        if from_server {
+            self.read_server()?;
+        }
+        if from_cell {
+            self.read_cell()?;
+        }
+        if from_control {
+            self.read_control()?;
+        }
+        self.flush()
+    }
+
+    /// Enforces the limits; returns the time until it has to be called again.
+    fn act_on_clock(&mut self) -> io::Result<Option<Duration>> {
+        let tick = self.cell.watch.tick();
+        if let Some(usage) = tick.report.filter(|_| self.outgoing.is_empty()) {
+            self.outgoing.push(&FromRunner::Usage(usage))?;
+        }
+        if let Some(reason) = tick.overdue {
+            self.die_of(reason);
+        }
+        let is_running = matches!(self.phase, Phase::Running);
+        let lease = self.lease.filter(|_| is_running).map(|until| until.saturating_sub(os::since_boot()));
+        if lease == Some(Duration::ZERO) {
+            log("the lease of the server is over, so the runner exits");
+            self.end(1);
+        }
+        let rest = match self.phase {
+            Phase::Ended { rest_by } => Some(rest_by.saturating_sub(os::monotonic())),
+            _ => None,
+        };
+        if rest == Some(Duration::ZERO) {
+            self.replace_cell()?;
+        }
+        Ok(tick.sleep.into_iter().chain(lease).chain(rest).min())
+    }
+
+    /// Ends a run that goes on although it is stopped.
+    fn die_of(&mut self, reason: Reason) -> ! {
+        // What cannot be sent now is of no use later.
+        let _ = self.outgoing.push(&FromRunner::Dying(reason));
+        let _ = self.flush();
+        log("a stopped run does not end, so the runner exits");
+        self.end(1)
+    }
+
+    fn end(&mut self, code: i32) -> ! {
+        self.cell.kill();
+        os::exit_now(code)
+    }
+
+    /// Sends what waits for the server.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.outgoing.flush(io::stdin().as_fd()).is_err() {
+            // The server is gone.
+            self.end(0);
+        }
+        Ok(())
+    }
+
+    fn read_server(&mut self) -> io::Result<()> {
+        if !relay::read(io::stdin().as_fd(), &mut self.unread)? {
+            self.end(0);
+        }
+        while let Some(frame) = self.unread.next_frame()? {
+            match frame {
+                ToRunner::Lease { until } => self.lease = Some(Duration::from_millis(until)),
+                ToRunner::Start(_) => return Err(unexpected("a second Start")),
+                ToRunner::Run(run) => self.start_run(run)?,
+                ToRunner::Cancel { run } => self.cell.watch.cancel(run),
+                // An answer that comes after its run has no reader.
+                reply @ ToRunner::Reply { .. } => {
+                    if matches!(self.phase, Phase::Running) {
+                        self.cell.link.push(&ToCell::Frame(Box::new(reply)))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start_run(&mut self, run: Box<Run>) -> io::Result<()> {
+        if !self.cell.watch.start_run(&run) {
+            return Err(unexpected("a Run before Ready"));
+        }
+        self.phase = Phase::Running;
+        // A cell that has died is noticed at its frames.
+        let _ = self.cell.order(0, 0);
+        self.cell.link.push(&ToCell::Frame(Box::new(ToRunner::Run(run))))
+    }
+
+    fn read_cell(&mut self) -> io::Result<()> {
+        let lives = relay::read(self.cell.link.frames.as_fd(), &mut self.cell.unread)?;
+        while let Some(frame) = self.cell.unread.next_frame::<FromRunner>()? {
+            match (frame, self.phase) {
+                (FromRunner::Ready { engine, sandbox }, Phase::Starting) => {
+                    self.engine = engine;
+                    self.sandbox = self.sandbox.take().or(sandbox);
+                }
+                (FromRunner::Done(done), Phase::Running) => return self.end_run(done),
+                (frame, Phase::Running) => self.outgoing.push(&frame)?,
+                // Only code that has broken out sends other frames.
+                _ => return self.replace_cell(),
+            }
+        }
+        if !lives {
+            self.mourn()?;
+        }
+        Ok(())
+    }
+
+    /// Passes the end of a run on, and decides about the cell.
+    fn end_run(&mut self, done: Box<Done>) -> io::Result<()> {
+        let is_clean = is_clean(&done.end) && self.cell.watch.stop_reason().is_none();
+        self.cell.watch.end_run();
+        self.outgoing.push(&FromRunner::Done(done))?;
+        self.flush()?;
+        if !is_clean {
+            return self.replace_cell();
+        }
+        self.phase = Phase::Ended { rest_by: os::monotonic() + AT_REST_WITHIN };
+        self.cell.link.push(&ToCell::Rest)
+    }
+
+    fn read_control(&mut self) -> io::Result<()> {
+        let mut byte = [0];
+        match rustix::net::recv(&self.cell.link.control, &mut byte, RecvFlags::DONTWAIT) {
+            Ok((_, 1)) if byte[0] == HERE => {}
+            // The end of a cell is noticed at its frames.
+            _ => return Ok(()),
+        }
+        match self.phase {
+            Phase::Starting => {
+                // It sends its frame before it comes here.
+                self.read_cell()?;
+                self.cell.take_image()?;
+                self.become_ready()
+            }
+            Phase::Ended { .. } => self.rewind(),
+            Phase::Ready | Phase::Running => self.replace_cell(),
+        }
+    }
+
+    fn rewind(&mut self) -> io::Result<()> {
+        let Some(image) = &mut self.cell.image else { return self.replace_cell() };
+        let added = match image.put_back() {
+            Ok(added) => added,
+            Err(lost) => {
+                log(&format!("the memory of a run cannot be put back: {lost}"));
+                return self.replace_cell();
+            }
+        };
+        for (address, length) in added {
+            self.cell.order(address, length)?;
+        }
+        self.become_ready()
+    }
+
+    fn become_ready(&mut self) -> io::Result<()> {
+        self.phase = Phase::Ready;
+        self.cell.set_ready();
+        let sandbox = self.sandbox.take();
+        let sandbox = sandbox.map(|sandbox| Sandbox { text: format!("{}, rewind", sandbox.text), ..sandbox });
+        self.outgoing.push(&FromRunner::Ready { engine: self.engine.clone(), sandbox })
+    }
+
+    /// Ends the cell and starts another.
+    fn replace_cell(&mut self) -> io::Result<()> {
+        self.cell.kill();
+        self.cell = self.nursery.start()?;
+        self.phase = Phase::Starting;
+        Ok(())
+    }
+
+    /// The cell is dead. If a run was in progress, or none can begin, the warden ends as its cell has.
+    fn mourn(&mut self) -> io::Result<()> {
+        let status = self.cell.reap();
+        if matches!(self.phase, Phase::Ended { .. }) {
+            return self.replace_cell();
+        }
+        let _ = self.flush();
+        end_as(status)
+    }
+}
+
+/// Whether a run ended by itself: nothing had to stop it.
+fn is_clean(end: &End) -> bool {
+    match end {
+        End::Loaded | End::Returned { .. } => true,
+        End::Failed { reason, .. } => matches!(
+            reason,
+            Reason::Exception
+                | Reason::ReturnedFailure
+                | Reason::BadResult
+                | Reason::LoadError
+                | Reason::NeverSettled
+        ),
+    }
+}
+
+/// Waits for one of the descriptors, or the time.
+fn wait(fds: &mut [PollFd<'_>], sleep: Option<Duration>) -> io::Result<()> {
+    // poll(2) rounds down: without 50 us more it would return early and spin.
+    let limit = sleep.map(|sleep| sleep + Duration::from_micros(50));
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    match poll(fds, limit.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends this process as another has ended, so that the server learns why.
+fn end_as(status: Option<ExitStatus>) -> ! {
+    match status.and_then(|status| status.signal()) {
+        Some(signal) => os::die_by(signal),
+        None => os::exit_now(status.and_then(|status| status.code()).unwrap_or(1)),
+    }
+}
+
+fn unexpected(frame: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, frame)
+}
