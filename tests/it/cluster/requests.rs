@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Cluster, TOKEN, node_of};
+use super::{CALM, Cluster, TOKEN, node_of};
 use crate::harness::{Database, ENDLESS, GATED, Happening, Server, field, task, until};
 
 /// Two servers, and a run on the first: nobody else had joined when it began.
@@ -19,7 +19,7 @@ fn start_with_run(cluster: &Cluster<'_>, handler: &str) -> (Server, Server, Stri
 #[test]
 fn a_run_is_cancelled_whichever_server_is_asked() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "cancel");
+    let cluster = Cluster::new(database, "cancel").with_lease(CALM);
     let (a, b, id, execution) = start_with_run(&cluster, ENDLESS);
     b.act(&id, "cancel").expect(200);
     let row = b.execution(&id, &execution);
@@ -31,7 +31,7 @@ fn a_run_is_cancelled_whichever_server_is_asked() {
 #[test]
 fn a_task_that_another_server_runs_is_deleted() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "delete");
+    let cluster = Cluster::new(database, "delete").with_lease(CALM);
     let (a, b, id, _) = start_with_run(&cluster, ENDLESS);
     b.client().delete(&format!("/admin/scheduler/{id}")).expect(200);
     assert_eq!(a.client().get(&format!("/admin/scheduler/{id}")).status, 404);
@@ -40,7 +40,7 @@ fn a_task_that_another_server_runs_is_deleted() {
 #[test]
 fn a_request_waits_for_a_run_that_another_server_takes() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "wait");
+    let cluster = Cluster::new(database, "wait").with_lease(CALM);
     let a = cluster.start("a", &[("one", "module.exports = () => 1")]);
     // It has room for one run.
     let full = cluster.options("b").set("RUNNERS__MAX", "1").start();
@@ -51,12 +51,12 @@ fn a_request_waits_for_a_run_that_another_server_takes() {
     let b = node_of(&a, "b").expect("it lives");
     // The first server has no such handler, so that only runs of the second one are at the gate.
     until("the second server is full", || {
-        full.act(&gated, "run").expect(200);
-        let rows = until("it has begun or failed", || {
-            let rows = full.executions(&gated);
-            rows.first().is_some_and(|row| row["node"].is_string()).then_some(rows)
+        let asked = full.act(&gated, "run").expect(200)["executionId"].take();
+        let row = until("it has begun on this server, or is over", || {
+            let row = full.executions(&gated).into_iter().find(|row| row["id"] == asked)?;
+            (row["status"] != "running" || row["node"] == b).then_some(row)
         });
-        (rows[0]["status"] == "running" && rows[0]["node"] == b).then_some(())
+        (row["status"] == "running").then_some(())
     });
     let row = full.run(&other);
     let a = node_of(&a, "a").expect("it lives");
@@ -67,7 +67,7 @@ fn a_request_waits_for_a_run_that_another_server_takes() {
 #[test]
 fn the_output_of_a_run_is_followed_on_another_server() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "output");
+    let cluster = Cluster::new(database, "output").with_lease(CALM);
     let (a, b, _, execution) = start_with_run(&cluster, GATED);
     let path = format!("/admin/executions/{}/stream", execution.as_str().expect("an id"));
     let mut stream = b.client().open(&path);
@@ -83,7 +83,7 @@ fn the_output_of_a_run_is_followed_on_another_server() {
 #[test]
 fn a_node_that_is_drained_finishes_its_runs_and_takes_no_new_ones_until_it_is_let() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "drain");
+    let cluster = Cluster::new(database, "drain").with_lease(CALM);
     let a = cluster.start("a", &[("handler", GATED), ("tick", "module.exports = () => 1")]);
     let id = a.create(&task("long", "handler", "now", &Value::Null));
     a.until_output(&id);
@@ -135,7 +135,7 @@ fn a_node_that_is_drained_finishes_its_runs_and_takes_no_new_ones_until_it_is_le
 #[test]
 fn servers_with_other_handlers_are_named_until_their_files_are_the_same() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "differing");
+    let cluster = Cluster::new(database, "differing").with_lease(CALM);
     let [a, b] = [("a", "1"), ("b", "2")].map(|(name, result)| {
         cluster.start(name, &[("one", format!("module.exports = () => {result}").as_str())])
     });
@@ -151,7 +151,7 @@ fn servers_with_other_handlers_are_named_until_their_files_are_the_same() {
 #[test]
 fn events_of_every_server_are_heard_on_each() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "events");
+    let cluster = Cluster::new(database, "events").with_lease(CALM);
     let [a, b] = ["a", "b"].map(|name| cluster.start(name, &[("one", "module.exports = () => 1")]));
     until("each knows of the other", || {
         let nodes = |server: &Server| server.client().get("/ready").body["cluster"]["nodes"].clone();

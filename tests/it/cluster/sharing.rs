@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Cluster, LEASE, living, node_of};
+use super::{CALM, Cluster, LEASE, living, node_of};
 use crate::harness::{CommandResult, Database, Home, Server, task, until};
 
 const TICK: &str = "module.exports = async () => { await new Promise((go) => setTimeout(go, 100)) };";
@@ -18,7 +18,7 @@ fn nodes_of(rows: &[Value]) -> BTreeSet<String> {
 #[test]
 fn two_servers_share_what_is_due_and_no_planned_time_starts_twice() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "share");
+    let cluster = Cluster::new(database, "share").with_lease(CALM);
     let [a, b] = ["a", "b"].map(|name| cluster.start(name, &[("tick", TICK)]));
     let names: Vec<_> = living(&b).iter().map(|node| node["name"].clone()).collect();
     assert_eq!(names, ["a", "b"]);
@@ -104,7 +104,7 @@ fn answers(server: &Server, task: &str) -> Vec<Value> {
 #[test]
 fn a_change_that_one_server_has_acknowledged_is_in_the_next_answer_of_the_other() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "answers");
+    let cluster = Cluster::new(database, "answers").with_lease(CALM);
     let handlers = [("one", "module.exports = () => 1")];
     let [a, b] = ["a", "b"].map(|name| cluster.start(name, &handlers));
     let [mut first, mut second] = [&a, &b];
@@ -129,7 +129,7 @@ fn a_change_that_one_server_has_acknowledged_is_in_the_next_answer_of_the_other(
 #[test]
 fn tokens_sessions_and_secrets_of_one_server_are_those_of_all() {
     let Some(database) = Database::of_all() else { return };
-    let cluster = Cluster::new(database, "tokens");
+    let cluster = Cluster::new(database, "tokens").with_lease(CALM);
     let [a, b] = ["a", "b"].map(|name| cluster.start(name, &[]));
     let wanted = json!({ "name": "ci", "role": "viewer" });
     let made = a.client().post("/admin/tokens", &wanted).expect(201);

@@ -113,7 +113,7 @@ fn a_run_can_be_cancelled_whatever_it_is_doing() {
         ("loop", "console.log('on'); for (;;);"),
         (
             "microtasks",
-            "console.log('on'); const again = () => Promise.resolve().then(again); return again();",
+            "console.log('on'); const again = () => { Promise.resolve().then(again); }; again(); return new Promise(() => {});",
         ),
         ("timer", "console.log('on'); return new Promise((go) => setTimeout(go, 86_400_000));"),
         ("interval", "console.log('on'); setInterval(() => {}, 1); return new Promise(() => {});"),

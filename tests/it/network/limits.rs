@@ -96,6 +96,11 @@ fn an_aborted_request_ends_and_the_run_goes_on() {
         try { await fetch(url, { signal: AbortSignal.timeout(50) }); } catch (error) {
             return [error.name, Date.now() - started < 20000];
         }";
-    assert_eq!(run(&server, &origin.url(), body)["result"], json!(["TimeoutError", true]));
-    until("the connection is closed", || (origin.closed() == 1).then_some(()));
+    let source = format!("module.exports = async ({{ url }}) => {{ {body} }};");
+    let id = server.create_dormant("aborts", &source, &json!({ "params": { "url": origin.url() } }));
+    until("a request is under way when its time is up", || {
+        assert_eq!(server.run(&id)["result"], json!(["TimeoutError", true]));
+        (origin.opened() > 0).then_some(())
+    });
+    until("the connections are closed", || (origin.closed() == origin.opened()).then_some(()));
 }

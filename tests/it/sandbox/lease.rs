@@ -91,7 +91,7 @@ fn a_runner_ends_in_the_middle_of_a_run_when_the_lease_of_a_server_that_stands_s
     let status = runner.process.wait().expect("it ends");
     let late = SystemClock.boot() - until.cast_signed();
     assert_eq!(status.code(), Some(1));
-    assert!((0..1000).contains(&late), "it ended {late} ms after the end of the lease");
+    assert!((0..30_000).contains(&late), "it ended {late} ms after the end of the lease");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_run_in_a_builtin_that_nothing_interrupts_is_killed_after_its_timeout_with_i
         for (let n = 1; n <= 500; n++) console.log('line', n);
         return marks.normalize('NFD').length;
     };";
-    let execution = server.run_source("normalises", source, &json!({ "timeout": 1000 }));
+    let execution = server.run_source("normalises", source, &json!({ "timeout": 3000 }));
     assert_eq!(field(&execution, ["status", "reason"]), [json!("failed"), json!("timeout")]);
     let error = execution["error"].as_str().unwrap_or_default();
     assert!(error.contains("killed"), "its runner was not ended: {error}");
