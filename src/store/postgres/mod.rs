@@ -224,7 +224,7 @@ async fn start(
         lock.map_err(|error| StoreError::Backend { doing: "open the store", why: error.to_string() })?;
     let epoch = open::open(&link, settings.data.as_deref()).await?;
     let readers = Readers::new(settings.clone(), tokio::runtime::Handle::current());
-    let tasks = read::status_counts(readers.clone()).await?.into_iter().map(|(_, count)| count).sum();
+    let tasks = count_tasks(&readers).await?;
     let report = Report { epoch: epoch.unsigned_abs(), tasks, ..Report::default() };
     let (commits, identity) = (Arc::new(CommitClock::default()), Identity::default());
     let writer = Writer::new((settings.clone(), lock), now, link, identity.clone(), commits.clone());
@@ -240,6 +240,21 @@ async fn reach(settings: &Arc<Settings>) -> Result<Connection, StoreError> {
             Ok(link) => return Ok(link),
             Err(error) if begun.elapsed() > REACHED_WITHIN || error.is_final => return Err(error.into()),
             Err(error) => tracing::warn!(%error, "the database is not reached yet"),
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Counts the tasks, for as long as the server may have no connection to spare.
+async fn count_tasks(readers: &Arc<Readers>) -> Result<u64, StoreError> {
+    let begun = Instant::now();
+    loop {
+        match read::status_counts(readers.clone()).await {
+            Ok(counts) => return Ok(counts.into_iter().map(|(_, count)| count).sum()),
+            Err(StoreError::Unavailable(why)) if begun.elapsed() < REACHED_WITHIN => {
+                tracing::warn!(why, "the database does not answer yet");
+            }
+            Err(error) => return Err(error),
         }
         sleep(Duration::from_secs(1)).await;
     }

@@ -133,32 +133,6 @@ impl Scene<'_> {
         }
     }
 
-    /// Checks the planned times of a frequent task, and that all servers tell the same; returns their number.
-    fn count_up(&self, id: &str) -> usize {
-        let server = &self.servers[0];
-        let created = server.task(id)["createdAt"].as_i64().expect("a time");
-        let waiting = || server.task(id)["waiting"].as_array().expect("the runs that wait").clone();
-        until(&format!("{id} has made up for what it missed"), || waiting().is_empty().then_some(()));
-        let mut rows = pause_and_list(server, id);
-        let rest = |rows: &[Value]| rows.iter().all(|row| row["status"] != "running");
-        if !rest(&rows) {
-            until("nothing of it is stuck", || {
-                server.act(id, "resume");
-                rows = pause_and_list(server, id);
-                rest(&rows).then_some(())
-            });
-        }
-        rows.extend(waiting());
-        account(&rows, created).unwrap_or_else(|wrong| panic!("{id}: {wrong}"));
-        for row in rows.iter().filter(|row| row["status"] == "failed") {
-            assert!(["lost", "crashed"].map(Value::from).contains(&row["reason"]), "{row}");
-        }
-        for other in &self.servers[1..] {
-            assert_eq!(other.executions(id), server.executions(id), "all tell the same");
-        }
-        rows.len()
-    }
-
     /// Checks that each acknowledged task is there, and no refused one.
     fn check_changes(&self) {
         for server in &self.servers {
@@ -180,6 +154,32 @@ impl Scene<'_> {
             );
         }
     }
+}
+
+/// Checks the planned times of a frequent task, and that all servers tell the same; returns their number.
+pub(super) fn count_up(servers: &[Server], id: &str) -> usize {
+    let server = &servers[0];
+    let created = server.task(id)["createdAt"].as_i64().expect("a time");
+    let waiting = || server.task(id)["waiting"].as_array().expect("the runs that wait").clone();
+    until(&format!("{id} has made up for what it missed"), || waiting().is_empty().then_some(()));
+    let mut rows = pause_and_list(server, id);
+    let rest = |rows: &[Value]| rows.iter().all(|row| row["status"] != "running");
+    if !rest(&rows) {
+        until("nothing of it is stuck", || {
+            server.act(id, "resume");
+            rows = pause_and_list(server, id);
+            rest(&rows).then_some(())
+        });
+    }
+    rows.extend(waiting());
+    account(&rows, created).unwrap_or_else(|wrong| panic!("{id}: {wrong}"));
+    for row in rows.iter().filter(|row| row["status"] == "failed") {
+        assert!(["lost", "crashed"].map(Value::from).contains(&row["reason"]), "{row}");
+    }
+    for other in &servers[1..] {
+        assert_eq!(other.executions(id), server.executions(id), "all tell the same");
+    }
+    rows.len()
 }
 
 /// Checks that no attempt started twice, and that each one was over before the next one started.
@@ -242,7 +242,7 @@ fn nothing_is_lost_or_doubled_while_servers_and_the_database_fail_at_random_mome
         scene.change();
         scene.wait_until_ready();
     }
-    let times: usize = counted.iter().map(|id| scene.count_up(id)).sum();
+    let times: usize = counted.iter().map(|id| count_up(&scene.servers, id)).sum();
     scene.servers[1].act(&retried, "pause").expect(200);
     until("no attempt is stuck", || {
         let rows = scene.servers[2].executions(&retried);

@@ -3,14 +3,18 @@
 //! A test has a schema of its own, and servers that are processes, as an operator has them.
 
 mod chaos;
+mod clock;
+mod failover;
 mod link;
+mod pooler;
 mod requests;
 mod sharing;
+mod storm;
 mod takeover;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{Database, Options, Server};
+use crate::harness::{Database, Options, Server, task, until};
 
 /// The lease of the servers, in milliseconds: the shortest that is allowed.
 const LEASE: u64 = 3000;
@@ -57,6 +61,16 @@ impl<'a> Cluster<'a> {
         }
         server
     }
+}
+
+/// A task that is due five times a second, whose planned times can be counted.
+fn frequent(name: &str, handler: &str) -> Value {
+    let more = json!({ "recurring": true, "keepExecutions": 10_000, "overlap": "queue", "misfire": "all" });
+    task(name, handler, "every 200ms", &more)
+}
+
+fn wait_until_ready(server: &Server) {
+    until("the server is ready", || (server.client().get("/ready").status == 200).then_some(()));
 }
 
 /// The nodes that live, by a server's account.

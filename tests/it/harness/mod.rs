@@ -9,6 +9,7 @@ mod api;
 mod chance;
 mod home;
 mod leftovers;
+mod pooler;
 mod postgres;
 mod server;
 mod stream;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     chance::{Chance, from_environment, seed},
     home::{CommandResult, Home},
     leftovers::Leftovers,
+    pooler::Pooler,
     postgres::Database,
     server::{Options, Server, signal_process},
     stream::{Happening, Stream},
