@@ -13,7 +13,7 @@ use std::{
 
 use isochron::{
     domain::execution::Reason,
-    runtime::protocol::{Done, End, FrameBuffer, FromRunner, Run, Sandbox, Settings, ToRunner},
+    runtime::protocol::{Done, End, FrameBuffer, FromRunner, Run, Sandbox, SandboxLevel, Settings, ToRunner},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -289,7 +289,7 @@ impl Warden {
         self.phase = Phase::Ready;
         self.cell.set_ready();
         let sandbox = self.sandbox.take();
-        let sandbox = sandbox.map(|sandbox| Sandbox { text: format!("{}, rewind", sandbox.text), ..sandbox });
+        let sandbox = sandbox.map(weaken);
         self.outgoing.push(&FromRunner::Ready { engine: self.engine.clone(), sandbox })
     }
 
@@ -310,6 +310,12 @@ impl Warden {
         let _ = self.flush();
         end_as(status)
     }
+}
+
+/// The sandbox of a cell as it is told: code that a handler has changed is not put back, and the warden is in none.
+fn weaken(Sandbox { level, text }: Sandbox) -> Sandbox {
+    let level = if level == SandboxLevel::Full { SandboxLevel::Partial } else { level };
+    Sandbox { level, text: format!("{text}, rewind (a handler that breaks out of V8 can reach later runs)") }
 }
 
 /// Whether a run ended by itself: nothing had to stop it.
