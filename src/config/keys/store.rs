@@ -1,19 +1,17 @@
 //! The settings of a store in PostgreSQL.
 
 use super::{
-    super::value::Accept::{Hidden, Switch},
+    super::{
+        Config, Secret,
+        value::Accept::{self, Hidden, Switch},
+    },
     Key, count, key, open, path, set, text,
 };
 
 pub(super) const URL: Key = open(
     "store.url",
     "none",
-    Hidden {
-        allowed: "a URL such as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
-        in_file: true,
-        is_right: |text| text.starts_with("postgres://") || text.starts_with("postgresql://"),
-        put: |c, url| c.store.url = Some(url),
-    },
+    server_url(|c, url| c.store.url = Some(url)),
     "the PostgreSQL server that keeps the store, instead of `store.path`; see [cluster.md](cluster.md)",
 );
 
@@ -30,7 +28,7 @@ pub(super) const CONNECTIONS: Key = key(
     "store.connections",
     "4",
     count(1, 100, "connections", |c, n| c.store.connections = usize::try_from(n).unwrap_or(4)),
-    "connections to that server for reads, besides one for changes",
+    "connections to that server for reads, besides one for changes and one for hints",
 );
 
 pub(super) const POOLER: Key = key(
@@ -43,12 +41,7 @@ pub(super) const POOLER: Key = key(
 pub(super) const DIRECT: Key = open(
     "store.direct",
     "`store.url`, none with `store.pooler`",
-    Hidden {
-        allowed: "a URL such as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
-        in_file: true,
-        is_right: |text| text.starts_with("postgres://") || text.starts_with("postgresql://"),
-        put: |c, url| c.store.direct = Some(url),
-    },
+    server_url(|c, url| c.store.direct = Some(url)),
     "the way to that server past the pooler, for the one connection by which servers hear of one another at once",
 );
 
@@ -68,6 +61,16 @@ pub(super) const MIGRATE: Key = key(
     }),
     "whether the start makes and changes the tables in that server, or `isochron store migrate` alone",
 );
+
+/// The address of a PostgreSQL server, which may have a password.
+const fn server_url(put: fn(&mut Config, Secret)) -> Accept {
+    Hidden {
+        allowed: "a URL such as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`",
+        in_file: true,
+        is_right: |text| text.starts_with("postgres://") || text.starts_with("postgresql://"),
+        put,
+    }
+}
 
 /// Whether a text is a name for a schema that needs no quotes.
 fn is_schema(name: &str) -> bool {
