@@ -39,6 +39,11 @@ impl Front {
         Self(Arc::new(Inside { api, routes: CatchPanicLayer::custom(panicked as Panicked).layer(routes) }))
     }
 
+    /// The id of the newest event.
+    pub fn newest_event(&self) -> String {
+        self.0.api.events.newest_id()
+    }
+
     /// Answers a request, and counts it by its route, its status and its time.
     pub async fn answer(&self, mut request: Request) -> Response {
         let Inside { api, routes } = &*self.0;

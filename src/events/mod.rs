@@ -182,6 +182,13 @@ impl Events {
         format!("{}.{number}", self.origin())
     }
 
+    /// The id of the newest event.
+    #[must_use]
+    pub fn newest_id(&self) -> String {
+        let newest = self.ring().next() - 1;
+        self.id(newest)
+    }
+
     fn origin(&self) -> String {
         format!("{NODE}.{}", self.0.epoch)
     }

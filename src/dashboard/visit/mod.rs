@@ -64,6 +64,8 @@ pub(super) struct Visit {
     pub(super) query: Query,
     /// The result of the change before, in a sentence.
     pub(super) news: Option<String>,
+    /// The id of the last event before anything was read for the page.
+    pub(super) heard: String,
     /// Whether the token is bound to some handlers.
     is_bound: bool,
     back: Option<String>,
@@ -82,6 +84,7 @@ impl FromRequestParts<Shared> for Visit {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, dashboard: &Shared) -> Result<Self, Fault> {
+        let heard = dashboard.api.newest_event();
         let api = Ask::like(dashboard.api.clone(), parts);
         let me = api.get::<Me>("/admin/me").await?;
         let query = Query::read(parts.uri.query().unwrap_or_default());
@@ -98,6 +101,7 @@ impl FromRequestParts<Shared> for Visit {
             preferences,
             name: me.name,
             role: me.role,
+            heard,
             is_bound: me.handlers.is_some(),
             path: parts.uri.path().to_owned(),
             query,

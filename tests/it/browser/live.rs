@@ -11,7 +11,6 @@ fn a_list_shows_what_happens_without_a_reload() {
     let id = server.create(&task("Brew coffee", "fail", "0 0 1 1 *", &json!({ "recurring": true })));
     let Some(browser) = visit("live", &server, "/tasks") else { return };
     browser.until_text("Active");
-    browser.until_live();
     browser.evaluate("window.untouched = true");
     server.run(&id);
     browser.until_text("the coffee is empty");
@@ -19,7 +18,6 @@ fn a_list_shows_what_happens_without_a_reload() {
     browser.until_text("Paused");
     browser.click("link", "Brew coffee");
     browser.until_text("The last run failed");
-    browser.until_live();
     browser.evaluate("window.untouched = true");
     server.act(&id, "resume").expect(200);
     browser.until_text("Pause");

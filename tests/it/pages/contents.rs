@@ -141,3 +141,16 @@ fn equal_fates_that_follow_each_other_are_one_line_with_their_number() {
     let links = html.matches("/executions/exec-").count();
     assert!(links >= completed, "every run has its link: {links}");
 }
+
+#[test]
+fn a_page_names_the_last_event_before_it_so_that_later_ones_are_told() {
+    let server = Server::start();
+    let visitor = Visitor::log_in(&server, server.client().token());
+    let (_, html) = visitor.get("/tasks");
+    let heard = html.split("data-heard=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
+    let id = server.create_dormant("made-meanwhile", "module.exports = () => 1", &json!({}));
+    let mut stream =
+        server.client().open(&format!("/admin/events?lastEventId={heard}&type=task-created"));
+    let told = stream.until("task-created");
+    assert_eq!((told.len(), &told[0].data["taskId"]), (1, &json!(id)));
+}

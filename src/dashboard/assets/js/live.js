@@ -8,7 +8,8 @@ const POLL = 10_000;
 
 /** @type {EventSource | null} */
 let source = null;
-let last = "";
+// Changes since the page was made are told too.
+let last = document.body.dataset.heard ?? "";
 /** @type {Date | null} */
 let lostAt = null;
 let hiddenAt = 0;
