@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     Cluster,
     link::{Link, Mode},
+    names_at_rest,
 };
 use crate::{
     harness::{Chance, Database, Server, Web, from_environment, seed, signal_process, task, until},
@@ -136,16 +137,7 @@ impl Scene<'_> {
     /// Checks that each acknowledged task is there, and no refused one.
     fn check_changes(&self) {
         for server in &self.servers {
-            let mut found = BTreeSet::new();
-            loop {
-                let path = format!("/admin/scheduler?tag=rest&limit=50&skip={}", found.len());
-                let page = server.client().get(&path).expect(200);
-                let tasks = page["tasks"].as_array().expect("tasks");
-                found.extend(tasks.iter().filter_map(|task| task["name"].as_str()).map(str::to_owned));
-                if page["total"].as_u64() == Some(found.len() as u64) {
-                    break;
-                }
-            }
+            let found = names_at_rest(server);
             assert_eq!(self.made.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "lost");
             assert_eq!(
                 self.refused.intersection(&found).collect::<Vec<_>>(),

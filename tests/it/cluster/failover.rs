@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Cluster, chaos::count_up, frequent, wait_until_ready};
+use super::{Cluster, chaos::count_up, frequent, names_at_rest, wait_until_ready};
 use crate::harness::{Database, GATED, Server, Stopwatch, field, task, until};
 
 const TICK: &str = "module.exports = () => 'tick'";
@@ -55,20 +55,6 @@ fn make_tasks(server: &Server, stop: &AtomicBool) -> (BTreeSet<String>, BTreeSet
         thread::sleep(Duration::from_millis(20));
     }
     (made, refused)
-}
-
-/// The names of all tasks with the tag `rest`.
-fn names_at_rest(server: &Server) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    loop {
-        let path = format!("/admin/scheduler?tag=rest&limit=50&skip={}", found.len());
-        let page = server.client().get(&path).expect(200);
-        let tasks = page["tasks"].as_array().expect("tasks");
-        found.extend(tasks.iter().filter_map(|task| task["name"].as_str()).map(str::to_owned));
-        if page["total"].as_u64() == Some(found.len() as u64) {
-            return found;
-        }
-    }
 }
 
 /// Waits for a run of a later planned time.

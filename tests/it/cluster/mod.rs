@@ -12,6 +12,8 @@ mod sharing;
 mod storm;
 mod takeover;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Database, Options, Server, task, until};
@@ -84,4 +86,18 @@ fn living(server: &Server) -> Vec<Value> {
 fn node_of(server: &Server, name: &str) -> Option<String> {
     let node = living(server).into_iter().find(|node| node["name"] == name)?;
     node["id"].as_str().map(str::to_owned)
+}
+
+/// The names of all tasks with the tag `rest`.
+fn names_at_rest(server: &Server) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    loop {
+        let path = format!("/admin/scheduler?tag=rest&limit=50&skip={}", found.len());
+        let page = server.client().get(&path).expect(200);
+        let tasks = page["tasks"].as_array().expect("tasks");
+        found.extend(tasks.iter().filter_map(|task| task["name"].as_str()).map(str::to_owned));
+        if page["total"].as_u64() == Some(found.len() as u64) {
+            return found;
+        }
+    }
 }
