@@ -33,7 +33,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The length of a turn at delivering, in milliseconds.
 const TURN: Millis = 30_000;
 /// The wait before another look for the turn.
-const ANOTHERS_TURN: Duration = Duration::from_secs(5);
+const ANOTHERS_TURN: Duration = Duration::from_secs(15);
 
 /// The next thing to do for a channel.
 enum Turn {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// The hash of a node lies under its id.
 const PREFIX: &str = "cluster/files/";
 

@@ -149,8 +149,7 @@ fn a_page_names_the_last_event_before_it_so_that_later_ones_are_told() {
     let (_, html) = visitor.get("/tasks");
     let heard = html.split("data-heard=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
     let id = server.create_dormant("made-meanwhile", "module.exports = () => 1", &json!({}));
-    let mut stream =
-        server.client().open(&format!("/admin/events?lastEventId={heard}&type=task-created"));
+    let mut stream = server.client().open(&format!("/admin/events?lastEventId={heard}&type=task-created"));
     let told = stream.until("task-created");
     assert_eq!((told.len(), &told[0].data["taskId"]), (1, &json!(id)));
 }
