@@ -64,7 +64,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     let backing_up = tokio::spawn(server.backups.clone().run(stopping.clone()));
     let alerting = tokio::spawn(server.run_alerts(stopping.clone()));
     let exporting = tokio::spawn(traces::export(exporter, tracing));
-    let tidying = tokio::spawn(server.tidy(config, stopping.clone()));
+    let tidying = tokio::spawn(server.tidy(config, stopping.clone()).await);
     let watching = tokio::spawn(server.task_file.run(stopping));
     say(&format!("listening on http://{address}"));
     say(&format!("token      {}", server.token_source));

@@ -50,13 +50,14 @@ pub(super) async fn remove_old_audits(
 /// Milliseconds between two looks at the folder of handlers.
 const LOOK_EVERY: Millis = 2000;
 
-/// Tells when files of the folder of handlers have changed, while somebody listens, until a stop.
+/// Tells when files of the folder of handlers have changed since their stamp was `last`, while somebody listens, until
+/// a stop.
 pub(super) async fn watch_handlers(
     (catalog, events, streams): (Catalog, Events, Streams),
+    mut last: u64,
     clock: Arc<dyn Clock>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let mut last = catalog.stamp().await;
     while !*stopping.borrow() {
         let now = clock.now();
         if streams.count() > 0 {

@@ -124,6 +124,12 @@ impl Catalog {
         blocking(move || files.stamp()).await
     }
 
+    /// The same of the files that are known without asking the store.
+    pub async fn seen_stamp(&self) -> u64 {
+        let files = self.shelf.seen();
+        blocking(move || files.stamp()).await
+    }
+
     /// The names of all handlers, in their order.
     pub async fn names(&self) -> Vec<String> {
         let files = self.shelf.at_hand().await;

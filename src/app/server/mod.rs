@@ -189,7 +189,7 @@ impl Server {
 
 impl Server {
     /// Removes what is old enough and watches the folder of handlers, until a stop.
-    pub(super) fn tidy(
+    pub(super) async fn tidy(
         &self,
         config: &Config,
         stopping: watch::Receiver<bool>,
@@ -198,7 +198,9 @@ impl Server {
         let removal =
             upkeep::remove_old_audits(self.store.clone(), self.clock.clone(), keep, stopping.clone());
         let folder = (self.catalog.clone(), self.events.clone(), self.streams.clone());
-        let watch = upkeep::watch_handlers(folder, self.clock.clone(), stopping);
+        // A change after the start is news.
+        let last = self.catalog.seen_stamp().await;
+        let watch = upkeep::watch_handlers(folder, last, self.clock.clone(), stopping);
         async move {
             tokio::join!(removal, watch);
         }
