@@ -51,6 +51,7 @@ use self::{
         heap_anchor, snapshot,
     },
     run::drive::{self, RunContext},
+    sandbox::Inmate,
     watchdog::{
         link::{Inbox, Outbox, PendingCalls, log},
         supervisor::{self, Shared},
@@ -67,6 +68,9 @@ pub(crate) struct Flags {
     /// Put memory back after a run, if the system can, instead of making another isolate.
     #[arg(long, requires = "snapshot_fd", conflicts_with = "probe")]
     rewind: bool,
+    /// Do this after each run, as a handler that has broken out of V8.
+    #[arg(long, value_name = "ACT", conflicts_with = "probe")]
+    intrude: Option<String>,
     #[command(flatten)]
     probe: probe::Flags,
 }
@@ -89,12 +93,13 @@ struct Work {
 #[must_use]
 pub(crate) fn main(options: &Flags) -> ExitCode {
     let result = match (options.work.cell_snapshot_fd, options.rewind.then(can_rewind)) {
-        (Some(fd), _) => serve_cell(fd),
+        (Some(fd), _) => serve_cell(fd, options.intrude.as_deref()),
         (None, way) => {
             sandbox::drop_privileges();
+            sandbox::refuse_tracing();
             match (options.work.build_snapshot_fd, options.work.snapshot_fd, way) {
                 (Some(fd), ..) => build_snapshot(fd),
-                (None, Some(fd), Some(Ok(()))) => serve_warden(fd),
+                (None, Some(fd), Some(Ok(()))) => serve_warden(fd, options.intrude.clone()),
                 (None, Some(fd), way) => serve(fd, &options.probe, way.and_then(Result::err)),
                 (None, None, _) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no descriptor given")),
             }
@@ -125,12 +130,12 @@ fn can_rewind() -> io::Result<()> {
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn serve_cell(_fd: RawFd) -> io::Result<()> {
+fn serve_cell(_fd: RawFd, _intrude: Option<&str>) -> io::Result<()> {
     can_rewind()
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn serve_warden(_fd: RawFd) -> io::Result<()> {
+fn serve_warden(_fd: RawFd, _intrude: Option<String>) -> io::Result<()> {
     can_rewind()
 }
 
@@ -158,7 +163,7 @@ fn serve(fd: RawFd, probe: &probe::Flags, no_rewind: Option<io::Error>) -> io::R
     supervisor::start(shared.clone(), inbox, sender)?;
     heap_anchor::start(snapshot)?;
     let install_seccomp = move || {
-        let mut sandbox = pending.install_seccomp();
+        let mut sandbox = pending.install_seccomp(Inmate::Runner);
         if let Some(why) = no_rewind {
             sandbox.text.push_str(&format!(", no rewind ({why})"));
         }

@@ -12,7 +12,7 @@ const HERE: c_long = AT_FDCWD as c_long;
 type Make = fn(&Targets) -> io::Result<()>;
 
 /// One call and its targets.
-pub(in super::super) struct Call {
+pub(crate) struct Call {
     make: Make,
     targets: Targets,
 }
@@ -61,6 +61,19 @@ const CALLS: &[(&str, Make)] = &[
             .filter(|fd| raw(SYS_fcntl, [*fd, int(F_GETFD)]).is_ok())
             .for_each(|fd| println!("open {fd}"));
         Ok(())
+    }),
+    // Calls that a cell must not make, for they outlast a run.
+    ("set-handler", |_| raw(SYS_rt_sigaction, [int(SIGUSR1), leak_zeros(), 0, 8])),
+    ("set-mask", |_| raw(SYS_rt_sigprocmask, [int(SIG_SETMASK), leak_zeros(), 0, 8])),
+    ("signal-stack", |_| raw(SYS_sigaltstack, [leak([0, c_long::from(SS_DISABLE), 0]), 0])),
+    ("name-thread", |_| raw(SYS_prctl, [int(PR_SET_NAME), pointer(c"intruder")])),
+    ("list-locks", |_| raw(SYS_set_robust_list, [leak_zeros(), 24])),
+    ("new-epoll", |_| raw(SYS_epoll_create1, [0])),
+    ("new-event", |_| raw(SYS_eventfd2, [0, 0])),
+    ("close", |_| raw(SYS_close, [2])),
+    ("advise", |_| {
+        let page = raw_value(SYS_mmap, [0, 4096, int(PROT_READ), int(MAP_PRIVATE | MAP_ANONYMOUS), -1, 0])?;
+        raw(SYS_madvise, [page, 4096, int(MADV_DONTDUMP)])
     }),
     // Files.
     ("open-read", |_| raw(SYS_openat, [HERE, pointer(c"/etc/passwd"), int(O_RDONLY)])),
@@ -126,16 +139,21 @@ const CALLS: &[(&str, Make)] = &[
 ];
 
 /// Makes a system call.
-#[expect(unsafe_code, reason = "a probe makes raw system calls")]
 fn raw<const N: usize>(number: c_long, arguments: [c_long; N]) -> io::Result<()> {
+    raw_value(number, arguments).map(drop)
+}
+
+/// Makes a system call; returns its value.
+#[expect(unsafe_code, reason = "a probe makes raw system calls")]
+fn raw_value<const N: usize>(number: c_long, arguments: [c_long; N]) -> io::Result<c_long> {
     let mut all = [0; 6];
     all[..N].copy_from_slice(&arguments);
     let [a, b, c, d, e, f] = all;
     // SAFETY: the pointers in the table point to constants or to leaked memory of the given lengths.
-    if unsafe { syscall(number, a, b, c, d, e, f) } == -1 {
-        return Err(io::Error::last_os_error());
+    match unsafe { syscall(number, a, b, c, d, e, f) } {
+        -1 => Err(io::Error::last_os_error()),
+        value => Ok(value),
     }
-    Ok(())
 }
 
 fn int(number: c_int) -> c_long {

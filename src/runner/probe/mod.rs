@@ -104,7 +104,7 @@ impl Probe {
 }
 
 #[cfg(target_os = "linux")]
-use calls::Call;
+pub(crate) use calls::Call;
 
 /// Other systems have no sandbox to probe.
 #[cfg(not(target_os = "linux"))]

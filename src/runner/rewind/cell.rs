@@ -9,7 +9,7 @@ use std::{
     io::{self, Stdin},
     os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, Barrier},
     thread,
     time::Duration,
 };
@@ -23,17 +23,18 @@ use crate::runner::{
     isolate::{
         engine::{self, Threads},
         fresh::Isolate,
-        heap_anchor, snapshot,
+        snapshot,
     },
     os::{self, CpuClock},
     rewind::{
         checkpoint,
         handover::{self, Handles},
+        intruder::Intruder,
         memory,
         relay::INTERRUPT,
     },
     run::drive::{self, RunContext},
-    sandbox::{self, Layers},
+    sandbox::{self, Inmate, Layers},
     watchdog::{
         interrupt,
         link::{Outbox, PendingCalls},
@@ -54,16 +55,17 @@ const INTERRUPTED: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// When the process does not get what it needs, or the warden is gone.
-pub(crate) fn serve(snapshot_fd: RawFd) -> io::Result<()> {
+pub(crate) fn serve(snapshot_fd: RawFd, intrude: Option<&str>) -> io::Result<()> {
     let control = take_control()?;
     Handles::open()?.send(control.as_fd())?;
     sandbox::drop_privileges();
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let [flags, wake_up, stops] = handover::receive(control.as_fd())?;
+    let flags = memory::map_flags(flags.as_fd())?;
+    let intruder = intrude.map(|act| Intruder::named(act, control.as_raw_fd(), flags)).transpose()?;
     let pending = sandbox::restrict_files(Layers::All);
     memory::settle();
     let snapshot = snapshot::map(&os::adopt(snapshot_fd))?;
-    let flags = memory::map_flags(flags.as_fd())?;
     let (outbox, pump) = (Arc::new(Outbox::new()), Arc::new(Pump::default()));
     let over = |cpu_limit| {
         let wake_up = wake_up.try_clone()?;
@@ -83,17 +85,18 @@ pub(crate) fn serve(snapshot_fd: RawFd) -> io::Result<()> {
         let _context = tokio.enter();
         listen()?
     };
-    heap_anchor::start(snapshot)?;
     tokio.block_on(async {
         let mut isolate = Isolate::new(snapshot, &settings, &shared);
         let handle = isolate.runtime.v8_isolate().thread_safe_handle();
         start_stopper(stops, handle.clone())?;
         shared.watch.set_ready(Target::Isolate(handle));
-        let sandbox = pending.install_seccomp();
+        let sandbox = pending.install_seccomp(Inmate::Cell);
         shared.outbox.send(&FromRunner::Ready { engine: engine::name(), sandbox: Some(sandbox) });
         memory::grow_stack(STACK);
         checkpoint::rest(control.as_raw_fd());
+        intruder.iter().for_each(Intruder::look);
         run(&mut isolate, &settings, &shared, &socket).await;
+        intruder.iter().for_each(Intruder::act);
         // Returns where the first wait returned.
         checkpoint::rest(control.as_raw_fd());
         Err(io::Error::other("a cell went on after its run"))
@@ -122,9 +125,13 @@ fn receive_settings(pump: &Pump, shared: &Shared) -> io::Result<Settings> {
     }
 }
 
-/// Starts the thread that stops JavaScript on the warden's order.
+/// Starts the thread that stops JavaScript on the warden's order. It has begun when this returns: its
+/// beginning needs system calls that the sandbox refuses.
 fn start_stopper(orders: OwnedFd, isolate: IsolateHandle) -> io::Result<()> {
+    let begun = Arc::new(Barrier::new(2));
+    let begins = begun.clone();
     thread::Builder::new().name("stopper".into()).stack_size(128 * 1024).spawn(move || {
+        begins.wait();
         let mut order = [0];
         loop {
             match rustix::io::read(&orders, &mut order) {
@@ -141,6 +148,7 @@ fn start_stopper(orders: OwnedFd, isolate: IsolateHandle) -> io::Result<()> {
             }
         }
     })?;
+    begun.wait();
     Ok(())
 }
 

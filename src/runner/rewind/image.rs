@@ -19,6 +19,7 @@ use crate::runner::rewind::{
     handover::Handles,
     kernel::{self, Region, WRITTEN},
     maps::{self, Mapping},
+    position::Position,
 };
 
 /// Bytes of a page.
@@ -35,8 +36,10 @@ pub(crate) enum Lost {
     Pages,
     #[error("runs have written {0} pages, more than {HOTTEST}")]
     Hot(usize),
-    #[error("another thread of the cell has run")]
-    Threads,
+    #[error("a thread of the cell is not where it was")]
+    Position,
+    #[error("the run changed code")]
+    Code,
     #[error(transparent)]
     Kernel(#[from] io::Error),
 }
@@ -58,7 +61,9 @@ pub(crate) struct Image {
     pieces: Vec<(u64, Vec<u8>)>,
     regions: Vec<Region>,
     read: Vec<u8>,
-    threads: Threads,
+    position: Position,
+    /// Pieces of memory that no run may write: code, and constants of files.
+    fixed: Vec<(u64, u64)>,
 }
 
 impl Image {
@@ -66,12 +71,18 @@ impl Image {
     ///
     /// # Errors
     /// When the kernel refuses a step.
-    pub(crate) fn take(mut handles: Handles, threads: Threads) -> io::Result<Self> {
+    pub(crate) fn take(mut handles: Handles, position: Position) -> io::Result<Self> {
         let mut read = Vec::new();
         let maps = read_maps(&mut handles.maps, &mut read)?.to_vec();
-        let mappings = parse(&maps)?;
-        for mapping in mappings.iter().filter(|mapping| mapping.is_private_memory()) {
-            if mapping.is_private_file() {
+        let mut fixed = Vec::new();
+        for mapping in parse(&maps)?.iter().filter(|mapping| mapping.is_private()) {
+            let is_of_file = mapping.is_of_file();
+            let is_written = || kernel::has_copies(handles.pagemap.as_fd(), mapping.start, mapping.end);
+            if mapping.is_fixed() && !is_written()? {
+                fixed.push((mapping.start, mapping.end));
+                continue;
+            }
+            if is_of_file {
                 populate(&handles.memory, mapping)?;
             }
             kernel::register(handles.writes.as_fd(), mapping.start, mapping.end)?;
@@ -102,7 +113,8 @@ impl Image {
             pieces: Vec::new(),
             regions,
             read,
-            threads,
+            position,
+            fixed,
         })
     }
 
@@ -111,8 +123,13 @@ impl Image {
     /// # Errors
     /// When the cell is of no further use.
     pub(crate) fn put_back(&mut self) -> Result<Vec<(u64, u64)>, Lost> {
-        if !self.threads.have_slept()? {
-            return Err(Lost::Threads);
+        if !self.position.is_held()? {
+            return Err(Lost::Position);
+        }
+        for (start, end) in &self.fixed {
+            if kernel::has_copies(self.handles.pagemap.as_fd(), *start, *end)? {
+                return Err(Lost::Code);
+            }
         }
         let added = self.added_mappings()?;
         kernel::scan(self.handles.pagemap.as_fd(), &mut self.regions, false)?;
@@ -196,51 +213,4 @@ fn read_maps<'a>(file: &mut File, into: &'a mut Vec<u8>) -> io::Result<&'a [u8]>
 
 fn parse(text: &[u8]) -> io::Result<Vec<Mapping>> {
     maps::parse(std::str::from_utf8(text).map_err(io::Error::other)?)
-}
-
-/// The other threads of a cell: they sleep from before the copy on, or the image is of no use, for
-/// their registers are not in it.
-pub(crate) struct Threads(Vec<(File, String)>);
-
-impl Threads {
-    /// Notes the threads of a process, the main thread apart; `None` while any of them is awake.
-    ///
-    /// # Errors
-    /// When /proc does not tell.
-    pub(crate) fn asleep(process: u32) -> io::Result<Option<Self>> {
-        let mut threads = Vec::new();
-        for entry in std::fs::read_dir(format!("/proc/{process}/task"))? {
-            let path = entry?.path();
-            let status = std::fs::read_to_string(path.join("status"))?;
-            if !status.lines().any(|line| line.starts_with("State:\tS")) {
-                return Ok(None);
-            }
-            if path.file_name().is_some_and(|name| name.to_str() == Some(&process.to_string())) {
-                continue;
-            }
-            let mut file = File::open(path.join("status"))?;
-            let switches = switches(&mut file)?;
-            threads.push((file, switches));
-        }
-        Ok(Some(Self(threads)))
-    }
-
-    /// Whether none of them has run since.
-    fn have_slept(&mut self) -> io::Result<bool> {
-        for (file, before) in &mut self.0 {
-            if switches(file)? != *before {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// How often a thread has given up its processor, as its status tells.
-fn switches(status: &mut File) -> io::Result<String> {
-    let mut text = String::new();
-    status.rewind()?;
-    status.read_to_string(&mut text)?;
-    let lines = text.lines().filter(|line| line.contains("ctxt_switches"));
-    Ok(lines.collect::<Vec<_>>().join("\n"))
 }

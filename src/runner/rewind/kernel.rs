@@ -10,6 +10,7 @@ use std::{
 /// Categories of pages.
 pub(crate) const WRITTEN: u64 = 1 << 1;
 const WRITE_PROTECTION_ALLOWED: u64 = 1 << 0;
+const OF_FILE: u64 = 1 << 2;
 const PRESENT: u64 = 1 << 3;
 const SWAPPED: u64 = 1 << 4;
 
@@ -118,6 +119,44 @@ pub(crate) fn scan(pagemap: BorrowedFd<'_>, regions: &mut Vec<Region>, protect: 
     }
     regions.truncate(filled);
     Ok(())
+}
+
+/// Whether a piece of a mapping of a file has pages that are no longer the file's: someone has written to them.
+///
+/// # Errors
+/// When the kernel refuses the scan.
+#[expect(unsafe_code, reason = "an ioctl without a safe form")]
+pub(crate) fn has_copies(pagemap: BorrowedFd<'_>, start: u64, end: u64) -> io::Result<bool> {
+    let mut found = Region::default();
+    let mut scan = Scan {
+        size: size_of::<Scan>() as u64,
+        start,
+        end,
+        regions: (&raw mut found) as u64,
+        room: 1,
+        most_pages: 1,
+        inverted: OF_FILE,
+        all_of: OF_FILE,
+        any_of: PRESENT | SWAPPED,
+        returned: OF_FILE,
+        ..Scan::default()
+    };
+    // SAFETY: the kernel writes at most one region and the words of `scan`.
+    let regions = unsafe { libc::ioctl(pagemap.as_raw_fd(), SCAN, &raw mut scan) };
+    ok(regions)?;
+    Ok(regions > 0)
+}
+
+/// Bytes that the other end of a socket has not read yet (unix(7), `SIOCOUTQ`), counted as the kernel keeps them.
+///
+/// # Errors
+/// When it is no socket.
+#[expect(unsafe_code, reason = "an ioctl without a safe form")]
+pub(crate) fn unread_by_other_end(socket: BorrowedFd<'_>) -> io::Result<libc::c_int> {
+    let mut bytes = 0;
+    // SAFETY: the kernel writes one number.
+    ok(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) })?;
+    Ok(bytes)
 }
 
 fn ok(result: libc::c_int) -> io::Result<()> {

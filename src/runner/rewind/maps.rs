@@ -23,12 +23,14 @@ impl Mapping {
         self.rest.as_bytes().get(..4).unwrap_or_default()
     }
 
-    fn is_of_file(&self) -> bool {
+    /// Whether a page that is not populated reads as the content of a file.
+    pub(crate) fn is_of_file(&self) -> bool {
         self.rest.split_ascii_whitespace().nth(3).is_some_and(|inode| inode != "0")
     }
 
+    /// Whether the kernel alone writes to it, and no right lets a process do so.
     fn is_of_kernel(&self) -> bool {
-        ["[vvar", "[vdso", "[vsyscall"].iter().any(|name| self.rest.contains(name))
+        ["[vvar", "[vsyscall"].iter().any(|name| self.rest.contains(name))
     }
 
     /// Whether it is the part of the heap that brk(2) moves: unmapping leaves its end where it is.
@@ -36,17 +38,14 @@ impl Mapping {
         self.rest.ends_with("[heap]")
     }
 
-    /// Whether a run may write to it, now or after a change of its rights.
-    pub(crate) fn is_private_memory(&self) -> bool {
-        let rights = self.rights();
-        rights.get(3) == Some(&b'p')
-            && !self.is_of_kernel()
-            && (!self.is_of_file() || rights.get(1) == Some(&b'w'))
+    /// Whether its content is this process's own, or would be after a change of its rights and a write.
+    pub(crate) fn is_private(&self) -> bool {
+        self.rights().get(3) == Some(&b'p') && !self.is_of_kernel()
     }
 
-    /// Whether a page that is not populated reads as the content of a file.
-    pub(crate) fn is_private_file(&self) -> bool {
-        self.is_private_memory() && self.is_of_file()
+    /// Whether it is code or constants, which a process gets a copy of if it writes to them.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.rights().get(1) == Some(&b'-') && (self.is_of_file() || self.rest.contains("[vdso]"))
     }
 }
 

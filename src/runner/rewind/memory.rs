@@ -1,6 +1,6 @@
 //! The memory of a cell before its checkpoint, and the page that it shares with its warden.
 
-use std::{io, os::fd::BorrowedFd};
+use std::{io, os::fd::BorrowedFd, sync::atomic::AtomicU64};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 
@@ -43,6 +43,23 @@ pub(crate) fn map_flags(memory: BorrowedFd<'_>) -> io::Result<&'static Flags> {
         let address = mmap(std::ptr::null_mut(), SHARED, rights, MapFlags::SHARED, memory, 0)?;
         Ok(&*address.cast::<Flags>())
     }
+}
+
+/// Writes zeros over the whole page of [`map_flags`]: the state of flags before a run, and no place where a
+/// run leaves anything.
+#[expect(unsafe_code, reason = "the page is larger than what it is mapped for")]
+pub(crate) fn clear_flags(flags: &'static Flags) {
+    // SAFETY: the mapping has this size. Flags are atomics, for which zeros are valid, and the other
+    // process does not run.
+    unsafe { std::ptr::write_bytes(std::ptr::from_ref(flags).cast_mut().cast::<u8>(), 0, SHARED) };
+}
+
+/// The last word of that page, which flags do not use.
+#[expect(unsafe_code, reason = "the page is larger than what it is mapped for")]
+pub(crate) fn last_of(flags: &'static Flags) -> &'static AtomicU64 {
+    const _: () = assert!(size_of::<Flags>() + size_of::<AtomicU64>() <= SHARED);
+    // SAFETY: the mapping has this size, its last word is aligned, and no flag lies there.
+    unsafe { &*std::ptr::from_ref(flags).cast::<u8>().add(SHARED - size_of::<AtomicU64>()).cast() }
 }
 
 /// Has the stack reach at least so many bytes further down.

@@ -15,25 +15,30 @@
 //! checkpoint (each run would draw the same again); let a second thread of the cell wake in a clean run;
 //! believe a frame of the cell.
 //!
-//! A rewind does not undo the kernel's state of the cell: handlers of signals and the alternate stack,
-//! the name of a thread, registrations of restartable sequences, the epoll(7) instance. None of it holds
-//! a handler's data. Code of the binary itself is not put back: a handler that has broken out of V8 could
-//! make its pages writable, which the sandbox does not yet refuse.
+//! A handler that has broken out of V8 reaches no later run. What it wrote to memory is put back from a
+//! copy that it cannot reach. What it did to the processor is gone, for nothing at the checkpoint uses a
+//! register that was set before ([`checkpoint`], [`position`]). Code that it made writable ends the cell
+//! ([`image`]); so do a thread that it woke and bytes that it left in a socket. Of the kernel's state it
+//! changes nothing that outlasts the run: the sandbox of a cell has no call for it
+//! (`sandbox::seccomp::calls::CELL`). What stays is what the run has learnt of addresses, how far the clock
+//! of the process has run, and its counts of faults and switches.
 
 mod cell;
 mod checkpoint;
 mod handover;
 mod image;
+mod intruder;
 mod kernel;
 mod maps;
 mod memory;
 mod nursery;
+mod position;
 mod relay;
 mod warden;
 
 pub(crate) use self::{cell::serve as serve_cell, warden::serve as serve_warden};
 
-use std::{io, os::fd::AsFd};
+use std::{fs, io, os::fd::AsFd};
 
 use self::handover::Handles;
 
@@ -43,6 +48,8 @@ use self::handover::Handles;
 /// The reason why not. Call it while the process is dumpable.
 pub(crate) fn probe() -> io::Result<()> {
     let handles = Handles::open()?;
+    fs::read("/proc/self/syscall")
+        .map_err(|error| io::Error::new(error.kind(), format!("/proc/PID/syscall: {error}")))?;
     kernel::scan(handles.pagemap.as_fd(), &mut Vec::new(), false)
         .map_err(|error| io::Error::new(error.kind(), format!("PAGEMAP_SCAN: {error}")))
 }

@@ -8,7 +8,6 @@ use std::{
     },
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
-    thread,
     time::Duration,
 };
 
@@ -23,18 +22,15 @@ use rustix::{
 use crate::runner::{
     os::CpuClock,
     rewind::{
+        checkpoint::Order,
         handover::{self, Handles},
-        image::{Image, Threads},
-        memory,
-        relay::Link,
+        image::Image,
+        kernel, memory,
+        position::Position,
+        relay::{self, Link},
     },
     watchdog::{flags::Flags, pump::ToCell, target::Target, watch::Watch},
 };
-
-/// Between two looks at threads that fall asleep.
-const LOOK: Duration = Duration::from_micros(200);
-/// Looks before a cell is given up.
-const LOOKS: usize = 5000;
 
 /// Starts cells.
 pub(crate) struct Nursery {
@@ -43,6 +39,8 @@ pub(crate) struct Nursery {
     shared: OwnedFd,
     flags: &'static Flags,
     wake_up: OwnedFd,
+    /// What the cells do to the next run, in a test.
+    intrude: Option<String>,
 }
 
 /// A cell.
@@ -70,13 +68,18 @@ impl Nursery {
     ///
     /// # Errors
     /// When the shared memory cannot be mapped.
-    pub(crate) fn new(snapshot: RawFd, settings: Settings, shared: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(
+        snapshot: RawFd,
+        settings: Settings,
+        shared: OwnedFd,
+        intrude: Option<String>,
+    ) -> io::Result<Self> {
         let flags = memory::map_flags(shared.as_fd())?;
         let wake_up = rustix::event::eventfd(
             0,
             rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
         )?;
-        Ok(Self { snapshot, settings, shared, flags, wake_up })
+        Ok(Self { snapshot, settings, shared, flags, wake_up, intrude })
     }
 
     /// Starts a cell. It is ready once it stands at its checkpoint.
@@ -89,10 +92,11 @@ impl Nursery {
         let (control, their_control) = pair(SocketType::SEQPACKET)?;
         let (their_stops, stops) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&stops, true)?;
-        self.flags.reset();
+        self.forget_flags();
         let child = Command::new("/proc/self/exe")
             .arg0("isochron")
             .args(["runner", "--cell-snapshot-fd", &self.snapshot.to_string()])
+            .args(self.intrude.iter().flat_map(|act| ["--intrude", act]))
             .env_clear()
             .env("TZ", "UTC")
             .stdin(Stdio::from(their_frames))
@@ -111,6 +115,13 @@ impl Nursery {
     }
 }
 
+impl Nursery {
+    /// Clears the memory that a cell shares with its warden. The cell must not run.
+    pub(crate) fn forget_flags(&self) {
+        memory::clear_flags(self.flags);
+    }
+}
+
 impl Cell {
     /// Copies the memory of a cell that stands at its first checkpoint.
     ///
@@ -118,14 +129,20 @@ impl Cell {
     /// When the kernel refuses a step, or another thread of the cell does not fall asleep.
     pub(crate) fn take_image(&mut self) -> io::Result<()> {
         let handles = self.handles.take().ok_or_else(|| io::Error::other("a second first checkpoint"))?;
-        for _ in 0..LOOKS {
-            if let Some(threads) = Threads::asleep(self.child.id())? {
-                self.image = Some(Image::take(handles, threads)?);
-                return Ok(());
-            }
-            thread::sleep(LOOK);
-        }
-        Err(io::Error::other("the cell's threads do not fall asleep"))
+        let position = Position::of(self.child.id())?;
+        self.image = Some(Image::take(handles, position)?);
+        Ok(())
+    }
+
+    /// Whether nothing is under way between a cell that stands at its checkpoint and its warden: what a run
+    /// has left in a socket would reach the next one.
+    ///
+    /// # Errors
+    /// When a socket fails.
+    pub(crate) fn is_quiet(&mut self) -> io::Result<bool> {
+        relay::read(self.link.frames.as_fd(), &mut self.unread)?;
+        let is_read = !self.link.is_waiting() && kernel::unread_by_other_end(self.link.frames.as_fd())? == 0;
+        Ok(is_read && self.unread.is_empty() && !self.link.says_more())
     }
 
     /// Notes that the cell waits for a run.
@@ -133,15 +150,12 @@ impl Cell {
         self.watch.set_ready(Target::Remote(self.link.clone()));
     }
 
-    /// Sends an order to the checkpoint; a length of 0 ends the wait there.
+    /// Sends an order to the checkpoint.
     ///
     /// # Errors
     /// When the cell is gone.
-    pub(crate) fn order(&self, address: u64, length: u64) -> io::Result<()> {
-        let mut order = [0; crate::runner::rewind::checkpoint::ORDER];
-        order[..8].copy_from_slice(&address.to_ne_bytes());
-        order[8..].copy_from_slice(&length.to_ne_bytes());
-        rustix::net::send(&self.link.control, &order, rustix::net::SendFlags::NOSIGNAL)?;
+    pub(crate) fn order(&self, order: Order) -> io::Result<()> {
+        rustix::net::send(&self.link.control, &order.bytes(), rustix::net::SendFlags::NOSIGNAL)?;
         Ok(())
     }
 

@@ -126,6 +126,11 @@ impl Link {
         !lock(&self.queue).is_empty()
     }
 
+    /// Whether the cell has sent another byte from its checkpoint, or is gone.
+    pub(crate) fn says_more(&self) -> bool {
+        !matches!(recv(&self.control, &mut [0], RecvFlags::DONTWAIT), Err(Errno::AGAIN | Errno::INTR))
+    }
+
     fn stop(&self, order: u8) {
         // A full pipe has orders enough.
         let _ = rustix::io::write(&self.stops, &[order]);

@@ -13,7 +13,7 @@ use std::{
 
 use isochron::{
     domain::execution::Reason,
-    runtime::protocol::{Done, End, FrameBuffer, FromRunner, Run, Sandbox, SandboxLevel, Settings, ToRunner},
+    runtime::protocol::{Done, End, FrameBuffer, FromRunner, Run, Sandbox, Settings, ToRunner},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -23,7 +23,7 @@ use rustix::{
 use crate::runner::{
     os,
     rewind::{
-        checkpoint::HERE,
+        checkpoint::{HERE, Order},
         nursery::{self, Cell, Nursery},
         relay::{self, Queue},
     },
@@ -38,12 +38,12 @@ const AT_REST_WITHIN: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When no cell starts, or the server's frames cannot be read.
-pub(crate) fn serve(snapshot: RawFd) -> io::Result<()> {
+pub(crate) fn serve(snapshot: RawFd, intrude: Option<String>) -> io::Result<()> {
     let shared = nursery::make_shared()?;
     sandbox::close_descriptors(&[snapshot, shared.as_raw_fd()], Layers::All);
     let mut unread = FrameBuffer::default();
     let settings = receive_settings(&mut unread)?;
-    let nursery = Nursery::new(snapshot, settings, shared)?;
+    let nursery = Nursery::new(snapshot, settings, shared, intrude)?;
     let cell = nursery.start()?;
     let mut warden = Warden {
         nursery,
@@ -90,6 +90,8 @@ enum Phase {
     Running,
     /// It has ended a run cleanly and must be at its checkpoint by then.
     Ended { rest_by: Duration },
+    /// Its memory is put back, and it must answer by then.
+    Rewound { answer_by: Duration },
 }
 
 struct Warden {
@@ -155,7 +157,9 @@ impl Warden {
             self.end(1);
         }
         let rest = match self.phase {
-            Phase::Ended { rest_by } => Some(rest_by.saturating_sub(os::monotonic())),
+            Phase::Ended { rest_by } | Phase::Rewound { answer_by: rest_by } => {
+                Some(rest_by.saturating_sub(os::monotonic()))
+            }
             _ => None,
         };
         if rest == Some(Duration::ZERO) {
@@ -214,7 +218,7 @@ impl Warden {
         }
         self.phase = Phase::Running;
         // A cell that has died is noticed at its frames.
-        let _ = self.cell.order(0, 0);
+        let _ = self.cell.order(Order::Go);
         self.cell.link.push(&ToCell::Frame(Box::new(ToRunner::Run(run))))
     }
 
@@ -266,6 +270,7 @@ impl Warden {
                 self.become_ready()
             }
             Phase::Ended { .. } => self.rewind(),
+            Phase::Rewound { .. } => self.become_ready(),
             Phase::Ready | Phase::Running => self.replace_cell(),
         }
     }
@@ -279,17 +284,25 @@ impl Warden {
                 return self.replace_cell();
             }
         };
-        for (address, length) in added {
-            self.cell.order(address, length)?;
+        if !self.cell.is_quiet()? {
+            log("a run has left something in a socket");
+            return self.replace_cell();
         }
-        self.become_ready()
+        self.nursery.forget_flags();
+        for (address, length) in added {
+            self.cell.order(Order::Unmap(address, length))?;
+        }
+        // A state of the processor that would end it does so before it is given a run.
+        self.cell.order(Order::Answer)?;
+        self.phase = Phase::Rewound { answer_by: os::monotonic() + AT_REST_WITHIN };
+        Ok(())
     }
 
     fn become_ready(&mut self) -> io::Result<()> {
         self.phase = Phase::Ready;
         self.cell.set_ready();
-        let sandbox = self.sandbox.take();
-        let sandbox = sandbox.map(weaken);
+        let sandbox =
+            self.sandbox.take().map(|Sandbox { level, text }| Sandbox { level, text: text + ", rewind" });
         self.outgoing.push(&FromRunner::Ready { engine: self.engine.clone(), sandbox })
     }
 
@@ -304,18 +317,12 @@ impl Warden {
     /// The cell is dead. If a run was in progress, or none can begin, the warden ends as its cell has.
     fn mourn(&mut self) -> io::Result<()> {
         let status = self.cell.reap();
-        if matches!(self.phase, Phase::Ended { .. }) {
+        if matches!(self.phase, Phase::Ended { .. } | Phase::Rewound { .. }) {
             return self.replace_cell();
         }
         let _ = self.flush();
         end_as(status)
     }
-}
-
-/// The sandbox of a cell as it is told: code that a handler has changed is not put back, and the warden is in none.
-fn weaken(Sandbox { level, text }: Sandbox) -> Sandbox {
-    let level = if level == SandboxLevel::Full { SandboxLevel::Partial } else { level };
-    Sandbox { level, text: format!("{text}, rewind (a handler that breaks out of V8 can reach later runs)") }
 }
 
 /// Whether a run ended by itself: nothing had to stop it.

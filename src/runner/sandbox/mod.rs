@@ -6,8 +6,8 @@
 //!
 //! Three steps, in this order:
 //!
-//! 1. [`drop_privileges`], first of all: no new privileges, no tracing, no core dump. Then
-//!    [`close_descriptors`]: only the standard descriptors and the snapshot's stay open.
+//! 1. [`drop_privileges`], first of all: no new privileges, no core dump; and [`refuse_tracing`], which a
+//!    cell leaves out: its warden looks into it. Then [`close_descriptors`]: only the standard descriptors and the snapshot's stay open.
 //! 2. [`restrict_files`], **before any other thread exists**: Landlock restricts the calling thread
 //!    and the threads that it starts later, not existing threads. It leaves no file and no network.
 //!    V8, ICU and glibc start without files: glibc cannot read `/proc/self/maps`, so V8 takes
@@ -51,6 +51,15 @@ pub(crate) enum Layers {
     None,
 }
 
+/// The process in the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inmate {
+    /// A runner that makes isolates.
+    Runner,
+    /// A cell of a runner that puts its memory back.
+    Cell,
+}
+
 /// How much of one layer is in place, with a text for `/ready`.
 enum Layer {
     Full(String),
@@ -61,15 +70,16 @@ enum Layer {
 /// Gives up privileges that neither a runner nor the child that makes the snapshot needs. Best
 /// effort: a system without one of the calls still runs handlers.
 pub(crate) fn drop_privileges() {
+    // prctl(2): PR_SET_NO_NEW_PRIVS also allows the two layers without root.
     #[cfg(target_os = "linux")]
-    {
-        use rustix::{process::DumpableBehavior, thread};
-        // prctl(2): PR_SET_NO_NEW_PRIVS also allows the two layers without root.
-        let _ = thread::set_no_new_privs(true);
-        // A sibling that broke out can use neither ptrace(2) nor /proc/<pid>/mem on this process.
-        let _ = process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    }
+    let _ = rustix::thread::set_no_new_privs(true);
     set_limit(Resource::Core, 0);
+}
+
+/// Has the kernel refuse ptrace(2) and /proc/<pid>/mem of this process to a sibling that broke out.
+pub(crate) fn refuse_tracing() {
+    #[cfg(target_os = "linux")]
+    let _ = process::set_dumpable_behavior(process::DumpableBehavior::NotDumpable);
 }
 
 /// Closes every inherited descriptor but the standard ones and those in `keep`, limits new ones to
@@ -114,9 +124,9 @@ pub(crate) struct PendingSeccomp {
 impl PendingSeccomp {
     /// Restricts all threads of the process to the system calls that a run needs; returns the layers
     /// in place.
-    pub(crate) fn install_seccomp(self) -> Sandbox {
+    pub(crate) fn install_seccomp(self, inmate: Inmate) -> Sandbox {
         let calls = match self.layers {
-            Layers::All | Layers::Seccomp => install_filters(),
+            Layers::All | Layers::Seccomp => install_filters(inmate),
             Layers::Landlock | Layers::None => Layer::Missing("no seccomp (left out)".to_owned()),
         };
         summarise(self.files, calls)
@@ -145,6 +155,6 @@ fn install_landlock() -> Layer {
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use seccomp::install_filters;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-fn install_filters() -> Layer {
+fn install_filters(_inmate: Inmate) -> Layer {
     Layer::Missing("no seccomp on this system".to_owned())
 }

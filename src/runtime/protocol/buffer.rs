@@ -61,6 +61,12 @@ impl FrameBuffer {
         Ok(Some(frame))
     }
 
+    /// Whether no byte waits, not even a part of a frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.taken == self.bytes.len()
+    }
+
     /// The buffer, for more bytes behind those that wait.
     pub fn room(&mut self) -> &mut Vec<u8> {
         self.bytes.drain(..self.taken);

@@ -73,6 +73,53 @@ pub(crate) const NEEDED: &[i64] = &[
     SYS_seccomp,
 ];
 
+/// What a cell that puts its memory back calls while handlers run: nothing that leaves a mark in the
+/// kernel which its warden would not see. It starts no thread, opens and closes no descriptor, and sets no
+/// handler of a signal, mask, name, list of locks or restartable sequence.
+pub(crate) const CELL: &[i64] = &[
+    // memory: changes of mappings are seen, and changes of pages put back
+    SYS_brk,
+    SYS_mmap,
+    SYS_mprotect,
+    SYS_mremap,
+    SYS_munmap,
+    // threads
+    SYS_exit_group,
+    SYS_futex,
+    SYS_getcpu,
+    SYS_getpid,
+    SYS_gettid,
+    SYS_restart_syscall,
+    SYS_sched_getaffinity,
+    SYS_sched_yield,
+    // time, and facts about the machine
+    SYS_clock_getres,
+    SYS_clock_gettime,
+    SYS_clock_nanosleep,
+    SYS_getrandom,
+    SYS_getrusage,
+    SYS_gettimeofday,
+    SYS_nanosleep,
+    SYS_sysinfo,
+    // open descriptors
+    SYS_epoll_pwait,
+    SYS_epoll_pwait2,
+    SYS_fstat,
+    SYS_ppoll,
+    SYS_read,
+    SYS_recvfrom,
+    SYS_write,
+    SYS_writev,
+    // installs the second and third filter; the third forbids it
+    SYS_seccomp,
+];
+
+/// madvise(2) in a cell: what takes pages away, which is seen, and what means nothing without fork(2).
+pub(crate) const CELL_ADVICE: [i32; 3] = [MADV_DONTNEED, MADV_FREE, MADV_DONTFORK];
+
+/// prctl(2) in a cell: the flag that every filter needs.
+pub(crate) const CELL_PRCTL: [i32; 1] = [PR_SET_NO_NEW_PRIVS];
+
 /// clone(2), the flags that glibc and musl make a thread with.
 pub(crate) const THREAD_FLAGS: u64 = (CLONE_VM
     | CLONE_FS
@@ -216,6 +263,8 @@ mod old {
 
     pub(crate) const NEEDED_OLD: &[i64] = &[SYS_epoll_wait, SYS_poll, SYS_time];
 
+    pub(crate) const CELL_OLD: &[i64] = &[SYS_epoll_wait, SYS_poll, SYS_time];
+
     pub(crate) const PATHS_OLD: &[i64] = &[SYS_access, SYS_lstat, SYS_open, SYS_readlink, SYS_stat];
 
     pub(crate) const FORBIDDEN_OLD: &[i64] = &[
@@ -245,8 +294,9 @@ mod old {
 #[cfg(target_arch = "aarch64")]
 mod old {
     pub(crate) const NEEDED_OLD: &[i64] = &[];
+    pub(crate) const CELL_OLD: &[i64] = &[];
     pub(crate) const PATHS_OLD: &[i64] = &[];
     pub(crate) const FORBIDDEN_OLD: &[i64] = &[libc::SYS_renameat];
 }
 
-pub(crate) use old::{FORBIDDEN_OLD, NEEDED_OLD, PATHS_OLD};
+pub(crate) use old::{CELL_OLD, FORBIDDEN_OLD, NEEDED_OLD, PATHS_OLD};

@@ -3,7 +3,7 @@
 //! Three filters. The kernel runs all of them and takes the harshest answer; of two equally harsh
 //! answers it takes the later filter's:
 //!
-//! 1. a call that is not in [`needed_calls`] does not exist (`ENOSYS`). The filter lists allowed
+//! 1. a call that is not in [`needed_calls`], or in a cell not in [`cell_calls`], does not exist (`ENOSYS`). The filter lists allowed
 //!    calls because a list of forbidden ones is never complete: next year's kernel has new calls,
 //!    and x86_64 has the whole x32 table under other numbers. Libraries are prepared for `ENOSYS`:
 //!    glibc then makes threads with `clone`, whose flags a filter can read, instead of `clone3`;
@@ -27,13 +27,13 @@ use seccompiler::{
     SeccompCondition, SeccompFilter, SeccompRule, apply_filter_all_threads,
 };
 
-use crate::runner::sandbox::Layer;
+use crate::runner::sandbox::{Inmate, Layer};
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Puts the filters on every thread of the process, those that V8 has made too.
-pub(crate) fn install_filters() -> Layer {
-    let programs = match programs() {
+pub(crate) fn install_filters(inmate: Inmate) -> Layer {
+    let programs = match programs(inmate) {
         Ok(programs) => programs,
         Err(error) => return Layer::Missing(format!("no seccomp: {error}")),
     };
@@ -55,10 +55,14 @@ fn describe(error: &Error) -> String {
     }
 }
 
-fn programs() -> Result<[BpfProgram; 3], BackendError> {
+fn programs(inmate: Inmate) -> Result<[BpfProgram; 3], BackendError> {
     let ourselves = u64::from(process::id());
+    let needed = match inmate {
+        Inmate::Runner => needed_calls(ourselves)?,
+        Inmate::Cell => cell_calls(ourselves)?,
+    };
     Ok([
-        program(needed_calls(ourselves)?, Errno(libc::ENOSYS.cast_unsigned()), Allow)?,
+        program(needed, Errno(libc::ENOSYS.cast_unsigned()), Allow)?,
         program(path_calls(), Allow, Errno(libc::EACCES.cast_unsigned()))?,
         // Must be the last, because it forbids further filters.
         program(forbidden_calls(ourselves)?, Allow, KillProcess)?,
@@ -76,20 +80,36 @@ fn program(
 /// The calls that V8, glibc, tokio and the supervisor make while handlers run.
 fn needed_calls(ourselves: u64) -> Result<Rules, BackendError> {
     let mut rules = always(&[calls::NEEDED, calls::NEEDED_OLD]);
-    // abort(3) and V8's profiler signal a thread of their own process.
-    rules.insert(libc::SYS_kill, vec![all([argument(0, Dword, Eq, ourselves)?])?]);
-    rules.insert(libc::SYS_tgkill, vec![all([argument(0, Dword, Eq, ourselves)?])?]);
+    rules.extend(calls_of_all(ourselves)?);
     // A thread, exactly as pthread_create(3) makes it.
     let others = !(calls::THREAD_FLAGS ^ libc::CLONE_THREAD as u64);
     let thread = argument(0, Qword, MaskedEq(others), libc::CLONE_THREAD as u64)?;
     rules.insert(libc::SYS_clone, vec![all([thread])?]);
-    // Without an address: only to the other end of the socket.
-    rules.insert(libc::SYS_sendto, vec![all([argument(4, Qword, Eq, 0)?])?]);
-    // Reading a limit, not setting one: pthread_getattr_np(3) reads the stack's.
-    rules.insert(libc::SYS_prlimit64, vec![all([argument(2, Qword, Eq, 0)?])?]);
     rules.insert(libc::SYS_prctl, one_of(0, &calls::PRCTL)?);
     rules.insert(libc::SYS_fcntl, one_of(1, &calls::FCNTL)?);
     Ok(rules)
+}
+
+/// The calls that V8, glibc and tokio make in a cell.
+fn cell_calls(ourselves: u64) -> Result<Rules, BackendError> {
+    let mut rules = always(&[calls::CELL, calls::CELL_OLD]);
+    rules.extend(calls_of_all(ourselves)?);
+    rules.insert(libc::SYS_madvise, one_of(2, &calls::CELL_ADVICE)?);
+    rules.insert(libc::SYS_prctl, one_of(0, &calls::CELL_PRCTL)?);
+    Ok(rules)
+}
+
+/// Needed calls that no process may make with every argument.
+fn calls_of_all(ourselves: u64) -> Result<Rules, BackendError> {
+    Ok(Rules::from([
+        // abort(3) and V8's profiler signal a thread of their own process.
+        (libc::SYS_kill, vec![all([argument(0, Dword, Eq, ourselves)?])?]),
+        (libc::SYS_tgkill, vec![all([argument(0, Dword, Eq, ourselves)?])?]),
+        // Without an address: only to the other end of the socket.
+        (libc::SYS_sendto, vec![all([argument(4, Qword, Eq, 0)?])?]),
+        // Reading a limit, not setting one: pthread_getattr_np(3) reads the stack's.
+        (libc::SYS_prlimit64, vec![all([argument(2, Qword, Eq, 0)?])?]),
+    ]))
 }
 
 /// The calls that take a path, to read a file or its metadata.

@@ -1,0 +1,98 @@
+//! A handler that has broken out of V8 in a runner that puts its memory back: it reaches no later run.
+//!
+//! The intruder (`isochron runner --rewind --intrude ACT`) acts after each run, just before its process
+//! goes to the checkpoint. Without the kernel's help there is no rewind and no intruder.
+
+use super::runner::Runner;
+
+/// What a run sees of the world: how numbers are rounded, and what is not its own.
+const HANDLER: &str = "module.exports = () => {
+    const seen = [0.1 + 0.2, 1 / 3, (2.5).toFixed(0), typeof globalThis.left];
+    globalThis.left = 1;
+    return seen;
+};";
+const CLEAN: &str = r#"[0.30000000000000004,0.3333333333333333,"3","undefined"]"#;
+
+/// How many runs follow each other.
+const RUNS: usize = 3;
+
+/// Acts that end the process of the run.
+const ENDS: [&str; 6] =
+    ["write-code", "write-program", "stand-elsewhere", "run-on", "leave-bytes", "say-twice"];
+
+/// Acts that the checkpoint undoes.
+const UNDONE: [&str; 3] = ["stash", "round", "move-segments"];
+
+/// System calls whose effect would outlast the run.
+const REFUSED: [&str; 10] = [
+    "set-handler",
+    "set-mask",
+    "signal-stack",
+    "name-thread",
+    "list-locks",
+    "new-epoll",
+    "new-event",
+    "close",
+    "advise",
+    "thread",
+];
+
+/// The intruder's lines, and whether each run had a process of its own; nothing if there is no rewind.
+fn intrude(act: &str) -> Option<(Vec<String>, bool)> {
+    let mut runner = Runner::start(&["--rewind", "--intrude", act]);
+    if runner.children().is_empty() {
+        eprintln!("no rewind here");
+        return None;
+    }
+    let mut cells = Vec::new();
+    for round in 0..RUNS {
+        cells.extend(runner.children());
+        runner.run(HANDLER);
+        let end = format!("{:?}", runner.until_done().end);
+        assert!(end.contains(&format!("{CLEAN:?}")), "{act}, run {round}: {end}");
+        runner.until_ready();
+    }
+    assert_eq!(cells.len(), RUNS, "{act}");
+    cells.dedup();
+    let written = runner.end();
+    let lines = written.lines().filter_map(|line| line.split("intruder: ").nth(1).map(str::to_owned));
+    Some((lines.collect(), cells.len() == RUNS))
+}
+
+#[test]
+fn a_process_in_which_a_run_left_something_for_the_next_one_is_ended() {
+    for act in ENDS {
+        if let Some((lines, is_replaced)) = intrude(act) {
+            assert_eq!(lines, [""; 0], "{act}");
+            assert!(is_replaced, "{act}: the process goes on");
+        }
+    }
+}
+
+#[test]
+fn the_code_that_the_kernel_lends_is_not_changed_for_a_later_run() {
+    if let Some((lines, is_replaced)) = intrude("write-kernel-code") {
+        let is_refused = lines.len() == RUNS && lines.iter().all(|line| line.starts_with("failed: "));
+        assert!(is_replaced || is_refused, "{lines:?}");
+    }
+}
+
+#[test]
+fn the_checkpoint_undoes_what_a_run_did_to_memory_and_processor() {
+    for act in UNDONE {
+        if let Some((lines, is_replaced)) = intrude(act) {
+            assert_eq!(lines, [""; 0], "{act}");
+            assert!(!is_replaced, "{act}: there was no need for another process");
+        }
+    }
+}
+
+#[test]
+fn a_run_makes_no_call_that_outlasts_it() {
+    for call in REFUSED {
+        if let Some((lines, is_replaced)) = intrude(call) {
+            assert_eq!(lines, ["errno 38"; RUNS], "{call}");
+            assert!(!is_replaced, "{call}");
+        }
+    }
+}
