@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
@@ -49,26 +49,33 @@ BULLMQ_EVERYSEC = Peer("bullmq", "bullmq", "R none", "D1", _BULLMQ, _EVERYSEC)
 BULLMQ_SANDBOXED = Peer("bullmq, sandboxed", "bullmq", "R process", "D2", _BULLMQ, _ALWAYS, options={"sandboxed": True})
 GRAPHILE = Peer("graphile-worker", "graphile-worker", "R none", "D2", ("graphile-worker",), services.postgres)
 PG_BOSS = Peer("pg-boss", "pg-boss", "R none", "D2", ("pg-boss",), services.postgres)
+PG_BOSS_BEATS = replace(PG_BOSS, system="pg-boss, heartbeat 10 s", options={"heartbeat": 10})
 CRONER = Peer("croner", "croner", "R none", "D0", ("croner",))
 NODE_CRON = Peer("node-cron", "node-cron", "R none", "D0", ("node-cron",))
 
 
 class Driver:
-    """A peer's driver, set up and waiting for its work."""
+    """A peer's process, set up and waiting for its work."""
 
-    def __init__(self, process, lines, errors, service):
+    def __init__(self, process, errors, service):
         self.process = process
-        self.lines = lines
         self.errors = errors
         self.roots = [process.pid, *([service] if service else [])]
+        #: What it has told as it happened: runs that have begun, and starts by number and moment.
+        self.begun, self.starts = [], []
+        self.lines = Queue()
+        threading.Thread(target=self._read, daemon=True).start()
 
     def go(self, tick=None):
         """Has it work; calls `tick` ten times a second. What it tells, CPU seconds, wall seconds."""
         watch = CpuWatch(*self.roots)
-        self.process.stdin.write("go\n")
+        return self.tell(tick), *watch.read()
+
+    def tell(self, tick=None, **told):
+        """Has it work on something; what it tells of it in the end."""
+        self.process.stdin.write(json.dumps(told) + "\n")
         self.process.stdin.flush()
-        told = self.wait("result", tick)
-        return told, *watch.read()
+        return self.wait("result", tick)
 
     def wait(self, word, tick=None):
         """Waits for a line that starts with `word`."""
@@ -81,48 +88,57 @@ class Driver:
                     tick()
                 continue
             if line is None:
-                raise Missing(f"it ended: {self._last_words()}")
+                raise Missing(f"it ended: {self.last_words()}")
             if line.startswith(word + " "):
                 return json.loads(line[len(word) + 1 :])
-        raise Missing(f"no {word} within {PATIENCE} s: {self._last_words()}")
+        raise Missing(f"no {word} within {PATIENCE} s: {self.last_words()}")
 
-    def _last_words(self):
+    def last_words(self):
+        """What it has said of errors."""
         lines = [line.strip() for line in self.errors.read_text(errors="replace").splitlines() if line.strip()]
         telling = [line for line in lines if "Error" in line]
         return (telling or lines or ["it said nothing"])[0][:200]
 
+    def _read(self):
+        for line in self.process.stdout:
+            word, _, value = line.partition(" ")
+            if word == "begun":
+                self.begun.append(json.loads(value))
+            elif word == "start":
+                self.starts.append(json.loads(value))
+            else:
+                self.lines.put(line)
+        self.lines.put(None)
+
 
 @contextmanager
 def driver(lab, peer, work, **options):
-    """A driver of `peer` with the service it needs."""
+    """A process of `peer` with the service it needs."""
+    with peer.service(lab) if peer.service else nullcontext((None, {})) as (service, where):
+        with process(lab, peer, work, service, **options, **where) as waiting:
+            waiting.wait("ready")
+            yield waiting
+
+
+@contextmanager
+def process(lab, peer, work, service=None, **options):
+    """A process of `peer`, with a service that is there. It is ready when it says so."""
     node = lab.peers.node()
     for package in peer.packages:
         lab.peers.package(package)
-    with peer.service(lab) if peer.service else nullcontext((None, {})) as (service, where):
-        errors = lab.fresh_directory("driver") / "stderr"
-        told = {"work": work, **options, **peer.options, **where}
-        command = [node, *peer.flags, PLACE / "driver.js", peer.file, json.dumps(told)]
-        environment = {**os.environ, "NODE_PATH": str(lab.peers.npm / "node_modules"), "NODE_ENV": "production"}
-        with errors.open("wb") as stderr:
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environment, text=True
-            )
-        lines = Queue()
-        reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
-        reader.start()
+    errors = lab.fresh_directory("driver") / "stderr"
+    told = {"work": work, **options, **peer.options}
+    command = [node, *peer.flags, PLACE / "driver.js", peer.file, json.dumps(told)]
+    environment = {**os.environ, "NODE_PATH": str(lab.peers.npm / "node_modules"), "NODE_ENV": "production"}
+    with errors.open("wb") as stderr:
+        started = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environment, text=True
+        )
+    try:
+        yield Driver(started, errors, service)
+    finally:
+        started.stdin.close()
         try:
-            waiting = Driver(process, lines, errors, service)
-            waiting.wait("ready")
-            yield waiting
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(3)
-            except subprocess.TimeoutExpired:
-                stop(process, within=1)
-
-
-def _read(stream, lines):
-    for line in stream:
-        lines.put(line)
-    lines.put(None)
+            started.wait(3)
+        except subprocess.TimeoutExpired:
+            stop(started, within=1)

@@ -6,7 +6,8 @@
 //
 // A peer exports open(options), which resolves to some of:
 //   run(lane)             runs the handler now; resolves to its result, rejects when it fails
-//   plan(dues, started)   plans one run for each moment; calls started(index, start) for every run
+//   plan(dues, started, begun)   plans one run for each moment; calls started(index, start) for every run,
+//                         and begun(index, attempt) when the handler calls ctx.progress
 //   every(ms, started)    runs `stamp` every ms; calls started(due, start)
 //   close()
 
@@ -95,6 +96,21 @@ const works = {
       },
     };
   },
+
+  /** Runs what is due beside other processes; tells of each run as it happens, so that a kill hides none. */
+  async share(peer) {
+    const started = (index, start) => say('start', [index, start]);
+    const begun = (index, attempt) => say('begun', [index, attempt, now()]);
+    await peer.plan([], started, begun);
+    return {
+      async go({ offsets, lead }) {
+        const zero = Math.ceil(now()) + lead;
+        const dues = offsets.map((offset) => zero + offset);
+        await peer.plan(dues, started, begun);
+        return { dues, planned: now() };
+      },
+    };
+  },
 };
 
 async function main() {
@@ -107,8 +123,7 @@ async function main() {
   const peer = await require(`./${name}.js`).open({ ...options, handlers });
   const work = await works[options.work](peer, options);
   say('ready');
-  await told;
-  say('result', await work.go());
+  say('result', await work.go(JSON.parse(await told)));
   await over;
   await peer.close?.();
 }

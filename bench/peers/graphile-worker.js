@@ -7,6 +7,7 @@ exports.open = async ({ handlers, handler, params, lanes, url }) => {
   const call = require(path.join(handlers, `${handler}.js`));
   const waiting = new Map();
   let seen = () => {};
+  let begun = () => {};
   const logger = new Logger(() => () => {});
   const runner = await run({
     connectionString: url,
@@ -14,8 +15,8 @@ exports.open = async ({ handlers, handler, params, lanes, url }) => {
     noHandleSignals: true,
     logger,
     taskList: {
-      async work({ id, index }) {
-        const result = await call(params);
+      async work({ id, index }, { job: { attempts: attempt } }) {
+        const result = await call(params, { attempt, progress: () => begun(index, attempt) });
         if (index !== undefined) seen(index, result.start);
         else waiting.get(id).result = result;
       },
@@ -36,8 +37,9 @@ exports.open = async ({ handlers, handler, params, lanes, url }) => {
         waiting.set(id, { resolve, reject });
         runner.addJob('work', { id }).catch(reject);
       }),
-    async plan(dues, started) {
+    async plan(dues, started, told) {
       seen = started;
+      begun = told;
       const utils = await makeWorkerUtils({ connectionString: url, logger });
       const jobs = dues.map((due, index) => ({ identifier: 'work', payload: { index }, runAt: new Date(due) }));
       for (let from = 0; from < jobs.length; from += 500) await utils.addJobs(jobs.slice(from, from + 500));
