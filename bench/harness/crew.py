@@ -1,6 +1,7 @@
 """Several processes of one peer on one PostgreSQL, as `nodes` has it for isochron."""
 
 import contextlib
+import sys
 import time
 
 from . import peers
@@ -63,21 +64,32 @@ class Crew:
             raise Missing(f"the runs were not planned within {lead} ms")
         return told["dues"]
 
+    def ended(self):
+        """How many processes have ended by themselves."""
+        return sum(driver.process.poll() is not None for driver in self.drivers)
+
     def starts(self, dues):
-        """The moments at which each of the planned runs was started, once all have or no more do."""
-        time.sleep(max(0.0, max(dues) / 1000 - time.time()))
-        since, before = time.monotonic(), -1
+        """The moments at which each of the planned runs was started, once all have or no more do.
+
+        A process that has ended is started again, as a supervisor does.
+        """
+        since, before, revived = time.monotonic(), -1, 0
         while True:
+            while revived < self.ended():
+                driver = [driver for driver in self.drivers if driver.process.poll() is not None][revived]
+                print(f"{self.peer.system} ended: {driver.last_words()}", file=sys.stderr)
+                self.add(waits=False)
+                revived += 1
             found = [[] for _ in dues]
             for driver in self.drivers:
                 for index, start in list(driver.starts):
                     found[index].append(start)
             ran = sum(map(bool, found))
-            if ran > before:
+            if ran > before or time.time() * 1000 < max(dues):
                 since, before = time.monotonic(), ran
             if ran == len(dues) or time.monotonic() - since > PATIENCE:
                 return found
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def stamps(self, offsets, lead):
         """Both: the moments, the starts, and the CPU seconds from the planning to the last run."""

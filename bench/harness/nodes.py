@@ -37,6 +37,10 @@ class Cluster:
         self.servers.append(self.stack.enter_context(server))
         return server
 
+    def ended(self):
+        """How many servers have ended by themselves."""
+        return sum(server.process.poll() is not None for server in self.servers)
+
     def watch(self):
         """The CPU time of all servers and of the database from now on."""
         return CpuWatch(self.database.pid, *(server.pid for server in self.servers))
@@ -52,6 +56,11 @@ class Cluster:
 
     def starts(self, dues, within=120):
         """The moments at which each of the planned runs was started, once all are over."""
+        time.sleep(max(0.0, max(dues) / 1000 - time.time()))
+        until = time.monotonic() + within
+        # The database may have been away.
+        while self.servers[0].ask("GET", "/ready")[0] != 200 and time.monotonic() < until:
+            time.sleep(0.2)
         self.servers[0].wait_until_over(max(dues), within)
         runs = {each["name"]: [run["result"] for run in each["executions"]] for each in self.servers[0].tasks()}
         return [[run["start"] for run in runs[f"due-{i}"] if run] for i in range(len(dues))]

@@ -96,7 +96,7 @@ class Driver:
     def last_words(self):
         """What it has said of errors."""
         lines = [line.strip() for line in self.errors.read_text(errors="replace").splitlines() if line.strip()]
-        telling = [line for line in lines if "Error" in line]
+        telling = [line for line in lines if "rror: " in line]
         return (telling or lines or ["it said nothing"])[0][:200]
 
     def _read(self):

@@ -9,6 +9,7 @@ from . import (
     fetch,
     memory,
     nodes_at_rest,
+    outage,
     precision,
     saturation,
     start,
@@ -19,4 +20,4 @@ from . import (
 
 ROWS = [closed_loop, saturation, waiting, burst, precision, at_rest, api, memory, start, fetch, state]
 # On one PostgreSQL.
-ROWS += [burst_of_nodes, takeover, nodes_at_rest]
+ROWS += [burst_of_nodes, takeover, nodes_at_rest, outage]
