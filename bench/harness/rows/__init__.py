@@ -7,6 +7,7 @@ from . import (
     burst_of_nodes,
     closed_loop,
     fetch,
+    kills,
     memory,
     nodes_at_rest,
     outage,
@@ -20,4 +21,4 @@ from . import (
 
 ROWS = [closed_loop, saturation, waiting, burst, precision, at_rest, api, memory, start, fetch, state]
 # On one PostgreSQL.
-ROWS += [burst_of_nodes, takeover, nodes_at_rest, outage]
+ROWS += [burst_of_nodes, takeover, kills, nodes_at_rest, outage]
