@@ -23,6 +23,8 @@ use crate::{
 
 /// Between two tries to beat, in milliseconds.
 const AGAIN_AFTER: Millis = 1000;
+/// Between two beats at most, however long the lease is, in milliseconds: they bring words of the other nodes.
+const BEATS: Millis = 10_000;
 
 /// The settings of a node.
 #[derive(Debug, Clone)]
@@ -50,7 +52,22 @@ pub struct Member {
     ranks: Mutex<Ranks>,
     /// That of the last beat.
     session: AtomicU64,
-    abandoned: Notify,
+    /// The words of the last beats that nobody has taken.
+    words: Mutex<Option<Words>>,
+    told: Notify,
+    /// Ends the rest before the next beat.
+    hurry: Notify,
+}
+
+/// The words that a beat has brought for the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words {
+    /// Whether there may be executions that nobody runs any more.
+    pub abandoned: bool,
+    /// Whether tasks may wait for a process to attend to them.
+    pub unattended: bool,
+    /// Whether this node is to take no new runs.
+    pub drained: bool,
 }
 
 impl Member {
@@ -65,7 +82,9 @@ impl Member {
             busy: watch::channel(0).0,
             ranks: Mutex::default(),
             session: AtomicU64::default(),
-            abandoned: Notify::new(),
+            words: Mutex::default(),
+            told: Notify::new(),
+            hurry: Notify::new(),
         })
     }
 
@@ -111,9 +130,19 @@ impl Member {
         stagger(lock(&self.ranks).of(due), *self.busy.borrow(), self.settings.places)
     }
 
-    /// Waits until there may be executions that nobody runs any more.
-    pub async fn abandoned(&self) {
-        self.abandoned.notified().await;
+    /// Waits for the words of the next beat.
+    pub async fn words(&self) -> Words {
+        loop {
+            self.told.notified().await;
+            if let Some(words) = lock(&self.words).take() {
+                return words;
+            }
+        }
+    }
+
+    /// Beats as soon as possible.
+    pub fn beat_soon(&self) {
+        self.hurry.notify_one();
     }
 
     /// Joins, as a new node.
@@ -165,7 +194,7 @@ impl Member {
     async fn beat_within(&self, until: Millis, observer: &mut Observer) -> Millis {
         let left = until - self.clock.boot();
         match timeout(Duration::from_millis(left.max(0).unsigned_abs()), self.beat(observer)).await {
-            Ok(Ok(())) => self.settings.lease / 6,
+            Ok(Ok(())) => (self.settings.lease / 6).min(BEATS),
             Ok(Err(StoreError::Fenced(why))) => {
                 tracing::error!(why, "this node was declared gone: its runs end, and it joins anew");
                 self.lease.end();
@@ -183,20 +212,24 @@ impl Member {
         }
     }
 
-    /// Rests, but not beyond the end of the lease.
+    /// Rests, but not beyond the end of the lease, and not if somebody waits for the next beat.
     async fn rest(&self, wait: Millis) {
         let left = match self.lease.standing() {
             Standing::Member { until, .. } => wait.min(until - self.clock.boot()),
             _ => wait,
         };
-        sleep(Duration::from_millis(left.max(0).unsigned_abs())).await;
+        let rested = sleep(Duration::from_millis(left.max(0).unsigned_abs()));
+        tokio::select! {
+            () = self.hurry.notified() => {}
+            () = rested => {}
+        }
     }
 
     /// Beats once, and declares nodes gone that are silent.
     async fn beat(&self, observer: &mut Observer) -> Result<(), StoreError> {
         let sent = self.clock.boot();
         let busy = u32::try_from(*self.busy.borrow()).unwrap_or(u32::MAX);
-        let Beat { now, nodes, abandoned, session } = self.store.beat(busy).await?;
+        let Beat { now, nodes, mut abandoned, unattended, drained, session } = self.store.beat(busy).await?;
         let Some(me) = self.store.node() else { return Ok(()) };
         let received = self.clock.boot();
         self.clock.add(sent, now, received);
@@ -211,17 +244,26 @@ impl Member {
             // The others may have lost their way too, and a copy of the store may have older counts of their beats.
             observer.forget();
         }
-        let mut gone = abandoned;
         for (node, beat) in observer.look(&others, received) {
             let why = format!("it has not told for {} s that it lives", lease / 1000);
             if self.store.give_up(node, beat, why).await? {
                 tracing::warn!(%node, "a node is silent and is declared gone: its executions are lost");
-                gone = true;
+                abandoned = true;
             }
         }
-        if gone {
-            self.abandoned.notify_one();
-        }
+        self.tell(Words { abandoned, unattended, drained });
         Ok(())
+    }
+
+    fn tell(&self, words: Words) {
+        let mut told = lock(&self.words);
+        let (abandoned, unattended) = told.map_or((false, false), |old| (old.abandoned, old.unattended));
+        *told = Some(Words {
+            abandoned: abandoned || words.abandoned,
+            unattended: unattended || words.unattended,
+            drained: words.drained,
+        });
+        drop(told);
+        self.told.notify_one();
     }
 }

@@ -22,7 +22,7 @@ mod tests;
 pub use self::{
     follower::{Follower, FollowingClock},
     lease::{Lease, Standing},
-    member::{Member, Settings},
+    member::{Member, Settings, Words},
     observer::Observer,
     ranks::{Ranks, stagger},
     reading::Reading,

@@ -13,12 +13,12 @@ mod tests;
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 pub(in crate::scheduler) use self::{drain::Drain, ends::Ends};
 use super::Scheduler;
 use crate::{
-    cluster::Member,
+    cluster::{Member, Words},
     domain::{
         Millis,
         ids::{ExecutionId, NodeId, TaskId},
@@ -26,15 +26,12 @@ use crate::{
     store::{Hint, StoreError},
 };
 
-/// Of so many looks one is also for the wish that this node takes no new runs.
-const DRAINS: u32 = 3;
-/// Of so many looks one is also for what seldom is left by a node that is gone.
-const SELDOM: u32 = 10;
-
 /// Something to attend to.
 enum Occasion {
-    /// The store says so, or this node has found it.
+    /// Another node says so.
     Hint(Hint),
+    /// The store said so in the answer to a beat.
+    Words(Words),
     /// Somebody waits for the ends of these executions.
     Ends(Vec<(TaskId, ExecutionId)>),
     /// It is time to look.
@@ -92,17 +89,16 @@ impl Scheduler {
     pub(in crate::scheduler) async fn attend_nodes(self: &Arc<Self>) -> Result<(), StoreError> {
         let Some(member) = self.member() else { return Ok(()) };
         let mut stopping = self.stopping.subscribe();
-        let mut looks = 0_u32;
+        let mut poll = self.next_poll(member);
         loop {
-            // More or less by a fifth, so that not all nodes look at once.
-            let poll = member.poll().mul_f64(0.8 + 0.4 * self.clock.roll());
             let occasion = tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stop| *stop) => return Ok(()),
-                () = member.abandoned() => Occasion::Hint(Hint::Gone),
+                words = member.words() => Occasion::Words(words),
                 hint = member.store().hint() => Occasion::Hint(hint?),
                 waited_for = self.ends.round() => Occasion::Ends(waited_for),
-                () = sleep(poll) => Occasion::Poll,
+                // Other occasions do not put it off.
+                () = sleep_until(poll) => Occasion::Poll,
             };
             match occasion {
                 Occasion::Ends(waited_for) => {
@@ -120,18 +116,25 @@ impl Scheduler {
                     continue;
                 }
                 Occasion::Hint(Hint::Wish) => {}
-                Occasion::Poll => {
-                    looks += 1;
-                    self.nudge.notify_one();
-                    if looks.is_multiple_of(DRAINS) {
-                        self.look_for_drain(member).await?;
-                    }
-                    let seldom = looks.is_multiple_of(SELDOM);
-                    if seldom {
+                Occasion::Hint(Hint::Drain) => {
+                    member.beat_soon();
+                    continue;
+                }
+                Occasion::Words(words) => {
+                    self.note_drained(words.drained);
+                    if words.unattended {
                         self.untold.notify_one();
                         self.alarm.notify_one();
+                        self.keys.look_again();
                     }
-                    if seldom || self.keys.has_waiting() {
+                    if words.abandoned {
+                        self.close_abandoned().await?;
+                    }
+                }
+                Occasion::Poll => {
+                    poll = self.next_poll(member);
+                    self.nudge.notify_one();
+                    if self.keys.has_waiting() {
                         self.keys.look_again();
                     }
                 }
@@ -139,6 +142,11 @@ impl Scheduler {
             member.note_busy(self.busy());
             self.hear_wishes(member).await?;
         }
+    }
+
+    /// The time of the next look: earlier or later by a fifth, so that not all nodes look at once.
+    fn next_poll(&self, member: &Member) -> Instant {
+        Instant::now() + member.poll().mul_f64(0.8 + 0.4 * self.clock.roll())
     }
 
     /// Tells the other nodes of due tasks, if this one has no room for a run.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::Instant,
+    time::{Instant, sleep, timeout},
 };
 
 use super::*;
@@ -160,6 +160,20 @@ async fn the_end_of_a_run_of_another_node_is_awaited() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_takes_due_tasks_of_others_while_somebody_waits_for_a_run_of_another_node() {
+    let ([first, second], full, task, execution) = run_elsewhere().await;
+    let (scheduler, events) = (first.scheduler.clone(), first.scheduler.events.listen());
+    tokio::spawn(async move { scheduler.wait_for_end(events, task, execution).await });
+    sleep(Duration::from_secs(2)).await;
+    drop(full);
+    // The second node has no place, and nobody tells the first one.
+    let other = second.create("other").await;
+    second.scheduler.run_by_hand(other, None, &actor()).await.expect("it may run");
+    let started = timeout(Duration::from_secs(60), take(&first.runner.started)).await;
+    assert!(started.is_ok(), "the first node does not look");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_another_node_runs_is_deleted_after_its_run_has_ended() {
     let ([first, _second], _full, task, _) = run_elsewhere().await;
     first.scheduler.delete(task, &actor()).await.expect("its run is cancelled");
@@ -203,7 +217,7 @@ async fn a_silent_node_stops_its_runs_before_another_one_closes_them_and_comes_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_is_drained_claims_nothing_even_after_it_has_joined_anew() {
+async fn a_node_that_is_drained_claims_nothing_even_if_it_joins_anew_before_it_hears_of_that() {
     let (disk, machine) = (Arc::new(Disk::default()), Arc::new(TokioClock(Instant::now())));
     let [asked, drained] = [OneNode::join(&disk, &machine).await, OneNode::join(&disk, &machine).await];
     let full = asked.fill().await;
@@ -211,17 +225,15 @@ async fn a_node_that_is_drained_claims_nothing_even_after_it_has_joined_anew() {
         let node = drained.id().expect("it has joined");
         asked.scheduler.set_drained(node, drained_now, crate::domain::audit::Audit::default())
     };
-    set(true).await.expect("it is written");
-    sleep(Duration::from_secs(5)).await;
+    assert!(set(true).await.expect("it is written"));
     drained.member.join().await.expect("the store is there");
-    sleep(Duration::from_secs(5)).await;
     let task = asked.create("task").await;
     asked.scheduler.run_by_hand(task, None, &actor()).await.expect("it may run");
     sleep(Duration::from_secs(30)).await;
     assert!(drained.scheduler.drain.is_on() && drained.scheduler.in_progress.executions().is_empty());
     let living = asked.store.values("drained/".to_owned()).await.expect("it reads");
     assert_eq!(living.last().map(|(key, _)| key.clone()), drained.id().map(crate::store::drained_key));
-    set(false).await.expect("it is written");
+    assert!(set(false).await.expect("it is written"));
     take(&drained.runner.started).await;
     assert_eq!(asked.store.values("drained/".to_owned()).await.expect("it reads"), [], "old wishes are gone");
     drop(full);

@@ -150,12 +150,12 @@ fn follower(bench: &mut Bench, name: &str, of: TaskId) -> Task {
     bench.create(name, following(of))
 }
 
-fn following(of: TaskId) -> Definition {
+pub(super) fn following(of: TaskId) -> Definition {
     Definition { after: Some(After { task_id: of, on: On::End }), ..definition("never") }
 }
 
 /// Runs the task by hand to its end.
-fn run(bench: &mut Bench, task: TaskId) -> ExecutionId {
+pub(super) fn run(bench: &mut Bench, task: TaskId) -> ExecutionId {
     let execution = ExecutionId(bench.next_id());
     bench
         .step(task, START, Input::RunByHand { execution, params: None, origin: Origin::default() })
@@ -166,7 +166,7 @@ fn run(bench: &mut Bench, task: TaskId) -> ExecutionId {
     execution
 }
 
-fn inform_successors(bench: &mut Bench, most: usize) -> (Vec<TaskId>, bool) {
+pub(super) fn inform_successors(bench: &mut Bench, most: usize) -> (Vec<TaskId>, bool) {
     let ids: Vec<_> = (0..most).map(|_| ExecutionId(bench.next_id())).collect();
     let mut next = 0;
     let decide: SuccessorDecision = Box::new(move |task: &Task, end: &Predecessor, now| {

@@ -210,6 +210,8 @@ macro_rules! shares {
             the_slots_of_a_key_are_those_of_all_nodes,
             a_turn_is_one_nodes_until_its_time_is_over_or_it_is_gone,
             a_node_that_joins_anew_is_another_node,
+            a_node_that_joins_anew_has_the_wish_to_take_no_new_runs,
+            a_beat_tells_of_tasks_that_wait_for_a_process,
             rows_tell_the_node_that_ran_them,
         }
     };

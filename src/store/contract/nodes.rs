@@ -1,7 +1,10 @@
 //! Many nodes on one store.
 
 use super::*;
-use crate::{domain::ids::NodeId, store::AccessChange};
+use crate::{
+    domain::{draft::read_rules, ids::NodeId},
+    store::{AccessChange, drained_key},
+};
 
 /// Handles of several nodes on one store; the first is [`ManyNodes::on`] 0.
 pub(crate) struct ManyNodes {
@@ -374,6 +377,62 @@ pub(crate) fn a_node_that_joins_anew_is_another_node(nodes: &mut ManyNodes) {
     let listed = nodes.bench.wait(nodes.shared(0).nodes()).expect("it reads");
     let ids: Vec<_> = listed.iter().map(|node| node.id).collect();
     assert_eq!(ids, [nodes.id(0), nodes.id(1)], "a node that is gone for long is shown no more");
+}
+
+pub(crate) fn a_node_that_joins_anew_has_the_wish_to_take_no_new_runs(nodes: &mut ManyNodes) {
+    let drained = |nodes: &ManyNodes| [0, 1].map(|node| nodes.beat(node).drained);
+    assert_eq!(drained(nodes), [false, false]);
+    let former = nodes.id(1);
+    let bench = nodes.on(0);
+    bench.wait(bench.store().put(drained_key(former), json!({}))).expect("it is written");
+    assert_eq!(drained(nodes), [false, true]);
+    // It does not hear of it before it is another node.
+    nodes.give_up(1);
+    nodes.bench.wait(nodes.shared(1).join(new_node(9))).expect("it joins");
+    assert_eq!(drained(nodes), [false, true]);
+    let bench = nodes.on(0);
+    assert_eq!(bench.wait(bench.store().get(drained_key(former))).expect("it reads"), None);
+    nodes.bench.wait(nodes.shared(1).join(new_node(10))).expect("it joins");
+    assert_eq!(drained(nodes), [false, true], "once more");
+    let key = drained_key(nodes.id(1));
+    let bench = nodes.on(0);
+    bench.wait(bench.store().change_values(vec![(key, None)], None)).expect("it is written");
+    assert_eq!(drained(nodes), [false, false]);
+}
+
+pub(crate) fn a_beat_tells_of_tasks_that_wait_for_a_process(nodes: &mut ManyNodes) {
+    let waits = |nodes: &ManyNodes| [0, 1].map(|node| nodes.beat(node).unattended);
+    let first = nodes.on(0).hourly("first").id;
+    nodes.on(0).create("second", super::changes::following(first));
+    assert_eq!(waits(nodes), [false, false]);
+    super::changes::run(nodes.on(0), first);
+    assert_eq!(waits(nodes), [true, true], "an end is to be passed on");
+    super::changes::inform_successors(nodes.on(1), 10);
+    assert_eq!(waits(nodes), [false, false]);
+
+    let keyed = Definition { concurrency_key: Some("key".to_owned()), ..definition("@hourly") };
+    let task = nodes.on(0).create("keyed", keyed).id;
+    let execution = ExecutionId(nodes.on(0).next_id());
+    let input = Input::RunByHand { execution, params: None, origin: Origin::default() };
+    nodes.on(0).step(task, START, input).expect("it waits");
+    assert_eq!(waits(nodes), [true, true], "a run waits for a slot");
+    let decide = nodes.on(1).decision(START, Input::Admit { key: "key".to_owned() });
+    let admitted = nodes.shared(1).admit(task, "key".to_owned(), 1, decide);
+    assert!(nodes.bench.wait(admitted).expect("it answers").is_some());
+    assert_eq!(waits(nodes), [false, false]);
+
+    let missed = json!([{ "channel": "ops", "on": ["missed"], "silence": 10_000 }]);
+    let alerts = Some(read_rules("alerts", &missed).expect("valid"));
+    let bench = nodes.on(0);
+    let mut task = bench.task("watched", Definition { alerts, ..definition("@hourly") });
+    task.begin_watch(&crate::domain::alerts::AlertSettings::default());
+    bench.wait(bench.store().create(task.clone(), None)).expect("created");
+    nodes.bench.now.store(START + 9_999, Ordering::Relaxed);
+    assert_eq!(waits(nodes), [false, false]);
+    nodes.bench.now.store(START + 10_000, Ordering::Relaxed);
+    assert_eq!(waits(nodes), [true, true], "the time of an alert has come");
+    nodes.on(1).step(task.id, START + 10_000, Input::Watch).expect("its time has come");
+    assert_eq!(waits(nodes), [false, false]);
 }
 
 pub(crate) fn rows_tell_the_node_that_ran_them(nodes: &mut ManyNodes) {

@@ -11,10 +11,11 @@ use super::{
 use crate::{
     domain::{
         Millis,
+        facts::Task,
         ids::{ExecutionId, NodeId, TaskId},
         step::Step,
     },
-    store::{Answer, Beat, Decision, NewNode, Node, Nodes, Now, Shared, ready},
+    store::{Answer, Beat, Decision, NewNode, Node, Nodes, Now, Shared, drained_key, ready},
 };
 
 /// A node that is gone for this long is shown no more.
@@ -128,6 +129,11 @@ pub(crate) fn join(identity: Identity, now: Now, node: NewNode) -> Operation<()>
             .into_iter()
             .collect();
         let NewNode { id, name, address, build, places } = node;
+        let wish = identity.node().map(drained_key);
+        if let Some((key, wish)) = wish.and_then(|key| data.values.get_key_value(&key)) {
+            writes.push(Write::Value(key.clone(), None));
+            writes.push(Write::Value(drained_key(id), Some(wish.clone())));
+        }
         let (joined, seen, beat, busy, gone, why) = (now, now, 0, 0, None, None);
         let node = Node { id, name, address, build, joined, seen, beat, places, busy, gone, why };
         writes.push(Write::OfNode(NodeWrite::New(Box::new(node))));
@@ -139,14 +145,23 @@ pub(crate) fn join(identity: Identity, now: Now, node: NewNode) -> Operation<()>
 pub(crate) fn beat(identity: Identity, now: Now, busy: u32) -> Operation<Beat> {
     Box::new(move |data| {
         let node = identity.living(data)?;
+        let now = now();
         let answer = Beat {
-            now: now(),
+            now,
             nodes: data.nodes.values().cloned().collect(),
             abandoned: data.abandoned().next().is_some(),
+            unattended: data.tasks.values().any(|task| is_unattended(task, now)),
+            drained: data.values.contains_key(&drained_key(node)),
             session: data.replaced,
         };
         Ok(Prepared { answer, writes: vec![Write::OfNode(NodeWrite::Busy(node, busy))] })
     })
+}
+
+fn is_unattended(task: &Task, now: Millis) -> bool {
+    task.waits_since().is_some()
+        || !task.facts.untold.is_empty()
+        || task.alarm_due().is_some_and(|due| due <= now)
 }
 
 pub(crate) fn give_up(now: Now, node: NodeId, beat: u64, why: String) -> Operation<bool> {

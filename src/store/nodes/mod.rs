@@ -70,12 +70,18 @@ pub struct Beat {
     pub nodes: Vec<Node>,
     /// Whether [`Nodes::abandoned`] has executions.
     pub abandoned: bool,
+    /// Whether tasks wait for a process to attend to them, which is the one that has changed them as long as it lives:
+    /// for a slot of their concurrency key, with an end to pass on, or with alerts whose time has come.
+    pub unattended: bool,
+    /// Whether this node is to take no new runs.
+    pub drained: bool,
     /// Another number than in the last answer tells that the way to the store was lost since, for the others too
     /// perhaps, or that the store was replaced by a copy.
     pub session: u64,
 }
 
-/// The start of the keys of values that ask nodes to take no new runs; the node's id follows.
+/// The start of the keys of values that ask nodes to take no new runs; the node's id follows. A node that joins anew has
+/// the value of the node that it was.
 pub const DRAINED: &str = "drained/";
 
 /// The key of the value that asks a node to take no new runs.
@@ -93,6 +99,8 @@ pub enum Hint {
     Wish,
     /// A node is gone.
     Gone,
+    /// A node is asked to take no new runs, or to take them again.
+    Drain,
 }
 
 /// The processes that have a store open.

@@ -18,8 +18,8 @@ use super::connection::{Connection, Settings, args, query, text_of};
 use crate::store::{Hint, StoreError};
 
 /// All hints, each with its bit and its text.
-const HINTS: [(Hint, u8, &str); 3] =
-    [(Hint::Due, 1, "due"), (Hint::Wish, 2, "wish"), (Hint::Gone, 4, "gone")];
+const HINTS: [(Hint, u8, &str); 4] =
+    [(Hint::Due, 1, "due"), (Hint::Wish, 2, "wish"), (Hint::Gone, 4, "gone"), (Hint::Drain, 8, "drain")];
 /// Between two words of this node.
 const APART: Duration = Duration::from_millis(100);
 /// The pauses between attempts to connect.

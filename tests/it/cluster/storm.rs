@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use serde_json::json;
 
 use super::{Cluster, LEASE, living, node_of};
-use crate::harness::{Database, ENDLESS, Stopwatch, field, task, until};
+use crate::harness::{Database, ENDLESS, Server, Stopwatch, field, task, until};
 
 const SERVERS: usize = 16;
 /// Connections of a server: one for changes, one for hints, and as many for reads as the tests set.
@@ -22,11 +22,33 @@ fn transactions(database: &Database) -> f64 {
     database.ask(all).parse().expect("a number")
 }
 
+/// The same of a server that has been at rest for a while, with the settings that a user gets.
+const EACH_SECOND_AT_REST: f64 = 2.0;
+/// How long two such servers are watched.
+const LONG_REST: Duration = Duration::from_secs(20);
+
 /// Fails the test unless the servers asked for no more transactions a second than they may.
-fn check_asked(what: &str, before: f64, after: f64, stopwatch: Stopwatch) {
-    let each = (after - before) / stopwatch.elapsed().as_secs_f64() / SERVERS as f64;
+fn check_asked(what: &str, (before, after): (f64, f64), stopwatch: Stopwatch, (servers, most): (usize, f64)) {
+    let each = (after - before) / stopwatch.elapsed().as_secs_f64() / servers as f64;
     println!("{what}: {each:.2} transactions a second of each server");
-    assert!(each < EACH_SECOND, "{what}: {each:.2} a second of each server");
+    assert!(each < most, "{what}: {each:.2} a second of each server");
+}
+
+#[test]
+fn two_servers_at_rest_ask_the_database_less_than_twice_a_second_each() {
+    let Some(database) = Database::new() else { return };
+    let cluster = Cluster::new(&database, "rest").with_lease(30_000);
+    let servers = ["a", "b"].map(|name| cluster.start(name, &[]));
+    until("both know each other", || {
+        let nodes = |server: &Server| server.client().get("/ready").body["cluster"]["nodes"].clone();
+        servers.iter().all(|server| nodes(server) == 2).then_some(())
+    });
+    // The database counts a transaction a while after its end.
+    thread::sleep(REST);
+    let (stopwatch, before) = (Stopwatch::start(), transactions(&database));
+    thread::sleep(LONG_REST);
+    let asked = (before, transactions(&database));
+    check_asked("two at rest", asked, stopwatch, (servers.len(), EACH_SECOND_AT_REST));
 }
 
 #[test]
@@ -54,7 +76,8 @@ fn sixteen_servers_start_at_once_with_few_connections_and_one_of_them_takes_over
 
     let (stopwatch, before) = (Stopwatch::start(), transactions(&database));
     thread::sleep(REST);
-    check_asked("at rest", before, transactions(&database), stopwatch);
+    let asked = (before, transactions(&database));
+    check_asked("at rest", asked, stopwatch, (SERVERS, EACH_SECOND));
 
     let id =
         servers[0].create(&task("long", "endless", "now", &json!({ "maxRetries": 1, "retryDelay": 1000 })));
@@ -72,7 +95,8 @@ fn sixteen_servers_start_at_once_with_few_connections_and_one_of_them_takes_over
             other.executions(&id).iter().any(|row| row["attempt"] == 2 && row["status"] == "running");
         running.then_some(())
     });
-    check_asked("at a takeover", before, transactions(&database), stopwatch);
+    let asked = (before, transactions(&database));
+    check_asked("at a takeover", asked, stopwatch, (SERVERS, EACH_SECOND));
     let rows = other.executions(&id);
     assert_eq!(field(&rows[1], ["attempt", "status", "reason"]), [json!(1), json!("failed"), json!("lost")]);
     assert_eq!(rows.len(), 2, "{rows:?}");

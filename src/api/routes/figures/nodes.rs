@@ -122,12 +122,15 @@ async fn set_drained(
     let absent = || ApiError::not_found("Node not found");
     let (id, shared) = id.parse::<NodeId>().ok().zip(api.store.shared()).ok_or_else(absent)?;
     let node = shared.nodes().await?.into_iter().find(|node| node.id == id).ok_or_else(absent)?;
+    let gone = || ApiError::conflict(format!("The node \"{}\" is gone", node.name));
     if node.gone.is_some() {
-        return Err(ApiError::conflict(format!("The node \"{}\" is gone", node.name)));
+        return Err(gone());
     }
     let action = if drained { Action::Drain } else { Action::Undrain };
     let audit = caller.record(api, action).on(Target::new("node", node.name.as_str()));
-    api.scheduler.set_drained(id, drained, audit).await?;
+    if !api.scheduler.set_drained(id, drained, audit).await? {
+        return Err(gone());
+    }
     let does = if drained { "takes no new runs" } else { "takes runs again" };
     let meta = info.meta_saying(format!("Node \"{}\" {does}", node.name));
     let keys = if drained { vec![drained_key(id)] } else { Vec::new() };

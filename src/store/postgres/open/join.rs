@@ -14,7 +14,7 @@ use super::super::{
 };
 use crate::{
     domain::{Millis, ids::NodeId},
-    store::{NewNode, StoreError},
+    store::{NewNode, StoreError, drained_key},
 };
 
 /// The file in the data directory with the id of the last process.
@@ -65,7 +65,7 @@ pub(crate) async fn open(link: &Connection, data: Option<&Path>) -> Result<i64, 
 }
 
 /// Makes a row for this process, in a transaction that is left open for the caller to commit. The node that it
-/// was is gone. `now` stands for the database's clock.
+/// was is gone, and hands on the wish to take no new runs. `now` stands for the database's clock.
 pub(crate) async fn join(
     link: &Connection,
     former: Option<NodeId>,
@@ -76,6 +76,9 @@ pub(crate) async fn join(
     link.batch("BEGIN; SELECT 1 FROM #cluster FOR UPDATE").await?;
     if let Some(former) = former {
         give_up(link, former, now, "it has joined anew").await?;
+        let hand_on = "UPDATE #value SET key = $2 WHERE key = $1";
+        let [old, new] = [former, node.id].map(|id| drained_key(id).into_bytes());
+        link.rows(query(hand_on, args![old, new])).await?;
     }
     let insert = "INSERT INTO #node (id, name, address, build, places, slot, joined, seen)
         SELECT $1, $2, $3, $4, $5, (SELECT min(s) FROM generate_series(0, (SELECT count(*) FROM #node)) s

@@ -25,7 +25,7 @@ fn a_node_hears_the_words_of_others_and_not_its_own_and_again_after_its_connecti
     scene.runtime.block_on(async {
         // The connection stands, and both know of one another.
         for shared in [&first, &second] {
-            for _ in 0..3 {
+            for _ in 0..4 {
                 timeout(SOON, shared.hint()).await.expect("in time").expect("a hint");
             }
             assert!(shared.beat(0).await.expect("it lives").nodes.len() > 1);
@@ -38,7 +38,7 @@ fn a_node_hears_the_words_of_others_and_not_its_own_and_again_after_its_connecti
         scene.proxy.take_away();
         scene.proxy.bring_back();
         // Words may have been lost, so that all are heard.
-        for hint in [Hint::Due, Hint::Wish, Hint::Gone] {
+        for hint in [Hint::Due, Hint::Wish, Hint::Gone, Hint::Drain] {
             let heard = timeout(SOON, first.hint()).await.expect("in time").expect("a hint");
             assert_eq!(heard, hint);
         }
@@ -61,7 +61,7 @@ fn the_node_of_a_run_that_another_one_cancels_hears_of_the_wish_at_once() {
     let execution = scene.start(task);
     scene.runtime.block_on(async {
         for shared in [&first, &second] {
-            for _ in 0..3 {
+            for _ in 0..4 {
                 timeout(SOON, shared.hint()).await.expect("in time").expect("a hint");
             }
             shared.beat(0).await.expect("it lives");

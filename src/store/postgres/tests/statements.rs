@@ -15,7 +15,7 @@ use crate::{
         postgres::{
             connection::{Connection, Query, args, query},
             read,
-            write::CLAIM,
+            write::{CLAIM, operations::WORDS},
         },
     },
 };
@@ -87,6 +87,7 @@ fn claims_due_times_and_lists_go_by_an_index() {
         let mut asked = vec![
             ("a claim", query(CLAIM, args![now, 20_i64, 64_i64])),
             ("the next due time", query(read::NEXT_DUE, args![])),
+            ("the words of a beat", query(WORDS, args![Vec::<u8>::new(), 0_i64])),
         ];
         asked.extend(lists().into_iter().map(|(name, list)| (name, read::items(&list))));
         asked.extend(lists().into_iter().map(|(name, list)| (name, read::total(&list))));

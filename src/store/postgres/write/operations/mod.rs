@@ -11,6 +11,8 @@ mod runs;
 mod sources;
 mod tasks;
 
+#[cfg(test)]
+pub(crate) use self::nodes::WORDS;
 pub(crate) use self::{
     alerts::Settle,
     bindings::BINDINGS,

@@ -16,13 +16,18 @@ use crate::{
         step::Step,
     },
     store::{
-        Beat,
+        Beat, drained_key,
         postgres::{
             connection::{args, query},
             read::{ABANDONED, all_nodes, row_node},
         },
     },
 };
+
+/// Whether the node of a key is drained, and whether tasks are unattended.
+pub(crate) const WORDS: &str = "SELECT EXISTS (SELECT 1 FROM #value WHERE key = $1),
+    EXISTS (SELECT 1 FROM #state WHERE keyed) OR EXISTS (SELECT 1 FROM #state WHERE untold)
+      OR EXISTS (SELECT 1 FROM #state WHERE alarm <= $2)";
 
 /// Tells that this node lives, which every commit does.
 pub(crate) struct TellLife {
@@ -34,10 +39,13 @@ impl Work for TellLife {
 
     async fn run(&mut self, group: &mut Group<'_>) -> Result<Beat, Failure> {
         group.busy = Some(self.busy);
-        let found = group.all(vec![all_nodes(), query(ABANDONED, args![1_i64])]).await?;
+        let words = query(WORDS, args![drained_key(group.member.id).into_bytes(), group.now]);
+        let found = group.all(vec![all_nodes(), query(ABANDONED, args![1_i64]), words]).await?;
         let nodes = found[0].iter().map(row_node).collect();
         let session = group.member.session.unsigned_abs();
-        Ok(Beat { now: group.now, nodes, abandoned: !found[1].is_empty(), session })
+        let word = |column| found[2].first().is_some_and(|row| row.get(column));
+        let (drained, unattended) = (word(0), word(1));
+        Ok(Beat { now: group.now, nodes, abandoned: !found[1].is_empty(), unattended, drained, session })
     }
 }
 
