@@ -50,26 +50,30 @@ pub(super) async fn remove_old_audits(
 /// Milliseconds between two looks at the folder of handlers.
 const LOOK_EVERY: Millis = 2000;
 
-/// Tells when files of the folder of handlers have changed since their stamp was `last`, while somebody listens, until
-/// a stop.
+/// Tells when files of the folder of handlers have changed since their stamp was `last`, and when a check of one has
+/// ended late, while somebody listens, until a stop.
 pub(super) async fn watch_handlers(
     (catalog, events, streams): (Catalog, Events, Streams),
-    mut last: u64,
+    last: u64,
     clock: Arc<dyn Clock>,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let mut late = catalog.late_checks();
+    let mut last = (last, *late.borrow());
     while !*stopping.borrow() {
         let now = clock.now();
         if streams.count() > 0 {
-            let stamp = catalog.stamp().await;
-            if stamp != last {
+            let seen = (catalog.stamp().await, *late.borrow_and_update());
+            if seen != last {
                 events.publish([Event { time: now, subject: None, news: News::HandlersChanged }]);
             }
-            last = stamp;
+            last = seen;
         }
         tokio::select! {
             biased;
             _ = stopping.changed() => {}
+            // The catalog is held here, so the wait does not fail.
+            _ = late.changed() => {}
             () = clock.sleep_until(now.saturating_add(LOOK_EVERY)) => {}
         }
     }

@@ -78,7 +78,9 @@ impl Scheduler {
         let recorded = self.record_end(task, (execution, node), verdict, rest).await;
         self.traced.end_record(record, recorded.is_ok());
         match recorded {
-            Ok(step) => {
+            Ok(mut step) => {
+                // Told before the run leaves: who follows its output stops listening then.
+                self.events.publish(std::mem::take(&mut step.events));
                 self.forget(execution);
                 // An end starts nothing by itself: a queued run is due now, and the loop is nudged.
                 self.carry_out(step, &mut Vec::new());

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         draft::{Defaults, Draft},
         execution::{Ending, Execution, ExecutionStatus, Level, Line, Verdict},
+        step::News,
     },
     runtime::{Invocation, Later},
     store::memory::{MemoryStore, disk::Disk},
@@ -228,4 +229,22 @@ async fn a_run_is_told_of_in_numbered_events_once_they_are_durable() {
     ];
     assert_eq!(about.collect::<Vec<_>>(), expected);
     assert!(told.iter().all(|told| told.event.task() == Some(task)));
+}
+
+#[tokio::test]
+async fn who_follows_a_run_is_told_of_its_end_before_the_output_is_over() {
+    let scene = Scene::new();
+    let task = scene.create("task", NEVER, "skip").await;
+    let (told, heard) = std::sync::mpsc::channel();
+    let scheduler = Arc::downgrade(&scene.scheduler);
+    scene.scheduler.events.observe(move |event| {
+        if let (News::Ended(row, _), Some(scheduler)) = (&event.news, scheduler.upgrade()) {
+            let _ = told.send(scheduler.follow(row.execution).is_some());
+        }
+    });
+    scene.runner.ends.add_permits(1);
+    let execution = scene.run_by_hand(task).await;
+    scene.is_idle().await;
+    assert_eq!(heard.try_recv(), Ok(true));
+    assert!(scene.scheduler.follow(execution).is_none(), "then it is over");
 }

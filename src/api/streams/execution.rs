@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use serde::Serialize;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     events::last_event_id,
@@ -39,6 +39,8 @@ const BATCH: usize = 200;
 const LOOKED_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks at the output of a run that another node has: it stores output as often.
 const READ_EVERY: Duration = Duration::from_millis(500);
+/// The end of a run is told this long after it is recorded, at the latest; afterwards nobody waits for it.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
 /// The id of the last event.
 const END: &str = "end";
 
@@ -59,12 +61,15 @@ pub(in crate::api) async fn stream(
         }),
     };
     fields.finish()?;
+    // Listens before the look at the row: the end of a run in progress is yet to be told.
+    let news = api.events.listen();
     let row = find_execution(&api, &caller, id).await?;
     if last.as_deref() == Some(END) {
         return Ok(nothing_more());
     }
-    let news = api.events.listen();
-    let run = Run { api: api.clone(), task: row.task_id, id, next, in_batches, progress: None, news };
+    let is_told = row.status != ExecutionStatus::Running;
+    let run =
+        Run { api: api.clone(), task: row.task_id, id, next, in_batches, progress: None, news, is_told };
     respond(&api, caller, move |pen| run.write(pen))
 }
 
@@ -80,6 +85,8 @@ struct Run {
     progress: Option<Progress>,
     /// The news of the task, for a page that shows more than the output.
     news: Listener,
+    /// Whether the end of the run is told, or will not be.
+    is_told: bool,
 }
 
 #[derive(Serialize)]
@@ -100,15 +107,19 @@ impl Run {
             }
             // The row comes first: when it is closed, all of its lines are there.
             let row = self.api.store.execution(self.task, self.id).await.map_err(|_| Ended)?;
-            // Its task was deleted.
-            let Some(row) = row else { return Ok(()) };
+            let Some(row) = row else {
+                // Its task was deleted.
+                self.write_last_news(&mut pen).await?;
+                return pen.send().await;
+            };
             self.write_stored(&mut pen).await?;
-            self.write_news(&mut pen);
             if row.status != ExecutionStatus::Running {
+                self.write_last_news(&mut pen).await?;
                 let document = show_row(&self.api, &pen.caller, row).map_err(|_| Ended)?;
                 pen.event("end", Some(END), &document);
                 return pen.send().await;
             }
+            self.write_news(&mut pen);
             self.write_progress(&mut pen, row.progress);
             pen.send().await?;
             let own = self.api.store.shared().and_then(|shared| shared.node());
@@ -187,15 +198,43 @@ impl Run {
         }
     }
 
-    /// Writes the news of the task but for the progress of this run.
-    fn write_news(&mut self, pen: &mut Pen) {
+    /// Writes the news of the task but for the progress of this run; whether some were missed.
+    fn write_news(&mut self, pen: &mut Pen) -> bool {
+        let mut missed = false;
         while self.news.is_behind() {
             let wanted =
                 |event: &Event| event.task() == Some(self.task) && !matches!(event.news, News::Progress(..));
-            // A page that has missed news still learns of the end from this stream.
-            for told in self.news.take(wanted).unwrap_or_default() {
+            let Ok(news) = self.news.take(wanted) else {
+                // A page that has missed news still learns of the end from this stream.
+                missed = true;
+                continue;
+            };
+            for told in news {
+                self.is_told |= told.event.closes(self.task, self.id);
                 pen.event(told.event.news.name(), None, &told.text);
             }
+        }
+        missed
+    }
+
+    /// Writes the news of the task up to the end of the run. The row shows the end a moment before this server
+    /// tells it, and longer before if another node has recorded it.
+    async fn write_last_news(&mut self, pen: &mut Pen) -> Result<(), Ended> {
+        let deadline = Instant::now() + TOLD_WITHIN;
+        loop {
+            let missed = self.write_news(pen);
+            if missed || self.is_told || Instant::now() >= deadline {
+                return Ok(());
+            }
+            pen.send().await?;
+            let id = self.id();
+            let news = async {
+                tokio::select! {
+                    () = self.news.wait() => {}
+                    () = sleep_until(deadline) => {}
+                }
+            };
+            pen.wait(news, id.as_deref()).await?;
         }
     }
 

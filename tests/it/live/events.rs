@@ -208,4 +208,15 @@ fn a_change_in_the_folder_of_handlers_is_news() {
     stream.until("handlers-changed");
     std::fs::remove_file(server.home.tasks().join("another.js")).expect("it goes");
     assert_eq!(stream.until("handlers-changed").len(), 1);
+    // It is still being loaded when the list that has asked for its check is answered.
+    server.home.write("slow.mjs", "await new Promise((go) => setTimeout(go, 2500)); export default () => 1;");
+    stream.until("handlers-changed");
+    let checked = || {
+        let handlers = server.client().get("/admin/handlers").expect(200)["handlers"].take();
+        handlers.as_array().expect("a list").iter().find(|one| one["name"] == "slow").expect("it").clone()
+    };
+    assert_eq!(checked()["checking"], true);
+    while checked()["checking"] == true {
+        stream.until("handlers-changed");
+    }
 }

@@ -8,6 +8,9 @@
 //! How to misuse it: a kept failure is good enough for a list, not for a refusal. The author may
 //! have mended the cause in a place that no hash covers, such as a required file that was missing.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -68,8 +71,19 @@ impl Catalog {
     /// A catalog of the handlers on a shelf.
     #[must_use]
     pub fn new(shelf: impl Into<Shelf>, loader: Arc<dyn Loader>) -> Self {
-        let checks = Checks { loader, permits: Semaphore::new(SIDE_BY_SIDE), known: Mutex::default() };
+        let checks = Checks {
+            loader,
+            permits: Semaphore::new(SIDE_BY_SIDE),
+            known: Mutex::default(),
+            late: watch::channel(0).0,
+        };
         Self { shelf: shelf.into(), checks: Arc::new(checks) }
+    }
+
+    /// Counts the checks that have ended after a list stopped waiting for them, with another result than it showed.
+    #[must_use]
+    pub fn late_checks(&self) -> watch::Receiver<u64> {
+        self.checks.late.subscribe()
     }
 
     /// Checks that the handler is there and loads. A kept success is believed, a kept failure
@@ -161,7 +175,7 @@ impl Catalog {
                     state.error = Some("not known: the check broke off".to_owned());
                     state.broke_off = true;
                 }
-                Err(_) => {}
+                Err(_) => self.checks.leave(state),
             }
         }
         listed
@@ -182,16 +196,26 @@ struct Checks {
     permits: Semaphore,
     /// By the file as it is shown.
     known: Mutex<HashMap<String, Known>>,
+    /// See [`Catalog::late_checks`].
+    late: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct Known {
     kept: Option<Kept>,
-    under_way: Option<([u8; 32], UnderWay)>,
+    under_way: Option<UnderWay>,
+}
+
+/// A check that has not ended.
+struct UnderWay {
+    hash: [u8; 32],
+    outcome: Awaited,
+    /// Whether a list has stopped waiting for it.
+    left: bool,
 }
 
 type Outcome = Result<LoadCheck, String>;
-type UnderWay = watch::Receiver<Option<Outcome>>;
+type Awaited = watch::Receiver<Option<Outcome>>;
 
 /// The result of a check of one source.
 #[derive(Clone)]
@@ -250,31 +274,50 @@ impl Checks {
         state.file.source.as_ref().ok().filter(|_| state.checking).cloned()
     }
 
+    /// Notes that a list shows a handler although its check has not ended; shows the result if it just has.
+    fn leave(&self, state: &mut HandlerState) {
+        let Ok(source) = &state.file.source else { return };
+        let mut known = self.lock_known();
+        let Some(known) = known.get_mut(&source.file) else { return };
+        if let Some(check) = known.under_way.as_mut().filter(|check| check.hash == source.hash) {
+            check.left = true;
+        } else if let Some(kept) = known.kept.as_ref().filter(|kept| kept.hash == source.hash) {
+            (state.checking, state.error) = (false, kept.check.error.clone());
+        }
+    }
+
     /// Starts a check, which goes on when the list stops waiting, or joins the check of the same
     /// source that is under way.
-    fn start(self: &Arc<Self>, name: &str, source: Source) -> UnderWay {
+    fn start(self: &Arc<Self>, name: &str, source: Source) -> Awaited {
         let mut known = self.lock_known();
         let known = known.entry(source.file.clone()).or_default();
-        if let Some((hash, check)) = &known.under_way
-            && *hash == source.hash
-            && check.has_changed().is_ok()
+        if let Some(check) = &known.under_way
+            && check.hash == source.hash
+            && check.outcome.has_changed().is_ok()
         {
-            return check.clone();
+            return check.outcome.clone();
         }
-        let (done, check) = watch::channel(None);
-        known.under_way = Some((source.hash, check.clone()));
+        let (done, outcome) = watch::channel(None);
+        known.under_way = Some(UnderWay { hash: source.hash, outcome: outcome.clone(), left: false });
+        let before = known.kept.clone().filter(|kept| kept.hash == source.hash).map(|kept| kept.check.error);
         let (checks, name) = (self.clone(), name.to_owned());
         // Ends by itself: the pool answers every check, with an error once it is closed.
         tokio::spawn(async move {
             let _permit = checks.permits.acquire().await;
             let (file, hash) = (source.file.clone(), source.hash);
             let outcome = checks.run(&name, source).await;
-            if let Some(known) = checks.lock_known().get_mut(&file) {
-                known.under_way.take_if(|(under_way, _)| *under_way == hash);
-            }
+            // The same result again is no news: who hears of it would list, and so check, without end.
+            let is_news = outcome.as_ref().is_ok_and(|check| before.as_ref() != Some(&check.error));
+            let ended = checks
+                .lock_known()
+                .get_mut(&file)
+                .and_then(|known| known.under_way.take_if(|check| check.hash == hash));
             done.send_replace(Some(outcome));
+            if is_news && ended.is_some_and(|check| check.left) {
+                checks.late.send_modify(|count| *count += 1);
+            }
         });
-        check
+        outcome
     }
 
     /// Checks a source and keeps the result.
@@ -291,112 +334,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, future::Future, io, pin::Pin};
-
-    use tokio::time::{advance, sleep};
-
-    use super::*;
-
-    /// Takes as many seconds as the file says, fails if the file says `bad`, and counts.
-    struct Script(Mutex<Vec<String>>);
-
-    impl Loader for Script {
-        fn load<'a>(
-            &'a self,
-            _name: &'a str,
-            entry: Source,
-        ) -> Pin<Box<dyn Future<Output = io::Result<LoadCheck>> + Send + 'a>> {
-            Box::pin(async move {
-                self.0.lock().expect("whole").push(entry.file);
-                let seconds = entry.text.split(' ').next().and_then(|word| word.parse().ok());
-                sleep(Duration::from_secs(seconds.unwrap_or(0))).await;
-                let error = entry.text.contains("bad").then(|| format!("{} is bad", entry.text));
-                let timed_out = seconds == Some(5);
-                Ok(LoadCheck { error, timed_out, modules: Vec::new() })
-            })
-        }
-    }
-
-    struct Scene {
-        folder: tempfile::TempDir,
-        catalog: Catalog,
-        script: Arc<Script>,
-    }
-
-    impl Scene {
-        fn new(files: &[(&str, &str)]) -> Self {
-            let folder = tempfile::tempdir().expect("a folder");
-            let script = Arc::new(Script(Mutex::default()));
-            let catalog = Catalog::new(Files::new(folder.path()), script.clone());
-            let scene = Self { folder, catalog, script };
-            files.iter().for_each(|(name, text)| scene.write(name, text));
-            scene
-        }
-
-        fn write(&self, name: &str, text: &str) {
-            fs::write(self.folder.path().join(format!("{name}.js")), text).expect("written");
-        }
-
-        /// `name: error` for each, with `…` at those that are checked.
-        async fn list(&self) -> Vec<String> {
-            let listed = self.catalog.list().await.into_iter().map(|state| {
-                let end = if state.checking { "…" } else { "" };
-                format!("{}: {}{end}", state.file.name, state.error.unwrap_or_default())
-            });
-            listed.collect()
-        }
-
-        /// The files checked since the last call.
-        fn checked(&self) -> Vec<String> {
-            let mut checked = std::mem::take(&mut *self.script.0.lock().expect("whole"));
-            checked.sort();
-            checked
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_check_that_takes_long_shows_in_a_later_list_and_is_made_once() {
-        let scene = Scene::new(&[("good", ""), ("loop", "5 bad"), ("slow", "5")]);
-        let begun = Instant::now();
-        assert_eq!(scene.list().await, ["good: ", "loop: …", "slow: …"]);
-        assert!(begun.elapsed() <= PATIENCE + Duration::from_millis(10), "{:?}", begun.elapsed());
-        assert_eq!(scene.list().await, ["good: ", "loop: …", "slow: …"]);
-        advance(Duration::from_secs(4)).await;
-        assert_eq!(scene.list().await, ["good: ", "loop: 5 bad is bad", "slow: "]);
-        assert_eq!(scene.checked(), ["tasks/good.js", "tasks/loop.js", "tasks/slow.js"]);
-        advance(BELIEVED).await;
-        assert_eq!(scene.list().await, ["good: ", "loop: 5 bad is bad…", "slow: "], "it is checked again");
-        assert_eq!(scene.checked(), ["tasks/loop.js"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn results_are_kept_until_the_source_changes_but_a_quick_failure_is_looked_at_again() {
-        let scene = Scene::new(&[("a", ""), ("b", "bad")]);
-        assert_eq!(scene.list().await, ["a: ", "b: bad is bad"]);
-        scene.checked();
-        assert_eq!(scene.list().await, ["a: ", "b: bad is bad"]);
-        assert_eq!(scene.checked(), ["tasks/b.js"]);
-        scene.write("a", "0 bad");
-        assert_eq!(scene.list().await, ["a: 0 bad is bad", "b: bad is bad"]);
-        fs::remove_file(scene.folder.path().join("a.js")).expect("removed");
-        assert_eq!(scene.list().await, ["b: bad is bad"]);
-        assert_eq!(scene.catalog.checks.lock_known().len(), 1, "files that are gone are forgotten");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_task_is_refused_for_a_failure_of_now_and_never_for_a_kept_one() {
-        let scene = Scene::new(&[("loop", "5 bad"), ("good", "")]);
-        assert!(matches!(scene.catalog.check("loop").await, Err(HandlerError::Unusable(_))));
-        assert!(matches!(scene.catalog.check("loop").await, Err(HandlerError::Unusable(_))));
-        assert_eq!(scene.checked(), ["tasks/loop.js"; 2]);
-        for _ in 0..2 {
-            assert!(scene.catalog.check("good").await.is_ok());
-        }
-        assert_eq!(scene.checked(), ["tasks/good.js"]);
     }
 }
