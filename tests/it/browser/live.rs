@@ -141,7 +141,7 @@ fn ten_thousand_lines_come_and_scroll_without_a_stop() {
     println!("blocked for {blocked} ms at most; {scroll}");
     // Far above the figures of a quiet machine, 50 ms and 17 ms: other tests run beside this one. A page that
     // adds its lines one by one does not answer for many seconds.
-    assert!(blocked < 2000.0, "the page did not answer for {blocked} ms");
+    assert!(blocked < 5000.0, "the page did not answer for {blocked} ms");
     assert!(scroll["median"].as_f64().is_some_and(|median| median < 1000.0), "{scroll}");
     browser.picture("end");
     // The page of an ended run has the end of its output, and all of it for those who ask.

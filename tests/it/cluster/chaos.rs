@@ -19,7 +19,9 @@ use super::{
     names_at_rest,
 };
 use crate::{
-    harness::{Chance, Database, Server, Web, from_environment, seed, signal_process, task, until},
+    harness::{
+        Chance, Database, Server, Stopwatch, Web, from_environment, seed, signal_process, task, until,
+    },
     scheduling::missed::{account, pause_and_list},
 };
 
@@ -117,15 +119,25 @@ impl Scene<'_> {
     /// Lets a time pass in which changes are asked of the other servers.
     fn pass(&mut self, without: usize, time: Duration) {
         let others: Vec<_> = (0..NAMES.len()).filter(|server| *server != without).collect();
-        self.asked += 1;
-        let name = format!("rest {}", self.asked);
-        let mut body = task(&name, "rest", "0 0 1 1 *", &json!({ "recurring": true }));
-        body["tags"] = json!(["rest"]);
-        let server = &self.servers[others[self.chance.below(others.len())]];
-        let answer = server.client().post("/admin/scheduler", &body);
-        assert_eq!(answer.status, 201, "the others work: {}", answer.body);
-        self.made.insert(name);
-        thread::sleep(time);
+        let stopwatch = Stopwatch::start();
+        let which = others[self.chance.below(others.len())];
+        // On a busy machine another server may lose its lease for a moment.
+        until("the others work", || {
+            self.asked += 1;
+            let name = format!("rest {}", self.asked);
+            let mut body = task(&name, "rest", "0 0 1 1 *", &json!({ "recurring": true }));
+            body["tags"] = json!(["rest"]);
+            let answer = self.servers[which].client().attempt("POST", "/admin/scheduler", Some(&body))?;
+            match answer.status {
+                201 => self.made.insert(name).then_some(()),
+                503 => {
+                    self.refused.insert(name);
+                    None
+                }
+                other => panic!("{other}: {}", answer.body),
+            }
+        });
+        thread::sleep(time.saturating_sub(stopwatch.elapsed()));
     }
 
     fn wait_until_ready(&self) {

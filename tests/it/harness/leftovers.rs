@@ -1,8 +1,8 @@
 //! A server's processes, threads and descriptors, of which a run must leave none behind.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, thread::sleep, time::Duration};
 
-use super::{Server, Stopwatch, until};
+use super::{LOOK_AGAIN, Server, Stopwatch, until_within};
 
 /// An idle thread for blocking work ends sooner than this.
 const REST: Duration = Duration::from_secs(12);
@@ -11,8 +11,8 @@ const POOL: &str = "tokio-rt-worker";
 /// The pool wakes its idle threads in turn: the scans that go on at rest keep as many alive as a
 /// busy moment made. A thread left behind by each file would be many more.
 const POOL_SLACK: usize = 6;
-/// Leftovers that have not gone after this time stay.
-const LONG_ENOUGH: Duration = Duration::from_secs(50);
+/// Leftovers that have not gone after this time stay. Spare runners end after half a minute without a run.
+const LONG_ENOUGH: Duration = Duration::from_secs(150);
 
 /// Processes, threads and descriptors of a server, counted by kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Leftovers {
     /// Waits until the counts have not changed for [`REST`].
     pub(crate) fn wait_for_rest(server: &Server) -> Self {
         let (mut last, mut since) = (Self::of(server), Stopwatch::start());
-        until("the server comes to rest", || {
+        until_within(LONG_ENOUGH, "the server comes to rest", || {
             let now = Self::of(server);
             if now != last {
                 (last, since) = (now, Stopwatch::start());
@@ -52,15 +52,15 @@ impl Leftovers {
         })
     }
 
-    /// Waits until the server holds no more than this. Spare runners end after half a minute.
+    /// Waits until the server holds no more than this.
     #[track_caller]
     pub(crate) fn wait_until_back(&self, server: &Server) {
-        let stopwatch = Stopwatch::start();
-        let now = until("the server is looked at", || {
-            let now = Self::of(server);
-            (now.fits(self) || stopwatch.elapsed() > LONG_ENOUGH).then_some(now)
-        });
-        assert!(now.fits(self), "it held {self:?} before and holds {now:?}");
+        let (mut now, stopwatch) = (Self::of(server), Stopwatch::start());
+        while !now.fits(self) {
+            assert!(stopwatch.elapsed() < LONG_ENOUGH, "it held {self:?} before and holds {now:?}");
+            sleep(LOOK_AGAIN);
+            now = Self::of(server);
+        }
     }
 
     fn fits(&self, before: &Self) -> bool {

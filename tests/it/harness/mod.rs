@@ -27,7 +27,7 @@ pub(crate) use self::{
     server::{Options, Server, signal_process},
     stream::{Happening, Stream},
     tasks::{ENDLESS, GATED, field, id_of, task},
-    web::{Web, WebRequest},
+    web::{DeafPort, Web, WebRequest},
     wire::redact,
 };
 
@@ -42,13 +42,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(15);
 
 /// Calls `look` until it returns a value; fails the test with `what` after [`PATIENCE`].
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// As [`until`], for what takes long on an idle machine already.
+pub(crate) fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let stopwatch = Stopwatch::start();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(stopwatch.elapsed() < PATIENCE, "it never happened: {what}");
+        assert!(stopwatch.elapsed() < patience, "it never happened: {what}");
         sleep(LOOK_AGAIN);
     }
 }

@@ -50,6 +50,8 @@ impl Iterator for Stream {
     /// The next event; `None` at the end of the stream, also if it broke off.
     fn next(&mut self) -> Option<Happening> {
         let (mut name, mut data) = (String::new(), String::new());
+        // An id counts from the end of its event on.
+        let mut id = self.id.clone();
         loop {
             let mut line = String::new();
             if self.reader.read_line(&mut line).unwrap_or_default() == 0 {
@@ -59,12 +61,13 @@ impl Iterator for Stream {
             let (field, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);
             match field {
-                "" if line.is_empty() && name.is_empty() => {}
+                "" if line.is_empty() && name.is_empty() => self.id.clone_from(&id),
                 "" if line.is_empty() => {
+                    self.id = id;
                     let data = serde_json::from_str(&data).unwrap_or_else(|e| panic!("{e} in {data}"));
                     return Some(Happening { name, id: self.id.clone(), data });
                 }
-                "id" => value.clone_into(&mut self.id),
+                "id" => value.clone_into(&mut id),
                 "event" => value.clone_into(&mut name),
                 "data" => data.push_str(value),
                 _ => {}

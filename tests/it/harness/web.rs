@@ -3,9 +3,12 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::fd::OwnedFd,
     sync::{Arc, Mutex, PoisonError},
     thread,
 };
+
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -22,6 +25,25 @@ impl WebRequest {
     /// A header's value; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// A port of this machine on which nobody listens, as long as this is there.
+pub(crate) struct DeafPort {
+    address: SocketAddr,
+    _socket: OwnedFd,
+}
+
+impl DeafPort {
+    pub(crate) fn new() -> Self {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = getsockname(&socket).ok().and_then(|address| SocketAddr::try_from(address).ok());
+        Self { address: address.expect("its address"), _socket: socket }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 

@@ -34,7 +34,6 @@ fn are_there() -> bool {
 struct Prometheus {
     process: Child,
     url: String,
-    _folder: tempfile::TempDir,
 }
 
 impl Drop for Prometheus {
@@ -51,8 +50,8 @@ fn free_port() -> u16 {
 }
 
 impl Prometheus {
-    fn start(server: &Server) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+    /// Starts it with a folder for its files.
+    fn start(server: &Server, folder: &tempfile::TempDir) -> Self {
         let config = json!({
             "global": { "scrape_interval": "500ms", "evaluation_interval": "500ms" },
             "rule_files": [packaging("prometheus/alerts.yml")],
@@ -65,17 +64,25 @@ impl Prometheus {
         let file = folder.path().join("prometheus.yml");
         // JSON is YAML.
         fs::write(&file, config.to_string()).expect("it is written");
-        let url = format!("127.0.0.1:{}", free_port());
-        let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address={url}"))
-            .arg("--enable-feature=native-histograms")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        Self { process, url: format!("http://{url}"), _folder: folder }
+        // It cannot be told to choose a port, and ends when another program has taken the one that was free.
+        until("it listens", || {
+            let url = format!("127.0.0.1:{}", free_port());
+            let process = Command::new("prometheus")
+                .arg(format!("--config.file={}", file.display()))
+                .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+                .arg(format!("--web.listen-address={url}"))
+                .arg("--enable-feature=native-histograms")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("it starts");
+            let mut started = Self { process, url: format!("http://{url}") };
+            let answers = until("it answers or ends", || {
+                let is_over = started.process.try_wait().expect("its state").is_some();
+                (is_over || started.ask("/api/v1/status/runtimeinfo", &[]).is_some()).then_some(!is_over)
+            });
+            answers.then_some(started)
+        })
     }
 
     /// Asks a question of its API; `None` while it starts.
@@ -150,7 +157,8 @@ fn a_prometheus_scrapes_the_server_and_every_expression_of_the_dashboard_has_ser
             &json!({ "recurring": true }),
         ));
     }
-    let prometheus = Prometheus::start(&server);
+    let folder = tempfile::tempdir().expect("a folder");
+    let prometheus = Prometheus::start(&server, &folder);
     until("the server is scraped", || (prometheus.series("up{job=\"isochron\"} == 1") == 1).then_some(()));
     for expression in expressions() {
         until(&format!("{expression} has series"), || (prometheus.series(&expression) > 0).then_some(()));

@@ -34,6 +34,13 @@ fn hear_until(socket: &UnixDatagram, wanted: &str) -> Vec<String> {
     }
 }
 
+fn threads_stand_still(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("its threads").flatten();
+    let mut states =
+        threads.map(|thread| std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default());
+    states.all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+}
+
 fn wait(child: &mut Child) -> Option<i32> {
     until("the server ends", || child.try_wait().expect("its state")).code()
 }
@@ -77,6 +84,7 @@ fn a_server_that_is_stopped_by_a_signal_of_the_debugger_shows_no_life() {
         .expect("the binary runs");
     hear_until(&socket, "WATCHDOG=1");
     signal_process(server.id(), Signal::STOP);
+    until("each of its threads stands still", || threads_stand_still(server.id()).then_some(()));
     socket.set_nonblocking(true).expect("set");
     while socket.recv(&mut [0; 4096]).is_ok() {}
     socket.set_nonblocking(false).expect("set");

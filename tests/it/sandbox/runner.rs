@@ -58,13 +58,24 @@ impl Runner {
     }
 
     pub(super) fn receive(&mut self) -> FromRunner {
+        match self.receive_or_end() {
+            Some(frame) => frame,
+            None => panic!("the runner has ended: {}", self.written()),
+        }
+    }
+
+    /// `None` if the runner has ended.
+    fn receive_or_end(&mut self) -> Option<FromRunner> {
         loop {
             if let Some(frame) = self.unread.next_frame().expect("its frames") {
-                return frame;
+                return Some(frame);
             }
             let mut chunk = [0; 4096];
-            let read = self.socket.read(&mut chunk).expect("it writes");
-            assert!(read > 0, "the runner has ended: {}", self.written());
+            // Fails if it ends before it has read everything.
+            let read = self.socket.read(&mut chunk).unwrap_or_default();
+            if read == 0 {
+                return None;
+            }
             self.unread.room().extend_from_slice(&chunk[..read]);
         }
     }
@@ -92,9 +103,17 @@ impl Runner {
 
     /// Waits for the end of the run.
     pub(super) fn until_done(&mut self) -> Box<Done> {
+        match self.until_done_or_ended() {
+            Some(done) => done,
+            None => panic!("the runner has ended: {}", self.written()),
+        }
+    }
+
+    /// Waits for the end of the run; `None` if the runner has ended.
+    pub(super) fn until_done_or_ended(&mut self) -> Option<Box<Done>> {
         loop {
-            if let FromRunner::Done(done) = self.receive() {
-                return done;
+            if let FromRunner::Done(done) = self.receive_or_end()? {
+                return Some(done);
             }
         }
     }

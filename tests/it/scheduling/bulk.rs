@@ -111,14 +111,24 @@ fn a_bulk_action_is_read_strictly() {
     }
 }
 
+/// A daily task, and its planned time on 2 March 2026.
+fn create_daily(server: &Server, handler: &str) -> (String, i64) {
+    let first = server.create(&task("first", "fine", "2099-01-01T00:00:00Z", &Value::Null));
+    let now = server.task(&first)["createdAt"].as_i64().expect("a time");
+    // Half a day from now, so that no planned time comes meanwhile.
+    let hour = (now / 3_600_000 + 12) % 24;
+    let id =
+        server.create(&task("daily", handler, &format!("0 {hour} * * *"), &json!({ "recurring": true })));
+    (id, 1_772_409_600_000 + hour * 3_600_000)
+}
+
 #[test]
 fn a_backfill_runs_past_times_in_order_and_is_seen_in_the_document() {
     let server = server();
-    let id = server.create(&task("daily", "fine", "0 9 * * *", &json!({ "recurring": true })));
+    let (id, last) = create_daily(&server, "fine");
     let path = format!("/admin/scheduler/{id}/actions/backfill");
     let day = 86_400_000_i64;
-    let nine = 1_772_442_000_000_i64;
-    let body = json!({ "from": nine - 3 * day, "to": nine, "max": 3 });
+    let body = json!({ "from": last - 3 * day, "to": last, "max": 3 });
     let begun = server.client().post(&path, &body).expect(200);
     assert_eq!((&begun["planned"], &begun["truncated"]), (&json!(3), &json!(true)));
     let rows = until("three have run", || {
@@ -127,7 +137,7 @@ fn a_backfill_runs_past_times_in_order_and_is_seen_in_the_document() {
     });
     let mut planned: Vec<_> = rows.iter().map(|row| row["scheduledFor"].as_i64().expect("a time")).collect();
     planned.reverse();
-    assert_eq!(planned, [nine - 3 * day, nine - 2 * day, nine - day]);
+    assert_eq!(planned, [last - 3 * day, last - 2 * day, last - day]);
     assert!(rows.iter().all(|row| row["trigger"] == "backfill"));
     assert_eq!(server.task(&id)["backfill"], Value::Null);
     let filtered =
@@ -135,11 +145,11 @@ fn a_backfill_runs_past_times_in_order_and_is_seen_in_the_document() {
     assert_eq!(filtered["totalExecutions"], 3);
 
     for (body, field) in [
-        (json!({ "to": nine }), "from"),
-        (json!({ "from": nine, "to": nine - 1 }), "to"),
-        (json!({ "from": nine, "to": 4_070_908_800_000_i64 }), "to"),
-        (json!({ "from": nine, "to": nine, "max": 1001 }), "max"),
-        (json!({ "from": nine + 1, "to": nine + 2 }), "from"),
+        (json!({ "to": last }), "from"),
+        (json!({ "from": last, "to": last - 1 }), "to"),
+        (json!({ "from": last, "to": 4_070_908_800_000_i64 }), "to"),
+        (json!({ "from": last, "to": last, "max": 1001 }), "max"),
+        (json!({ "from": last + 1, "to": last + 2 }), "from"),
     ] {
         assert_eq!(server.client().post(&path, &body).expect(400)["details"][0]["field"], field, "{body}");
     }
@@ -149,12 +159,11 @@ fn a_backfill_runs_past_times_in_order_and_is_seen_in_the_document() {
 fn a_backfill_under_way_survives_a_kill_and_is_ended_by_a_cancel() {
     let mut server = server();
     server.home.write("gated", GATED);
-    let id = server.create(&task("daily", "gated", "0 9 * * *", &json!({ "recurring": true })));
+    let (id, last) = create_daily(&server, "gated");
     let path = format!("/admin/scheduler/{id}/actions/backfill");
-    let nine = 1_772_442_000_000_i64;
-    server.client().post(&path, &json!({ "from": nine, "to": nine + 5 * 86_400_000 })).expect(200);
+    server.client().post(&path, &json!({ "from": last, "to": last + 5 * 86_400_000 })).expect(200);
     server.until_status(&id, "running");
-    assert_eq!(server.client().post(&path, &json!({ "from": nine, "to": nine })).status, 409);
+    assert_eq!(server.client().post(&path, &json!({ "from": last, "to": last })).status, 409);
     let before = server.task(&id)["backfill"].clone();
     assert_eq!((&before["left"], &before["total"]), (&json!(5), &json!(6)));
     server.kill();

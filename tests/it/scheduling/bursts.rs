@@ -7,14 +7,14 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Server, field, task, until};
+use crate::harness::{Options, PATIENCE, Server, Stopwatch, field, task, until, until_within};
 
 /// Tasks of a burst.
 const BURST: usize = 200;
 /// Milliseconds between their due times: less than a run takes.
 const APART: i64 = 10;
-/// Time to create them before the first is due.
-const AHEAD: i64 = 5000;
+/// Time to create them before the first is due, at least.
+const AHEAD: u128 = 5000;
 
 const WAITS: &str = "module.exports = async () => { await new Promise((go) => setTimeout(go, 250)) };";
 const COMPUTES: &str = "module.exports = () => {
@@ -27,8 +27,13 @@ fn runners(server: &Server) -> [Value; 3] {
 
 /// Creates the burst, half of it waiting for timers and half of it computing, and returns the ids.
 fn create_burst(server: &Server) -> Vec<String> {
-    let first = server.create_dormant("first", "module.exports = () => 1", &json!({}));
-    let start = server.task(&first)["createdAt"].as_i64().expect("a time") + AHEAD;
+    server.create_dormant("first", "module.exports = () => 1", &json!({}));
+    let stopwatch = Stopwatch::start();
+    let second = server.create(&task("second", "first", "2099-01-01T00:00:00Z", &json!({})));
+    // On a slow machine all of them take longer.
+    let ahead = AHEAD.max(BURST as u128 * stopwatch.elapsed().as_millis());
+    let start = server.task(&second)["createdAt"].as_i64().expect("a time")
+        + i64::try_from(ahead).expect("a small number");
     let next = AtomicUsize::new(0);
     let create = || {
         let mut ids = Vec::new();
@@ -71,7 +76,9 @@ fn in_a_burst_everybody_has_their_turn_and_the_pool_grows_and_shrinks_again() {
     });
     let completed =
         |server: &Server| server.client().get("/admin/scheduler?status=completed&name=burst-").expect(200);
-    until("all of them have run", || (completed(&server)["total"] == BURST).then_some(()));
+    until_within(3 * PATIENCE, "all of them have run", || {
+        (completed(&server)["total"] == BURST).then_some(())
+    });
     // Due after the whole burst, so that no run of it is still to come.
     let ticks = server.executions(&ticking).len();
     server.until_rows(&ticking, "completed", ticks + 2);
@@ -89,6 +96,8 @@ fn in_a_burst_everybody_has_their_turn_and_the_pool_grows_and_shrinks_again() {
     }
 
     // The neighbour's one run a second does not keep all runners busy.
-    until("the pool is small again", || (runners(&server) == [1, 1, 0].map(Value::from)).then_some(()));
+    until_within(3 * PATIENCE, "the pool is small again", || {
+        (runners(&server) == [1, 1, 0].map(Value::from)).then_some(())
+    });
     server.check_health();
 }

@@ -152,11 +152,12 @@ fn a_moment_that_passed_while_the_server_was_down_is_made_up_for_once() {
     let mut server = Options::default().set("MISFIRE_AFTER", "100").start();
     server.home.write("ticks", "module.exports = () => 'tick'");
     let now = server.task(&server.create(&task("first", "ticks", "now", &Value::Null)))["createdAt"].as_i64();
-    let moment = now.expect("a time") + 1500;
+    // Time to create the next one, and to kill the server.
+    let moment = now.expect("a time") + 5000;
     let id = server.create(&task("moment", "ticks", &moment.to_string(), &Value::Null));
     server.kill();
     let stopwatch = Stopwatch::start();
-    until("the moment has passed", || (stopwatch.elapsed() > Duration::from_millis(2000)).then_some(()));
+    until("the moment has passed", || (stopwatch.elapsed() > Duration::from_millis(5500)).then_some(()));
     for _ in 0..2 {
         server.start_again();
         let task = server.until_status(&id, "completed");

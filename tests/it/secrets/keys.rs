@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, thread::sleep, time::Duration};
 use serde_json::json;
 
 use super::{err, out, run, secret, secret_of, set};
-use crate::harness::{Home, Options, Server};
+use crate::harness::{DeafPort, Home, Options, Server};
 
 /// The server's own place of the key.
 fn key_file(home: &Home) -> std::path::PathBuf {
@@ -28,9 +28,7 @@ fn the_commands_work_without_a_server_and_beside_one() {
     let list = "BARE   no handler  (in process.env)\nTOKEN  reports/*, sales\n";
     assert_eq!(out(&secret(&home, &["list"], "")), list);
 
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-    let listen = format!("127.0.0.1:{port}");
+    let deaf = DeafPort::new();
     let mut server = Options::default().start_in(home).expect("it starts");
     // The server listens on a port of its own choice, which the command has to be told.
     let address = server.client().address().to_owned();
@@ -53,7 +51,7 @@ fn the_commands_work_without_a_server_and_beside_one() {
     let elsewhere = secret_of(
         {
             let mut command = server.home.command(&["secret", "list"]);
-            command.env("ISOCHRON_LISTEN", &listen);
+            command.env("ISOCHRON_LISTEN", deaf.address().to_string());
             command
         },
         "",

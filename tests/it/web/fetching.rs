@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use super::result_of;
-use crate::harness::Options;
+use crate::harness::{DeafPort, Options};
 
 #[test]
 fn fetch_reads_data_urls_and_says_which_others_it_does_not() {
@@ -116,6 +116,8 @@ fn answer(mut stream: TcpStream, answers: &[(&str, &str)], sender: &mpsc::Sender
     sender.send(text).expect("the test listens");
     let found = answers.iter().find(|(known, _)| *known == path);
     let (_, given) = found.unwrap_or(&("", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"));
+    // No second request comes on this connection, which is about to close.
+    let given = given.replacen("\r\n", "\r\nconnection: close\r\n", 1);
     stream.write_all(given.as_bytes()).expect("an answer");
     if !given.contains("content-length") {
         // The body stays open until the client goes.
@@ -133,9 +135,8 @@ fn fetch_sends_and_receives_over_http() {
         ("/moved", "HTTP/1.1 302 Found\r\nlocation: /json\r\ncontent-length: 0\r\n\r\n"),
         ("/open", "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nbeginning"),
     ]);
-    // A port that nobody listens on any more.
-    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let closed = format!("http://{closed}/");
+    let deaf = DeafPort::new();
+    let closed = format!("http://{}/", deaf.address());
     let server = Options::default().set("NET__ALLOW", "127.0.0.1").start();
     let source = "const told = async (code) => { try { return await code() } catch (error) { return `${error?.name}: ${error?.message}` } };
         module.exports = async ({ origin, closed }) => {
