@@ -9,7 +9,7 @@
 //! The [`oracle`] knows the invariants and shares no code with the scheduler: planned times come from an
 //! almanac without shortcuts, and every promise is recorded apart from the store.
 //!
-//! `cargo test --lib simulation` runs some hundred seeds. To run other seeds:
+//! `cargo test --lib simulation` runs a hundred seeds. To run other seeds:
 //!
 //! ```text
 //! ISOCHRON_SEEDS=10000 cargo test --release --lib simulation -- --nocapture
@@ -38,9 +38,9 @@ use crate::domain::chance::Chance;
 use crate::{domain::Millis, simulation::world::World};
 
 /// Seeds that a plain test runs.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 120;
 /// Seeds with many processes that a plain test runs.
-const SEEDS_OF_NODES: u64 = 100;
+const SEEDS_OF_NODES: u64 = 50;
 
 /// The result of a seed.
 struct Outcome {

@@ -1,9 +1,9 @@
 //! Stories of the dashboard in a real browser: does a person get done what they came for?
 //!
 //! A story uses the pages as people do: it follows links, fills fields and presses keys, and reads the text
-//! that is on the page. [`Browser::look`] takes pictures of a page (`target/tmp/browser`) and checks what
-//! every page owes its readers: axe finds nothing, the console is empty, nothing is loaded from
-//! elsewhere, nothing overflows on a small screen.
+//! that is on the page. [`Browser::look`] checks what every page owes its readers: axe finds nothing, the console is
+//! empty, nothing is loaded from elsewhere, nothing overflows on a small screen. With `ISOCHRON_PICTURES` in the
+//! environment it takes pictures of the page (`target/tmp/browser`).
 //!
 //! `ISOCHRON_BROWSER` says what a machine without Chromium does: with `require` the stories fail, with `auto`
 //! (the default) and `skip` they are left out.

@@ -69,7 +69,7 @@ fn a_run_that_is_killed_still_shows_its_last_lines() {
     let server = Server::start();
     let source =
         "module.exports = () => { for (let n = 0; n < 1000; n++) console.log('line', n); for (;;); }";
-    let execution = server.run_source("stuck", source, &json!({ "timeout": 10_000 }));
+    let execution = server.run_source("stuck", source, &json!({ "timeout": 4000 }));
     assert_eq!(execution["reason"], "timeout");
     assert_eq!(messages(&execution).last(), Some(&"line 999"));
     assert_eq!(execution["output"].as_array().map(Vec::len), Some(1000));

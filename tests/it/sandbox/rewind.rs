@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Server, Stopwatch, field};
+use crate::harness::{Options, Server, Stopwatch, field, until};
 
 fn rewinding() -> Server {
     Options::default().set("RUNNERS__REWIND", "true").set("RUNNERS__MAX", "1").start()
@@ -33,8 +33,8 @@ const POLLUTER: &str = "
     };";
 
 #[test]
-fn a_thousand_runs_that_pollute_everything_see_a_clean_world_and_chance_of_their_own() {
-    const RUNS: usize = 1000;
+fn hundreds_of_runs_that_pollute_everything_see_a_clean_world_and_chance_of_their_own() {
+    const RUNS: usize = 300;
     let server = rewinding();
     server.home.write("counter", "exports.value = 0;");
     let id = server.create_dormant("polluter", POLLUTER, &json!({}));
@@ -159,7 +159,10 @@ fn a_run_is_cancelled_in_the_middle_and_the_next_one_is_clean() {
 fn ready_tells_which_way_runs_are_made() {
     let server = rewinding();
     server.check_health();
-    let cage = server.client().get("/ready").expect(200)["cage"].to_string();
+    // The next runner may be starting.
+    let ready =
+        until("it is ready", || Some(server.client().get("/ready")).filter(|answer| answer.status == 200));
+    let cage = ready.body["cage"].to_string();
     let (puts_back, does_not) = (cage.ends_with(", rewind\""), cage.contains(", no rewind ("));
     assert!(puts_back != does_not, "{cage}");
 }

@@ -1,7 +1,7 @@
 //! A page as a person uses it.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     thread,
 };
@@ -14,6 +14,15 @@ use super::driver::Driver;
 use crate::harness::{Server, until};
 
 const AXE: &str = include_str!("axe-4.14.1.min.js");
+
+/// The rules of axe that every page keeps.
+const RULES: &str = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']";
+/// Those of them that look at colours: a theme changes nothing else.
+const RULES_OF_COLOURS: &str = "{ type: 'rule', values: ['color-contrast', 'link-in-text-block'] }";
+
+/// Ends what fades from one colour into another.
+const REST: &str =
+    "document.getAnimations().forEach((one) => { if (one instanceof CSSTransition) one.finish(); })";
 
 /// Notes what a page does wrong while a story goes on.
 const WATCH: &str = "
@@ -260,7 +269,7 @@ impl Browser {
         self.go(path);
     }
 
-    /// Takes pictures of the page at each size and in both themes, and checks it.
+    /// Checks the page at each size and in both themes, and takes pictures.
     #[track_caller]
     pub(in crate::browser) fn look(&self, name: &str) {
         let problems = self.evaluate("sessionStorage.problems ?? ''");
@@ -271,14 +280,15 @@ impl Browser {
         assert_eq!(foreign.as_str(), Some(""), "loaded from elsewhere");
         for (size, width, height) in SIZES {
             self.resize(width, height);
-            for scheme in ["light", "dark"] {
+            for (scheme, rules) in [("light", RULES), ("dark", RULES_OF_COLOURS)] {
                 let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
                 self.tell("Emulation.setEmulatedMedia", &json!({ "features": features }));
+                self.evaluate(REST);
                 self.picture(&format!("{name}-{size}-{scheme}"));
                 // Bars that stick to an edge cover nothing on a screen as high as the page.
                 let whole = self.evaluate("document.documentElement.scrollHeight").as_u64();
                 self.resize(width, whole.and_then(|whole| u32::try_from(whole).ok()).unwrap_or(height));
-                let found = self.violations();
+                let found = self.violations(rules);
                 self.resize(width, height);
                 assert!(found.is_empty(), "{name}, {size}, {scheme}:\n{}", found.join("\n"));
             }
@@ -289,8 +299,14 @@ impl Browser {
         self.resize(1280, 800);
     }
 
-    /// Saves a picture of the page.
+    /// Saves a picture of the page, if somebody wants to see pictures.
     pub(in crate::browser) fn picture(&self, name: &str) {
+        if env::var_os("ISOCHRON_PICTURES").is_some() {
+            self.save_picture(name);
+        }
+    }
+
+    fn save_picture(&self, name: &str) {
         let height = self.evaluate("Math.min(document.documentElement.scrollHeight, 3000)");
         let width = self.evaluate("innerWidth");
         let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
@@ -318,15 +334,15 @@ impl Browser {
         fs::write(folder.join(format!("{}-{name}", self.story)), content).expect("a file is written");
     }
 
-    /// The findings of axe, one a line.
-    fn violations(&self) -> Vec<String> {
+    /// The findings of some rules of axe, one a line.
+    fn violations(&self, rules: &str) -> Vec<String> {
         if self.evaluate("typeof axe") != "object" {
             self.evaluate(AXE);
         }
-        let found = self.evaluate(
-            "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-              .then(({ violations }) => violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 3).map(({ html, any }) => html + ' ' + (any[0]?.message ?? '')).join(' | ')}`))",
-        );
+        let found = self.evaluate(&format!(
+            "axe.run(document, {{ runOnly: {rules}, resultTypes: ['violations'] }})
+              .then(({{ violations }}) => violations.map(({{ id, help, nodes }}) => `${{id}}: ${{help}}: ${{nodes.slice(0, 3).map(({{ html, any }}) => html + ' ' + (any[0]?.message ?? '')).join(' | ')}}`))",
+        ));
         let found = found.as_array().unwrap_or_else(|| panic!("axe gave no answer")).iter();
         found.map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
     }
@@ -359,7 +375,7 @@ fn pictures() -> PathBuf {
 impl Drop for Browser {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.picture("failed");
+            self.save_picture("failed");
             let page = self.evaluate("document.documentElement.outerHTML");
             self.save("failed.html", page.as_str().unwrap_or_default().as_bytes());
             eprintln!("--- the page {} ---\n{}", self.path(), self.text());
