@@ -28,7 +28,7 @@ pub use self::store::open_joined;
 pub use self::store::postgres_settings;
 use self::{
     manager::{prove_life, prove_life_of_stop},
-    server::Server,
+    server::{Server, open_store},
     signals::Signals,
 };
 use crate::config::Config;
@@ -47,7 +47,12 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     let mut stop = Signals::new().context("listen for signals")?;
     let connections = connections::make_room();
     let (listener, address) = listen(config, manager).await?;
-    let (mut server, exporter) = Server::assemble(config).await?;
+    let opened = tokio::select! {
+        opened = open_store(config) => opened?,
+        // A database that is full is waited for as long as it takes.
+        () = stop.next() => return Ok(()),
+    };
+    let (mut server, exporter) = Server::assemble(config, opened).await?;
     server.task_file.start().await;
 
     let (hang_up, hung_up) = oneshot::channel::<()>();
@@ -66,15 +71,7 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     let exporting = tokio::spawn(traces::export(exporter, tracing));
     let tidying = tokio::spawn(server.tidy(config, stopping.clone()).await);
     let watching = tokio::spawn(server.task_file.run(stopping));
-    say(&format!("listening on http://{address}"));
-    say(&format!("token      {}", server.token_source));
-    let handlers = if config.handlers_from_store {
-        "the store (isochron handlers push DIR)".to_owned()
-    } else {
-        format!("{} (drop a .js file there)", config.tasks.display())
-    };
-    say(&format!("handlers   {handlers}"));
-    say("stop       Ctrl-C");
+    greet(config, address, &server.token_source, say);
     manager.ready(&format!("listening on http://{address}"));
 
     let failed = tokio::select! {
@@ -108,6 +105,19 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
         () = never_after(prove_life_of_stop(manager)) => {}
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Says where the server listens and where its token and handlers are.
+fn greet(config: &Config, address: SocketAddr, token_source: &str, say: impl Fn(&str)) {
+    say(&format!("listening on http://{address}"));
+    say(&format!("token      {token_source}"));
+    let handlers = if config.handlers_from_store {
+        "the store (isochron handlers push DIR)".to_owned()
+    } else {
+        format!("{} (drop a .js file there)", config.tasks.display())
+    };
+    say(&format!("handlers   {handlers}"));
+    say("stop       Ctrl-C");
 }
 
 /// The listener of the API, from the manager or an own one, and its address.

@@ -20,9 +20,9 @@ use crate::{
 ///
 /// # Errors
 /// When another process has it open, its files cannot be read, or its server refuses.
-pub(super) fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+pub(super) async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let store = if config.store.url.is_some() {
-        open_remote(config)?
+        open_remote(config).await?
     } else {
         Arc::new(SledStore::open(&config.store.path, config.store.cache, Arc::new(|| SystemClock.now()))?)
     };
@@ -37,7 +37,7 @@ pub(super) fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 /// # Errors
 /// When another process has it open, its files cannot be read, its server refuses, or the process cannot join.
 pub async fn open_joined(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    let store = open_store(config)?;
+    let store = open_store(config).await?;
     if let Some(shared) = store.shared() {
         let clock = Arc::new(FollowingClock::new(Arc::new(SystemClock)));
         let member = Member::new(shared, clock, node_settings(config, 0));
@@ -63,15 +63,15 @@ pub(super) fn node_settings(config: &Config, places: usize) -> Settings {
 }
 
 #[cfg(feature = "postgres")]
-fn open_remote(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+async fn open_remote(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let settings = postgres_settings(config)?;
     let shown = settings.shown();
-    let store = crate::store::postgres::PgStore::open(settings);
+    let store = crate::store::postgres::PgStore::open(settings).await;
     Ok(Arc::new(store.with_context(|| format!("open the store in {shown}"))?))
 }
 
 #[cfg(not(feature = "postgres"))]
-fn open_remote(_: &Config) -> anyhow::Result<Arc<dyn Store>> {
+async fn open_remote(_: &Config) -> anyhow::Result<Arc<dyn Store>> {
     anyhow::bail!("this build has no PostgreSQL: build it with the feature postgres, or do not set store.url")
 }
 

@@ -31,8 +31,6 @@ use crate::{
 
 /// The wait before the next try to join.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// Tries to join at the start.
-const TRIES: u32 = 30;
 /// A clock of the machine that is further than this from the store's is worth a warning, in milliseconds.
 const SKEWED: Millis = 1000;
 
@@ -57,7 +55,7 @@ impl Membership {
     /// Joins a store that many processes may share, and beats from then on.
     ///
     /// # Errors
-    /// When the store refuses, or is away for half a minute.
+    /// When the store refuses.
     pub(super) async fn join(config: &Config, store: &dyn Store) -> anyhow::Result<Arc<Self>> {
         let Some(shared) = store.shared() else { return Ok(Arc::new(Self(None))) };
         let clock = Arc::new(FollowingClock::new(Arc::new(SystemClock)));
@@ -144,15 +142,13 @@ impl Drop for Joined {
 }
 
 async fn join(member: &Member) -> Result<(), StoreError> {
-    let mut tries = 1;
     loop {
         match member.join().await {
-            Err(error) if error.passes() && tries < TRIES => {
+            Err(error) if error.passes() => {
                 tracing::warn!(%error, "this process cannot join the store yet");
             }
             ended => return ended,
         }
-        tries += 1;
         sleep(AGAIN_AFTER).await;
     }
 }

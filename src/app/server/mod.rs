@@ -81,6 +81,9 @@ pub fn kv_quota(config: &Config) -> Quota {
     Quota { entries: config.limits.kv_entries, bytes: config.limits.kv_bytes }
 }
 
+/// A store that is open, and the place of this process among those that share it.
+pub(super) type Opened = (Arc<dyn Store>, Arc<Membership>);
+
 /// The parts of a running server.
 pub(super) struct Server {
     pub(super) store: Arc<dyn Store>,
@@ -102,13 +105,15 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Opens the store, starts the runners, and closes the executions that an earlier process left
-    /// in progress. Traces, if they are recorded, wait for their exporter.
+    /// Starts the runners, and closes the executions that an earlier process left in progress. Traces, if they are
+    /// recorded, wait for their exporter.
     ///
     /// # Errors
     /// When a part cannot start, or the store fails.
-    pub(super) async fn assemble(config: &Config) -> anyhow::Result<(Self, Option<Exporter>)> {
-        let (store, membership) = open_store(config).await?;
+    pub(super) async fn assemble(
+        config: &Config,
+        (store, membership): Opened,
+    ) -> anyhow::Result<(Self, Option<Exporter>)> {
         let (token, token_source) = admin_token(config)?;
         let clock = membership.clock();
         let (events, metrics) = observe(&store);
@@ -257,9 +262,9 @@ fn add_pages(config: &Config, api: api::Front, clock: Arc<dyn Clock>) -> Router 
 }
 
 /// Opens the store, and joins it if others may share it.
-async fn open_store(config: &Config) -> anyhow::Result<(Arc<dyn Store>, Arc<Membership>)> {
+pub(super) async fn open_store(config: &Config) -> anyhow::Result<Opened> {
     make_data_directory(config)?;
-    let store = store::open_store(config)?;
+    let store = store::open_store(config).await?;
     let membership = Membership::join(config, &*store).await?;
     Ok((store, membership))
 }

@@ -55,8 +55,11 @@ use crate::domain::Millis;
 
 /// Requests that wait for the writer at most.
 const QUEUE: usize = 4096;
-/// A server that is not reachable at the start is tried for this long.
+/// A server that is not reachable at the start is tried for this long: its address may be wrong. One that answers is
+/// waited for.
 const REACHED_WITHIN: Duration = Duration::from_secs(30);
+/// Between two attempts at the start.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A store in a PostgreSQL server, open in one process.
 pub struct PgStore {
@@ -88,21 +91,26 @@ struct Opened {
 
 impl PgStore {
     /// Opens the store, and makes its tables if they are missing. Its time is the database's. Nothing is written
-    /// before the process has joined ([`Shared::join`](super::Shared::join)).
+    /// before the process has joined ([`Shared::join`](super::Shared::join)). Waits for a server that has no connection
+    /// to spare, until the future is dropped.
     ///
     /// # Errors
     /// When the server is not reached within 30 seconds, is too old, or another process has the data directory.
-    pub fn open(settings: Settings) -> Result<Self, StoreError> {
-        Self::open_with(settings, None)
+    pub async fn open(settings: Settings) -> Result<Self, StoreError> {
+        Self::open_with(settings, None).await
     }
 
     /// Opens the store with another clock than the database's.
-    fn open_with(settings: Settings, now: Option<Now>) -> Result<Self, StoreError> {
+    async fn open_with(settings: Settings, now: Option<Now>) -> Result<Self, StoreError> {
         let settings = Arc::new(settings);
-        let (hand_over, handed) = std::sync::mpsc::channel();
+        let (mut hand_over, handed) = oneshot::channel();
         let (of_thread, given) = (settings.clone(), now.clone());
         on_thread(move || async move {
-            match start(&of_thread, given).await {
+            let started = tokio::select! {
+                started = start(&of_thread, given) => started,
+                () = hand_over.closed() => return,
+            };
+            match started {
                 Ok((opened, writer, requests)) => {
                     if hand_over.send(Ok(opened)).is_ok() {
                         writer.run(requests).await;
@@ -111,7 +119,7 @@ impl PgStore {
                 Err(error) => drop(hand_over.send(Err(error))),
             }
         })?;
-        let opened = handed.recv().unwrap_or(Err(StoreError::Closed))?;
+        let opened = handed.await.unwrap_or(Err(StoreError::Closed))?;
         let Opened { requests, readers, commits, identity, report } = opened;
         let to_writer = ToWriter { requests, closed: Arc::default() };
         Ok(Self { settings, to_writer, readers, commits, identity, now, report })
@@ -215,14 +223,18 @@ async fn start(
     settings: &Arc<Settings>,
     now: Option<Now>,
 ) -> Result<(Opened, Writer, mpsc::Receiver<Request>), StoreError> {
-    let link = reach(settings).await?;
-    open::check(&link).await?;
-    open::migrate(&link, settings.migrate).await?;
     // Held as long as this thread lives.
     let lock = settings.data.as_deref().map(Lock::take).transpose();
     let lock =
         lock.map_err(|error| StoreError::Backend { doing: "open the store", why: error.to_string() })?;
-    let epoch = open::open(&link, settings.data.as_deref()).await?;
+    let (link, epoch) = loop {
+        let link = reach(settings).await?;
+        match open_over(&link, settings).await {
+            Err(StoreError::Unavailable(why)) => tracing::warn!(why, "the database does not answer yet"),
+            opened => break (link, opened?),
+        }
+        sleep(AGAIN_AFTER).await;
+    };
     let readers = Readers::new(settings.clone(), tokio::runtime::Handle::current());
     let tasks = count_tasks(&readers).await?;
     let report = Report { epoch: epoch.unsigned_abs(), tasks, ..Report::default() };
@@ -232,31 +244,38 @@ async fn start(
     Ok((Opened { requests, readers, commits, identity, report }, writer, received))
 }
 
+/// Looks whether the server may have the store, makes the tables, and counts the opening.
+async fn open_over(link: &Connection, settings: &Settings) -> Result<i64, StoreError> {
+    open::check(link).await?;
+    open::migrate(link, settings.migrate).await?;
+    open::open(link, settings.data.as_deref()).await
+}
+
 /// Connects, for as long as the server may still be starting.
 async fn reach(settings: &Arc<Settings>) -> Result<Connection, StoreError> {
     let begun = Instant::now();
     loop {
         match settings.connect().await {
             Ok(link) => return Ok(link),
+            Err(error) if error.is_busy => {
+                tracing::warn!(%error, "the database takes no connection yet: the start waits for one");
+            }
             Err(error) if begun.elapsed() > REACHED_WITHIN || error.is_final => return Err(error.into()),
             Err(error) => tracing::warn!(%error, "the database is not reached yet"),
         }
-        sleep(Duration::from_secs(1)).await;
+        sleep(AGAIN_AFTER).await;
     }
 }
 
-/// Counts the tasks, for as long as the server may have no connection to spare.
+/// Counts the tasks. Waits as long as the server has no connection to spare.
 async fn count_tasks(readers: &Arc<Readers>) -> Result<u64, StoreError> {
-    let begun = Instant::now();
     loop {
         match read::status_counts(readers.clone()).await {
             Ok(counts) => return Ok(counts.into_iter().map(|(_, count)| count).sum()),
-            Err(StoreError::Unavailable(why)) if begun.elapsed() < REACHED_WITHIN => {
-                tracing::warn!(why, "the database does not answer yet");
-            }
+            Err(StoreError::Unavailable(why)) => tracing::warn!(why, "the database does not answer yet"),
             Err(error) => return Err(error),
         }
-        sleep(Duration::from_secs(1)).await;
+        sleep(AGAIN_AFTER).await;
     }
 }
 

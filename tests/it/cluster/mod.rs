@@ -5,6 +5,7 @@
 mod chaos;
 mod clock;
 mod failover;
+mod full;
 mod link;
 mod pooler;
 mod requests;

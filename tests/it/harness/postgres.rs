@@ -2,8 +2,9 @@
 
 use std::{
     env, fs,
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::{Mutex, OnceLock, PoisonError, mpsc},
     thread::{self, JoinHandle},
 };
@@ -49,6 +50,20 @@ impl Program {
         signal_process(self.number, signal);
         // It has no panic of its own.
         let _ = self.waiting.join();
+    }
+}
+
+/// A connection that is taken.
+pub(crate) struct Occupied {
+    asked: Option<ChildStdin>,
+    child: Child,
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        // It ends in order with its input.
+        self.asked = None;
+        let _ = self.child.wait();
     }
 }
 
@@ -139,6 +154,19 @@ impl Database {
         let said = psql.arg(self.socket()).output().expect("it runs");
         assert!(said.status.success(), "{statement}: {}", String::from_utf8_lossy(&said.stderr));
         String::from_utf8_lossy(&said.stdout).trim().to_owned()
+    }
+
+    /// Takes one of the connections, until the value is dropped.
+    pub(crate) fn occupy(&self) -> Occupied {
+        let mut psql = command(&self.binaries.join("psql"));
+        psql.args(["-X", "-A", "-t", "-q", "-U", USER, "-h"]).arg(self.socket());
+        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+        let mut asked = child.stdin.take().expect("its input");
+        asked.write_all(b"SELECT 'taken';\n").expect("it asks");
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut said).expect("it answers");
+        assert_eq!(said, "taken\n");
+        Occupied { asked: Some(asked), child }
     }
 
     /// The address for `store.url`.

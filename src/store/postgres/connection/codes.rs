@@ -44,6 +44,12 @@ impl Outlook {
         let code = error.as_db_error().map(|error| error.code().code());
         code.is_some_and(|code| code.starts_with("28") || code == "3D000")
     }
+
+    /// Whether the server is there, and takes a connection later: it has none to spare, or starts.
+    pub(crate) fn is_busy(error: &Error) -> bool {
+        let code = error.as_db_error().map(|error| error.code().code());
+        code.is_some_and(|code| code.starts_with("53") || code.starts_with("57P"))
+    }
 }
 
 /// The error in words, without users' data.

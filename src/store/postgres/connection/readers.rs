@@ -22,16 +22,32 @@ use crate::store::StoreError;
 /// A read without an answer for this long fails.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
+/// After a failure to connect, reads go over the other connections for this long.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// Nobody waits for a statement that works longer. A pooler would give the setting to others.
 const STOPPED: &str = "SET statement_timeout = '5s'";
 
-type Slot = Mutex<Option<Arc<Connection>>>;
+/// The place of a connection.
+#[derive(Default)]
+struct Slot {
+    connection: Option<Arc<Connection>>,
+    /// No other one is made before this time.
+    again: Option<Instant>,
+}
 
-/// The connections for reads; each is made at its first use, and anew when it has ended.
+impl Slot {
+    fn open(&self) -> Option<&Arc<Connection>> {
+        self.connection.as_ref().filter(|connection| !connection.is_closed())
+    }
+}
+
+/// The connections for reads; each is made at its first use, and anew when it has ended. If the server has none to spare,
+/// those that stand serve all reads.
 pub(crate) struct Readers {
     settings: Arc<Settings>,
     runtime: Handle,
-    slots: Vec<Slot>,
+    slots: Vec<Mutex<Slot>>,
     next: AtomicUsize,
 }
 
@@ -72,27 +88,49 @@ impl Readers {
     async fn ask(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
         let until = Instant::now() + ANSWERED_WITHIN;
         let late = |_| StoreError::Unavailable("the database does not answer".to_owned());
-        let slot = &self.slots[self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len()];
-        let connection = timeout_at(until, self.connection(slot)).await.map_err(late)??;
+        let slot = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
+        let (slot, connection) = timeout_at(until, self.connection(slot)).await.map_err(late)??;
         let answer = timeout_at(until, connection.all(queries)).await;
         if answer.as_ref().map_or(true, |answer| answer.as_ref().is_err_and(is_lost)) {
             // The next read makes a connection anew.
-            slot.lock().await.take_if(|kept| Arc::ptr_eq(kept, &connection));
+            slot.lock().await.connection.take_if(|kept| Arc::ptr_eq(kept, &connection));
         }
         answer.map_err(late)?.map_err(|error| read_error(&error))
     }
 
-    /// A connection that has not ended.
-    async fn connection(&self, slot: &Slot) -> Result<Arc<Connection>, StoreError> {
-        let mut slot = slot.lock().await;
-        if let Some(connection) = slot.as_ref().filter(|connection| !connection.is_closed()) {
-            return Ok(connection.clone());
+    /// A connection that has not ended, and its slot: that of `number`, or another one as long as that has none.
+    async fn connection(&self, number: usize) -> Result<(&Mutex<Slot>, Arc<Connection>), StoreError> {
+        let own = &self.slots[number];
+        let mut slot = own.lock().await;
+        if let Some(connection) = slot.open() {
+            return Ok((own, connection.clone()));
         }
+        if slot.again.is_some_and(|again| Instant::now() < again)
+            && let Some(other) = self.other(number)
+        {
+            return Ok(other);
+        }
+        match self.make().await {
+            Ok(connection) => Ok((own, slot.connection.insert(connection).clone())),
+            Err(error) => {
+                slot.again = Some(Instant::now() + PAUSE);
+                self.other(number).ok_or(error)
+            }
+        }
+    }
+
+    /// A connection of another slot.
+    fn other(&self, number: usize) -> Option<(&Mutex<Slot>, Arc<Connection>)> {
+        let others = self.slots.iter().zip(0..).filter(|(_, other)| *other != number);
+        others.map(|(slot, _)| slot).find_map(|slot| Some((slot, slot.try_lock().ok()?.open()?.clone())))
+    }
+
+    async fn make(&self) -> Result<Arc<Connection>, StoreError> {
         let connection = self.settings.connect().await?;
         if !self.settings.pooler {
             connection.batch(STOPPED).await.map_err(|error| read_error(&error))?;
         }
-        Ok(slot.insert(Arc::new(connection)).clone())
+        Ok(Arc::new(connection))
     }
 }
 

@@ -153,6 +153,8 @@ pub(crate) struct ConnectError {
     why: String,
     /// Whether another attempt would end in the same way.
     pub(crate) is_final: bool,
+    /// Whether the server is there, and takes a connection later.
+    pub(crate) is_busy: bool,
 }
 
 impl From<ConnectError> for StoreError {
@@ -242,10 +244,13 @@ impl Settings {
         address: &Address,
         hear: Hear,
     ) -> Result<(Connection, JoinHandle<()>), ConnectError> {
-        let failed = |why: String, is_final: bool| ConnectError { to: address.shown(), why, is_final };
+        let failed = |why: String, is_final: bool| {
+            let to = address.shown();
+            ConnectError { to, why, is_final, is_busy: false }
+        };
         let of_driver = |error: tokio_postgres::Error| {
             let is_final = Outlook::is_final_for_connecting(&error) || is_mistrusted(&error);
-            failed(text_of(&error), is_final)
+            ConnectError { is_busy: Outlook::is_busy(&error), ..failed(text_of(&error), is_final) }
         };
         let connecting = async {
             let config = &address.config;

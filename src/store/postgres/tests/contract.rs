@@ -6,13 +6,12 @@ use super::server::{Server, server};
 use crate::store::{
     Now, Store,
     contract::{Bench, copies::a_copy_moves_to_another_backend_and_back, nodes::joined, passes, shares},
-    postgres::PgStore,
 };
 
 /// Opens the schema that stands for a directory.
 fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
     let server = server().expect("a server");
-    let store = PgStore::open_with(server.settings(&Server::schema_of(directory)), Some(now));
+    let store = super::server::open(server.settings(&Server::schema_of(directory)), Some(now));
     joined(Arc::new(store.unwrap_or_else(|error| panic!("it opens: {error}"))))
 }
 

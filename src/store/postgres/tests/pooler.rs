@@ -12,7 +12,6 @@ use super::server::{Server, bound, server};
 use crate::store::{
     Now, Store,
     contract::{nodes::joined, passes, shares},
-    postgres::PgStore,
 };
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
@@ -75,7 +74,7 @@ fn open(directory: &Path, now: Now) -> Arc<dyn Store> {
     let folder = pooler().expect("a pooler").folder.path();
     let mut settings = Server::settings_at(folder, &format!("{}_pooled", Server::schema_of(directory)));
     settings.pooler = true;
-    let store = PgStore::open_with(settings, Some(now));
+    let store = super::server::open(settings, Some(now));
     joined(Arc::new(store.unwrap_or_else(|error| panic!("it opens: {error}"))))
 }
 

@@ -4,11 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use tokio::{runtime::Runtime, time::Instant};
 
-use super::server::{encrypted, server};
+use super::server::{encrypted, open, server};
 use crate::store::{
     Upkeep,
     postgres::{
-        PgStore, Settings,
+        Settings,
         connection::{args, query},
     },
 };
@@ -59,7 +59,7 @@ fn a_server_is_reached_with_a_password_and_a_certificate_that_is_verified() {
         let begun = Instant::now();
         let mut settings = (*at(&url, authorities)).clone();
         "refused".clone_into(&mut settings.schema);
-        assert!(PgStore::open(settings).is_err());
+        assert!(open(settings, None).is_err());
         assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
     }
 }
@@ -71,6 +71,6 @@ fn of_several_hosts_the_one_that_answers_is_used() {
     let (none, there) = (socket(Path::new("/tmp/none")), socket(&server.socket()));
     let mut settings = Settings::new(&format!("postgres://postgres@{none},{there}/postgres")).expect("a URL");
     "hosts".clone_into(&mut settings.schema);
-    let store = PgStore::open(settings).expect("it opens");
+    let store = open(settings, None).expect("it opens");
     runtime().block_on(store.close()).expect("it closes");
 }

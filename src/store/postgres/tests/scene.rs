@@ -6,7 +6,10 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use ulid::Ulid;
 
-use super::{proxy::Proxy, server::Server};
+use super::{
+    proxy::Proxy,
+    server::{Server, open},
+};
 use crate::{
     domain::{
         definition::{Definition, Overlap},
@@ -35,7 +38,7 @@ pub(super) struct Scene {
 impl Scene {
     pub(super) fn new(server: &Server, schema: &str) -> Self {
         let proxy = Proxy::start(&server.socket());
-        let store = PgStore::open(Server::settings_at(proxy.socket(), schema)).expect("it opens");
+        let store = open(Server::settings_at(proxy.socket(), schema), None).expect("it opens");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let raw = runtime.block_on(Arc::new(server.settings(schema)).connect()).expect("it connects");
         let scene = Self { store, proxy, runtime, raw };

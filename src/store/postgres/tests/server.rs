@@ -12,6 +12,7 @@ use std::{
 };
 
 use crate::store::{
+    Now, StoreError,
     contract::nodes::join,
     postgres::{PgStore, Settings},
 };
@@ -66,10 +67,16 @@ impl Server {
     }
 
     pub(super) fn open(&self, schema: &str) -> PgStore {
-        let store = PgStore::open(self.settings(schema)).expect("it opens");
+        let store = open(self.settings(schema), None).expect("it opens");
         join(&store);
         store
     }
+}
+
+/// Opens a store, with a clock of the test's or the database's.
+pub(super) fn open(settings: Settings, now: Option<Now>) -> Result<PgStore, StoreError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(PgStore::open_with(settings, now))
 }
 
 /// The folder of the server's programs.

@@ -9,6 +9,7 @@ use crate::{
         NewNode, StoreError,
         postgres::{
             connection::{Connection, text_of},
+            fail,
             open::{self, Member, Resumed},
             share::Identity,
         },
@@ -21,7 +22,7 @@ const LOST: &str = "the database has lost its last changes";
 impl Writer {
     /// Makes the process a new node. The node that it was is gone.
     pub(super) async fn join(&mut self, node: &NewNode) -> Result<(), StoreError> {
-        let away = |error: Error| StoreError::Unavailable(text_of(&error));
+        let failed = |error: Error| fail("join the store", &error);
         let former = self.member.map(|member| member.id);
         if let Some(directory) = &self.settings.data {
             open::note(directory, node.id).map_err(|error| StoreError::Backend {
@@ -29,16 +30,20 @@ impl Writer {
                 why: error.to_string(),
             })?;
         }
-        // A commit of before may be on its way over the old connection.
-        let link = self.settings.connect().await?;
+        let unused = self.link.take().filter(|link| self.member.is_none() && !link.is_closed());
+        let link = match unused {
+            Some(link) => link,
+            // A commit of before may be on its way over the old connection.
+            None => self.settings.connect().await?,
+        };
         let now = self.now.as_ref().map(|now| now());
         if let Some(member) = &mut self.member {
-            let Resumed { seq, .. } = open::resume(&link, member, (self.time, now)).await.map_err(away)?;
+            let Resumed { seq, .. } = open::resume(&link, member, (self.time, now)).await.map_err(failed)?;
             tell_lost(member, seq, &self.identity);
         }
-        let member = open::join(&link, former, node, now).await.map_err(away)?;
-        let activity = Activity::load(&link, member.slot).await.map_err(away)?;
-        link.batch("COMMIT").await.map_err(away)?;
+        let member = open::join(&link, former, node, now).await.map_err(failed)?;
+        let activity = Activity::load(&link, member.slot).await.map_err(failed)?;
+        link.batch("COMMIT").await.map_err(failed)?;
         self.become_node(link, member, activity);
         Ok(())
     }
