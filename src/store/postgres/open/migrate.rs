@@ -7,8 +7,12 @@ use crate::store::{
 };
 
 /// The version of the tables that this build needs.
-const VERSION: i64 = 1;
-/// The steps from one version to the next. A step only adds, so that the build before it goes on.
+pub(crate) const VERSION: i64 = 1;
+/// Tables that are so many versions ahead are used too: while servers are upgraded one by one, the next build changes
+/// them first.
+pub(crate) const AHEAD: i64 = 1;
+/// The steps from one version to the next. A step only adds tables, indexes, and columns with a default, so that the
+/// build before it goes on; tables that no build uses go two versions later.
 const STEPS: &[(i64, &str)] = &[(1, include_str!("schema.sql"))];
 
 /// The tables with records; `cluster`, `node` and `turn` have none.
@@ -41,9 +45,18 @@ pub(crate) const TABLES: &[&str] = &[
 /// # Errors
 /// When they are newer than this build, or are to be changed by hand (`may_change` is false).
 pub(crate) async fn migrate(connection: &Connection, may_change: bool) -> Result<(), StoreError> {
+    migrate_by(connection, may_change, (VERSION, STEPS)).await
+}
+
+/// The same, for a build that needs another version.
+pub(crate) async fn migrate_by(
+    connection: &Connection,
+    may_change: bool,
+    build: (i64, &[(i64, &str)]),
+) -> Result<(), StoreError> {
     // Several servers may start at once: the second finds the tables of the first.
     for _ in 0..3 {
-        match attempt(connection, may_change).await {
+        match attempt(connection, may_change, build).await {
             Err(Attempt::Raced) => {}
             Err(Attempt::Failed(error)) => return Err(error),
             Ok(()) => return Ok(()),
@@ -68,25 +81,34 @@ impl From<tokio_postgres::Error> for Attempt {
     }
 }
 
-async fn attempt(connection: &Connection, may_change: bool) -> Result<(), Attempt> {
+async fn attempt(
+    connection: &Connection,
+    may_change: bool,
+    (needed, steps): (i64, &[(i64, &str)]),
+) -> Result<(), Attempt> {
     let found = version(connection).await?;
     let refuse = |why: String| Err(Attempt::Failed(StoreError::Backend { doing: "open the store", why }));
     match found {
-        Some(version) if version == VERSION => return Ok(()),
-        Some(version) if version > VERSION => {
+        Some(version) if version == needed => return Ok(()),
+        Some(version) if version > needed + AHEAD => {
             return refuse(format!(
-                "its tables have version {version} and this build knows {VERSION}: use the newer build"
+                "its tables have version {version}, and this build can use {needed} and {}: use the newer build",
+                needed + AHEAD
             ));
+        }
+        Some(version) if version > needed => {
+            tracing::info!(version, "the tables are those of the next build, with which this one goes on");
+            return Ok(());
         }
         _ if !may_change => {
             return refuse(format!(
-                "its tables have version {} and this build needs {VERSION}: run `isochron store migrate`",
+                "its tables have version {} and this build needs {needed}: run `isochron store migrate`",
                 found.unwrap_or_default()
             ));
         }
         _ => {}
     }
-    let result = change(connection, found.unwrap_or_default()).await;
+    let result = change(connection, found.unwrap_or_default(), (needed, steps)).await;
     if result.is_err() {
         let _ = connection.batch("ROLLBACK").await;
     }
@@ -102,22 +124,29 @@ async fn version(connection: &Connection) -> Result<Option<i64>, tokio_postgres:
     Ok(rows.first().map(|row| row.get(0)))
 }
 
-async fn change(connection: &Connection, found: i64) -> Result<(), tokio_postgres::Error> {
+async fn change(
+    connection: &Connection,
+    mut found: i64,
+    (needed, steps): (i64, &[(i64, &str)]),
+) -> Result<(), tokio_postgres::Error> {
     connection.batch("BEGIN").await?;
-    if found == 0 {
+    let is_new = found == 0;
+    if is_new {
         let schema = connection.qualify("#");
         connection.batch(&format!("CREATE SCHEMA IF NOT EXISTS {}", schema.trim_end_matches('.'))).await?;
     } else {
-        connection.rows(query("SELECT version FROM #cluster FOR UPDATE", args![])).await?;
+        // Another server may have changed them while this one waited for its turn.
+        let locked = connection.rows(query("SELECT version FROM #cluster FOR UPDATE", args![])).await?;
+        found = locked.first().map_or(found, |row| row.get(0));
     }
-    for (version, text) in STEPS.iter().filter(|(version, _)| *version > found) {
+    for (version, text) in steps.iter().filter(|(version, _)| *version > found) {
         connection.batch(text).await?;
-        tracing::info!(version, "the store's tables were made");
+        tracing::info!(version, "the store's tables were made, or changed");
     }
-    if found == 0 {
+    if is_new {
         index_parts_of_names(connection).await?;
     }
-    connection.rows(query("UPDATE #cluster SET version = $1", args![VERSION])).await?;
+    connection.rows(query("UPDATE #cluster SET version = greatest(version, $1)", args![needed])).await?;
     connection.batch("COMMIT").await
 }
 

@@ -8,3 +8,4 @@ mod scene;
 mod server;
 mod statements;
 mod trouble;
+mod upgrade;
