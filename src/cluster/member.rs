@@ -212,7 +212,8 @@ impl Member {
         }
     }
 
-    /// Rests, but not beyond the end of the lease, and not if somebody waits for the next beat.
+    /// Rests, but not beyond the end of the lease, and not if somebody waits for the next beat. A node that is gone beats
+    /// to learn it: until then it holds itself to be ready.
     async fn rest(&self, wait: Millis) {
         let left = match self.lease.standing() {
             Standing::Member { until, .. } => wait.min(until - self.clock.boot()),
@@ -221,6 +222,7 @@ impl Member {
         let rested = sleep(Duration::from_millis(left.max(0).unsigned_abs()));
         tokio::select! {
             () = self.hurry.notified() => {}
+            _ = self.store.gone() => {}
             () = rested => {}
         }
     }

@@ -124,6 +124,11 @@ pub trait Shared: Send + Sync + 'static {
     fn beat(&self, busy: u32) -> Answer<Beat>;
     /// Declares a node gone if its beat is still this one; whether it did.
     fn give_up(&self, node: NodeId, beat: u64, why: String) -> Answer<bool>;
+    /// Waits until the store finds this node to be gone, of which the next beat would tell; for ever if the store tells
+    /// it with beats alone.
+    fn gone(&self) -> Answer<()> {
+        Box::pin(std::future::pending())
+    }
     /// Counts the commits that this process was told of and that the store has lost since, because a copy without
     /// them has replaced it. A node that finds this is gone, and joins anew.
     fn lost_commits(&self) -> u64 {

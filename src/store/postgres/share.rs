@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::{
     PgStore, ToWriter,
@@ -33,6 +33,8 @@ struct Mine {
     node: Mutex<Option<NodeId>>,
     /// The commits that the database has lost, of all nodes that the process was.
     lost: AtomicU64,
+    /// Notified when the node is found to be gone.
+    gone: Notify,
     hints: Arc<Hints>,
 }
 
@@ -48,6 +50,11 @@ impl Identity {
     /// Notes commits that the database has lost.
     pub(crate) fn add_lost(&self, commits: u64) {
         self.0.lost.fetch_add(commits, Ordering::Relaxed);
+    }
+
+    /// Tells that the node is found to be gone.
+    pub(crate) fn note_gone(&self) {
+        self.0.gone.notify_one();
     }
 
     fn lost(&self) -> u64 {
@@ -112,6 +119,14 @@ impl Shared for Sharing {
 
     fn give_up(&self, node: NodeId, beat: u64, why: String) -> Answer<bool> {
         self.to_writer.ask(op::GiveUp { node, beat, why })
+    }
+
+    fn gone(&self) -> Answer<()> {
+        let identity = self.identity.clone();
+        Box::pin(async move {
+            identity.0.gone.notified().await;
+            Ok(())
+        })
     }
 
     fn lost_commits(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{proxy::Cut, scene::Scene, server::server};
 use crate::{
@@ -89,6 +89,10 @@ fn a_node_that_is_declared_gone_while_it_is_cut_off_writes_nothing_until_it_join
     scene.proxy.bring_back();
     let late = scene.put(2);
     assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
+    // Whoever beats for it hears of it before the next beat.
+    let gone = scene.store.shared().expect("many share it").gone();
+    let heard = scene.runtime.block_on(async { timeout(Duration::from_secs(5), gone).await });
+    assert!(heard.is_ok(), "it does not say so");
     let value = scene.runtime.block_on(second.get("key".to_owned())).expect("it reads");
     assert_eq!(value, Some(json!(1)));
     scene.join(7);

@@ -73,6 +73,7 @@ impl Writer {
         {
             tracing::error!(why, "this node was declared gone: it writes nothing more");
             self.fenced = Some(why);
+            self.identity.note_gone();
         }
         let seq = seq.unwrap_or(member.seq);
         if seq > member.seq {
