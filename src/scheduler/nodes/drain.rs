@@ -51,7 +51,8 @@ impl Scheduler {
             member.beat_soon();
         }
         member.store().tell(Hint::Drain);
-        let nodes = member.store().nodes().await?;
+        // The wish is kept, also if the store is away by now.
+        let Ok(nodes) = member.store().nodes().await else { return Ok(true) };
         Ok(nodes.iter().any(|other| other.id == node && other.gone.is_none()))
     }
 
