@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 from . import relay as links
+from .install import Missing
 from .processes import tree
 from .server import Server
 
@@ -25,6 +26,8 @@ class Node:
         self.lab, self.link, self.chance = lab, link, chance
         self.settings = {"CLUSTER__NAME": name} | settings
         self.place = lab.fresh_directory(name)
+        #: Why it did not start.
+        self.refusals = []
         self.server = self._start()
         self.done = Counter()
 
@@ -60,7 +63,13 @@ class Node:
             self.link.set(links.WORKS)
 
     def _start(self):
-        return Server(self.lab, self.place, **self.settings)
+        """Starts it, again if it ends at once, as a supervisor does."""
+        for _ in range(5):
+            try:
+                return Server(self.lab, self.place, **self.settings)
+            except Missing as missing:
+                self.refusals.append(f"{self.settings['CLUSTER__NAME']}: {missing}")
+        raise Missing(self.refusals[-1])
 
     @staticmethod
     def _signal(pids, which):

@@ -56,7 +56,7 @@ class Maker:
     def __init__(self, node, number, url, stop):
         self.node, self.number, self.url, self.stop = node, number, url, stop
         #: Names that were acknowledged, and that were refused; those without an answer may be there.
-        self.made, self.refused = set(), set()
+        self.made, self.refused = set(), {}
         self.errors = []
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
@@ -76,7 +76,7 @@ class Maker:
             if status not in (201, 503):
                 self.errors.append(f"{name}: {status} {answer}")
             else:
-                (self.made if status == 201 else self.refused).add(name)
+                self.made.add(name) if status == 201 else self.refused.update({name: answer})
 
 
 def _measure(lab):
@@ -102,6 +102,7 @@ def _measure(lab):
             for maker in makers:
                 maker.thread.join()
         wrong = account.Account(other=errors + [error for maker in makers for error in maker.errors])
+        wrong.other += [why for node in nodes for why in node.refusals]
         if not errors:
             records = _settle(wrong, [node.server for node in nodes], often)
             planned = _hold_against(wrong, nodes[0].server, records, often, makers, book.lines())
@@ -210,7 +211,8 @@ def _hold_against(wrong, server, records, often, makers, lines):
                 wrong.lost.append(f"{name}: acknowledged, and not there")
             elif not any(row["status"] == "completed" for row in records[name]):
                 wrong.lost.append(f"{name}: never completed: {[row['status'] for row in records[name]]}")
-        wrong.other += [f"{name}: refused, and there" for name in maker.refused & records.keys()]
+        there = maker.refused.keys() & records.keys()
+        wrong.other += [f"{name}: there, though refused: {maker.refused[name]}" for name in there]
     for name, rows in records.items():
         account.attempts(wrong, name, rows)
     account.diary(wrong, records, lines)

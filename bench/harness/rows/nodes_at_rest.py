@@ -37,7 +37,7 @@ def _measure(lab, among):
             time.sleep(rest)
             after = _counted(store)
             each = (time.monotonic() - began) * NODES
-            dues, starts, cpu = these.stamps(sorted(chance.randrange(over) for _ in range(count)), lead=1500)
+            dues, starts, cpu = these.stamps(sorted(chance.randrange(over) for _ in range(count)), lead=3000)
     statements, transactions = ((late - early) / each for early, late in zip(before, after))
     return due.figures(dues, starts, cpu) | {STATEMENTS: statements, TRANSACTIONS: transactions}
 
