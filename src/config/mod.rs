@@ -261,7 +261,7 @@ impl Config {
             secret_key: None,
             timezone: String::new(),
             shutdown_grace: 0,
-            runners: Runners { min: 0, max: 0, recycle_after: 0, rewind: false },
+            runners: Runners { min: 0, max: 0, recycle_after: 0, rewind: true },
             limits: Limits {
                 cpu: 0,
                 heap: 0,

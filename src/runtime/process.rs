@@ -151,18 +151,14 @@ impl Process {
         let _ = self.receive().await;
     }
 
-    /// Bytes of resident memory, that of a runner's own child included; `None` where the system does not tell.
+    /// Bytes of resident memory of the process in which handlers run; `None` where the system does not tell.
     pub(super) fn resident(&self) -> Option<u64> {
         let process = self.id()?;
-        let mut pages = resident_pages(process)?;
-        if self.rewinds {
-            // proc_pid_task_children(5)
-            let path = format!("/proc/{process}/task/{process}/children");
-            let children = std::fs::read_to_string(path).unwrap_or_default();
-            let children = children.split_ascii_whitespace().filter_map(|child| child.parse().ok());
-            pages += children.filter_map(resident_pages).sum::<u64>();
-        }
-        Some(pages * rustix::param::page_size() as u64)
+        let pages = match self.rewinds {
+            true => child_of(process).and_then(resident_pages).or_else(|| resident_pages(process)),
+            false => resident_pages(process),
+        };
+        Some(pages? * rustix::param::page_size() as u64)
     }
 
     pub(super) fn kill(&mut self) {
@@ -205,6 +201,12 @@ impl Process {
             rewinds: false,
         })
     }
+}
+
+/// The only child of a process (proc_pid_task_children(5)).
+fn child_of(process: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
+    children.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
 fn resident_pages(process: u32) -> Option<u64> {

@@ -152,9 +152,9 @@ pub(super) static KEYS: &[Key] = &[
     ),
     key(
         "runners.rewind",
-        "false",
+        "true",
         Switch { put: |c, on| c.runners.rewind = on },
-        "whether a runner puts its memory back after a run instead of making an isolate (experimental; Linux 6.7 on x86_64, elsewhere without effect)",
+        "whether a runner makes an isolate once and puts its memory back after each run, where the system can (Linux 6.7 on x86_64); otherwise it makes an isolate for each run",
     ),
     key("limits.cpu", "60000", count(10, DAY, "ms", |c, n| c.limits.cpu = n), "CPU time of one run"),
     // Above 850 MiB, V8 ends the process without asking before it finds the heap full.

@@ -37,7 +37,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((config.log_format, config.log.as_str()), (None, "info"));
     assert!(config.admin_token.is_none());
     assert_eq!((config.timezone.as_str(), config.shutdown_grace), ("UTC", 30_000));
-    assert_eq!(config.runners, Runners { min: 4, max: 16, recycle_after: 1000, rewind: false });
+    assert_eq!(config.runners, Runners { min: 4, max: 16, recycle_after: 1000, rewind: true });
     let mib = 1 << 20;
     let limits = Limits {
         cpu: 60_000,

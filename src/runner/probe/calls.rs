@@ -67,7 +67,7 @@ const CALLS: &[(&str, Make)] = &[
     ("set-mask", |_| raw(SYS_rt_sigprocmask, [int(SIG_SETMASK), leak_zeros(), 0, 8])),
     ("signal-stack", |_| raw(SYS_sigaltstack, [leak([0, c_long::from(SS_DISABLE), 0]), 0])),
     ("name-thread", |_| raw(SYS_prctl, [int(PR_SET_NAME), pointer(c"intruder")])),
-    ("list-locks", |_| raw(SYS_set_robust_list, [leak_zeros(), 24])),
+    ("take-sequence-back", |_| raw(SYS_rseq, [leak_zeros(), 32, 1, 0])),
     ("new-epoll", |_| raw(SYS_epoll_create1, [0])),
     ("new-event", |_| raw(SYS_eventfd2, [0, 0])),
     ("close", |_| raw(SYS_close, [2])),

@@ -62,13 +62,13 @@ impl Home {
         }
     }
 
-    /// A command of the binary in this directory, with an empty environment. With `ISOCHRON_TEST_REWIND` in the
-    /// environment of the tests, runners put their memory back.
+    /// A command of the binary in this directory, with an empty environment. With `ISOCHRON_TEST_REWIND=false` in the
+    /// environment of the tests, runners make an isolate for each run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_isochron"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
-        if std::env::var_os("ISOCHRON_TEST_REWIND").is_some() {
-            command.env("ISOCHRON_RUNNERS__REWIND", "true");
+        if let Some(rewind) = std::env::var_os("ISOCHRON_TEST_REWIND") {
+            command.env("ISOCHRON_RUNNERS__REWIND", rewind);
         }
         command
     }

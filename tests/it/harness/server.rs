@@ -221,7 +221,7 @@ fn token(home: &Home) -> String {
 }
 
 /// A process's children and their states, from `/proc`.
-fn children_of(parent: u32) -> Vec<(u32, String)> {
+pub(crate) fn children_of(parent: u32) -> Vec<(u32, String)> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let child = |process: u32| {

@@ -29,7 +29,7 @@ const REFUSED: [&str; 10] = [
     "set-mask",
     "signal-stack",
     "name-thread",
-    "list-locks",
+    "take-sequence-back",
     "new-epoll",
     "new-event",
     "close",

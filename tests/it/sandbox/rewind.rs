@@ -111,7 +111,8 @@ const ENDS: [(&str, &str, u64); 13] = [
 
 #[test]
 fn runs_end_in_the_same_words_with_and_without_rewind() {
-    let (with, without) = (rewinding(), Options::default().set("RUNNERS__MAX", "1").start());
+    let without = Options::default().set("RUNNERS__REWIND", "false").set("RUNNERS__MAX", "1").start();
+    let with = rewinding();
     for (name, source, timeout) in ENDS {
         let more = json!({ "timeout": timeout });
         // Twice, so that the second run follows the end of the first.

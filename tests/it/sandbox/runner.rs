@@ -14,6 +14,8 @@ use isochron::{
 
 use tempfile::TempDir;
 
+use crate::harness::children_of;
+
 use super::system_calls::probe::{settings, snapshot};
 
 /// A runner and its socket.
@@ -120,9 +122,8 @@ impl Runner {
 
     /// The processes that it has started and that have not ended, by their ids.
     pub(super) fn children(&self) -> Vec<u32> {
-        let id = self.process.id();
-        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("its children");
-        list.split_whitespace().map(|child| child.parse().expect("an id")).collect()
+        let living = children_of(self.process.id()).into_iter().filter(|(_, state)| state != "Z");
+        living.map(|(process, _)| process).collect()
     }
 
     /// Ends it; returns what it has written to its standard error.

@@ -96,6 +96,8 @@ fn cell_calls(ourselves: u64) -> Result<Rules, BackendError> {
     rules.extend(calls_of_all(ourselves)?);
     rules.insert(libc::SYS_madvise, one_of(2, &calls::CELL_ADVICE)?);
     rules.insert(libc::SYS_prctl, one_of(0, &calls::CELL_PRCTL)?);
+    // To register, not to take back.
+    rules.insert(libc::SYS_rseq, vec![all([argument(2, Dword, Eq, 0)?])?]);
     Ok(rules)
 }
 
