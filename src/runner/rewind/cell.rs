@@ -23,7 +23,7 @@ use crate::runner::{
     isolate::{
         engine::{self, Threads},
         fresh::Isolate,
-        snapshot,
+        snapshot, warmup,
     },
     os::{self, CpuClock},
     rewind::{
@@ -36,7 +36,7 @@ use crate::runner::{
     run::drive::{self, RunContext},
     sandbox::{self, Inmate, Layers},
     watchdog::{
-        interrupt,
+        interrupt, limits,
         link::{Outbox, PendingCalls},
         pump::{Pump, exit_after},
         supervisor::Shared,
@@ -85,7 +85,9 @@ pub(crate) fn serve(snapshot_fd: RawFd, intrude: Option<&str>) -> io::Result<()>
         let _context = tokio.enter();
         listen()?
     };
+    limits::announce_through(&shared.outbox);
     tokio.block_on(async {
+        warmup::warm_process(snapshot, &settings).await;
         let mut isolate = Isolate::new(snapshot, &settings, &shared);
         let handle = isolate.runtime.v8_isolate().thread_safe_handle();
         start_stopper(stops, handle.clone())?;

@@ -40,9 +40,14 @@ const AFTER_REFUSAL_TIMES: usize = 16;
 /// The outbox of V8's out-of-memory handler, which gets no data pointer.
 static OUT_OF_MEMORY_OUTBOX: OnceLock<Arc<Outbox>> = OnceLock::new();
 
+/// Chooses where the end of V8's memory is announced; the first choice counts.
+pub(crate) fn announce_through(outbox: &Arc<Outbox>) {
+    OUT_OF_MEMORY_OUTBOX.get_or_init(|| outbox.clone());
+}
+
 /// Installs the heap's limits on a new isolate.
 pub(crate) fn watch_heap(runtime: &mut JsRuntime, shared: &Shared) {
-    OUT_OF_MEMORY_OUTBOX.get_or_init(|| shared.outbox.clone());
+    announce_through(&shared.outbox);
     let handle = runtime.v8_isolate().thread_safe_handle();
     let mut limit = HeapLimit { shared: shared.clone(), raised: 0, raised_after_refusal: 0 };
     runtime.add_near_heap_limit_callback(move |current, _initial| limit.raise(current, &handle));
