@@ -29,6 +29,7 @@ use crate::runner::{
     rewind::{
         checkpoint,
         handover::{self, Handles},
+        image,
         intruder::Intruder,
         memory,
         relay::INTERRUPT,
@@ -57,7 +58,9 @@ const INTERRUPTED: Duration = Duration::from_millis(10);
 /// When the process does not get what it needs, or the warden is gone.
 pub(crate) fn serve(snapshot_fd: RawFd, intrude: Option<&str>) -> io::Result<()> {
     let control = take_control()?;
-    Handles::open()?.send(control.as_fd())?;
+    let handles = Handles::open()?;
+    let mut maps = handles.maps.try_clone()?;
+    handles.send(control.as_fd())?;
     sandbox::drop_privileges();
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let [flags, wake_up, stops] = handover::receive(control.as_fd())?;
@@ -92,6 +95,8 @@ pub(crate) fn serve(snapshot_fd: RawFd, intrude: Option<&str>) -> io::Result<()>
         let handle = isolate.runtime.v8_isolate().thread_safe_handle();
         start_stopper(stops, handle.clone())?;
         shared.watch.set_ready(Target::Isolate(handle));
+        image::seal(&mut maps)?;
+        drop(maps);
         let sandbox = pending.install_seccomp(Inmate::Cell);
         shared.outbox.send(&FromRunner::Ready { engine: engine::name(), sandbox: Some(sandbox) });
         memory::grow_stack(STACK);

@@ -1,7 +1,9 @@
 //! The image: a copy of a cell's memory at its checkpoint, and the way to put it back.
 //!
-//! The copy has every populated page of every private mapping. A page that was not populated reads as
-//! zeros, but for a mapping of a file, of which every page is copied.
+//! The copy has every populated page of every private mapping that can change. A page that was not
+//! populated reads as zeros, but for a mapping of a file, of which every page is copied. Code and constants
+//! of the program and its libraries cannot change: the cell has sealed them ([`seal`]). Where the kernel
+//! cannot seal (before 6.10) it is asked after each run whether someone has written to them.
 //!
 //! The **hot set** has the pages that some run has written. They are put back after each run, written or
 //! not, and are never protected again: a page costs a fault once in the life of a cell and not once in
@@ -23,7 +25,8 @@ use crate::runner::rewind::{
 };
 
 /// Bytes of a page.
-const PAGE: u64 = 4096;
+const PAGE: usize = 4096;
+const ZEROS: [u8; PAGE] = [0; PAGE];
 /// Pages that may be hot: with more, another cell costs less.
 const HOTTEST: usize = 4000;
 
@@ -46,24 +49,34 @@ pub(crate) enum Lost {
 
 /// A copy of a cell's memory.
 pub(crate) struct Image {
+    process: u32,
     handles: Handles,
     mappings: Vec<Mapping>,
     /// Text of /proc/PID/maps with these mappings.
     maps: Vec<u8>,
+    /// The pages that are not all zeros.
     copy: Vec<u8>,
-    /// Offsets in `copy`, by the address of the page.
-    pages: HashMap<u64, usize>,
-    /// Offsets of the hot pages, by their address; none stands for zeros.
-    hot: BTreeMap<u64, Option<usize>>,
+    pages: HashMap<u64, Content>,
+    hot: BTreeMap<u64, Content>,
     /// Hot pages that are in `pages`.
     hot_copied: usize,
-    /// The hot set's contents in order, as pieces of memory without gaps.
-    pieces: Vec<(u64, Vec<u8>)>,
+    /// The hot set in order, as pieces of memory without gaps.
+    pieces: Vec<Piece>,
     regions: Vec<Region>,
     read: Vec<u8>,
     position: Position,
-    /// Pieces of memory that no run may write: code, and constants of files.
+    /// Code and constants of files, if the cell could not seal them.
     fixed: Vec<(u64, u64)>,
+}
+
+/// The content of a page: its offset in the copy; none stands for zeros.
+type Content = Option<usize>;
+
+/// Pages behind each other, with the content of the first.
+struct Piece {
+    address: u64,
+    content: Content,
+    length: usize,
 }
 
 impl Image {
@@ -71,18 +84,20 @@ impl Image {
     ///
     /// # Errors
     /// When the kernel refuses a step.
-    pub(crate) fn take(mut handles: Handles, position: Position) -> io::Result<Self> {
+    pub(crate) fn take(process: u32, mut handles: Handles, position: Position) -> io::Result<Self> {
         let mut read = Vec::new();
         let maps = read_maps(&mut handles.maps, &mut read)?.to_vec();
-        let mut fixed = Vec::new();
+        let (mut fixed, is_sealed) = (Vec::new(), kernel::can_seal());
         for mapping in parse(&maps)?.iter().filter(|mapping| mapping.is_private()) {
-            let is_of_file = mapping.is_of_file();
-            let is_written = || kernel::has_copies(handles.pagemap.as_fd(), mapping.start, mapping.end);
-            if mapping.is_fixed() && !is_written()? {
+            if mapping.is_fixed() && is_sealed {
+                continue;
+            }
+            if mapping.is_fixed() && !kernel::has_copies(handles.pagemap.as_fd(), mapping.start, mapping.end)?
+            {
                 fixed.push((mapping.start, mapping.end));
                 continue;
             }
-            if is_of_file {
+            if mapping.is_of_file() {
                 populate(&handles.memory, mapping)?;
             }
             kernel::register(handles.writes.as_fd(), mapping.start, mapping.end)?;
@@ -91,18 +106,20 @@ impl Image {
         let mappings = parse(&maps)?;
         let mut regions = Vec::new();
         kernel::scan(handles.pagemap.as_fd(), &mut regions, true)?;
-        let bytes: u64 = regions.iter().map(|region| region.end - region.start).sum();
-        let mut copy = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-        let (mut pages, mut offset) = (HashMap::new(), 0);
+        let (mut copy, mut pages, mut page) = (Vec::new(), HashMap::new(), [0; PAGE]);
         for region in &regions {
-            let length = usize::try_from(region.end - region.start).map_err(io::Error::other)?;
-            handles.memory.read_exact_at(&mut copy[offset..offset + length], region.start)?;
-            for address in (region.start..region.end).step_by(PAGE as usize) {
-                pages.insert(address, offset);
-                offset += PAGE as usize;
+            for address in (region.start..region.end).step_by(PAGE) {
+                handles.memory.read_exact_at(&mut page, address)?;
+                let content = (page != ZEROS).then_some(copy.len());
+                if content.is_some() {
+                    copy.extend_from_slice(&page);
+                }
+                pages.insert(address, content);
             }
         }
+        copy.shrink_to_fit();
         Ok(Self {
+            process,
             handles,
             mappings,
             maps,
@@ -139,10 +156,21 @@ impl Image {
         if self.hot.len() > HOTTEST {
             return Err(Lost::Hot(self.hot.len()));
         }
-        for (address, bytes) in &self.pieces {
-            self.handles.memory.write_all_at(bytes, *address)?;
+        let pieces: Vec<_> = self.pieces.iter().map(|piece| (piece.address, self.bytes_of(piece))).collect();
+        if !kernel::write_all(self.process, &pieces) {
+            // This way also reaches pages that the cell itself may not write now.
+            for (address, bytes) in pieces {
+                self.handles.memory.write_all_at(bytes, address)?;
+            }
         }
         Ok(added)
+    }
+
+    fn bytes_of(&self, piece: &Piece) -> &[u8] {
+        match piece.content {
+            Some(offset) => &self.copy[offset..offset + piece.length],
+            None => &ZEROS,
+        }
     }
 
     fn added_mappings(&mut self) -> Result<Vec<(u64, u64)>, Lost> {
@@ -159,15 +187,16 @@ impl Image {
     fn note_written(&mut self) -> bool {
         let (mut unwritten, mut is_new) = (0, false);
         for region in &self.regions {
+            let addresses = (region.start..region.end).step_by(PAGE);
             if region.categories & WRITTEN == 0 {
-                unwritten += (region.end - region.start) / PAGE;
+                unwritten += addresses.count();
                 continue;
             }
-            for address in (region.start..region.end).step_by(PAGE as usize) {
+            for address in addresses {
                 if !self.hot.contains_key(&address) {
-                    let copied = self.pages.get(&address).copied();
+                    let copied = self.pages.get(&address);
                     self.hot_copied += usize::from(copied.is_some());
-                    self.hot.insert(address, copied);
+                    self.hot.insert(address, copied.copied().flatten());
                     is_new = true;
                 }
             }
@@ -176,28 +205,41 @@ impl Image {
             self.gather_pieces();
         }
         // A page that is not populated any more has no categories: it would be missing here.
-        unwritten as usize == self.pages.len() - self.hot_copied
+        unwritten == self.pages.len() - self.hot_copied
     }
 
     fn gather_pieces(&mut self) {
         self.pieces.clear();
-        for (&address, &copied) in &self.hot {
-            let zeros = [0; PAGE as usize];
-            let bytes = copied.map_or(&zeros[..], |offset| &self.copy[offset..offset + PAGE as usize]);
-            match self.pieces.last_mut() {
-                Some((start, piece)) if *start + piece.len() as u64 == address => {
-                    piece.extend_from_slice(bytes);
-                }
-                _ => self.pieces.push((address, bytes.to_vec())),
+        for (&address, &content) in &self.hot {
+            if let Some(last) = self.pieces.last_mut()
+                && last.address + last.length as u64 == address
+                && last.content.is_some_and(|offset| Some(offset + last.length) == content)
+            {
+                last.length += PAGE;
+            } else {
+                self.pieces.push(Piece { address, content, length: PAGE });
             }
         }
     }
 }
 
+/// Seals the code and the constants of this process, if the kernel can. `maps` is its /proc/self/maps.
+///
+/// # Errors
+/// When the kernel refuses it although it can, or does not tell the mappings.
+pub(crate) fn seal(maps: &mut File) -> io::Result<()> {
+    if !kernel::can_seal() {
+        return Ok(());
+    }
+    let mappings = parse(read_maps(maps, &mut Vec::new())?)?;
+    let mut fixed = mappings.iter().filter(|mapping| mapping.is_private() && mapping.is_fixed());
+    fixed.try_for_each(|mapping| kernel::seal(mapping.start, mapping.end))
+}
+
 /// Writes the pages of a file's mapping with their own content, so that they no longer depend on the file.
 fn populate(memory: &File, mapping: &Mapping) -> io::Result<()> {
-    let mut page = [0; PAGE as usize];
-    for address in (mapping.start..mapping.end).step_by(PAGE as usize) {
+    let mut page = [0; PAGE];
+    for address in (mapping.start..mapping.end).step_by(PAGE) {
         memory.read_exact_at(&mut page, address)?;
         memory.write_all_at(&page, address)?;
     }

@@ -1,6 +1,6 @@
-//! The two interfaces of the kernel that tell which pages a process has written: userfaultfd(2) with
-//! asynchronous write protection, and the scan of /proc/PID/pagemap (Linux 6.7;
-//! Documentation/admin-guide/mm/pagemap.rst). Neither libc nor rustix has their newest parts.
+//! Interfaces of the kernel that neither libc nor rustix has, or not their newest parts. Two tell which
+//! pages a process has written: userfaultfd(2) with asynchronous write protection, and the scan of
+//! /proc/PID/pagemap (Linux 6.7; Documentation/admin-guide/mm/pagemap.rst).
 
 use std::{
     io,
@@ -23,6 +23,10 @@ const REGISTER_WRITES: u64 = 1 << 1;
 const FEATURE_UNPOPULATED: u64 = 1 << 13;
 const FEATURE_ASYNC: u64 = 1 << 15;
 const USER_MODE_ONLY: libc::c_long = 1;
+
+const SEAL: libc::c_long = 462;
+/// Pieces of memory that one call may name (`IOV_MAX`).
+const MOST_PIECES: usize = 1024;
 
 /// The end of the addresses of a process on x86_64 with four levels of page tables.
 const LAST: u64 = 0x7fff_ffff_f000;
@@ -145,6 +149,45 @@ pub(crate) fn has_copies(pagemap: BorrowedFd<'_>, start: u64, end: u64) -> io::R
     let regions = unsafe { libc::ioctl(pagemap.as_raw_fd(), SCAN, &raw mut scan) };
     ok(regions)?;
     Ok(regions > 0)
+}
+
+/// Whether mappings can be sealed (mseal(2), Linux 6.10).
+#[expect(unsafe_code, reason = "a system call without a safe form")]
+pub(crate) fn can_seal() -> bool {
+    // SAFETY: an empty range seals nothing.
+    unsafe { libc::syscall(SEAL, 0, 0, 0) == 0 }
+}
+
+/// Has the kernel refuse every later change of a mapping of this process, of its rights and its removal too.
+///
+/// # Errors
+/// When the kernel cannot.
+#[expect(unsafe_code, reason = "a system call without a safe form")]
+pub(crate) fn seal(start: u64, end: u64) -> io::Result<()> {
+    // SAFETY: takes numbers, and takes no memory away.
+    match unsafe { libc::syscall(SEAL, start, end - start, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Writes to the memory of another process; `false` if not all of it could be written.
+#[expect(unsafe_code, reason = "rustix has no process_vm_writev")]
+pub(crate) fn write_all(process: u32, pieces: &[(u64, &[u8])]) -> bool {
+    pieces.chunks(MOST_PIECES).all(|pieces| {
+        let at =
+            |address: u64, length| libc::iovec { iov_base: address as *mut libc::c_void, iov_len: length };
+        let from: Vec<_> =
+            pieces.iter().map(|(_, bytes)| at(bytes.as_ptr().addr() as u64, bytes.len())).collect();
+        let to: Vec<_> = pieces.iter().map(|(address, bytes)| at(*address, bytes.len())).collect();
+        let count = pieces.len() as libc::c_ulong;
+        // SAFETY: the kernel reads the bytes of `pieces`, and writes to another process alone.
+        let written = unsafe {
+            libc::process_vm_writev(process.cast_signed(), from.as_ptr(), count, to.as_ptr(), count, 0)
+        };
+        usize::try_from(written)
+            .is_ok_and(|n| n == pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>())
+    })
 }
 
 /// Bytes that the other end of a socket has not read yet (unix(7), `SIOCOUTQ`), counted as the kernel keeps them.

@@ -130,7 +130,7 @@ impl Cell {
     pub(crate) fn take_image(&mut self) -> io::Result<()> {
         let handles = self.handles.take().ok_or_else(|| io::Error::other("a second first checkpoint"))?;
         let position = Position::of(self.child.id())?;
-        self.image = Some(Image::take(handles, position)?);
+        self.image = Some(Image::take(self.child.id(), handles, position)?);
         Ok(())
     }
 
