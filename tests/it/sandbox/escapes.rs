@@ -17,8 +17,7 @@ const CLEAN: &str = r#"[0.30000000000000004,0.3333333333333333,"3","undefined"]"
 const RUNS: usize = 3;
 
 /// Acts that end the process of the run.
-const ENDS: [&str; 6] =
-    ["write-code", "write-program", "stand-elsewhere", "run-on", "leave-bytes", "say-twice"];
+const ENDS: [&str; 4] = ["stand-elsewhere", "run-on", "leave-bytes", "say-twice"];
 
 /// Acts that the checkpoint undoes.
 const UNDONE: [&str; 3] = ["stash", "round", "move-segments"];
