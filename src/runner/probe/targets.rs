@@ -31,7 +31,7 @@ impl Targets {
     /// Makes the sockets.
     ///
     /// # Errors
-    /// When the system gives no sockets, or `probe.sock` exists.
+    /// When the system gives no sockets.
     pub(crate) fn new() -> io::Result<Self> {
         let stream = |family| socket(family, SocketType::STREAM, None);
         let abstract_name = format!("isochron-probe-{}", process::id());
@@ -43,6 +43,8 @@ impl Targets {
         let tcp = TcpListener::bind("127.0.0.1:0")?;
         tcp.set_nonblocking(true)?;
         let tcp_address = tcp.local_addr()?;
+        // An earlier probe in this directory has left its own.
+        let _ = std::fs::remove_file("probe.sock");
         let named = UnixListener::bind("probe.sock")?;
         let udp = UdpSocket::bind("127.0.0.1:0")?;
         let udp_address = udp.local_addr()?;

@@ -8,7 +8,7 @@
 //! to the caller of the first call, whatever has happened since.
 //!
 //! A handler that has broken out of V8 may have gone to this place, or to another, by its own way. So the
-//! warden looks where the cell waits ([`super::position`]) before it believes that byte.
+//! warden looks where the cell waits ([`super::image::position`]) before it believes that byte.
 //!
 //! An order of the warden has two words: an address and a length to unmap; the address 0, which asks the
 //! cell to say again that it stands here; or the length 0, which ends the wait.

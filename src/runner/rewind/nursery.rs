@@ -24,9 +24,8 @@ use crate::runner::{
     rewind::{
         checkpoint::Order,
         handover::{self, Handles},
-        image::Image,
+        image::{Image, position::Position},
         kernel, memory,
-        position::Position,
         relay::{self, Link},
     },
     watchdog::{flags::Flags, pump::ToCell, target::Target, watch::Watch},

@@ -9,6 +9,9 @@
 //! not, and are never protected again: a page costs a fault once in the life of a cell and not once in
 //! each run.
 
+mod maps;
+pub(crate) mod position;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
@@ -17,11 +20,10 @@ use std::{
     os::unix::fs::FileExt,
 };
 
+use self::{maps::Mapping, position::Position};
 use crate::runner::rewind::{
     handover::Handles,
     kernel::{self, Region, WRITTEN},
-    maps::{self, Mapping},
-    position::Position,
 };
 
 /// Bytes of a page.

@@ -1,5 +1,5 @@
 //! Where the threads of a cell are. What is in their registers is in no image, so they must stand where
-//! they stood when it was taken: the main thread in the read(2) of the [`checkpoint`](super::checkpoint),
+//! they stood when it was taken: the main thread in the read(2) of the [`checkpoint`](crate::runner::rewind::checkpoint),
 //! which uses no register after it, and every other asleep since.
 //!
 //! The kernel tells it in /proc/PID/task/TID/syscall (proc_pid_syscall(5)), which the cell cannot change.
