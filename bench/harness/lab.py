@@ -19,6 +19,8 @@ class Lab:
         self.quick = quick
         #: Faults of C3 at the most, minutes that it may take, and what its chance comes from.
         self.kills, self.minutes, self.seed = 1000, 30, 0
+        #: Settings of each isochron, as its environment names them.
+        self.settings = {}
         self.repetition = 0
         #: How much of `spin` is 10 ms here; B2 finds it out.
         self.spin_rounds = None

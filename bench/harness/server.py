@@ -32,7 +32,7 @@ class Server:
             "ISOCHRON_DATA": str(self.place / "data"),
             "ISOCHRON_TASKS": str(HANDLERS),
             "ISOCHRON_ADMIN_TOKEN": self.token,
-            **{f"ISOCHRON_{name}": str(value) for name, value in settings.items()},
+            **{f"ISOCHRON_{name}": str(value) for name, value in (lab.settings | settings).items()},
         }
         self.log = self.place / "log"
         began = time.monotonic()
