@@ -47,9 +47,9 @@ impl Order {
     }
 }
 
-/// Bit of [`isochron_rest_features`]: instructions read and write the bases of segments.
+/// Bit of `isochron_rest_features`: instructions read and write the bases of segments.
 const BASES: u32 = 1;
-/// Bit of [`isochron_rest_features`]: the processor has protection keys, and the system uses them.
+/// Bit of `isochron_rest_features`: the processor has protection keys, and the system uses them.
 const KEYS: u32 = 2;
 
 #[expect(unsafe_code, reason = "instructions that no compiler makes")]

@@ -76,7 +76,7 @@ pub(crate) fn drop_privileges() {
     set_limit(Resource::Core, 0);
 }
 
-/// Has the kernel refuse ptrace(2) and /proc/<pid>/mem of this process to a sibling that broke out.
+/// Has the kernel refuse ptrace(2) and /proc/PID/mem of this process to a sibling that broke out.
 pub(crate) fn refuse_tracing() {
     #[cfg(target_os = "linux")]
     let _ = process::set_dumpable_behavior(process::DumpableBehavior::NotDumpable);
