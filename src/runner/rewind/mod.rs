@@ -17,8 +17,9 @@
 //!
 //! A handler that has broken out of V8 reaches no later run. What it wrote to memory is put back from a
 //! copy that it cannot reach. What it did to the processor is gone, for nothing at the checkpoint uses a
-//! register that was set before ([`checkpoint`], [`image::position`]). Code that it made writable ends the cell
-//! ([`image`]); so do a thread that it woke and bytes that it left in a socket. Of the kernel's state it
+//! register that was set before ([`checkpoint`], [`image::position`]). Code it cannot change: the
+//! kernel refuses it, or the cell is ended ([`image`]). A thread that it woke and bytes that it left in a
+//! socket end the cell too. Of the kernel's state it
 //! changes nothing that outlasts the run: the sandbox of a cell has no call for it
 //! (`sandbox::seccomp::calls::CELL`). What stays is what the run has learnt of addresses, how far the clock
 //! of the process has run, and its counts of faults and switches.
