@@ -33,7 +33,25 @@ pub(crate) fn initialise(settings: Option<&Settings>, threads: Threads) {
         flags.push_str(" --single-threaded --no-memory-reducer --no-freeze-flags-after-init");
     }
     v8::V8::set_flags_from_string(&flags);
-    JsRuntime::init_platform(None);
+    JsRuntime::init_platform(match threads {
+        Threads::Platform => None,
+        Threads::One => Some(v8::new_single_threaded_default_platform(false).make_shared()),
+    });
+}
+
+/// Runs what V8 has put off until no JavaScript runs, as callbacks of finalization registries, until
+/// `stop`; returns whether that was anything. A platform with [`Threads::Platform`] has deno_core's event
+/// loop do it, and none waits here.
+///
+/// # Panics
+/// Before [`initialise`].
+pub(crate) fn run_tasks(isolate: &v8::Isolate, stop: impl Fn() -> bool) -> bool {
+    let platform = v8::V8::get_current_platform();
+    let mut ran = false;
+    while !stop() && v8::Platform::pump_message_loop(&platform, isolate, false) {
+        ran = true;
+    }
+    ran
 }
 
 /// Draws the seed of `Math.random` for a context that has not used it yet; needs [`Threads::One`]. Code

@@ -3,6 +3,7 @@
 use std::{cell::RefCell, future::poll_fn, rc::Rc, task::Poll};
 
 use crate::runner::{
+    isolate::engine,
     modules::commonjs,
     run::{
         entries::Entries,
@@ -149,6 +150,7 @@ async fn turn(
             return Poll::Ready(Turn::Abort(why));
         }
         let polled = context.runtime.poll_event_loop(cx, PollEventLoopOptions::default());
+        let tasks = engine::run_tasks(context.runtime.v8_isolate(), || watch.stop_reason().is_some());
         if watch.stop_reason().is_some() {
             return Poll::Ready(Turn::Stopped);
         }
@@ -161,6 +163,10 @@ async fn turn(
             v8::PromiseState::Pending => {}
         }
         match polled {
+            _ if tasks => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(()) | Err(_)) => Poll::Ready(Turn::Idle),
         }

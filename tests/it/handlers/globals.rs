@@ -160,3 +160,19 @@ fn web_assembly_and_code_from_strings_are_a_matter_of_the_settings() {
         json!([true, "EvalError", "EvalError"])
     );
 }
+
+#[test]
+fn a_finalization_registry_tells_what_was_collected() {
+    let server = Server::start();
+    let source = "module.exports = async () => {
+        let told = 0;
+        const registry = new FinalizationRegistry((held) => { told += held; });
+        for (let round = 0; round < 1000 && told === 0; round++) {
+            for (let i = 0; i < 10000; i++) registry.register({ i }, 1);
+            await new Promise((go) => setTimeout(go, 1));
+        }
+        return told > 0;
+    };";
+    let [execution] = run_all(&server, [source]);
+    assert_eq!(execution["result"], true, "{execution}");
+}

@@ -22,6 +22,16 @@ const ENDS: [&str; 4] = ["stand-elsewhere", "run-on", "leave-bytes", "say-twice"
 /// Acts that the checkpoint undoes.
 const UNDONE: [&str; 3] = ["stash", "round", "move-segments"];
 
+/// Handlers that leave the memory in another shape, none of which outlasts the run.
+const SHAPES: [&str; 6] = [
+    "() => { const all = []; for (let i = 0; i < 50000; i++) all.push({ i, s: 'x' + i }); return all.length }",
+    "() => { let text = ''; for (let i = 0; i < 300000; i++) text += String.fromCharCode(65 + i % 26); return /Z$/.test(text) }",
+    "() => [1, 2, 3].map((n) => new Uint8Array(n << 22).fill(n).length)",
+    "() => { let sum = 0; for (let i = 0; i < 3e6; i++) sum = (sum + i * i) % 1000003; return sum }",
+    "() => JSON.stringify(JSON.parse(JSON.stringify(new Array(20000).fill({ a: [1, 'b'] })))).length",
+    "async () => { for (let i = 0; i < 5; i++) await new Promise((go) => setTimeout(go, 1)); new Intl.Collator('sv'); }",
+];
+
 /// System calls whose effect would outlast the run.
 const REFUSED: [&str; 10] = [
     "set-handler",
@@ -69,6 +79,24 @@ fn a_process_in_which_a_run_left_something_for_the_next_one_is_ended() {
 }
 
 /// A kernel refuses it, or the process is ended.
+#[test]
+fn a_run_that_grows_the_memory_leaves_its_process_to_the_next_one() {
+    let mut runner = Runner::start(&["--rewind"]);
+    let cells = runner.children();
+    if cells.is_empty() {
+        return;
+    }
+    for shape in SHAPES {
+        for round in 0..RUNS {
+            runner.run(&format!("module.exports = {shape}"));
+            let end = format!("{:?}", runner.until_done().end);
+            assert!(end.starts_with("Returned"), "{shape}: {end}");
+            runner.until_ready();
+            assert_eq!(runner.children(), cells, "{shape}, run {round}");
+        }
+    }
+}
+
 #[test]
 fn code_is_not_changed_for_a_later_run() {
     for act in ["write-code", "write-program", "write-kernel-code"] {

@@ -75,8 +75,7 @@ pub(crate) const NEEDED: &[i64] = &[
 
 /// What a cell that puts its memory back calls while handlers run: nothing that leaves a mark in the
 /// kernel which its warden would not see. It starts no thread, opens and closes no descriptor, and sets no
-/// handler of a signal, mask or name. (V8's threads may begin late: they register a restartable sequence,
-/// which the others have and cannot take back, and a list of locks, which counts at the end of a thread.)
+/// handler of a signal, mask or name.
 pub(crate) const CELL: &[i64] = &[
     // memory: changes of mappings are seen, and changes of pages put back
     SYS_brk,
@@ -93,7 +92,6 @@ pub(crate) const CELL: &[i64] = &[
     SYS_restart_syscall,
     SYS_sched_getaffinity,
     SYS_sched_yield,
-    SYS_set_robust_list,
     // time, and facts about the machine
     SYS_clock_getres,
     SYS_clock_gettime,
