@@ -99,6 +99,7 @@ pub(crate) fn serve(snapshot_fd: RawFd, intrude: Option<&str>) -> io::Result<()>
         drop(maps);
         let sandbox = pending.install_seccomp(Inmate::Cell);
         shared.outbox.send(&FromRunner::Ready { engine: engine::name(), sandbox: Some(sandbox) });
+        memory::trim();
         memory::grow_stack(STACK);
         checkpoint::rest(control.as_raw_fd());
         intruder.iter().for_each(Intruder::look);

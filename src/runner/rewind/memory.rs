@@ -30,6 +30,16 @@ pub(crate) fn settle() {
     }
 }
 
+/// Gives free memory back to the system: it would be in the image.
+#[expect(unsafe_code, reason = "a function without a safe form")]
+pub(crate) fn trim() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes a number.
+    unsafe {
+        libc::malloc_trim(HEAP as usize);
+    }
+}
+
 /// Maps the flags that cell and warden share.
 ///
 /// # Errors
