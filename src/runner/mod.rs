@@ -84,16 +84,16 @@ struct Work {
     /// Build the startup snapshot into this inherited descriptor and exit.
     #[arg(long, value_name = "FD")]
     build_snapshot_fd: Option<RawFd>,
-    /// As the child of a runner that puts memory back: run handlers.
+    /// As the child of a runner that puts memory back: make an isolate, and copies of this process that run handlers.
     #[arg(long, value_name = "FD")]
-    cell_snapshot_fd: Option<RawFd>,
+    template_snapshot_fd: Option<RawFd>,
 }
 
 /// Runs the hidden subcommand. Call it on the main thread, before any other thread exists.
 #[must_use]
 pub(crate) fn main(options: &Flags) -> ExitCode {
-    let result = match (options.work.cell_snapshot_fd, options.rewind.then(can_rewind)) {
-        (Some(fd), _) => serve_cell(fd, options.intrude.as_deref()),
+    let result = match (options.work.template_snapshot_fd, options.rewind.then(can_rewind)) {
+        (Some(fd), _) => serve_template(fd, options.intrude.as_deref()),
         (None, way) => {
             sandbox::drop_privileges();
             sandbox::refuse_tracing();
@@ -122,7 +122,7 @@ fn build_snapshot(fd: RawFd) -> io::Result<()> {
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-use self::rewind::{probe as can_rewind, serve_cell, serve_warden};
+use self::rewind::{probe as can_rewind, serve_template, serve_warden};
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 fn can_rewind() -> io::Result<()> {
@@ -130,7 +130,7 @@ fn can_rewind() -> io::Result<()> {
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn serve_cell(_fd: RawFd, _intrude: Option<&str>) -> io::Result<()> {
+fn serve_template(_fd: RawFd, _intrude: Option<&str>) -> io::Result<()> {
     can_rewind()
 }
 

@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    os::fd::{FromRawFd, RawFd},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     time::Duration,
 };
 
@@ -58,6 +58,12 @@ impl CpuClock {
         Self(id)
     }
 
+    /// The clock of whichever thread reads it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_the_reading_thread() -> Self {
+        Self(libc::CLOCK_THREAD_CPUTIME_ID)
+    }
+
     /// The clock of a process, all its threads together; `None` if there is none of this id.
     #[cfg(target_os = "linux")]
     #[expect(unsafe_code, reason = "rustix has no clock_getcpuclockid")]
@@ -75,6 +81,19 @@ impl CpuClock {
         // SAFETY: `time` can be written; an unknown clock is an error, not undefined behaviour.
         unsafe { libc::clock_gettime(self.0, &raw mut time) };
         duration(time.tv_sec, time.tv_nsec)
+    }
+}
+
+/// Copies the process (fork(2)); `None` in the copy.
+///
+/// # Errors
+/// When the system makes no process.
+#[expect(unsafe_code, reason = "rustix has no safe fork")]
+pub(crate) fn fork() -> std::io::Result<Option<rustix::process::Pid>> {
+    // SAFETY: callers have one thread, so that no lock of the copy is held by a thread that it lacks.
+    match unsafe { libc::fork() } {
+        -1 => Err(std::io::Error::last_os_error()),
+        process => Ok(rustix::process::Pid::from_raw(process)),
     }
 }
 
@@ -105,6 +124,17 @@ pub(crate) fn die_by(signal: i32) -> ! {
 pub(crate) fn print_to_stderr() -> std::io::Result<()> {
     // SAFETY: both are standard descriptors, which no value owns.
     let done = unsafe { libc::dup2(2, 1) };
+    if done < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Puts a descriptor in the place of standard input.
+///
+/// # Errors
+/// When the kernel refuses it.
+#[expect(unsafe_code, reason = "replaces a descriptor by number")]
+pub(crate) fn read_from(descriptor: &OwnedFd) -> std::io::Result<()> {
+    // SAFETY: standard input is a descriptor that no value owns.
+    let done = unsafe { libc::dup2(descriptor.as_raw_fd(), 0) };
     if done < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 

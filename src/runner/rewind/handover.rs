@@ -1,8 +1,8 @@
-//! The descriptors that a cell and its warden give each other over their control socket.
+//! The descriptors that a warden, its template and its cells give each other over control sockets.
 //!
-//! A process that is not dumpable opens neither its own memory nor its own mappings, and no one else
-//! may; so a cell opens them first of all, gives them away, and keeps none. The warden's access lasts
-//! as long as the descriptors, whatever the cell becomes.
+//! A process in the sandbox opens no file, its own memory among them; so a cell opens that first of all,
+//! gives it away, and keeps nothing. The warden's access lasts as long as the descriptors, whatever the
+//! cell becomes.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,9 +11,12 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
+use rustix::{
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+        SendFlags, recvmsg, sendmsg,
+    },
+    process::Pid,
 };
 
 use crate::runner::rewind::kernel;
@@ -49,16 +52,17 @@ impl Handles {
     /// # Errors
     /// When the other side is gone.
     pub(crate) fn send(self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        send(socket, &[self.writes.as_fd(), self.memory.as_fd(), self.pagemap.as_fd(), self.maps.as_fd()])
+        let of = rustix::process::getpid();
+        send(socket, of, &[self.writes.as_fd(), self.memory.as_fd(), self.pagemap.as_fd(), self.maps.as_fd()])
     }
 
-    /// Receives those of a cell.
+    /// Receives those of a cell, with its process.
     ///
     /// # Errors
     /// When the cell ends before it has sent them.
-    pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<Self> {
-        let [writes, memory, pagemap, maps] = receive(socket)?;
-        Ok(Self { writes, memory: memory.into(), pagemap: pagemap.into(), maps: maps.into() })
+    pub(crate) fn receive(socket: BorrowedFd<'_>) -> io::Result<(Pid, Self)> {
+        let (process, [writes, memory, pagemap, maps]) = receive(socket)?;
+        Ok((process, Self { writes, memory: memory.into(), pagemap: pagemap.into(), maps: maps.into() }))
     }
 }
 
@@ -70,29 +74,34 @@ fn named(name: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{name}: {error}"))
 }
 
-/// Sends descriptors, with one byte.
+/// Sends descriptors, with the process that they are of.
 ///
 /// # Errors
 /// When the other side is gone.
-pub(crate) fn send(socket: BorrowedFd<'_>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send(socket: BorrowedFd<'_>, of: Pid, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut messages = SendAncillaryBuffer::new(&mut space);
     if !messages.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::Error::other("too many descriptors for one message"));
     }
-    sendmsg(socket, &[IoSlice::new(b"d")], &mut messages, SendFlags::NOSIGNAL)?;
+    sendmsg(
+        socket,
+        &[IoSlice::new(&of.as_raw_nonzero().get().to_ne_bytes())],
+        &mut messages,
+        SendFlags::NOSIGNAL,
+    )?;
     Ok(())
 }
 
-/// Receives as many descriptors as are asked for; they are closed on exec.
+/// Receives as many descriptors as are asked for, with the process that they are of; they are closed on exec.
 ///
 /// # Errors
 /// When the next message does not have them.
-pub(crate) fn receive<const N: usize>(socket: BorrowedFd<'_>) -> io::Result<[OwnedFd; N]> {
+pub(crate) fn receive<const N: usize>(socket: BorrowedFd<'_>) -> io::Result<(Pid, [OwnedFd; N])> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut messages = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut messages, RecvFlags::CMSG_CLOEXEC)?;
+    let mut process = [0; size_of::<i32>()];
+    recvmsg(socket, &mut [IoSliceMut::new(&mut process)], &mut messages, RecvFlags::CMSG_CLOEXEC)?;
     let received: Vec<_> = messages
         .drain()
         .filter_map(|message| match message {
@@ -101,7 +110,8 @@ pub(crate) fn receive<const N: usize>(socket: BorrowedFd<'_>) -> io::Result<[Own
         })
         .flatten()
         .collect();
-    received
-        .try_into()
-        .map_err(|_| io::Error::new(io::ErrorKind::UnexpectedEof, "the other process sent no descriptors"))
+    let process = Pid::from_raw(i32::from_ne_bytes(process));
+    process
+        .zip(received.try_into().ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the other process sent no descriptors"))
 }

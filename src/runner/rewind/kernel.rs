@@ -171,6 +171,17 @@ pub(crate) fn seal(start: u64, end: u64) -> io::Result<()> {
     }
 }
 
+/// Has copies of this process get a piece of its memory (madvise(2)).
+///
+/// # Errors
+/// When the kernel refuses it.
+#[expect(unsafe_code, reason = "rustix's madvise is not safe either")]
+pub(crate) fn let_copies_have(start: u64, end: u64) -> io::Result<()> {
+    let length = usize::try_from(end - start).map_err(io::Error::other)?;
+    // SAFETY: concerns copies of the process alone, and takes nothing from them.
+    ok(unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DOFORK) })
+}
+
 /// Writes to the memory of another process; `false` if not all of it could be written.
 #[expect(unsafe_code, reason = "rustix has no process_vm_writev")]
 pub(crate) fn write_all(process: u32, pieces: &[(u64, &[u8])]) -> bool {

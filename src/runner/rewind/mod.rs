@@ -33,9 +33,10 @@ mod kernel;
 mod memory;
 mod nursery;
 mod relay;
+mod template;
 mod warden;
 
-pub(crate) use self::{cell::serve as serve_cell, warden::serve as serve_warden};
+pub(crate) use self::{template::serve as serve_template, warden::serve as serve_warden};
 
 use std::{fs, io, os::fd::AsFd};
 

@@ -1,10 +1,11 @@
-//! The nursery: starts cells, and ends them.
+//! The nursery: has the template make cells, and ends them.
 
 use std::{
+    fs::File,
     io,
     os::{
         fd::{AsFd, OwnedFd, RawFd},
-        unix::process::CommandExt,
+        unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
@@ -16,7 +17,7 @@ use rustix::{
     fs::{MemfdFlags, ftruncate, memfd_create},
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
     pipe::{PipeFlags, pipe_with},
-    process::Pid,
+    process::{Pid, Signal, WaitOptions, kill_process, set_child_subreaper, waitpid},
 };
 
 use crate::runner::{
@@ -24,32 +25,42 @@ use crate::runner::{
     rewind::{
         checkpoint::Order,
         handover::{self, Handles},
-        image::{Image, position::Position},
+        image::{
+            Image,
+            position::{self, Position},
+        },
         kernel, memory,
-        relay::{self, Link},
+        relay::{self, Link, Queue},
     },
     watchdog::{flags::Flags, pump::ToCell, target::Target, watch::Watch},
 };
 
-/// Starts cells.
+/// Has cells made.
 pub(crate) struct Nursery {
-    snapshot: RawFd,
-    settings: Settings,
-    shared: OwnedFd,
     flags: &'static Flags,
     wake_up: OwnedFd,
-    /// What the cells do to the next run, in a test.
-    intrude: Option<String>,
+    /// CPU time of a run.
+    cpu: Duration,
+    template: Child,
+    /// Its standard input, which has brought it the settings.
+    _frames: OwnedFd,
+    /// Where the template waits for orders.
+    control: OwnedFd,
+    /// /proc/PID/mem of the template.
+    memory: File,
 }
 
 /// A cell.
 pub(crate) struct Cell {
-    child: Child,
+    /// `None` once it is reaped.
+    process: Option<Pid>,
     pub(crate) link: Arc<Link>,
     pub(crate) unread: FrameBuffer,
     pub(crate) watch: Watch,
     pub(crate) image: Option<Image>,
     handles: Option<Handles>,
+    /// /proc/PID/mem of the template.
+    template: File,
 }
 
 /// Makes the memory that wardens share with cells. Call it before the size of files is limited.
@@ -63,55 +74,76 @@ pub(crate) fn make_shared() -> io::Result<OwnedFd> {
 }
 
 impl Nursery {
-    /// Makes a nursery whose cells map the snapshot of this descriptor.
+    /// Starts a template that maps the snapshot of this descriptor. Its cells `intrude`, in a test.
     ///
     /// # Errors
-    /// When the shared memory cannot be mapped.
+    /// When the process does not start, or the shared memory cannot be mapped.
     pub(crate) fn new(
         snapshot: RawFd,
-        settings: Settings,
-        shared: OwnedFd,
-        intrude: Option<String>,
+        settings: &Settings,
+        shared: &OwnedFd,
+        intrude: Option<&str>,
     ) -> io::Result<Self> {
+        // Cells are children of the template's children, which end.
+        set_child_subreaper(Some(rustix::process::getpid()))?;
         let flags = memory::map_flags(shared.as_fd())?;
         let wake_up = rustix::event::eventfd(
             0,
             rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
         )?;
-        Ok(Self { snapshot, settings, shared, flags, wake_up, intrude })
-    }
-
-    /// Starts a cell. It is ready once it stands at its checkpoint.
-    ///
-    /// # Errors
-    /// When the process does not start, or does not give access to its memory.
-    pub(crate) fn start(&self) -> io::Result<Cell> {
-        let pair = |kind| socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None);
         let (frames, their_frames) = pair(SocketType::STREAM)?;
         let (control, their_control) = pair(SocketType::SEQPACKET)?;
-        let (their_stops, stops) = pipe_with(PipeFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&stops, true)?;
-        self.forget_flags();
-        let child = Command::new("/proc/self/exe")
+        let template = Command::new("/proc/self/exe")
             .arg0("isochron")
-            .args(["runner", "--cell-snapshot-fd", &self.snapshot.to_string()])
-            .args(self.intrude.iter().flat_map(|act| ["--intrude", act]))
+            .args(["runner", "--template-snapshot-fd", &snapshot.to_string()])
+            .args(intrude.iter().flat_map(|act| ["--intrude", act]))
             .env_clear()
             .env("TZ", "UTC")
             .stdin(Stdio::from(their_frames))
             .stdout(Stdio::from(their_control))
             .stderr(Stdio::inherit())
             .spawn()?;
-        let handles = Handles::receive(control.as_fd())?;
-        handover::send(control.as_fd(), &[self.shared.as_fd(), self.wake_up.as_fd(), their_stops.as_fd()])?;
-        let link = Arc::new(Link::new(frames, control, stops));
-        link.push(&ToCell::Frame(Box::new(ToRunner::Start(self.settings.clone()))))?;
-        let clock = Pid::from_child(&child);
-        let clock = CpuClock::of_process(clock).ok_or_else(|| io::Error::other("the cell has no clock"))?;
-        let limit = Duration::from_millis(self.settings.cpu);
-        let watch = Watch::over(self.flags, clock, self.wake_up.try_clone()?, limit);
-        Ok(Cell { child, link, unread: FrameBuffer::default(), watch, image: None, handles: Some(handles) })
+        let (process, [memory]) = handover::receive(control.as_fd())?;
+        handover::send(control.as_fd(), process, &[shared.as_fd(), wake_up.as_fd()])?;
+        let start = ToCell::Frame(Box::new(ToRunner::Start(settings.clone())));
+        Queue::default().send(&start, frames.as_fd())?;
+        let cpu = Duration::from_millis(settings.cpu);
+        Ok(Self { flags, wake_up, cpu, template, _frames: frames, control, memory: memory.into() })
     }
+
+    /// Has a cell made. It is ready once it stands at its checkpoint.
+    ///
+    /// # Errors
+    /// When the template makes none, or it does not give access to its memory.
+    pub(crate) fn start(&self) -> io::Result<Cell> {
+        let (frames, their_frames) = pair(SocketType::STREAM)?;
+        let (control, their_control) = pair(SocketType::SEQPACKET)?;
+        let (their_stops, stops) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&stops, true)?;
+        self.forget_flags();
+        let ends = [their_frames.as_fd(), their_control.as_fd(), their_stops.as_fd()];
+        handover::send(self.control.as_fd(), Pid::from_child(&self.template), &ends)?;
+        drop((their_frames, their_control, their_stops));
+        let (process, handles) = Handles::receive(control.as_fd())?;
+        let link = Arc::new(Link::new(frames, control, stops));
+        let clock = CpuClock::of_process(process).ok_or_else(|| io::Error::other("the cell has no clock"))?;
+        let watch = Watch::over(self.flags, clock, self.wake_up.try_clone()?, self.cpu);
+        // The image refers to the template's memory, which does not change while it waits for an order.
+        position::until_asleep_in(self.template.id(), libc::SYS_recvmsg)?;
+        Ok(Cell {
+            process: Some(process),
+            link,
+            unread: FrameBuffer::default(),
+            watch,
+            image: None,
+            handles: Some(handles),
+            template: self.memory.try_clone()?,
+        })
+    }
+}
+
+fn pair(kind: SocketType) -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?)
 }
 
 impl Nursery {
@@ -127,9 +159,11 @@ impl Cell {
     /// # Errors
     /// When the kernel refuses a step, or another thread of the cell does not fall asleep.
     pub(crate) fn take_image(&mut self) -> io::Result<()> {
-        let handles = self.handles.take().ok_or_else(|| io::Error::other("a second first checkpoint"))?;
-        let position = Position::of(self.child.id())?;
-        self.image = Some(Image::take(self.child.id(), handles, position)?);
+        let missing = || io::Error::other("a second first checkpoint");
+        let handles = self.handles.take().ok_or_else(missing)?;
+        let process = self.process.ok_or_else(missing)?.as_raw_nonzero().get().cast_unsigned();
+        let position = Position::of(process)?;
+        self.image = Some(Image::take(process, handles, position, self.template.try_clone()?)?);
         Ok(())
     }
 
@@ -160,14 +194,22 @@ impl Cell {
 
     /// Ends the cell.
     pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
-        // A dead process is as good as a killed one.
-        let _ = self.child.kill();
-        self.child.wait().ok()
+        if let Some(process) = self.process {
+            // A dead process is as good as a killed one.
+            let _ = kill_process(process, Signal::KILL);
+        }
+        self.reap()
     }
 
     /// Waits for the end of a cell that has closed its sockets.
     pub(crate) fn reap(&mut self) -> Option<ExitStatus> {
-        self.child.wait().ok()
+        let process = self.process.take()?;
+        loop {
+            match waitpid(Some(process), WaitOptions::empty()) {
+                Err(rustix::io::Errno::INTR) => {}
+                ended => return ended.ok()?.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
+            }
+        }
     }
 }
 

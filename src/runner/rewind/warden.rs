@@ -43,7 +43,7 @@ pub(crate) fn serve(snapshot: RawFd, intrude: Option<String>) -> io::Result<()> 
     sandbox::close_descriptors(&[snapshot, shared.as_raw_fd()], Layers::All);
     let mut unread = FrameBuffer::default();
     let settings = receive_settings(&mut unread)?;
-    let nursery = Nursery::new(snapshot, settings, shared, intrude)?;
+    let nursery = Nursery::new(snapshot, &settings, &shared, intrude.as_deref())?;
     let cell = nursery.start()?;
     let mut warden = Warden {
         nursery,

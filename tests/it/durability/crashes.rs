@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{ENDLESS, Options, Server, children_of, field, signal_process, task, until};
+use crate::harness::{ENDLESS, Options, Server, cell_of, field, signal_process, task, until};
 
 #[test]
 fn after_a_kill_of_the_server_every_task_is_there_and_what_ran_is_lost_or_tried_again() {
@@ -140,8 +140,7 @@ fn the_death_of_a_runner_that_checks_a_handler_is_not_the_handlers_fault() {
          module.exports = () => 'loaded';",
     );
     let busy = |runner: &u32| {
-        // With rewind a runner's child loads handlers.
-        let process = children_of(*runner).pop().map_or(*runner, |(cell, _)| cell);
+        let process = cell_of(*runner);
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         // Hundredths of a second in user mode; a start takes few.

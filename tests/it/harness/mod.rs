@@ -24,7 +24,7 @@ pub(crate) use self::{
     leftovers::Leftovers,
     pooler::Pooler,
     postgres::Database,
-    server::{Options, Server, children_of, signal_process},
+    server::{Options, Server, cell_of, signal_process},
     stream::{Happening, Stream},
     tasks::{ENDLESS, GATED, field, id_of, task},
     web::{DeafPort, Web, WebRequest},

@@ -220,8 +220,16 @@ fn token(home: &Home) -> String {
     text.trim().to_owned()
 }
 
+/// The process that runs a runner's handlers: with rewind a child of it.
+pub(crate) fn cell_of(runner: u32) -> u32 {
+    let is_cell = |process: &u32| {
+        fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name == "cell\n")
+    };
+    children_of(runner).into_iter().map(|(process, _)| process).find(is_cell).unwrap_or(runner)
+}
+
 /// A process's children and their states, from `/proc`.
-pub(crate) fn children_of(parent: u32) -> Vec<(u32, String)> {
+fn children_of(parent: u32) -> Vec<(u32, String)> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let child = |process: u32| {

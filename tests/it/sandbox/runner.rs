@@ -14,7 +14,7 @@ use isochron::{
 
 use tempfile::TempDir;
 
-use crate::harness::children_of;
+use crate::harness::cell_of;
 
 use super::system_calls::probe::{settings, snapshot};
 
@@ -120,10 +120,9 @@ impl Runner {
         }
     }
 
-    /// The processes that it has started and that have not ended, by their ids.
-    pub(super) fn children(&self) -> Vec<u32> {
-        let living = children_of(self.process.id()).into_iter().filter(|(_, state)| state != "Z");
-        living.map(|(process, _)| process).collect()
+    /// The process that runs its handlers, if that is another one.
+    pub(super) fn cell(&self) -> Option<u32> {
+        Some(cell_of(self.process.id())).filter(|cell| *cell != self.process.id())
     }
 
     /// Ends it; returns what it has written to its standard error.

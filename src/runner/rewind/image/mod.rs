@@ -1,7 +1,8 @@
-//! The image: a copy of a cell's memory at its checkpoint, and the way to put it back.
+//! The image: a cell's memory at its checkpoint, and the way to put it back.
 //!
-//! The copy has every populated page of every private mapping that can change. A page that was not
-//! populated reads as zeros, but for a mapping of a file, of which every page is copied. Code and constants
+//! The image has every populated page of every private mapping that can change. Most are still those of the
+//! template, whose memory stays as it is while the cell lives: of these the image notes that they are, and
+//! copies one when a run has written it. A page that was not populated reads as zeros, but for a mapping of a file, of which every page is copied. Code and constants
 //! of the program and its libraries cannot change: the cell has sealed them ([`seal`]). Where the kernel
 //! cannot seal (before 6.10) it is asked after each run whether someone has written to them.
 //!
@@ -14,7 +15,7 @@ pub(crate) mod position;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Seek},
     os::fd::AsFd,
     os::unix::fs::FileExt,
@@ -49,17 +50,20 @@ pub(crate) enum Lost {
     Kernel(#[from] io::Error),
 }
 
-/// A copy of a cell's memory.
+/// The memory of a cell at its checkpoint.
 pub(crate) struct Image {
     process: u32,
     handles: Handles,
     mappings: Vec<Mapping>,
     /// Text of /proc/PID/maps with these mappings.
     maps: Vec<u8>,
-    /// The pages that are not all zeros.
+    /// /proc/PID/mem of the template.
+    template: File,
+    /// Copies of pages.
     copy: Vec<u8>,
     pages: HashMap<u64, Content>,
-    hot: BTreeMap<u64, Content>,
+    /// The offset of each hot page in the copy; none stands for zeros.
+    hot: BTreeMap<u64, Option<usize>>,
     /// Hot pages that are in `pages`.
     hot_copied: usize,
     /// The hot set in order, as pieces of memory without gaps.
@@ -71,22 +75,35 @@ pub(crate) struct Image {
     fixed: Vec<(u64, u64)>,
 }
 
-/// The content of a page: its offset in the copy; none stands for zeros.
-type Content = Option<usize>;
+/// The content of a page.
+#[derive(Debug, Clone, Copy)]
+enum Content {
+    Zeros,
+    /// What the template has there.
+    Template,
+    /// At this offset in the copy.
+    Copied(usize),
+}
 
-/// Pages behind each other, with the content of the first.
+/// Pages behind each other, with the offset of the first in the copy; none stands for zeros.
 struct Piece {
     address: u64,
-    content: Content,
+    copied: Option<usize>,
     length: usize,
 }
 
 impl Image {
-    /// Copies the memory of a cell that stands at its checkpoint, and protects it.
+    /// Notes the memory of a cell that stands at its checkpoint, and protects it. `template` is the memory of
+    /// a process that changes nothing in it while the image is used.
     ///
     /// # Errors
     /// When the kernel refuses a step.
-    pub(crate) fn take(process: u32, mut handles: Handles, position: Position) -> io::Result<Self> {
+    pub(crate) fn take(
+        process: u32,
+        mut handles: Handles,
+        position: Position,
+        template: File,
+    ) -> io::Result<Self> {
         let mut read = Vec::new();
         let maps = read_maps(&mut handles.maps, &mut read)?.to_vec();
         let (mut fixed, is_sealed) = (Vec::new(), kernel::can_seal());
@@ -108,23 +125,27 @@ impl Image {
         let mappings = parse(&maps)?;
         let mut regions = Vec::new();
         kernel::scan(handles.pagemap.as_fd(), &mut regions, true)?;
-        let (mut copy, mut pages, mut page) = (Vec::new(), HashMap::new(), [0; PAGE]);
-        for region in &regions {
-            for address in (region.start..region.end).step_by(PAGE) {
-                handles.memory.read_exact_at(&mut page, address)?;
-                let content = (page != ZEROS).then_some(copy.len());
-                if content.is_some() {
-                    copy.extend_from_slice(&page);
-                }
-                pages.insert(address, content);
-            }
+        let (mut copy, mut pages) = (Vec::new(), HashMap::new());
+        let (mut page, mut before) = ([0; PAGE], [0; PAGE]);
+        for address in regions.iter().flat_map(|region| (region.start..region.end).step_by(PAGE)) {
+            handles.memory.read_exact_at(&mut page, address)?;
+            // Where the template has no memory it cannot be read.
+            let content = if page == ZEROS {
+                Content::Zeros
+            } else if template.read_exact_at(&mut before, address).is_ok() && page == before {
+                Content::Template
+            } else {
+                copy.extend_from_slice(&page);
+                Content::Copied(copy.len() - PAGE)
+            };
+            pages.insert(address, content);
         }
-        copy.shrink_to_fit();
         Ok(Self {
             process,
             handles,
             mappings,
             maps,
+            template,
             copy,
             pages,
             hot: BTreeMap::new(),
@@ -152,7 +173,7 @@ impl Image {
         }
         let added = self.added_mappings()?;
         kernel::scan(self.handles.pagemap.as_fd(), &mut self.regions, false)?;
-        if !self.note_written() {
+        if !self.note_written()? {
             return Err(Lost::Pages);
         }
         if self.hot.len() > HOTTEST {
@@ -169,7 +190,7 @@ impl Image {
     }
 
     fn bytes_of(&self, piece: &Piece) -> &[u8] {
-        match piece.content {
+        match piece.copied {
             Some(offset) => &self.copy[offset..offset + piece.length],
             None => &ZEROS,
         }
@@ -186,7 +207,7 @@ impl Image {
     }
 
     /// Adds the pages that were written to the hot set; `false` if others are gone.
-    fn note_written(&mut self) -> bool {
+    fn note_written(&mut self) -> io::Result<bool> {
         let (mut unwritten, mut is_new) = (0, false);
         for region in &self.regions {
             let addresses = (region.start..region.end).step_by(PAGE);
@@ -196,9 +217,19 @@ impl Image {
             }
             for address in addresses {
                 if !self.hot.contains_key(&address) {
-                    let copied = self.pages.get(&address);
-                    self.hot_copied += usize::from(copied.is_some());
-                    self.hot.insert(address, copied.copied().flatten());
+                    let content = self.pages.get(&address).copied();
+                    self.hot_copied += usize::from(content.is_some());
+                    let copied = match content {
+                        None | Some(Content::Zeros) => None,
+                        Some(Content::Copied(offset)) => Some(offset),
+                        Some(Content::Template) => {
+                            let offset = self.copy.len();
+                            self.copy.resize(offset + PAGE, 0);
+                            self.template.read_exact_at(&mut self.copy[offset..], address)?;
+                            Some(offset)
+                        }
+                    };
+                    self.hot.insert(address, copied);
                     is_new = true;
                 }
             }
@@ -207,19 +238,19 @@ impl Image {
             self.gather_pieces();
         }
         // A page that is not populated any more has no categories: it would be missing here.
-        unwritten == self.pages.len() - self.hot_copied
+        Ok(unwritten == self.pages.len() - self.hot_copied)
     }
 
     fn gather_pieces(&mut self) {
         self.pieces.clear();
-        for (&address, &content) in &self.hot {
+        for (&address, &copied) in &self.hot {
             if let Some(last) = self.pieces.last_mut()
                 && last.address + last.length as u64 == address
-                && last.content.is_some_and(|offset| Some(offset + last.length) == content)
+                && last.copied.is_some_and(|offset| Some(offset + last.length) == copied)
             {
                 last.length += PAGE;
             } else {
-                self.pieces.push(Piece { address, content, length: PAGE });
+                self.pieces.push(Piece { address, copied, length: PAGE });
             }
         }
     }
@@ -236,6 +267,16 @@ pub(crate) fn seal(maps: &mut File) -> io::Result<()> {
     let mappings = parse(read_maps(maps, &mut Vec::new())?)?;
     let mut fixed = mappings.iter().filter(|mapping| mapping.is_private() && mapping.is_fixed());
     fixed.try_for_each(|mapping| kernel::seal(mapping.start, mapping.end))
+}
+
+/// Has copies of this process get all its memory: V8 keeps its heap from them (madvise(2), `MADV_DONTFORK`).
+///
+/// # Errors
+/// When the kernel does not tell the mappings, or refuses it.
+pub(crate) fn let_copies_have_all() -> io::Result<()> {
+    let mappings = parse(&fs::read("/proc/self/maps")?)?;
+    let mut changing = mappings.iter().filter(|mapping| mapping.is_private() && !mapping.is_fixed());
+    changing.try_for_each(|mapping| kernel::let_copies_have(mapping.start, mapping.end))
 }
 
 /// Writes the pages of a file's mapping with their own content, so that they no longer depend on the file.

@@ -65,6 +65,17 @@ impl Position {
     }
 }
 
+/// Waits until the only thread of a process sleeps in this system call.
+///
+/// # Errors
+/// When /proc does not tell, or it does not fall asleep there.
+pub(crate) fn until_asleep_in(process: u32, call: libc::c_long) -> io::Result<()> {
+    let file = File::open(format!("/proc/{process}/syscall"))?;
+    let call = call.to_string();
+    look(|| Ok(Wait::of(&file)?.filter(|wait| wait.call == call)))?;
+    Ok(())
+}
+
 fn look<T>(mut at: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
     for _ in 0..LOOKS {
         if let Some(found) = at()? {
@@ -72,7 +83,7 @@ fn look<T>(mut at: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
         }
         std::thread::sleep(LOOK);
     }
-    Err(io::Error::other("a thread of the cell does not fall asleep"))
+    Err(io::Error::other("a thread does not fall asleep"))
 }
 
 /// A system call that a thread sleeps in. The arguments that read(2) does not have, and the stack

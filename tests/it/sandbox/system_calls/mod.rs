@@ -15,7 +15,7 @@ use self::probe::{
     Outcome::{self, Errno, Killed, Succeeded},
     inheritable, probe,
 };
-use crate::harness::{Options, Server, children_of, task, until};
+use crate::harness::{Options, Server, cell_of, task, until};
 
 const EPERM: i32 = 1;
 const EACCES: i32 = 13;
@@ -172,10 +172,7 @@ fn every_thread_of_a_runner_is_in_the_sandbox_and_the_server_says_how() {
 
     let runners = server.runners();
     assert!(!runners.is_empty());
-    // With rewind a runner's child runs the handlers.
-    let runners =
-        runners.into_iter().map(|runner| children_of(runner).pop().map_or(runner, |(cell, _)| cell));
-    for runner in runners {
+    for runner in runners.into_iter().map(cell_of) {
         let limits = fs::read_to_string(format!("/proc/{runner}/limits")).expect("its limits");
         for (name, limit) in [("Max core file size", "0"), ("Max file size", "0"), ("Max open files", "64")] {
             let line = limits.lines().find_map(|line| line.strip_prefix(name)).expect(name);
