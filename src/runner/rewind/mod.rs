@@ -1,18 +1,19 @@
 //! Rewind: a runner that puts its memory back after a run instead of making another isolate.
 //!
-//! Two processes. The **warden** is the runner that the server has started: it holds the socket to the
-//! server, the limits and the clock, and never runs JavaScript. The **cell** ([`cell`]) is its child: it
-//! makes one isolate and waits at a checkpoint ([`checkpoint`]). The warden copies the cell's memory
-//! there ([`image`]), and after each run that ends cleanly it writes the pages that the run has written
-//! over with their copies. After any other end, or when something is left that is not memory, it starts
-//! another cell.
+//! Three processes. The **warden** is the runner that the server has started: it holds the socket to the
+//! server, the limits and the clock, and never runs JavaScript. The **template** ([`template`]) makes an
+//! isolate and runs no handler. The **cell** ([`cell`]) is a copy of it (fork(2)), which goes into the
+//! sandbox and waits at a checkpoint ([`checkpoint`]). The warden notes the cell's memory there
+//! ([`image`]), and after each run that ends cleanly it writes the pages that the run has written over with
+//! what was there. After any other end, or when something is left that is not memory, it has another cell
+//! made.
 //!
 //! Four connections lead from the warden to its cell: frames ([`relay`]); the control socket of the
 //! checkpoint; a pipe to the cell's second thread, which stops JavaScript; and a page of memory with the
 //! flags of the run.
 //!
-//! How to misuse it: keep anything in the cell that is to outlast a run; use chance before the
-//! checkpoint (each run would draw the same again); let a second thread of the cell wake in a clean run;
+//! How to misuse it: have a second thread in the template; change anything in it after the first cell; keep
+//! anything in the cell that is to outlast a run; use chance before the checkpoint (each run would draw the same again); let a second thread of the cell wake in a clean run;
 //! believe a frame of the cell.
 //!
 //! A handler that has broken out of V8 reaches no later run. What it wrote to memory is put back from a
