@@ -96,9 +96,8 @@ fn start_stopper(orders: OwnedFd, isolate: IsolateHandle) -> io::Result<()> {
         loop {
             match rustix::io::read(&orders, &mut order) {
                 Ok(1) if order[0] == INTERRUPT => {
-                    interrupt::request(&isolate);
                     // V8 heeds a termination first, and one may wait behind this order.
-                    thread::sleep(INTERRUPTED);
+                    interrupt::request_and_wait(&isolate, INTERRUPTED);
                 }
                 Ok(1) => {
                     isolate.terminate_execution();

@@ -17,6 +17,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
     io::{self, Read, Seek},
+    iter,
     os::fd::AsFd,
     os::unix::fs::FileExt,
 };
@@ -30,6 +31,8 @@ use crate::runner::rewind::{
 /// Bytes of a page.
 const PAGE: usize = 4096;
 const ZEROS: [u8; PAGE] = [0; PAGE];
+/// Bytes of memory that are read at once.
+const AT_ONCE: usize = 64 * PAGE;
 /// Pages that may be hot: with more, another cell costs less.
 const HOTTEST: usize = 4000;
 
@@ -126,19 +129,29 @@ impl Image {
         let mut regions = Vec::new();
         kernel::scan(handles.pagemap.as_fd(), &mut regions, true)?;
         let (mut copy, mut pages) = (Vec::new(), HashMap::new());
-        let (mut page, mut before) = ([0; PAGE], [0; PAGE]);
-        for address in regions.iter().flat_map(|region| (region.start..region.end).step_by(PAGE)) {
-            handles.memory.read_exact_at(&mut page, address)?;
-            // Where the template has no memory it cannot be read.
-            let content = if page == ZEROS {
-                Content::Zeros
-            } else if template.read_exact_at(&mut before, address).is_ok() && page == before {
-                Content::Template
-            } else {
-                copy.extend_from_slice(&page);
-                Content::Copied(copy.len() - PAGE)
-            };
-            pages.insert(address, content);
+        let (mut now, mut before) = (vec![0; AT_ONCE], vec![0; AT_ONCE]);
+        for region in &regions {
+            for start in (region.start..region.end).step_by(AT_ONCE) {
+                let length = (region.end - start).min(AT_ONCE as u64);
+                let now = &mut now[..usize::try_from(length).unwrap_or(AT_ONCE)];
+                handles.memory.read_exact_at(now, start)?;
+                // The memory of the template may end earlier.
+                let known = template.read_at(&mut before[..now.len()], start).unwrap_or_default();
+                let before = before[..known].chunks_exact(PAGE).map(Some).chain(iter::repeat(None));
+                for ((address, page), before) in
+                    (start..).step_by(PAGE).zip(now.chunks_exact(PAGE)).zip(before)
+                {
+                    let content = if page == ZEROS {
+                        Content::Zeros
+                    } else if before == Some(page) {
+                        Content::Template
+                    } else {
+                        copy.extend_from_slice(page);
+                        Content::Copied(copy.len() - PAGE)
+                    };
+                    pages.insert(address, content);
+                }
+            }
         }
         Ok(Self {
             process,
