@@ -47,13 +47,17 @@ pub async fn serve(config: &Config, manager: &dyn Manager, say: impl Fn(&str)) -
     let mut stop = Signals::new().context("listen for signals")?;
     let connections = connections::make_room();
     let (listener, address) = listen(config, manager).await?;
-    let opened = tokio::select! {
-        opened = open_store(config) => opened?,
-        // A database that is full is waited for as long as it takes.
+    let starting = async {
+        let (mut server, exporter) = Server::assemble(config, open_store(config).await?).await?;
+        server.task_file.start().await;
+        server.membership.end_start();
+        anyhow::Ok((server, exporter))
+    };
+    let (server, exporter) = tokio::select! {
+        started = starting => started?,
+        // A database that is full or does not answer is waited for as long as it takes.
         () = stop.next() => return Ok(()),
     };
-    let (mut server, exporter) = Server::assemble(config, opened).await?;
-    server.task_file.start().await;
 
     let (hang_up, hung_up) = oneshot::channel::<()>();
     let mut serving = tokio::spawn(connections::serve(listener, server.router.clone(), connections, async {

@@ -42,6 +42,7 @@ pub async fn open_joined(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
         let clock = Arc::new(FollowingClock::new(Arc::new(SystemClock)));
         let member = Member::new(shared, clock, node_settings(config, 0));
         member.join().await?;
+        member.end_start();
         tokio::spawn(async move {
             let (_never, stopping) = watch::channel(false);
             member.run(stopping).await;

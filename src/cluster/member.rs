@@ -145,6 +145,11 @@ impl Member {
         self.hurry.notify_one();
     }
 
+    /// Ends the start of the process: what the store does not answer fails from now on.
+    pub fn end_start(&self) {
+        self.store.end_start();
+    }
+
     /// Joins, as a new node.
     ///
     /// # Errors

@@ -77,6 +77,13 @@ impl Membership {
         }))))
     }
 
+    /// Ends the start: what the store does not answer fails from now on.
+    pub(in crate::app) fn end_start(&self) {
+        if let Some(joined) = &self.0 {
+            joined.member.end_start();
+        }
+    }
+
     /// Whether others may share the store.
     pub(super) fn is_shared(&self) -> bool {
         self.0.is_some()

@@ -149,6 +149,8 @@ pub trait Shared: Send + Sync + 'static {
     /// Takes or renews this node's turn at a chore for `lasts` milliseconds, unless another living node has it;
     /// whether this node has it now.
     fn turn(&self, chore: &'static str, lasts: Millis) -> Answer<bool>;
+    /// Ends the start of this process, in which reads have waited for a store that does not answer.
+    fn end_start(&self) {}
     /// Tells the other nodes, if the store passes hints on.
     fn tell(&self, _: Hint) {}
     /// Waits for the next hint of another node; for ever if the store passes none on.

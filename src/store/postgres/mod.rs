@@ -267,16 +267,9 @@ async fn reach(settings: &Arc<Settings>) -> Result<Connection, StoreError> {
     }
 }
 
-/// Counts the tasks. Waits as long as the server has no connection to spare.
 async fn count_tasks(readers: &Arc<Readers>) -> Result<u64, StoreError> {
-    loop {
-        match read::status_counts(readers.clone()).await {
-            Ok(counts) => return Ok(counts.into_iter().map(|(_, count)| count).sum()),
-            Err(StoreError::Unavailable(why)) => tracing::warn!(why, "the database does not answer yet"),
-            Err(error) => return Err(error),
-        }
-        sleep(AGAIN_AFTER).await;
-    }
+    let counts = read::status_counts(readers.clone()).await?;
+    Ok(counts.into_iter().map(|(_, count)| count).sum())
 }
 
 /// The error of a statement.

@@ -158,6 +158,10 @@ impl Shared for Sharing {
         Box::pin(read::wishes(self.readers.clone(), self.identity.get()))
     }
 
+    fn end_start(&self) {
+        self.readers.end_patience();
+    }
+
     fn tell(&self, hint: Hint) {
         self.identity.tell(hint);
     }

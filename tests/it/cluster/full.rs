@@ -1,8 +1,9 @@
-//! A database that has no connection to spare.
+//! A database that has no connection to spare, or does not answer, when a server starts.
 
 use std::{fs, process::Stdio, thread};
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::{Cluster, TOKEN};
 use crate::harness::{Database, Home, signal_process, until};
@@ -61,4 +62,32 @@ fn a_server_waits_at_its_start_for_connections_and_works_with_few() {
     }
     server.check_health();
     assert_eq!(taken.len(), CONNECTIONS - NEEDED);
+}
+
+#[test]
+fn a_server_waits_at_its_start_for_a_database_that_does_not_answer() {
+    let Some(database) = Database::of_all() else { return };
+    let cluster = Cluster::new(database, "silent");
+    // The tables are made.
+    let first = cluster.options("a").start();
+    let id = first.create_dormant("kept", "module.exports = () => 'here'", &json!({}));
+    drop(first);
+
+    let home = Home::new();
+    let log = home.path().join("log");
+    fs::create_dir(home.data()).expect("data/ made");
+    fs::write(home.data().join("admin-token"), TOKEN).expect("the token written");
+    home.write("kept", "module.exports = () => 'here'");
+    let options = cluster.options("b");
+    let server = thread::scope(|scope| {
+        let silent = database.occupy_with("BEGIN; LOCK TABLE silent.token; LOCK TABLE silent.binding;");
+        let starting = scope.spawn(move || options.start_in(home));
+        until("it says that it waits", || {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            said.contains("the database does not answer yet").then_some(())
+        });
+        drop(silent);
+        starting.join().expect("no panic").unwrap_or_else(|said| panic!("it does not start: {said}"))
+    });
+    assert_eq!(server.run(&id)["result"], "here");
 }

@@ -158,11 +158,16 @@ impl Database {
 
     /// Takes one of the connections, until the value is dropped.
     pub(crate) fn occupy(&self) -> Occupied {
+        self.occupy_with("")
+    }
+
+    /// Takes a connection, which then does these statements.
+    pub(crate) fn occupy_with(&self, statements: &str) -> Occupied {
         let mut psql = command(&self.binaries.join("psql"));
         psql.args(["-X", "-A", "-t", "-q", "-U", USER, "-h"]).arg(self.socket());
         let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
         let mut asked = child.stdin.take().expect("its input");
-        asked.write_all(b"SELECT 'taken';\n").expect("it asks");
+        writeln!(asked, "{statements} SELECT 'taken';").expect("it asks");
         let mut said = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut said).expect("it answers");
         assert_eq!(said, "taken\n");

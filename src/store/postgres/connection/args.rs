@@ -37,6 +37,7 @@ impl<'a> FromSql<'a> for Id {
 }
 
 /// A parameter. A list fills a column of the rows of `unnest`.
+#[derive(Clone)]
 pub(crate) enum Arg {
     Id(Option<Id>),
     Ids(Vec<Option<Id>>),

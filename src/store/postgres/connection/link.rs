@@ -17,6 +17,7 @@ use crate::domain::lock::lock;
 const MOST_PREPARED: usize = 400;
 
 /// A statement with its parameters.
+#[derive(Clone)]
 pub(crate) struct Query {
     text: Cow<'static, str>,
     args: Vec<Arg>,

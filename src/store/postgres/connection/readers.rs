@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -12,7 +12,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::Mutex,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_postgres::{Error, Row};
 
@@ -21,6 +21,9 @@ use crate::store::StoreError;
 
 /// A read without an answer for this long fails.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Between two attempts of a read that waits.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// After a failure to connect, reads go over the other connections for this long.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -49,18 +52,26 @@ pub(crate) struct Readers {
     runtime: Handle,
     slots: Vec<Mutex<Slot>>,
     next: AtomicUsize,
+    /// Whether reads wait for a server that does not answer.
+    are_patient: AtomicBool,
 }
 
 impl Readers {
-    /// Makes no connection yet. `runtime` is the store's own.
+    /// Makes no connection yet; reads wait for a server that does not answer until [`Self::end_patience`]. `runtime` is the store's own.
     pub(crate) fn new(settings: Arc<Settings>, runtime: Handle) -> Arc<Self> {
         let slots = (0..settings.connections.max(1)).map(|_| Mutex::default()).collect();
-        Arc::new(Self { settings, runtime, slots, next: AtomicUsize::new(0) })
+        let next = AtomicUsize::new(0);
+        Arc::new(Self { settings, runtime, slots, next, are_patient: AtomicBool::new(true) })
     }
 
     /// The store's own runtime.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    /// Has reads fail from now on when the server does not answer.
+    pub(crate) fn end_patience(&self) {
+        self.are_patient.store(false, Ordering::Relaxed);
     }
 
     /// Asks all queries in one trip; a caller may be on any runtime.
@@ -86,6 +97,17 @@ impl Readers {
     }
 
     async fn ask(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        while self.are_patient.load(Ordering::Relaxed) {
+            match self.ask_once(queries.clone()).await {
+                Err(StoreError::Unavailable(why)) => tracing::warn!(why, "the database does not answer yet"),
+                answer => return answer,
+            }
+            sleep(AGAIN_AFTER).await;
+        }
+        self.ask_once(queries).await
+    }
+
+    async fn ask_once(&self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
         let until = Instant::now() + ANSWERED_WITHIN;
         let late = |_| StoreError::Unavailable("the database does not answer".to_owned());
         let slot = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();

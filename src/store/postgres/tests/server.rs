@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::store::{
-    Now, StoreError,
+    Now, Store, StoreError,
     contract::nodes::join,
     postgres::{PgStore, Settings},
 };
@@ -76,7 +76,9 @@ impl Server {
 /// Opens a store, with a clock of the test's or the database's.
 pub(super) fn open(settings: Settings, now: Option<Now>) -> Result<PgStore, StoreError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(PgStore::open_with(settings, now))
+    let store = runtime.block_on(PgStore::open_with(settings, now))?;
+    <dyn Store>::shared(&store).expect("many share it").end_start();
+    Ok(store)
 }
 
 /// The folder of the server's programs.
