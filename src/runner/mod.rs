@@ -68,6 +68,9 @@ pub(crate) struct Flags {
     /// Put memory back after a run, if the system can, instead of making another isolate.
     #[arg(long, requires = "snapshot_fd", conflicts_with = "probe")]
     rewind: bool,
+    /// Get cells from the template whose orders go to this inherited descriptor.
+    #[arg(long, value_name = "FD", requires = "rewind")]
+    template_fd: Option<RawFd>,
     /// Do this after each run, as a handler that has broken out of V8.
     #[arg(long, value_name = "ACT", conflicts_with = "probe")]
     intrude: Option<String>,
@@ -84,7 +87,7 @@ struct Work {
     /// Build the startup snapshot into this inherited descriptor and exit.
     #[arg(long, value_name = "FD")]
     build_snapshot_fd: Option<RawFd>,
-    /// As the child of a runner that puts memory back: make an isolate, and copies of this process that run handlers.
+    /// Make an isolate, and copies of this process in which runners that put memory back run handlers.
     #[arg(long, value_name = "FD")]
     template_snapshot_fd: Option<RawFd>,
 }
@@ -99,7 +102,9 @@ pub(crate) fn main(options: &Flags) -> ExitCode {
             sandbox::refuse_tracing();
             match (options.work.build_snapshot_fd, options.work.snapshot_fd, way) {
                 (Some(fd), ..) => build_snapshot(fd),
-                (None, Some(fd), Some(Ok(()))) => serve_warden(fd, options.intrude.clone()),
+                (None, Some(fd), Some(Ok(()))) => {
+                    serve_warden(fd, options.template_fd, options.intrude.as_deref())
+                }
                 (None, Some(fd), way) => serve(fd, &options.probe, way.and_then(Result::err)),
                 (None, None, _) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no descriptor given")),
             }
@@ -135,7 +140,7 @@ fn serve_template(_fd: RawFd, _intrude: Option<&str>) -> io::Result<()> {
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn serve_warden(_fd: RawFd, _intrude: Option<String>) -> io::Result<()> {
+fn serve_warden(_fd: RawFd, _template: Option<RawFd>, _intrude: Option<&str>) -> io::Result<()> {
     can_rewind()
 }
 
@@ -190,7 +195,7 @@ async fn serve_runs(
         shared.watch.set_ready(Target::Isolate(isolate.runtime.v8_isolate().thread_safe_handle()));
         // After the first isolate, which needs system calls that the next ones do not.
         let sandbox = install_seccomp.take().map(|install| install());
-        shared.outbox.send(&FromRunner::Ready { engine: engine.clone(), sandbox });
+        shared.outbox.send(&FromRunner::Ready { engine: engine.clone(), sandbox, process: None });
         let Some(run) = runs.recv().await else { return };
         let Isolate { entries, runtime } = &mut isolate;
         let done = drive::run(RunContext { runtime, entries, shared, settings }, *run).await;

@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd},
     time::Duration,
 };
 
@@ -116,26 +116,31 @@ pub(crate) fn die_by(signal: i32) -> ! {
     exit_now(128 + signal)
 }
 
-/// Has standard output go where standard error goes.
-///
-/// # Errors
-/// When a descriptor is closed.
-#[expect(unsafe_code, reason = "replaces a descriptor by number")]
-pub(crate) fn print_to_stderr() -> std::io::Result<()> {
-    // SAFETY: both are standard descriptors, which no value owns.
-    let done = unsafe { libc::dup2(2, 1) };
-    if done < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// Puts a descriptor in the place of standard input.
+/// Has a descriptor name what another one names.
 ///
 /// # Errors
 /// When the kernel refuses it.
 #[expect(unsafe_code, reason = "replaces a descriptor by number")]
-pub(crate) fn read_from(descriptor: &OwnedFd) -> std::io::Result<()> {
-    // SAFETY: standard input is a descriptor that no value owns.
-    let done = unsafe { libc::dup2(descriptor.as_raw_fd(), 0) };
+pub(crate) fn replace(number: RawFd, by: BorrowedFd<'_>) -> std::io::Result<()> {
+    // SAFETY: whoever uses the number goes on with something of the same kind.
+    let done = unsafe { libc::dup2(by.as_raw_fd(), number) };
     if done < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Whether the kernel drops children of this process as they end, instead of keeping their status.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "rustix sets no handlers of signals")]
+pub(crate) fn reap_no_children(dropped: bool) {
+    // SAFETY: neither action runs code of the process.
+    unsafe { libc::signal(libc::SIGCHLD, if dropped { libc::SIG_IGN } else { libc::SIG_DFL }) };
+}
+
+/// Lets another process read where this one waits, though it is not its parent (prctl(2), `PR_SET_PTRACER`).
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "rustix has no PR_SET_PTRACER")]
+pub(crate) fn may_be_traced_by(process: rustix::process::Pid) {
+    // SAFETY: takes numbers. It fails where nothing forbids it (no Yama).
+    unsafe { libc::prctl(libc::PR_SET_PTRACER, process.as_raw_nonzero().get(), 0, 0, 0) };
 }
 
 /// Takes over a file descriptor that the server passed by number.

@@ -47,7 +47,7 @@ impl Shared {
             let started = match process.take() {
                 Some(process) => Ok(process),
                 None => tokio::select! {
-                    started = Process::start(&self.snapshot, &self.settings.runner) => {
+                    started = self.start_process() => {
                         self.alive.fetch_add(usize::from(started.is_ok()), Ordering::Relaxed);
                         started
                     }

@@ -10,7 +10,6 @@
 //! lines arrive while it runs; the [`Verdict`] goes back to the scheduler.
 
 mod caches;
-mod command;
 mod conversation;
 mod given;
 pub mod lease;
@@ -22,7 +21,6 @@ mod process;
 pub mod protocol;
 mod queue;
 mod result;
-mod snapshot;
 
 pub use self::pool::{Pool, PoolSettings, PoolState};
 

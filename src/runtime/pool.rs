@@ -26,10 +26,9 @@ use super::{
     conversation::{Limits, Resources, RunReport, RunRequest, cancelled, converse},
     given::GivenTexts,
     lease::RunsUntil,
-    process::Process,
+    process::{Process, Snapshot, Template},
     protocol::{Mode, Run, Sandbox, SandboxLevel, Settings},
     queue::RunQueue,
-    snapshot::Snapshot,
 };
 use crate::{
     clock::Clock,
@@ -74,6 +73,8 @@ pub struct Pool {
 pub(super) struct Shared {
     pub(super) settings: PoolSettings,
     pub(super) snapshot: Snapshot,
+    /// What runners that put memory back get their isolates from.
+    pub(super) template: Option<Template>,
     pub(super) shelf: Shelf,
     caches: Caches,
     given: GivenTexts,
@@ -141,6 +142,7 @@ impl Pool {
             .await
             .map_err(|e| io::Error::new(e.kind(), format!("make the runners' startup snapshot: {e}")))?;
         let shared = Arc::new(Shared {
+            template: start_template(&snapshot, &settings.runner),
             settings,
             snapshot,
             shelf: shelf.into(),
@@ -158,7 +160,8 @@ impl Pool {
             closing: watch::channel(false).0,
             lease: OnceLock::new(),
         });
-        let first = Process::start(&shared.snapshot, &shared.settings.runner)
+        let first = shared
+            .start_process()
             .await
             .map_err(|e| io::Error::new(e.kind(), format!("start a runner: {e}")))?;
         let sandbox = first
@@ -280,6 +283,11 @@ impl Shared {
         RunRequest { run, caller, not_before, lines, cancel }
     }
 
+    /// Starts a runner.
+    pub(super) async fn start_process(&self) -> io::Result<Process> {
+        Process::start(&self.snapshot, self.template.as_ref(), &self.settings.runner).await
+    }
+
     /// Has a runner do a run, within the pool's limits.
     pub(super) async fn converse(&self, process: &mut Process, request: RunRequest) -> RunReport {
         let limits = Limits {
@@ -305,11 +313,11 @@ impl Shared {
         entry: (Source, Files),
         invocation: Invocation,
     ) -> io::Result<Ended> {
-        let mut started = Process::start(&self.snapshot, &self.settings.runner).await;
+        let mut started = self.start_process().await;
         if let Err(error) = &started {
             // Something outside may have killed it: the OOM killer, an operator.
             tracing::warn!(%error, "a runner does not start; trying once more");
-            started = Process::start(&self.snapshot, &self.settings.runner).await;
+            started = self.start_process().await;
         }
         let mut process = started.map_err(|error| io::Error::other(format!("no runner starts: {error}")))?;
         let request = self.request(mode, entry, invocation);
@@ -359,4 +367,14 @@ impl Runner for Pool {
     fn capacity(&self) -> usize {
         self.shared.settings.max
     }
+}
+
+/// Starts the template, if runners are to put memory back and this system may.
+fn start_template(snapshot: &Snapshot, settings: &Settings) -> Option<Template> {
+    #[cfg(target_os = "linux")]
+    if settings.rewind {
+        let started = Template::start(snapshot, settings);
+        return started.inspect_err(|error| tracing::warn!(%error, "no template for the runners")).ok();
+    }
+    None
 }

@@ -1,4 +1,4 @@
-//! The cell: a copy of the [`template`](super::template) that runs handler after handler from the same memory.
+//! The cell: a copy of the [`blank`](super::blank) that runs handler after handler from the same memory.
 //!
 //! Its main thread goes into the sandbox, waits at the [`checkpoint`], does one run, and goes back to the
 //! checkpoint. There its warden puts the memory back, and the same first wait ends again: nothing in
@@ -16,6 +16,7 @@ use std::{
 
 use deno_core::v8::IsolateHandle;
 use isochron::runtime::protocol::{FromRunner, Settings};
+use rustix::process::{Pid, Signal, getppid};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::runner::{
@@ -40,15 +41,25 @@ const STACK: usize = 2 * 1024 * 1024;
 /// The time in which V8 records the frames of a run before it is terminated.
 const INTERRUPTED: Duration = Duration::from_millis(10);
 
-/// Serves runs in a copy of the template, over the given ends of its frames and its control socket.
+/// Serves runs in a copy of the blank, over its ends of its frames, its control socket, and the pipe of stops.
 ///
 /// # Errors
 /// When the process does not get what it needs, or the warden is gone.
-pub(super) fn serve(made: Made, ends: [OwnedFd; 3], intrude: Option<&str>) -> io::Result<()> {
+pub(super) fn serve(
+    made: Made,
+    (blank, warden): (Pid, Pid),
+    ends: [OwnedFd; 3],
+    intrude: Option<&str>,
+) -> io::Result<()> {
     let Made { mut isolate, settings, shared, pump, flags } = made;
     let [frames, control, stops] = ends;
     rustix::thread::set_name(c"cell")?;
-    os::read_from(&frames)?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    if getppid() != Some(blank) {
+        return Ok(());
+    }
+    os::may_be_traced_by(warden);
+    os::replace(io::stdin().as_raw_fd(), frames.as_fd())?;
     drop(frames);
     let handles = Handles::open()?;
     let mut maps = handles.maps.try_clone()?;
@@ -66,7 +77,7 @@ pub(super) fn serve(made: Made, ends: [OwnedFd; 3], intrude: Option<&str>) -> io
     image::seal(&mut maps)?;
     drop(maps);
     let sandbox = pending.install_seccomp(Inmate::Cell);
-    shared.outbox.send(&FromRunner::Ready { engine: engine::name(), sandbox: Some(sandbox) });
+    shared.outbox.send(&FromRunner::Ready { engine: engine::name(), sandbox: Some(sandbox), process: None });
     tokio.block_on(async {
         memory::grow_stack(STACK);
         checkpoint::rest(control.as_raw_fd());

@@ -81,7 +81,7 @@ fn named(name: &str, error: &io::Error) -> io::Error {
 pub(crate) fn send(socket: BorrowedFd<'_>, of: Pid, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut messages = SendAncillaryBuffer::new(&mut space);
-    if !messages.push(SendAncillaryMessage::ScmRights(descriptors)) {
+    if !descriptors.is_empty() && !messages.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::Error::other("too many descriptors for one message"));
     }
     sendmsg(
@@ -98,11 +98,21 @@ pub(crate) fn send(socket: BorrowedFd<'_>, of: Pid, descriptors: &[BorrowedFd<'_
 /// # Errors
 /// When the next message does not have them.
 pub(crate) fn receive<const N: usize>(socket: BorrowedFd<'_>) -> io::Result<(Pid, [OwnedFd; N])> {
+    let (process, received) = receive_any(socket)?;
+    let received = received.try_into().map_err(|_| missing())?;
+    Ok((process, received))
+}
+
+/// As [`receive`], of any number.
+///
+/// # Errors
+/// When the other side is gone.
+pub(crate) fn receive_any(socket: BorrowedFd<'_>) -> io::Result<(Pid, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut messages = RecvAncillaryBuffer::new(&mut space);
     let mut process = [0; size_of::<i32>()];
     recvmsg(socket, &mut [IoSliceMut::new(&mut process)], &mut messages, RecvFlags::CMSG_CLOEXEC)?;
-    let received: Vec<_> = messages
+    let received = messages
         .drain()
         .filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
@@ -110,8 +120,10 @@ pub(crate) fn receive<const N: usize>(socket: BorrowedFd<'_>) -> io::Result<(Pid
         })
         .flatten()
         .collect();
-    let process = Pid::from_raw(i32::from_ne_bytes(process));
-    process
-        .zip(received.try_into().ok())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the other process sent no descriptors"))
+    let process = Pid::from_raw(i32::from_ne_bytes(process)).ok_or_else(missing)?;
+    Ok((process, received))
+}
+
+fn missing() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the other process sent no descriptors")
 }

@@ -7,6 +7,8 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
+use rustix::process::Pid;
+
 /// Categories of pages.
 pub(crate) const WRITTEN: u64 = 1 << 1;
 const WRITE_PROTECTION_ALLOWED: u64 = 1 << 0;
@@ -184,7 +186,7 @@ pub(crate) fn let_copies_have(start: u64, end: u64) -> io::Result<()> {
 
 /// Writes to the memory of another process; `false` if not all of it could be written.
 #[expect(unsafe_code, reason = "rustix has no process_vm_writev")]
-pub(crate) fn write_all(process: u32, pieces: &[(u64, &[u8])]) -> bool {
+pub(crate) fn write_all(process: Pid, pieces: &[(u64, &[u8])]) -> bool {
     pieces.chunks(MOST_PIECES).all(|pieces| {
         let at =
             |address: u64, length| libc::iovec { iov_base: address as *mut libc::c_void, iov_len: length };
@@ -194,7 +196,14 @@ pub(crate) fn write_all(process: u32, pieces: &[(u64, &[u8])]) -> bool {
         let count = pieces.len() as libc::c_ulong;
         // SAFETY: the kernel reads the bytes of `pieces`, and writes to another process alone.
         let written = unsafe {
-            libc::process_vm_writev(process.cast_signed(), from.as_ptr(), count, to.as_ptr(), count, 0)
+            libc::process_vm_writev(
+                process.as_raw_nonzero().get(),
+                from.as_ptr(),
+                count,
+                to.as_ptr(),
+                count,
+                0,
+            )
         };
         usize::try_from(written)
             .is_ok_and(|n| n == pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>())

@@ -1,8 +1,15 @@
 //! The memory of a cell before its checkpoint, and the page that it shares with its warden.
 
-use std::{io, os::fd::BorrowedFd, sync::atomic::AtomicU64};
+use std::{
+    io,
+    os::fd::{BorrowedFd, OwnedFd},
+    sync::atomic::AtomicU64,
+};
 
-use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::{
+    fs::{MemfdFlags, ftruncate, memfd_create},
+    mm::{MapFlags, ProtFlags, mmap, mmap_anonymous},
+};
 
 use crate::runner::watchdog::flags::Flags;
 
@@ -40,6 +47,16 @@ pub(crate) fn trim() {
     }
 }
 
+/// Makes the memory that wardens share with cells. Call it before the size of files is limited.
+///
+/// # Errors
+/// When the system has no memory files.
+pub(crate) fn make_shared() -> io::Result<OwnedFd> {
+    let shared = memfd_create("isochron-flags", MemfdFlags::CLOEXEC)?;
+    ftruncate(&shared, SHARED as u64)?;
+    Ok(shared)
+}
+
 /// Maps the flags that cell and warden share.
 ///
 /// # Errors
@@ -53,6 +70,32 @@ pub(crate) fn map_flags(memory: BorrowedFd<'_>) -> io::Result<&'static Flags> {
         let address = mmap(std::ptr::null_mut(), SHARED, rights, MapFlags::SHARED, memory, 0)?;
         Ok(&*address.cast::<Flags>())
     }
+}
+
+/// Makes flags that this process shares with no other yet.
+///
+/// # Errors
+/// When the system has no memory.
+#[expect(unsafe_code, reason = "memory whose place is given away later")]
+pub(crate) fn make_flags() -> io::Result<&'static Flags> {
+    let rights = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: as in `map_flags`; the memory is all zeros.
+    unsafe {
+        let address = mmap_anonymous(std::ptr::null_mut(), SHARED, rights, MapFlags::SHARED)?;
+        Ok(&*address.cast::<Flags>())
+    }
+}
+
+/// Puts memory of [`make_shared`] in the place of such flags.
+///
+/// # Errors
+/// When the descriptor is no memory of [`SHARED`] bytes.
+#[expect(unsafe_code, reason = "memory that two processes share")]
+pub(crate) fn map_flags_again(flags: &'static Flags, memory: BorrowedFd<'_>) -> io::Result<()> {
+    let (at, rights) = (std::ptr::from_ref(flags).cast_mut().cast(), ProtFlags::READ | ProtFlags::WRITE);
+    // SAFETY: as in `map_flags`, whose mapping this is; flags are atomics, which others may change.
+    unsafe { mmap(at, SHARED, rights, MapFlags::SHARED | MapFlags::FIXED, memory, 0)? };
+    Ok(())
 }
 
 /// Writes zeros over the whole page of [`map_flags`]: the state of flags before a run, and no place where a

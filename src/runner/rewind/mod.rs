@@ -1,18 +1,19 @@
 //! Rewind: a runner that puts its memory back after a run instead of making another isolate.
 //!
-//! Three processes. The **warden** is the runner that the server has started: it holds the socket to the
-//! server, the limits and the clock, and never runs JavaScript. The **template** ([`template`]) makes an
-//! isolate and runs no handler. The **cell** ([`cell`]) is a copy of it (fork(2)), which goes into the
-//! sandbox and waits at a checkpoint ([`checkpoint`]). The warden notes the cell's memory there
-//! ([`image`]), and after each run that ends cleanly it writes the pages that the run has written over with
-//! what was there. After any other end, or when something is left that is not memory, it has another cell
-//! made.
+//! The **warden** is the runner that the server has started: it holds the socket to the server, the limits
+//! and the clock, and never runs JavaScript. The **template** ([`template`]), one for all runners of a
+//! server, makes an isolate and runs no handler. Each runner has a **blank** ([`blank`]), a copy of the
+//! template (fork(2)) that does nothing but make copies of itself. The **cell** ([`cell`]) is such a copy,
+//! which goes into the sandbox and waits at a checkpoint ([`checkpoint`]). The warden notes the cell's
+//! memory there ([`image`]), and after each run that ends cleanly it writes the pages that the run has
+//! written over with what was there. After any other end, or when something is left that is not memory, it
+//! has another cell made.
 //!
 //! Four connections lead from the warden to its cell: frames ([`relay`]); the control socket of the
 //! checkpoint; a pipe to the cell's second thread, which stops JavaScript; and a page of memory with the
 //! flags of the run.
 //!
-//! How to misuse it: have a second thread in the template; change anything in it after the first cell; keep
+//! How to misuse it: have a second thread in the template; change anything in a blank after its first cell; keep
 //! anything in the cell that is to outlast a run; use chance before the checkpoint (each run would draw the same again); let a second thread of the cell wake in a clean run;
 //! believe a frame of the cell.
 //!
@@ -25,6 +26,7 @@
 //! (`sandbox::seccomp::calls::CELL`). What stays is what the run has learnt of addresses, how far the clock
 //! of the process has run, and its counts of faults and switches.
 
+mod blank;
 mod cell;
 mod checkpoint;
 mod handover;
@@ -52,5 +54,14 @@ pub(crate) fn probe() -> io::Result<()> {
     fs::read("/proc/self/syscall")
         .map_err(|error| io::Error::new(error.kind(), format!("/proc/PID/syscall: {error}")))?;
     kernel::scan(handles.pagemap.as_fd(), &mut Vec::new(), false)
-        .map_err(|error| io::Error::new(error.kind(), format!("PAGEMAP_SCAN: {error}")))
+        .map_err(|error| io::Error::new(error.kind(), format!("PAGEMAP_SCAN: {error}")))?;
+    // Yama(8): from 2 on a process that is no administrator's may not ask where another one waits.
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    match scope.trim() {
+        "2" if !rustix::process::geteuid().is_root() => {
+            Err(io::Error::other("kernel.yama.ptrace_scope is 2"))
+        }
+        "3" => Err(io::Error::other("kernel.yama.ptrace_scope is 3")),
+        _ => Ok(()),
+    }
 }

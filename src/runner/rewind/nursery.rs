@@ -1,10 +1,10 @@
-//! The nursery: has the template make cells, and ends them.
+//! The nursery: has cells made, and ends them.
 
 use std::{
     fs::File,
     io,
     os::{
-        fd::{AsFd, OwnedFd, RawFd},
+        fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, Command, ExitStatus, Stdio},
@@ -14,10 +14,9 @@ use std::{
 
 use isochron::runtime::protocol::{FrameBuffer, Settings, ToRunner};
 use rustix::{
-    fs::{MemfdFlags, ftruncate, memfd_create},
-    net::{AddressFamily, SocketFlags, SocketType, socketpair},
+    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair},
     pipe::{PipeFlags, pipe_with},
-    process::{Pid, Signal, WaitOptions, kill_process, set_child_subreaper, waitpid},
+    process::{Pid, Signal, getpid, kill_process},
 };
 
 use crate::runner::{
@@ -32,7 +31,11 @@ use crate::runner::{
         kernel, memory,
         relay::{self, Link, Queue},
     },
-    watchdog::{flags::Flags, pump::ToCell, target::Target, watch::Watch},
+    watchdog::{
+        flags::Flags,
+        target::Target,
+        watch::{self, Watch},
+    },
 };
 
 /// Has cells made.
@@ -41,80 +44,73 @@ pub(crate) struct Nursery {
     wake_up: OwnedFd,
     /// CPU time of a run.
     cpu: Duration,
-    template: Child,
+    blank: Arc<Blank>,
+}
+
+/// The process that cells are copies of.
+struct Blank {
+    process: Pid,
+    /// Where it waits for orders.
+    control: OwnedFd,
+    /// Its /proc/PID/mem.
+    memory: File,
+    /// The template of this runner alone, if the server has none.
+    _template: Option<Template>,
+}
+
+/// A template that this process has started. It ends when its orders close.
+struct Template {
+    child: Child,
     /// Its standard input, which has brought it the settings.
     _frames: OwnedFd,
-    /// Where the template waits for orders.
-    control: OwnedFd,
-    /// /proc/PID/mem of the template.
-    memory: File,
+    orders: OwnedFd,
 }
 
 /// A cell.
 pub(crate) struct Cell {
-    /// `None` once it is reaped.
-    process: Option<Pid>,
+    process: Pid,
+    is_reaped: bool,
     pub(crate) link: Arc<Link>,
     pub(crate) unread: FrameBuffer,
     pub(crate) watch: Watch,
     pub(crate) image: Option<Image>,
     handles: Option<Handles>,
-    /// /proc/PID/mem of the template.
-    template: File,
-}
-
-/// Makes the memory that wardens share with cells. Call it before the size of files is limited.
-///
-/// # Errors
-/// When the system has no memory files.
-pub(crate) fn make_shared() -> io::Result<OwnedFd> {
-    let shared = memfd_create("isochron-flags", MemfdFlags::CLOEXEC)?;
-    ftruncate(&shared, memory::SHARED as u64)?;
-    Ok(shared)
+    blank: Arc<Blank>,
 }
 
 impl Nursery {
-    /// Starts a template that maps the snapshot of this descriptor. Its cells `intrude`, in a test.
+    /// Gets a blank from the template behind `orders`, or from one of its own, which maps the snapshot of this
+    /// descriptor and whose cells `intrude`.
     ///
     /// # Errors
-    /// When the process does not start, or the shared memory cannot be mapped.
+    /// When no process starts, or the shared memory cannot be mapped.
     pub(crate) fn new(
         snapshot: RawFd,
+        orders: Option<OwnedFd>,
         settings: &Settings,
         shared: &OwnedFd,
         intrude: Option<&str>,
     ) -> io::Result<Self> {
-        // Cells are children of the template's children, which end.
-        set_child_subreaper(Some(rustix::process::getpid()))?;
         let flags = memory::map_flags(shared.as_fd())?;
-        let wake_up = rustix::event::eventfd(
-            0,
-            rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
-        )?;
-        let (frames, their_frames) = pair(SocketType::STREAM)?;
-        let (control, their_control) = pair(SocketType::SEQPACKET)?;
-        let template = Command::new("/proc/self/exe")
-            .arg0("isochron")
-            .args(["runner", "--template-snapshot-fd", &snapshot.to_string()])
-            .args(intrude.iter().flat_map(|act| ["--intrude", act]))
-            .env_clear()
-            .env("TZ", "UTC")
-            .stdin(Stdio::from(their_frames))
-            .stdout(Stdio::from(their_control))
-            .stderr(Stdio::inherit())
-            .spawn()?;
-        let (process, [memory]) = handover::receive(control.as_fd())?;
-        handover::send(control.as_fd(), process, &[shared.as_fd(), wake_up.as_fd()])?;
-        let start = ToCell::Frame(Box::new(ToRunner::Start(settings.clone())));
-        Queue::default().send(&start, frames.as_fd())?;
+        let wake_up = watch::wake_up()?;
+        let means = [shared.as_fd(), wake_up.as_fd()];
+        let given = orders.filter(|_| intrude.is_none()).and_then(|orders| Blank::ask(&orders, means).ok());
+        let blank = match given {
+            Some(blank) => blank,
+            None => {
+                let template = Template::start(snapshot, settings, intrude)?;
+                let blank = Blank::ask(&template.orders, means)?;
+                Blank { _template: Some(template), ..blank }
+            }
+        };
         let cpu = Duration::from_millis(settings.cpu);
-        Ok(Self { flags, wake_up, cpu, template, _frames: frames, control, memory: memory.into() })
+        Ok(Self { flags, wake_up, cpu, blank: Arc::new(blank) })
     }
 
     /// Has a cell made. It is ready once it stands at its checkpoint.
     ///
     /// # Errors
-    /// When the template makes none, or it does not give access to its memory.
+    /// When the blank makes none, or it does not give access to its memory.
     pub(crate) fn start(&self) -> io::Result<Cell> {
         let (frames, their_frames) = pair(SocketType::STREAM)?;
         let (control, their_control) = pair(SocketType::SEQPACKET)?;
@@ -122,23 +118,73 @@ impl Nursery {
         rustix::io::ioctl_fionbio(&stops, true)?;
         self.forget_flags();
         let ends = [their_frames.as_fd(), their_control.as_fd(), their_stops.as_fd()];
-        handover::send(self.control.as_fd(), Pid::from_child(&self.template), &ends)?;
+        handover::send(self.blank.control.as_fd(), getpid(), &ends)?;
         drop((their_frames, their_control, their_stops));
         let (process, handles) = Handles::receive(control.as_fd())?;
         let link = Arc::new(Link::new(frames, control, stops));
         let clock = CpuClock::of_process(process).ok_or_else(|| io::Error::other("the cell has no clock"))?;
         let watch = Watch::over(self.flags, clock, self.wake_up.try_clone()?, self.cpu);
-        // The image refers to the template's memory, which does not change while it waits for an order.
-        position::until_asleep_in(self.template.id(), libc::SYS_recvmsg)?;
+        // The image refers to the blank's memory, which does not change while it waits for an order.
+        position::until_asleep_in(self.blank.process, libc::SYS_recvmsg)?;
+        let (unread, blank) = (FrameBuffer::default(), self.blank.clone());
         Ok(Cell {
-            process: Some(process),
+            process,
+            is_reaped: false,
             link,
-            unread: FrameBuffer::default(),
+            unread,
             watch,
             image: None,
             handles: Some(handles),
-            template: self.memory.try_clone()?,
+            blank,
         })
+    }
+}
+
+impl Blank {
+    /// Gets one from a template.
+    fn ask(orders: &OwnedFd, means: [BorrowedFd<'_>; 2]) -> io::Result<Self> {
+        let (control, theirs) = pair(SocketType::SEQPACKET)?;
+        let [shared, wake_up] = means;
+        let errors = io::stderr();
+        handover::send(orders.as_fd(), getpid(), &[theirs.as_fd(), shared, wake_up, errors.as_fd()])?;
+        drop(theirs);
+        let (process, [memory]) = handover::receive(control.as_fd())?;
+        Ok(Self { process, control, memory: memory.into(), _template: None })
+    }
+
+    /// Waits for the end of its last cell.
+    fn reap(&self) -> Option<ExitStatus> {
+        handover::send(self.control.as_fd(), getpid(), &[]).ok()?;
+        let mut status = [0; size_of::<i32>()];
+        let (read, _) = rustix::net::recv(&self.control, &mut status, RecvFlags::empty()).ok()?;
+        (read == status.len()).then(|| ExitStatus::from_raw(i32::from_ne_bytes(status)))
+    }
+}
+
+impl Template {
+    fn start(snapshot: RawFd, settings: &Settings, intrude: Option<&str>) -> io::Result<Self> {
+        let (frames, their_frames) = pair(SocketType::STREAM)?;
+        let (orders, their_orders) = pair(SocketType::SEQPACKET)?;
+        let child = Command::new("/proc/self/exe")
+            .arg0("isochron")
+            .args(["runner", "--template-snapshot-fd", &snapshot.to_string()])
+            .args(intrude.iter().flat_map(|act| ["--intrude", act]))
+            .env_clear()
+            .env("TZ", "UTC")
+            .stdin(Stdio::from(their_frames))
+            .stdout(Stdio::from(their_orders))
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        Queue::default().send(&ToRunner::Start(settings.clone()), frames.as_fd())?;
+        Ok(Self { child, _frames: frames, orders })
+    }
+}
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        // A dead process is as good as a killed one.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -159,12 +205,15 @@ impl Cell {
     /// # Errors
     /// When the kernel refuses a step, or another thread of the cell does not fall asleep.
     pub(crate) fn take_image(&mut self) -> io::Result<()> {
-        let missing = || io::Error::other("a second first checkpoint");
-        let handles = self.handles.take().ok_or_else(missing)?;
-        let process = self.process.ok_or_else(missing)?.as_raw_nonzero().get().cast_unsigned();
-        let position = Position::of(process)?;
-        self.image = Some(Image::take(process, handles, position, self.template.try_clone()?)?);
+        let handles = self.handles.take().ok_or_else(|| io::Error::other("a second first checkpoint"))?;
+        let position = Position::of(self.process)?;
+        self.image = Some(Image::take(self.process, handles, position, self.blank.memory.try_clone()?)?);
         Ok(())
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_raw_nonzero().get().cast_unsigned()
     }
 
     /// Whether nothing is under way between a cell that stands at its checkpoint and its warden: what a run
@@ -194,22 +243,16 @@ impl Cell {
 
     /// Ends the cell.
     pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
-        if let Some(process) = self.process {
+        if !self.is_reaped {
             // A dead process is as good as a killed one.
-            let _ = kill_process(process, Signal::KILL);
+            let _ = kill_process(self.process, Signal::KILL);
         }
         self.reap()
     }
 
-    /// Waits for the end of a cell that has closed its sockets.
+    /// Waits for the end of a cell that has closed its sockets; `None` if someone has waited already.
     pub(crate) fn reap(&mut self) -> Option<ExitStatus> {
-        let process = self.process.take()?;
-        loop {
-            match waitpid(Some(process), WaitOptions::empty()) {
-                Err(rustix::io::Errno::INTR) => {}
-                ended => return ended.ok()?.map(|(_, status)| ExitStatus::from_raw(status.as_raw())),
-            }
-        }
+        if std::mem::replace(&mut self.is_reaped, true) { None } else { self.blank.reap() }
     }
 }
 

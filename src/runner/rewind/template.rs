@@ -1,20 +1,18 @@
-//! The template: a process that makes an isolate and runs no handler. Every cell of a runner is a copy of
-//! it (fork(2)), so a new cell costs no isolate, and pages that neither has written since are there once.
+//! The template: a process that makes an isolate and runs no handler. Each runner of a server gets a copy of
+//! it (fork(2)), its [`blank`], so a runner that starts makes no isolate, and pages that no one has written
+//! since are in memory once for all runners.
 //!
-//! It has one thread, as fork(2) copies no other. Between two copies it sleeps in the recvmsg(2) of
-//! [`handover::receive`], and its memory stays as it is: the images of cells refer to it.
+//! It has one thread, as fork(2) copies no other.
 
 use std::{
-    fs::{self, File},
-    io,
-    os::fd::{AsFd, OwnedFd, RawFd},
+    fs, io,
+    os::fd::{AsFd, AsRawFd, RawFd},
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
-use isochron::runtime::protocol::Settings;
-use rustix::process::{Pid, Signal, WaitOptions, getpid, getppid, waitpid};
+use isochron::runtime::protocol::{FrameBuffer, Settings};
 
 use crate::runner::{
     isolate::{
@@ -23,15 +21,15 @@ use crate::runner::{
         snapshot, warmup,
     },
     os::{self, CpuClock},
-    rewind::{cell, handover, image, memory},
-    sandbox,
+    rewind::{blank, handover, image, memory, probe, warden},
+    sandbox::{self, Layers},
     watchdog::{
         flags::Flags,
         limits,
         link::{Outbox, PendingCalls},
         pump::Pump,
         supervisor::Shared,
-        watch::Watch,
+        watch::{self, Watch},
     },
 };
 
@@ -41,60 +39,57 @@ pub(super) struct Made {
     pub(super) settings: Rc<Settings>,
     pub(super) shared: Shared,
     pub(super) pump: Arc<Pump>,
+    /// Mapped to the memory of a runner in its blank.
     pub(super) flags: &'static Flags,
 }
 
-/// Makes an isolate, and a copy of itself for each message on the control socket, which is standard output.
-/// In a copy it runs handlers; the template returns when the warden is gone.
+/// Makes an isolate by the settings on standard input, and a copy of this process for each message on the
+/// socket that is its standard output. In a copy it serves a runner; the template returns when the last one who
+/// could ask is gone, or at once if the system cannot put memory back.
 ///
 /// # Errors
 /// When the process does not get what it needs.
 pub(crate) fn serve(snapshot_fd: RawFd, intrude: Option<&str>) -> io::Result<()> {
-    let control = rustix::io::fcntl_dupfd_cloexec(io::stdout().as_fd(), 3)?;
-    // Libraries may print.
-    os::print_to_stderr()?;
-    sandbox::drop_privileges();
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    if probe().is_err() {
+        return Ok(());
+    }
     rustix::thread::set_name(c"template")?;
-    let warden = getppid();
-    handover::send(control.as_fd(), getpid(), &[File::open("/proc/self/mem")?.as_fd()])?;
-    let made = make(snapshot_fd, control.as_fd())?;
+    let orders = rustix::io::fcntl_dupfd_cloexec(io::stdout().as_fd(), 3)?;
+    // Libraries may print.
+    os::replace(io::stdout().as_raw_fd(), io::stderr().as_fd())?;
+    sandbox::drop_privileges();
+    sandbox::close_descriptors(&[snapshot_fd, orders.as_raw_fd()], Layers::All);
+    let settings = warden::receive_settings(&mut FrameBuffer::default())?;
+    let made = make(snapshot_fd, settings, memory::make_flags()?)?;
     let threads = fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
         return Err(io::Error::other(format!("a process with {threads} threads cannot be copied")));
     }
     image::let_copies_have_all()?;
+    os::reap_no_children(true);
     loop {
-        let Ok((_, ends)) = handover::receive::<3>(control.as_fd()) else { return Ok(()) };
-        if copy(warden)? {
-            drop(control);
-            return cell::serve(made, ends, intrude);
+        let Ok((warden, means)) = handover::receive(orders.as_fd()) else { return Ok(()) };
+        // Whoever asked notices that there is no copy: its ends of the sockets close.
+        if let Ok(None) = os::fork() {
+            drop(orders);
+            return blank::serve(made, warden, means, intrude);
         }
     }
 }
 
-fn make(snapshot_fd: RawFd, control: impl AsFd) -> io::Result<Made> {
-    let (_, [flags, wake_up]) = handover::receive(control.as_fd())?;
-    let flags = memory::map_flags(flags.as_fd())?;
+fn make(snapshot_fd: RawFd, settings: Settings, flags: &'static Flags) -> io::Result<Made> {
     memory::settle();
     let snapshot = snapshot::map(&os::adopt(snapshot_fd))?;
+    let settings = Rc::new(settings);
     let pump = Arc::new(Pump::default());
-    let watch_until = |cpu_limit, wake_up: OwnedFd| {
-        Arc::new(Watch::over(flags, CpuClock::of_the_reading_thread(), wake_up, cpu_limit))
-    };
-    let mut shared = Shared {
-        watch: watch_until(Duration::MAX, wake_up.try_clone()?),
+    let cpu_limit = Duration::from_millis(settings.cpu);
+    let watch = Watch::over(flags, CpuClock::of_the_reading_thread(), watch::wake_up()?, cpu_limit);
+    let shared = Shared {
+        watch: Arc::new(watch),
         outbox: Arc::new(Outbox::new()),
         calls: Arc::new(PendingCalls::default()),
         pump: Some(pump.clone()),
     };
-    let settings = loop {
-        match pump.take_settings() {
-            Some(settings) => break Rc::new(settings),
-            None => pump.wait(&shared)?,
-        }
-    };
-    shared.watch = watch_until(Duration::from_millis(settings.cpu), wake_up);
     engine::initialise(Some(&settings), Threads::One);
     limits::announce_through(&shared.outbox);
     let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -102,29 +97,4 @@ fn make(snapshot_fd: RawFd, control: impl AsFd) -> io::Result<Made> {
     let isolate = Isolate::new(snapshot, &settings, &shared);
     memory::trim();
     Ok(Made { isolate, settings, shared, pump, flags })
-}
-
-/// Copies this process; `true` in the copy. The copy is a child of the warden, which learns how it ends.
-fn copy(warden: Option<Pid>) -> io::Result<bool> {
-    // A child of a process that has ended is given to the warden (`PR_SET_CHILD_SUBREAPER`).
-    let Some(between) = os::fork()? else {
-        let between = getpid();
-        match os::fork() {
-            Ok(None) => {}
-            Ok(Some(_)) => os::exit_now(0),
-            Err(_) => os::exit_now(1),
-        }
-        while getppid() == Some(between) {
-            rustix::thread::sched_yield();
-        }
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        if getppid() != warden {
-            os::exit_now(0);
-        }
-        return Ok(true);
-    };
-    match waitpid(Some(between), WaitOptions::empty())? {
-        Some((_, status)) if status.exit_status() == Some(0) => Ok(false),
-        _ => Err(io::Error::other("the system makes no process")),
-    }
 }

@@ -24,7 +24,8 @@ use crate::runner::{
     os,
     rewind::{
         checkpoint::{HERE, Order},
-        nursery::{self, Cell, Nursery},
+        memory,
+        nursery::{Cell, Nursery},
         relay::{self, Queue},
     },
     sandbox::{self, Layers},
@@ -34,16 +35,18 @@ use crate::runner::{
 /// The time in which a cell that has ended a run reaches its checkpoint.
 const AT_REST_WITHIN: Duration = Duration::from_secs(2);
 
-/// Serves runs over standard input.
+/// Serves runs over standard input, in cells that the template behind this descriptor makes, if there is one.
 ///
 /// # Errors
 /// When no cell starts, or the server's frames cannot be read.
-pub(crate) fn serve(snapshot: RawFd, intrude: Option<String>) -> io::Result<()> {
-    let shared = nursery::make_shared()?;
-    sandbox::close_descriptors(&[snapshot, shared.as_raw_fd()], Layers::All);
+pub(crate) fn serve(snapshot: RawFd, template: Option<RawFd>, intrude: Option<&str>) -> io::Result<()> {
+    let shared = memory::make_shared()?;
+    let keep = [snapshot, shared.as_raw_fd(), template.unwrap_or(snapshot)];
+    sandbox::close_descriptors(&keep, Layers::All);
     let mut unread = FrameBuffer::default();
     let settings = receive_settings(&mut unread)?;
-    let nursery = Nursery::new(snapshot, &settings, &shared, intrude.as_deref())?;
+    let orders = template.map(|number| os::adopt(number).into());
+    let nursery = Nursery::new(snapshot, orders, &settings, &shared, intrude)?;
     let cell = nursery.start()?;
     let mut warden = Warden {
         nursery,
@@ -60,7 +63,11 @@ pub(crate) fn serve(snapshot: RawFd, intrude: Option<String>) -> io::Result<()> 
     }
 }
 
-fn receive_settings(unread: &mut FrameBuffer) -> io::Result<Settings> {
+/// Reads the first frame of standard input.
+///
+/// # Errors
+/// At the end of the stream, and when it is another frame.
+pub(super) fn receive_settings(unread: &mut FrameBuffer) -> io::Result<Settings> {
     loop {
         match unread.next_frame()? {
             Some(ToRunner::Start(settings)) => return Ok(settings),
@@ -226,7 +233,7 @@ impl Warden {
         let lives = relay::read(self.cell.link.frames.as_fd(), &mut self.cell.unread)?;
         while let Some(frame) = self.cell.unread.next_frame::<FromRunner>()? {
             match (frame, self.phase) {
-                (FromRunner::Ready { engine, sandbox }, Phase::Starting) => {
+                (FromRunner::Ready { engine, sandbox, .. }, Phase::Starting) => {
                     self.engine = engine;
                     self.sandbox = self.sandbox.take().or(sandbox);
                 }
@@ -303,7 +310,8 @@ impl Warden {
         self.cell.set_ready();
         let sandbox =
             self.sandbox.take().map(|Sandbox { level, text }| Sandbox { level, text: text + ", rewind" });
-        self.outgoing.push(&FromRunner::Ready { engine: self.engine.clone(), sandbox })
+        let process = Some(self.cell.id());
+        self.outgoing.push(&FromRunner::Ready { engine: self.engine.clone(), sandbox, process })
     }
 
     /// Ends the cell and starts another.

@@ -11,7 +11,7 @@ use std::{
 
 use isochron::{
     domain::lock::lock,
-    runtime::protocol::{FrameBuffer, Run, Settings, ToRunner},
+    runtime::protocol::{FrameBuffer, Run, ToRunner},
 };
 use rustix::{
     io::Errno,
@@ -46,7 +46,6 @@ pub(crate) enum ToCell {
 pub(crate) struct Pump {
     unread: Mutex<FrameBuffer>,
     run: Mutex<Option<Box<Run>>>,
-    settings: Mutex<Option<Settings>>,
     is_over: AtomicBool,
 }
 
@@ -54,11 +53,6 @@ impl Pump {
     /// Takes the run that has arrived.
     pub(crate) fn take_run(&self) -> Option<Box<Run>> {
         lock(&self.run).take()
-    }
-
-    /// Takes the settings that have arrived.
-    pub(crate) fn take_settings(&self) -> Option<Settings> {
-        lock(&self.settings).take()
     }
 
     /// Whether the last frame after the run has arrived.
@@ -102,14 +96,13 @@ impl Pump {
         while let Some(frame) = lock(&self.unread).next_frame()? {
             match frame {
                 ToCell::Frame(frame) => match *frame {
-                    ToRunner::Start(settings) => *lock(&self.settings) = Some(settings),
                     ToRunner::Run(run) => {
                         shared.watch.adopt_run(&run);
                         *lock(&self.run) = Some(run);
                     }
                     ToRunner::Reply { call, answer } => shared.calls.deliver(call, answer),
-                    // The warden acts on these.
-                    ToRunner::Cancel { .. } | ToRunner::Lease { .. } => {}
+                    // The template has had the first, and the warden acts on the others.
+                    ToRunner::Start(_) | ToRunner::Cancel { .. } | ToRunner::Lease { .. } => {}
                 },
                 ToCell::Wake => {
                     if shared.watch.stop_reason().is_some() {

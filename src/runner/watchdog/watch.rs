@@ -89,11 +89,18 @@ pub(crate) struct Tick {
     pub(crate) overdue: Option<Reason>,
 }
 
+/// Makes an event that ends a supervisor's wait.
+///
+/// # Errors
+/// When the system gives no event descriptor.
+pub(crate) fn wake_up() -> std::io::Result<OwnedFd> {
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
+}
+
 impl Watch {
     /// Call it on the thread that will run JavaScript: the watch reads that thread's CPU clock.
     pub(crate) fn new(cpu_limit: Duration) -> std::io::Result<Self> {
-        let wake_up = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self::over(Box::leak(Box::default()), CpuClock::of_this_thread(), wake_up, cpu_limit))
+        Ok(Self::over(Box::leak(Box::default()), CpuClock::of_this_thread(), wake_up()?, cpu_limit))
     }
 
     /// A watch over given flags; `cpu` is the clock of the thread that runs JavaScript, and `wake_up` an eventfd(2).

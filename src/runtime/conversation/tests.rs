@@ -190,7 +190,7 @@ fn error_of(verdict: &Verdict) -> &str {
 async fn a_frame_that_has_no_business_in_a_run_ends_it_with_a_short_error() {
     let calls: Arc<Counted> = Arc::default();
     let verdict = verdict_on(&calls, |runner| {
-        runner.send(&FromRunner::Ready { engine: "x".repeat(20 << 20), sandbox: None });
+        runner.send(&FromRunner::Ready { engine: "x".repeat(20 << 20), sandbox: None, process: None });
     });
     let verdict = verdict.await;
     let error = error_of(&verdict);

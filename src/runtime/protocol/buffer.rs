@@ -81,7 +81,8 @@ mod tests {
     use crate::runtime::protocol::FromRunner;
 
     fn ready(engine: &str) -> Vec<u8> {
-        encode(&FromRunner::Ready { engine: engine.to_owned(), sandbox: None }).expect("encodes")
+        encode(&FromRunner::Ready { engine: engine.to_owned(), sandbox: None, process: None })
+            .expect("encodes")
     }
 
     fn engines(buffer: &mut FrameBuffer) -> Vec<String> {

@@ -48,6 +48,8 @@ pub enum FromRunner {
         engine: String,
         /// The runner's sandbox; in the first `Ready` only.
         sandbox: Option<Sandbox>,
+        /// The process in which handlers run, if it is not the runner itself.
+        process: Option<u32>,
     },
     /// One call of the console.
     Line {

@@ -92,15 +92,17 @@ impl Server {
         &self.client
     }
 
-    /// The processes that the server has started and that still live.
+    /// The runners that still live.
     pub(crate) fn runners(&self) -> Vec<u32> {
         let living = self.children().into_iter().filter(|(_, state)| state != "Z");
         living.map(|(process, _)| process).collect()
     }
 
-    /// All child processes with their states, also the ended ones that are not reaped yet.
+    /// All runners with their states, also the ended ones that are not reaped yet. The process that they get
+    /// their isolates from is none.
     pub(crate) fn children(&self) -> Vec<(u32, String)> {
-        children_of(self.pid())
+        let children = children_of(self.pid()).into_iter();
+        children.filter(|(process, _)| name_of(*process) != "template").collect()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -220,25 +222,37 @@ fn token(home: &Home) -> String {
     text.trim().to_owned()
 }
 
-/// The process that runs a runner's handlers: with rewind a child of it.
+/// The process that runs a runner's handlers: with rewind another one of its group.
 pub(crate) fn cell_of(runner: u32) -> u32 {
     let is_cell = |process: &u32| {
-        fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name == "cell\n")
+        name_of(*process) == "cell" && fields_of(*process).get(2) == Some(&runner.to_string())
     };
-    children_of(runner).into_iter().map(|(process, _)| process).find(is_cell).unwrap_or(runner)
+    processes().find(is_cell).unwrap_or(runner)
 }
 
-/// A process's children and their states, from `/proc`.
-fn children_of(parent: u32) -> Vec<(u32, String)> {
+/// The name of a process.
+fn name_of(process: u32) -> String {
+    fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// What `/proc` tells of a process: its state, its parent, its group, and others; nothing if it is gone.
+fn fields_of(process: u32) -> Vec<String> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name before the state is in parentheses and may contain any character.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_whitespace().map(str::to_owned).collect()
+}
+
+fn processes() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
-    let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// A process's children and their states.
+fn children_of(parent: u32) -> Vec<(u32, String)> {
     let child = |process: u32| {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        // The name before the state is in parentheses and may contain any character.
-        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let mut fields = rest.split_whitespace();
-        let state = fields.next()?.to_owned();
-        (fields.next() == Some(&parent.to_string())).then_some((process, state))
+        let fields = fields_of(process);
+        (fields.get(1)? == &parent.to_string()).then(|| (process, fields[0].clone()))
     };
-    processes.filter_map(child).collect()
+    processes().filter_map(child).collect()
 }

@@ -3,7 +3,10 @@
 use std::{
     io::{Read, Write},
     net::Shutdown,
-    os::{fd::AsRawFd, fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
     process::{Child, Command, Stdio},
 };
 
@@ -36,6 +39,7 @@ impl Runner {
             .args(["runner", "--snapshot-fd", &number])
             .args(flags)
             .env_clear()
+            .process_group(0)
             .current_dir(&folder)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stderr(Stdio::piped())

@@ -1,7 +1,7 @@
 //! The image: a cell's memory at its checkpoint, and the way to put it back.
 //!
 //! The image has every populated page of every private mapping that can change. Most are still those of the
-//! template, whose memory stays as it is while the cell lives: of these the image notes that they are, and
+//! blank, whose memory stays as it is while the cell lives: of these the image notes that they are, and
 //! copies one when a run has written it. A page that was not populated reads as zeros, but for a mapping of a file, of which every page is copied. Code and constants
 //! of the program and its libraries cannot change: the cell has sealed them ([`seal`]). Where the kernel
 //! cannot seal (before 6.10) it is asked after each run whether someone has written to them.
@@ -21,6 +21,8 @@ use std::{
     os::fd::AsFd,
     os::unix::fs::FileExt,
 };
+
+use rustix::process::Pid;
 
 use self::{maps::Mapping, position::Position};
 use crate::runner::rewind::{
@@ -55,13 +57,13 @@ pub(crate) enum Lost {
 
 /// The memory of a cell at its checkpoint.
 pub(crate) struct Image {
-    process: u32,
+    process: Pid,
     handles: Handles,
     mappings: Vec<Mapping>,
     /// Text of /proc/PID/maps with these mappings.
     maps: Vec<u8>,
-    /// /proc/PID/mem of the template.
-    template: File,
+    /// /proc/PID/mem of the blank.
+    blank: File,
     /// Copies of pages.
     copy: Vec<u8>,
     pages: HashMap<u64, Content>,
@@ -82,8 +84,8 @@ pub(crate) struct Image {
 #[derive(Debug, Clone, Copy)]
 enum Content {
     Zeros,
-    /// What the template has there.
-    Template,
+    /// What the blank has there.
+    Blank,
     /// At this offset in the copy.
     Copied(usize),
 }
@@ -96,16 +98,16 @@ struct Piece {
 }
 
 impl Image {
-    /// Notes the memory of a cell that stands at its checkpoint, and protects it. `template` is the memory of
+    /// Notes the memory of a cell that stands at its checkpoint, and protects it. `blank` is the memory of
     /// a process that changes nothing in it while the image is used.
     ///
     /// # Errors
     /// When the kernel refuses a step.
     pub(crate) fn take(
-        process: u32,
+        process: Pid,
         mut handles: Handles,
         position: Position,
-        template: File,
+        blank: File,
     ) -> io::Result<Self> {
         let mut read = Vec::new();
         let maps = read_maps(&mut handles.maps, &mut read)?.to_vec();
@@ -128,37 +130,13 @@ impl Image {
         let mappings = parse(&maps)?;
         let mut regions = Vec::new();
         kernel::scan(handles.pagemap.as_fd(), &mut regions, true)?;
-        let (mut copy, mut pages) = (Vec::new(), HashMap::new());
-        let (mut now, mut before) = (vec![0; AT_ONCE], vec![0; AT_ONCE]);
-        for region in &regions {
-            for start in (region.start..region.end).step_by(AT_ONCE) {
-                let length = (region.end - start).min(AT_ONCE as u64);
-                let now = &mut now[..usize::try_from(length).unwrap_or(AT_ONCE)];
-                handles.memory.read_exact_at(now, start)?;
-                // The memory of the template may end earlier.
-                let known = template.read_at(&mut before[..now.len()], start).unwrap_or_default();
-                let before = before[..known].chunks_exact(PAGE).map(Some).chain(iter::repeat(None));
-                for ((address, page), before) in
-                    (start..).step_by(PAGE).zip(now.chunks_exact(PAGE)).zip(before)
-                {
-                    let content = if page == ZEROS {
-                        Content::Zeros
-                    } else if before == Some(page) {
-                        Content::Template
-                    } else {
-                        copy.extend_from_slice(page);
-                        Content::Copied(copy.len() - PAGE)
-                    };
-                    pages.insert(address, content);
-                }
-            }
-        }
+        let (copy, pages) = contents(&handles.memory, &blank, &regions)?;
         Ok(Self {
             process,
             handles,
             mappings,
             maps,
-            template,
+            blank,
             copy,
             pages,
             hot: BTreeMap::new(),
@@ -235,10 +213,10 @@ impl Image {
                     let copied = match content {
                         None | Some(Content::Zeros) => None,
                         Some(Content::Copied(offset)) => Some(offset),
-                        Some(Content::Template) => {
+                        Some(Content::Blank) => {
                             let offset = self.copy.len();
                             self.copy.resize(offset + PAGE, 0);
-                            self.template.read_exact_at(&mut self.copy[offset..], address)?;
+                            self.blank.read_exact_at(&mut self.copy[offset..], address)?;
                             Some(offset)
                         }
                     };
@@ -267,6 +245,34 @@ impl Image {
             }
         }
     }
+}
+
+/// What the pages of a cell have in them, and the copies of those that its blank does not have.
+fn contents(memory: &File, blank: &File, regions: &[Region]) -> io::Result<(Vec<u8>, HashMap<u64, Content>)> {
+    let (mut copy, mut pages) = (Vec::new(), HashMap::new());
+    let (mut now, mut before) = (vec![0; AT_ONCE], vec![0; AT_ONCE]);
+    for region in regions {
+        for start in (region.start..region.end).step_by(AT_ONCE) {
+            let length = usize::try_from(region.end - start).map_or(AT_ONCE, |rest| rest.min(AT_ONCE));
+            let now = &mut now[..length];
+            memory.read_exact_at(now, start)?;
+            // The memory of the blank may end earlier.
+            let known = blank.read_at(&mut before[..length], start).unwrap_or_default();
+            let before = before[..known].chunks_exact(PAGE).map(Some).chain(iter::repeat(None));
+            for ((address, page), before) in (start..).step_by(PAGE).zip(now.chunks_exact(PAGE)).zip(before) {
+                let content = if page == ZEROS {
+                    Content::Zeros
+                } else if before == Some(page) {
+                    Content::Blank
+                } else {
+                    copy.extend_from_slice(page);
+                    Content::Copied(copy.len() - PAGE)
+                };
+                pages.insert(address, content);
+            }
+        }
+    }
+    Ok((copy, pages))
 }
 
 /// Seals the code and the constants of this process, if the kernel can. `maps` is its /proc/self/maps.

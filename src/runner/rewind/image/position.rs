@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Pid;
+
 /// Between two looks at a thread that falls asleep.
 const LOOK: Duration = Duration::from_micros(20);
 /// Looks before a cell is given up.
@@ -31,7 +33,8 @@ impl Position {
     ///
     /// # Errors
     /// When /proc does not tell, or a thread does not fall asleep.
-    pub(crate) fn of(process: u32) -> io::Result<Self> {
+    pub(crate) fn of(process: Pid) -> io::Result<Self> {
+        let process = process.as_raw_nonzero();
         let main = File::open(format!("/proc/{process}/syscall"))
             .map_err(|error| io::Error::new(error.kind(), format!("/proc/PID/syscall: {error}")))?;
         let wait = look(|| Wait::of(&main))?;
@@ -69,7 +72,8 @@ impl Position {
 ///
 /// # Errors
 /// When /proc does not tell, or it does not fall asleep there.
-pub(crate) fn until_asleep_in(process: u32, call: libc::c_long) -> io::Result<()> {
+pub(crate) fn until_asleep_in(process: Pid, call: libc::c_long) -> io::Result<()> {
+    let process = process.as_raw_nonzero();
     let file = File::open(format!("/proc/{process}/syscall"))?;
     let call = call.to_string();
     look(|| Ok(Wait::of(&file)?.filter(|wait| wait.call == call)))?;

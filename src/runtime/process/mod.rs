@@ -1,5 +1,9 @@
 //! One runner process and the socket to it.
 
+mod command;
+mod snapshot;
+mod template;
+
 use std::{
     io,
     os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
@@ -17,11 +21,9 @@ use tokio::{
 
 use crate::domain::lock::lock;
 
-use super::{
-    command::command,
-    protocol::{self, FrameBuffer, FromRunner, Sandbox, Settings, ToRunner},
-    snapshot::Snapshot,
-};
+use self::command::command;
+pub(super) use self::{snapshot::Snapshot, template::Template};
+use super::protocol::{self, FrameBuffer, FromRunner, Sandbox, Settings, ToRunner};
 
 /// Bytes that are kept of a runner's standard error: the engine's last words.
 const LAST_WORDS: usize = 4096;
@@ -43,19 +45,25 @@ pub(super) struct Process {
     pub(super) sandbox: Option<Sandbox>,
     /// Runs so far.
     pub(super) runs: u64,
-    /// Whether it may have a child of its own, in which handlers run.
-    rewinds: bool,
+    /// The process in which handlers run, if it is another one.
+    cell: Option<u32>,
 }
 
 impl Process {
     /// Starts a runner and waits until it is ready.
-    pub(super) async fn start(snapshot: &Snapshot, settings: &Settings) -> io::Result<Self> {
+    pub(super) async fn start(
+        snapshot: &Snapshot,
+        template: Option<&Template>,
+        settings: &Settings,
+    ) -> io::Result<Self> {
         let (ours, theirs) = StdStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut command = command();
         command.args(["--snapshot-fd", &snapshot.number()]).stdin(Stdio::from(OwnedFd::from(theirs)));
         if settings.rewind {
             command.arg("--rewind");
+            command
+                .args(template.iter().flat_map(|template| ["--template-fd".to_owned(), template.number()]));
         }
         let mut child = command.spawn()?;
         drop(command);
@@ -72,7 +80,7 @@ impl Process {
             engine: String::new(),
             sandbox: None,
             runs: 0,
-            rewinds: settings.rewind,
+            cell: None,
         };
         // A runner that has died already closes the socket; its end, which `ready` tells, says more.
         let sent = process.send(&ToRunner::Start(settings.clone())).await;
@@ -95,12 +103,15 @@ impl Process {
             .await
             .map_err(|_| io::Error::other("it did not get ready in time"))??;
         match frame {
-            Some(FromRunner::Ready { engine, sandbox }) => {
+            Some(FromRunner::Ready { engine, sandbox, process }) => {
                 // Only believed before a handler has run: then the process may be taken over.
                 if self.runs == 0 {
                     self.engine = engine;
                     self.sandbox = self.sandbox.take().or(sandbox);
+                    self.cell = process;
                 }
+                // A runner in which no handler has run tells the truth.
+                self.cell = self.cell.and(process);
                 Ok(())
             }
             Some(other) => {
@@ -153,12 +164,8 @@ impl Process {
 
     /// Bytes of resident memory of the process in which handlers run; `None` where the system does not tell.
     pub(super) fn resident(&self) -> Option<u64> {
-        let process = self.id()?;
-        let pages = match self.rewinds {
-            true => child_of(process).and_then(resident_pages).or_else(|| resident_pages(process)),
-            false => resident_pages(process),
-        };
-        Some(pages? * rustix::param::page_size() as u64)
+        let pages = resident_pages(self.cell.or(self.id())?)?;
+        Some(pages * rustix::param::page_size() as u64)
     }
 
     pub(super) fn kill(&mut self) {
@@ -198,15 +205,9 @@ impl Process {
             engine: String::new(),
             sandbox: None,
             runs: 0,
-            rewinds: false,
+            cell: None,
         })
     }
-}
-
-/// The only child of a process (proc_pid_task_children(5)).
-fn child_of(process: u32) -> Option<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
-    children.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
 fn resident_pages(process: u32) -> Option<u64> {
@@ -215,7 +216,7 @@ fn resident_pages(process: u32) -> Option<u64> {
 }
 
 /// Logs a runner's standard error and keeps its end.
-async fn listen(
+pub(super) async fn listen(
     mut stderr: impl AsyncBufReadExt + Unpin,
     runner: Option<u32>,
     last_words: Arc<Mutex<String>>,

@@ -9,13 +9,13 @@ use super::command::command;
 
 /// A file of memory that children inherit under the same descriptor number.
 #[derive(Debug)]
-pub(super) struct Snapshot {
+pub(in crate::runtime) struct Snapshot {
     memory: OwnedFd,
 }
 
 impl Snapshot {
     /// Has a child make the snapshot.
-    pub(super) async fn build() -> io::Result<Self> {
+    pub(in crate::runtime) async fn build() -> io::Result<Self> {
         let memory = memory_file()?;
         let number = memory.as_raw_fd().to_string();
         let output = command().args(["--build-snapshot-fd", &number]).output().await?;
