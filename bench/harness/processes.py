@@ -28,6 +28,18 @@ def tree(root):
     return found
 
 
+def children(parent):
+    """The processes that it has started, and their names."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (stat := _stat(entry)) and int(stat[1]) == parent:
+            try:
+                found.append((int(entry), Path(f"/proc/{entry}/comm").read_text().strip()))
+            except OSError:
+                continue
+    return found
+
+
 def cpu_seconds(*roots):
     """User and system time of the trees, with that of children that have ended: it only grows."""
     ticks = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .client import flood
 from .install import Missing
-from .processes import memory, stop, tree
+from .processes import children, memory, stop, tree
 from .watchers import Watchers
 
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
@@ -79,8 +79,12 @@ class Server:
         return tree(self.pid)[1:]
 
     def private_of_runners(self):
-        """Private MiB of each runner."""
-        return [memory(pid)[1] for pid in self.runners()]
+        """Private MiB of all processes below it: a runner may be three, and all may have one more together."""
+        return sum(memory(pid)[1] for pid in self.runners())
+
+    def private_per_runner(self):
+        """Private MiB of all processes below it, divided by the runners."""
+        return self.private_of_runners() / sum(name != "template" for _, name in children(self.pid))
 
     def request(self, method, path, body=None):
         """The bytes of a request."""

@@ -40,6 +40,11 @@ impl ApiError {
         Self { status, message: message.into(), details: Vec::new(), retry_after: None, inside: None }
     }
 
+    /// Whether the store alone was the cause, and the same request may succeed later.
+    pub(super) fn passes(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE && self.retry_after.is_some()
+    }
+
     /// The text for the client.
     pub(super) fn message(&self) -> &str {
         &self.message

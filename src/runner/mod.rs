@@ -71,6 +71,9 @@ pub(crate) struct Flags {
     /// Get cells from the template whose orders go to this inherited descriptor.
     #[arg(long, value_name = "FD", requires = "rewind")]
     template_fd: Option<RawFd>,
+    /// Tell on standard error after each run in which bytes the memory is not as it was before it.
+    #[arg(long, requires = "rewind")]
+    compare: bool,
     /// Do this after each run, as a handler that has broken out of V8.
     #[arg(long, value_name = "ACT", conflicts_with = "probe")]
     intrude: Option<String>,
@@ -102,9 +105,7 @@ pub(crate) fn main(options: &Flags) -> ExitCode {
             sandbox::refuse_tracing();
             match (options.work.build_snapshot_fd, options.work.snapshot_fd, way) {
                 (Some(fd), ..) => build_snapshot(fd),
-                (None, Some(fd), Some(Ok(()))) => {
-                    serve_warden(fd, options.template_fd, options.intrude.as_deref())
-                }
+                (None, Some(fd), Some(Ok(()))) => serve_warden(fd, options),
                 (None, Some(fd), way) => serve(fd, &options.probe, way.and_then(Result::err)),
                 (None, None, _) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no descriptor given")),
             }
@@ -140,7 +141,7 @@ fn serve_template(_fd: RawFd, _intrude: Option<&str>) -> io::Result<()> {
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn serve_warden(_fd: RawFd, _template: Option<RawFd>, _intrude: Option<&str>) -> io::Result<()> {
+fn serve_warden(_fd: RawFd, _options: &Rewinding) -> io::Result<()> {
     can_rewind()
 }
 

@@ -1,6 +1,5 @@
 """B8: memory of the server and of a runner at rest, and what 10,000 runs add to it."""
 
-import statistics
 import time
 
 from ..case import ours
@@ -28,7 +27,7 @@ def _measure(lab):
         server.run_by_hand(keys, runs=200)
         time.sleep(2)
         resident, private = memory(server.pid)
-        runner = statistics.mean(server.private_of_runners())
+        runner = server.private_per_runner()
         server.run_by_hand(keys, runs=runs)
         time.sleep(2)
         return {
@@ -37,5 +36,5 @@ def _measure(lab):
             RUNNER: runner,
             RUNS: runs,
             SERVER_AFTER: memory(server.pid)[0] - resident,
-            RUNNER_AFTER: statistics.mean(server.private_of_runners()) - runner,
+            RUNNER_AFTER: server.private_per_runner() - runner,
         }

@@ -72,7 +72,7 @@ def _isochron(lab):
         due = int(time.time() * 1000) + 2000
         server.create(task(f"wait-{i}", "wait", due, params={"ms": WAIT}) for i in range(count))
         watch = CpuWatch(server.pid)
-        sampler = Sampler(lambda: sum(server.private_of_runners()))
+        sampler = Sampler(server.private_of_runners)
         timer = threading.Timer(max(0.0, due / 1000 + 0.7 - time.time()), sampler)
         timer.start()
         server.wait_until_over(due + WAIT, within=60)

@@ -1,7 +1,10 @@
 //! Actions on a task: run, pause, resume, reset-retries, cancel.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State};
 use serde::Serialize;
+use tokio::time::sleep;
 use utoipa::ToSchema;
 
 use super::{show_changed, show_execution};
@@ -21,6 +24,9 @@ use crate::{
     },
     scheduler::ControlError,
 };
+
+/// Between two attempts to read what a client waits for.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The answer to a run.
 #[derive(Serialize, ToSchema)]
@@ -70,14 +76,32 @@ pub(in crate::api) async fn run(
     let mut execution = None;
     if wait {
         api.scheduler.wait_for_end(events, id, execution_id).await;
-        execution = Some(match api.store.execution(id, execution_id).await? {
-            Some(row) => Some(show_execution(&api, row).await?),
-            None => None,
-        });
+        execution = Some(read_ended(&api, id, execution_id).await?);
     }
     let meta = info.meta_saying(say_begun(&task, execution_id));
     let task_name = task.definition.name;
     Ok(Json(Started { success: true, task_id: task.id, task_name, execution_id, execution, meta }))
+}
+
+/// Reads an execution that has ended, if it is still there. Waits for a store that does not answer: an error
+/// would deny that the run was made.
+async fn read_ended(
+    api: &Shared,
+    task: TaskId,
+    execution: ExecutionId,
+) -> Result<Option<ExecutionDocument>, ApiError> {
+    loop {
+        let read = async {
+            match api.store.execution(task, execution).await? {
+                Some(row) => show_execution(api, row).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        match read.await {
+            Err(error) if error.passes() => sleep(AGAIN_AFTER).await,
+            read => return read,
+        }
+    }
 }
 
 /// The message about a run that was asked for: it has started, or waits.

@@ -21,7 +21,7 @@ use rustix::{
 };
 
 use crate::runner::{
-    os,
+    Flags, os,
     rewind::{
         checkpoint::{HERE, Order},
         memory,
@@ -35,22 +35,24 @@ use crate::runner::{
 /// The time in which a cell that has ended a run reaches its checkpoint.
 const AT_REST_WITHIN: Duration = Duration::from_secs(2);
 
-/// Serves runs over standard input, in cells that the template behind this descriptor makes, if there is one.
+/// Serves runs over standard input.
 ///
 /// # Errors
 /// When no cell starts, or the server's frames cannot be read.
-pub(crate) fn serve(snapshot: RawFd, template: Option<RawFd>, intrude: Option<&str>) -> io::Result<()> {
+pub(crate) fn serve(snapshot: RawFd, options: &Flags) -> io::Result<()> {
+    let template = options.template_fd;
     let shared = memory::make_shared()?;
     let keep = [snapshot, shared.as_raw_fd(), template.unwrap_or(snapshot)];
     sandbox::close_descriptors(&keep, Layers::All);
     let mut unread = FrameBuffer::default();
     let settings = receive_settings(&mut unread)?;
     let orders = template.map(|number| os::adopt(number).into());
-    let nursery = Nursery::new(snapshot, orders, &settings, &shared, intrude)?;
+    let nursery = Nursery::new(snapshot, orders, &settings, &shared, options.intrude.as_deref())?;
     let cell = nursery.start()?;
     let mut warden = Warden {
         nursery,
         cell,
+        compares: options.compare,
         unread,
         outgoing: Queue::default(),
         phase: Phase::Starting,
@@ -104,6 +106,8 @@ enum Phase {
 struct Warden {
     nursery: Nursery,
     cell: Cell,
+    /// Whether memory is compared with its image after each run.
+    compares: bool,
     /// Bytes of the server.
     unread: FrameBuffer,
     /// Frames to the server.
@@ -277,7 +281,10 @@ impl Warden {
                 self.become_ready()
             }
             Phase::Ended { .. } => self.rewind(),
-            Phase::Rewound { .. } => self.become_ready(),
+            Phase::Rewound { .. } => {
+                self.compare()?;
+                self.become_ready()
+            }
             Phase::Ready | Phase::Running => self.replace_cell(),
         }
     }
@@ -302,6 +309,17 @@ impl Warden {
         // A state of the processor that would end it does so before it is given a run.
         self.cell.order(Order::Answer)?;
         self.phase = Phase::Rewound { answer_by: os::monotonic() + AT_REST_WITHIN };
+        Ok(())
+    }
+
+    /// Tells in which bytes the memory is not as it was, if it is asked to.
+    fn compare(&self) -> io::Result<()> {
+        if self.compares
+            && let Some(image) = &self.cell.image
+        {
+            let differing = image.differences()?;
+            log(&format!("{} bytes are not as they were: {differing:x?}", differing.len()));
+        }
         Ok(())
     }
 

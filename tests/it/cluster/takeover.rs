@@ -173,15 +173,22 @@ fn runs_outlive_a_short_absence_of_the_database_and_end_in_a_long_one() {
     let nap = a.create(&task("nap", "nap", "now", &json!({ "timeout": 60_000 })));
     a.until_output(&nap);
 
-    database.stop();
-    until("it is not ready", || (a.client().get("/ready").status == 503).then_some(()));
-    assert_eq!(a.client().get("/health").status, 200);
-    let answer = a.client().get("/admin/scheduler");
-    assert_eq!(answer.status, 503);
-    assert!(!answer.header("retry-after").is_empty());
-    a.home.write("gate.json", "\"rested\"");
-    database.start();
-    until("it is ready", || (a.client().get("/ready").status == 200).then_some(()));
+    let waited = a.create_dormant("waited", NAP, &json!({ "timeout": 60_000 }));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| a.run(&waited));
+        a.until_output(&waited);
+        database.stop();
+        until("it is not ready", || (a.client().get("/ready").status == 503).then_some(()));
+        assert_eq!(a.client().get("/health").status, 200);
+        let answer = a.client().get("/admin/scheduler");
+        assert_eq!(answer.status, 503);
+        assert!(!answer.header("retry-after").is_empty());
+        a.home.write("gate.json", "\"rested\"");
+        database.start();
+        until("it is ready", || (a.client().get("/ready").status == 200).then_some(()));
+        // Who waits for a run learns how it has ended.
+        assert_eq!(waiting.join().expect("an answer")["result"], "rested");
+    });
     a.until_status(&nap, "completed");
     let row = &a.executions(&nap)[0];
     assert_eq!(field(row, ["status", "result"]), [json!("completed"), json!("rested")]);

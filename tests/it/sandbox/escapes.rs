@@ -126,3 +126,31 @@ fn a_run_makes_no_call_that_outlasts_it() {
         }
     }
 }
+
+/// Where the kernel notes on which processor a thread runs (rseq(2)).
+const NOTED_BY_KERNEL: usize = 32;
+
+#[test]
+fn the_memory_before_a_run_is_that_before_the_first_one() {
+    let mut runner = Runner::start(&["--rewind", "--compare"]);
+    if runner.cell().is_none() {
+        return;
+    }
+    for handler in SHAPES
+        .iter()
+        .chain(SHAPES.iter().rev())
+        .map(|shape| format!("module.exports = {shape}"))
+        .chain([HANDLER.to_owned()])
+    {
+        runner.run(&handler);
+        runner.until_done();
+        runner.until_ready();
+    }
+    let written = runner.end();
+    let told: Vec<_> = written.lines().filter(|line| line.contains("bytes are not as they were")).collect();
+    assert_eq!(told.len(), 2 * SHAPES.len() + 1, "{written}");
+    for line in told {
+        let number = line.split_whitespace().find_map(|word| word.parse::<usize>().ok());
+        assert!(number.is_some_and(|number| number <= NOTED_BY_KERNEL), "{line}");
+    }
+}

@@ -180,6 +180,30 @@ impl Image {
         Ok(added)
     }
 
+    /// The bytes in which a cell at its checkpoint differs from the image, by their addresses.
+    ///
+    /// # Errors
+    /// When its memory cannot be read.
+    pub(crate) fn differences(&self) -> io::Result<Vec<u64>> {
+        let (mut now, mut then) = ([0; PAGE], [0; PAGE]);
+        let mut differing = Vec::new();
+        let known = self.pages.iter().map(|(address, content)| (*address, *content));
+        let new = self.hot.keys().filter(|address| !self.pages.contains_key(address));
+        for (address, content) in known.chain(new.map(|address| (*address, Content::Zeros))) {
+            self.handles.memory.read_exact_at(&mut now, address)?;
+            match content {
+                Content::Zeros => then = ZEROS,
+                Content::Blank => self.blank.read_exact_at(&mut then, address)?,
+                Content::Copied(offset) => then.copy_from_slice(&self.copy[offset..offset + PAGE]),
+            }
+            differing.extend(
+                (address..).zip(now.iter().zip(&then)).filter(|(_, (a, b))| a != b).map(|(at, _)| at),
+            );
+        }
+        differing.sort_unstable();
+        Ok(differing)
+    }
+
     fn bytes_of(&self, piece: &Piece) -> &[u8] {
         match piece.copied {
             Some(offset) => &self.copy[offset..offset + piece.length],
