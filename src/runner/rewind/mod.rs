@@ -1,9 +1,9 @@
 //! Rewind: a runner that puts its memory back after a run instead of making another isolate.
 //!
 //! The **warden** is the runner that the server has started: it holds the socket to the server, the limits
-//! and the clock, and never runs JavaScript. The **template** ([`template`]), one for all runners of a
-//! server, makes an isolate and runs no handler. Each runner has a **blank** ([`blank`]), a copy of the
-//! template (fork(2)) that does nothing but make copies of itself. The **cell** ([`cell`]) is such a copy,
+//! and the clock, and never runs JavaScript. The **template** ([`cells`]), one for all runners of a
+//! server, makes an isolate and runs no handler. Each runner has a **blank**, a copy of the
+//! template (fork(2)) that does nothing but make copies of itself. The **cell** is such a copy,
 //! which goes into the sandbox and waits at a checkpoint ([`checkpoint`]). The warden notes the cell's
 //! memory there ([`image`]), and after each run that ends cleanly it writes the pages that the run has
 //! written over with what was there. After any other end, or when something is left that is not memory, it
@@ -13,9 +13,9 @@
 //! checkpoint; a pipe to the cell's second thread, which stops JavaScript; and a page of memory with the
 //! flags of the run.
 //!
-//! How to misuse it: have a second thread in the template; change anything in a blank after its first cell; keep
-//! anything in the cell that is to outlast a run; use chance before the checkpoint (each run would draw the same again); let a second thread of the cell wake in a clean run;
-//! believe a frame of the cell.
+//! How to misuse it: have a second thread in the template; change anything in a blank after its first cell;
+//! keep anything in the cell that is to outlast a run; use chance before the checkpoint (each run would draw
+//! the same again); let a second thread of the cell wake in a clean run; believe a frame of the cell.
 //!
 //! A handler that has broken out of V8 reaches no later run. What it wrote to memory is put back from a
 //! copy that it cannot reach. What it did to the processor is gone, for nothing at the checkpoint uses a
@@ -26,8 +26,7 @@
 //! (`sandbox::seccomp::calls::CELL`). What stays is what the run has learnt of addresses, how far the clock
 //! of the process has run, and its counts of faults and switches.
 
-mod blank;
-mod cell;
+mod cells;
 mod checkpoint;
 mod handover;
 mod image;
@@ -36,10 +35,9 @@ mod kernel;
 mod memory;
 mod nursery;
 mod relay;
-mod template;
 mod warden;
 
-pub(crate) use self::{template::serve as serve_template, warden::serve as serve_warden};
+pub(crate) use self::{cells::serve as serve_template, warden::serve as serve_warden};
 
 use std::{fs, io, os::fd::AsFd};
 

@@ -7,41 +7,16 @@
 use std::{
     fs, io,
     os::fd::{AsFd, AsRawFd, RawFd},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
 };
 
-use isochron::runtime::protocol::{FrameBuffer, Settings};
+use isochron::runtime::protocol::FrameBuffer;
 
+use super::{blank, made::make};
 use crate::runner::{
-    isolate::{
-        engine::{self, Threads},
-        fresh::Isolate,
-        snapshot, warmup,
-    },
-    os::{self, CpuClock},
-    rewind::{blank, handover, image, memory, probe, warden},
+    os,
+    rewind::{handover, image, memory, probe, warden},
     sandbox::{self, Layers},
-    watchdog::{
-        flags::Flags,
-        limits,
-        link::{Outbox, PendingCalls},
-        pump::Pump,
-        supervisor::Shared,
-        watch::{self, Watch},
-    },
 };
-
-/// What a template makes and each of its copies has.
-pub(super) struct Made {
-    pub(super) isolate: Isolate,
-    pub(super) settings: Rc<Settings>,
-    pub(super) shared: Shared,
-    pub(super) pump: Arc<Pump>,
-    /// Mapped to the memory of a runner in its blank.
-    pub(super) flags: &'static Flags,
-}
 
 /// Makes an isolate by the settings on standard input, and a copy of this process for each message on the
 /// socket that is its standard output. In a copy it serves a runner; the template returns when the last one who
@@ -75,26 +50,4 @@ pub(crate) fn serve(snapshot_fd: RawFd, intrude: Option<&str>) -> io::Result<()>
             return blank::serve(made, warden, means, intrude);
         }
     }
-}
-
-fn make(snapshot_fd: RawFd, settings: Settings, flags: &'static Flags) -> io::Result<Made> {
-    memory::settle();
-    let snapshot = snapshot::map(&os::adopt(snapshot_fd))?;
-    let settings = Rc::new(settings);
-    let pump = Arc::new(Pump::default());
-    let cpu_limit = Duration::from_millis(settings.cpu);
-    let watch = Watch::over(flags, CpuClock::of_the_reading_thread(), watch::wake_up()?, cpu_limit);
-    let shared = Shared {
-        watch: Arc::new(watch),
-        outbox: Arc::new(Outbox::new()),
-        calls: Arc::new(PendingCalls::default()),
-        pump: Some(pump.clone()),
-    };
-    engine::initialise(Some(&settings), Threads::One);
-    limits::announce_through(&shared.outbox);
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    tokio.block_on(warmup::warm_process(snapshot, &settings));
-    let isolate = Isolate::new(snapshot, &settings, &shared);
-    memory::trim();
-    Ok(Made { isolate, settings, shared, pump, flags })
 }

@@ -14,9 +14,10 @@ use rustix::{
     process::{Pid, WaitOptions, getpid, setpgid, waitpid},
 };
 
+use super::{cell, made::Made};
 use crate::runner::{
     os,
-    rewind::{cell, handover, memory, template::Made},
+    rewind::{handover, memory},
 };
 
 /// Serves a runner over the first of `means`; the others are the memory that it shares with its cells, the event

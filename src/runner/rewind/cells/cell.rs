@@ -19,12 +19,11 @@ use isochron::runtime::protocol::{FromRunner, Settings};
 use rustix::process::{Pid, Signal, getppid};
 use tokio::io::{Interest, unix::AsyncFd};
 
+use super::made::Made;
 use crate::runner::{
     isolate::{engine, fresh::Isolate},
     os,
-    rewind::{
-        checkpoint, handover::Handles, image, intruder::Intruder, memory, relay::INTERRUPT, template::Made,
-    },
+    rewind::{checkpoint, handover::Handles, image, intruder::Intruder, memory, relay::INTERRUPT},
     run::drive::{self, RunContext},
     sandbox::{self, Inmate, Layers},
     watchdog::{
