@@ -3,9 +3,8 @@
 use std::{
     io,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
-        mpsc::{self, TryRecvError},
     },
 };
 
@@ -22,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::runner::{
     os,
     watchdog::{
-        link::{Reply, log},
-        supervisor::Shared,
+        link::{Outbox, PendingCalls, log},
+        watch::Watch,
     },
 };
 
@@ -41,15 +40,24 @@ pub(crate) enum ToCell {
     Rest,
 }
 
-/// The frames that have arrived.
-#[derive(Debug, Default)]
+/// The frames that have arrived, and what they act on.
+#[derive(Debug)]
 pub(crate) struct Pump {
+    watch: Arc<Watch>,
+    outbox: Arc<Outbox>,
+    calls: Arc<PendingCalls>,
     unread: Mutex<FrameBuffer>,
     run: Mutex<Option<Box<Run>>>,
     is_over: AtomicBool,
 }
 
 impl Pump {
+    /// Reads from the socket of an outbox.
+    pub(crate) fn new(watch: Arc<Watch>, outbox: Arc<Outbox>, calls: Arc<PendingCalls>) -> Self {
+        let (unread, run, is_over) = Default::default();
+        Self { watch, outbox, calls, unread, run, is_over }
+    }
+
     /// Takes the run that has arrived.
     pub(crate) fn take_run(&self) -> Option<Box<Run>> {
         lock(&self.run).take()
@@ -64,23 +72,23 @@ impl Pump {
     ///
     /// # Errors
     /// At the end of the stream and on bytes that are no frame.
-    pub(crate) fn receive(&self, shared: &Shared) -> io::Result<()> {
-        while self.read(shared, RecvFlags::DONTWAIT)? {}
-        self.handle(shared)
+    pub(crate) fn receive(&self) -> io::Result<()> {
+        while self.read(RecvFlags::DONTWAIT)? {}
+        self.handle()
     }
 
     /// As [`Self::receive`], but waits for a part of a frame first.
     ///
     /// # Errors
     /// As [`Self::receive`].
-    pub(crate) fn wait(&self, shared: &Shared) -> io::Result<()> {
-        self.read(shared, RecvFlags::empty())?;
-        self.receive(shared)
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        self.read(RecvFlags::empty())?;
+        self.receive()
     }
 
-    fn read(&self, shared: &Shared, flags: RecvFlags) -> io::Result<bool> {
+    fn read(&self, flags: RecvFlags) -> io::Result<bool> {
         let mut chunk = [0; CHUNK];
-        match recv(shared.outbox.fd(), &mut chunk, flags) {
+        match recv(self.outbox.fd(), &mut chunk, flags) {
             Ok((_, 0)) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok((_, n)) => {
                 lock(&self.unread).room().extend_from_slice(&chunk[..n]);
@@ -92,46 +100,28 @@ impl Pump {
         }
     }
 
-    fn handle(&self, shared: &Shared) -> io::Result<()> {
+    fn handle(&self) -> io::Result<()> {
         while let Some(frame) = lock(&self.unread).next_frame()? {
             match frame {
                 ToCell::Frame(frame) => match *frame {
                     ToRunner::Run(run) => {
-                        shared.watch.adopt_run(&run);
+                        self.watch.adopt_run(&run);
                         *lock(&self.run) = Some(run);
                     }
-                    ToRunner::Reply { call, answer } => shared.calls.deliver(call, answer),
+                    ToRunner::Reply { call, answer } => self.calls.deliver(call, answer),
                     // The template has had the first, and the warden acts on the others.
                     ToRunner::Start(_) | ToRunner::Cancel { .. } | ToRunner::Lease { .. } => {}
                 },
                 ToCell::Wake => {
-                    if shared.watch.stop_reason().is_some() {
-                        shared.calls.abandon();
+                    if self.watch.stop_reason().is_some() {
+                        self.calls.abandon();
                     }
-                    shared.watch.wake.notify_one();
+                    self.watch.wake.notify_one();
                 }
                 ToCell::Rest => self.is_over.store(true, Ordering::Relaxed),
             }
         }
         Ok(())
-    }
-}
-
-impl Shared {
-    /// Waits for the answer to a call; `None` when the run is stopped first. Ends the process when the
-    /// server is gone.
-    pub(crate) fn wait_for(&self, answer: &mpsc::Receiver<Reply>) -> Option<Reply> {
-        let Some(pump) = &self.pump else { return answer.recv().ok() };
-        loop {
-            match answer.try_recv() {
-                Ok(reply) => return Some(reply),
-                Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) => {}
-            }
-            if let Err(error) = pump.wait(self) {
-                exit_after(&error);
-            }
-        }
     }
 }
 

@@ -6,13 +6,21 @@
 //! server that stands still cannot do so. When the server has closed the socket, the process ends at once: its results
 //! have no reader.
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError},
+    },
+    thread,
+    time::Duration,
+};
 
 use crate::runner::{
     os,
     watchdog::{
-        link::{Inbox, Outbox, PendingCalls, log},
-        pump::Pump,
+        link::{Inbox, Outbox, PendingCalls, Reply, log},
+        pump::{Pump, exit_after},
         watch::Watch,
     },
 };
@@ -31,6 +39,24 @@ pub(crate) struct Shared {
     pub(crate) calls: Arc<PendingCalls>,
     /// The frames of a process without a supervisor.
     pub(crate) pump: Option<Arc<Pump>>,
+}
+
+impl Shared {
+    /// Waits for the answer to a call; `None` when the run is stopped first. Ends the process when the
+    /// server is gone.
+    pub(crate) fn wait_for(&self, answer: &Receiver<Reply>) -> Option<Reply> {
+        let Some(pump) = &self.pump else { return answer.recv().ok() };
+        loop {
+            match answer.try_recv() {
+                Ok(reply) => return Some(reply),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            if let Err(error) = pump.wait() {
+                exit_after(&error);
+            }
+        }
+    }
 }
 
 /// Starts the thread. It reads frames from `inbox` and passes runs to `runs`, whose capacity must be

@@ -132,7 +132,7 @@ async fn run(
     let request = loop {
         match pump.take_run() {
             Some(run) => break run,
-            None => pump.wait(shared).unwrap_or_else(|error| exit_after(&error)),
+            None => pump.wait().unwrap_or_else(|error| exit_after(&error)),
         }
     };
     // The isolate has drawn chance before the checkpoint, and would draw the same in each run.
@@ -141,24 +141,24 @@ async fn run(
     let work = drive::run(RunContext { runtime, entries, shared, settings }, *request);
     let done = tokio::select! {
         biased;
-        error = pump_frames(pump, shared, socket) => exit_after(&error),
+        error = pump_frames(pump, socket) => exit_after(&error),
         done = work => done,
     };
     shared.outbox.send(&FromRunner::Done(Box::new(done)));
     while !pump.is_over() {
-        pump.wait(shared).unwrap_or_else(|error| exit_after(&error));
+        pump.wait().unwrap_or_else(|error| exit_after(&error));
     }
 }
 
 /// Handles frames until the socket fails.
-async fn pump_frames(pump: &Pump, shared: &Shared, socket: &AsyncFd<Stdin>) -> io::Error {
+async fn pump_frames(pump: &Pump, socket: &AsyncFd<Stdin>) -> io::Error {
     loop {
         match socket.readable().await {
             // Cleared first: bytes that arrive after the last read make it readable again.
             Ok(mut ready) => ready.clear_ready(),
             Err(error) => return error,
         }
-        if let Err(error) = pump.receive(shared) {
+        if let Err(error) = pump.receive() {
             return error;
         }
     }

@@ -40,15 +40,12 @@ pub(super) fn make(snapshot_fd: RawFd, settings: Settings, flags: &'static Flags
     memory::settle();
     let snapshot = snapshot::map(&os::adopt(snapshot_fd))?;
     let settings = Rc::new(settings);
-    let pump = Arc::new(Pump::default());
     let cpu_limit = Duration::from_millis(settings.cpu);
     let watch = Watch::over(flags, CpuClock::of_the_reading_thread(), watch::wake_up()?, cpu_limit);
-    let shared = Shared {
-        watch: Arc::new(watch),
-        outbox: Arc::new(Outbox::new()),
-        calls: Arc::new(PendingCalls::default()),
-        pump: Some(pump.clone()),
-    };
+    let (watch, outbox, calls) =
+        (Arc::new(watch), Arc::new(Outbox::new()), Arc::new(PendingCalls::default()));
+    let pump = Arc::new(Pump::new(watch.clone(), outbox.clone(), calls.clone()));
+    let shared = Shared { watch, outbox, calls, pump: Some(pump.clone()) };
     engine::initialise(Some(&settings), Threads::One);
     limits::announce_through(&shared.outbox);
     let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
