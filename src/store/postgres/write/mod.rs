@@ -14,18 +14,14 @@ mod inbox;
 mod joining;
 mod operation;
 pub(crate) mod operations;
-mod owners;
 mod step;
 mod writer;
-mod writes;
 
 #[cfg(test)]
 pub(crate) use self::group::CLAIM;
 pub(crate) use self::{
-    group::id_of,
+    group::{execution_of, id_of, node_of, place_number},
     inbox::Request,
     operation::{Work, operation},
-    owners::{execution_of, node_of},
     writer::Writer,
-    writes::place_number,
 };

@@ -1,9 +1,8 @@
 //! Alerts on their way.
 
 use super::super::{
-    group::{Failure, Group},
+    group::{Failure, Group, alert_key},
     operation::Work,
-    writes::alert_key,
 };
 use crate::{
     domain::alerts::Delivery,

@@ -2,9 +2,8 @@
 
 use super::{
     super::{
-        group::{Failure, Group},
+        group::{Failure, Group, KEEP, RUN, SAY, alert_key, ended_args, output_args, running_args},
         operation::Work,
-        writes::{KEEP, RUN, SAY, alert_key, ended_args, output_args, running_args},
     },
     entries::owner_id,
 };

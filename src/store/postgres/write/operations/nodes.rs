@@ -2,10 +2,8 @@
 
 use super::{
     super::{
-        group::{Failure, Group, Needs},
+        group::{Failure, Group, Needs, WISH, execution_of},
         operation::Work,
-        owners::execution_of,
-        writes::WISH,
     },
     tasks::Change,
 };

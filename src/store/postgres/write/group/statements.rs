@@ -1,20 +1,15 @@
-//! Writes of a group: collected by operations, and sent as one statement per table.
+//! The writes of a group as they are sent: one statement per table.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::Value;
-
-use super::group::{Group, Slot};
+use super::{slot::Slot, transaction::Group, writes::Writes};
 use crate::{
     domain::{
-        Millis,
         alerts::Delivery,
         execution::{Execution, ExecutionStatus},
         facts::Task,
-        ids::{ExecutionId, NodeId, TaskId},
+        ids::{NodeId, TaskId},
     },
     store::{
-        Audit, Output, Place, StoreError,
+        Output, Place, StoreError,
         copy::KeptParams,
         postgres::{
             connection::{Arg, Id, Query, args, query},
@@ -22,27 +17,6 @@ use crate::{
         },
     },
 };
-
-/// The writes that wait to be sent.
-#[derive(Default)]
-pub(crate) struct Writes {
-    pub(super) rows: BTreeMap<(TaskId, ExecutionId), Execution>,
-    /// The concurrency keys of executions that have a slot.
-    pub(super) slots: BTreeMap<ExecutionId, String>,
-    /// Executions of other nodes that are to end, each with the one who wishes it.
-    pub(super) wishes: BTreeMap<ExecutionId, String>,
-    pub(super) output: BTreeMap<(ExecutionId, u32), Output>,
-    pub(super) audits: Vec<Audit>,
-    /// Values to set, and those to remove.
-    pub(super) values: BTreeMap<String, Option<Value>>,
-    /// Occurrences that are over, with their steps.
-    pub(super) over: BTreeSet<(TaskId, Millis)>,
-    pub(super) params: Vec<KeptParams>,
-    pub(super) alerts: Vec<Delivery>,
-    /// How many of its oldest rows each task loses.
-    pub(super) pruned: BTreeMap<TaskId, i64>,
-    pub(super) counters: BTreeMap<documents::Counter, i64>,
-}
 
 const UPDATE: &str = "WITH v AS (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int8[],
         $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::text[], $11::int8[], $12::bool[], $13::bool[],
@@ -68,20 +42,20 @@ const DEFINE: &str = "INSERT INTO #task (id, handler, tags, after, version, defi
 const FREE_NAMES: &str = "DELETE FROM #task_name WHERE name = ANY($1)";
 const TAKE_NAMES: &str = "INSERT INTO #task_name (name, lower, task)
     SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[]) ORDER BY 1";
-pub(super) const RUN: &str =
+pub(crate) const RUN: &str =
     "INSERT INTO #running (id, task, created, trigger, handler, scheduled_for, node, row)
     SELECT id, task, created, trigger, handler, scheduled_for, $8, row
     FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::bytea[])
       AS v(id, task, created, trigger, handler, scheduled_for, row)
     ON CONFLICT (id) DO UPDATE SET row = excluded.row";
 const NO_LONGER_RUN: &str = "DELETE FROM #running WHERE id = ANY($1)";
-pub(super) const KEEP: &str = "INSERT INTO #execution
+pub(crate) const KEEP: &str = "INSERT INTO #execution
       (id, task, created, trigger, handler, scheduled_for, row, status, reason, node)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::bytea[],
       $8::int8[], $9::text[], $10::uuid[])
     ON CONFLICT (task, id) DO UPDATE SET handler = excluded.handler, status = excluded.status,
       reason = excluded.reason, row = excluded.row";
-pub(super) const SAY: &str = "INSERT INTO #output (execution, chunk, bytes, lines)
+pub(crate) const SAY: &str = "INSERT INTO #output (execution, chunk, bytes, lines)
     SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::bytea[])
     ON CONFLICT (execution, chunk) DO UPDATE SET bytes = excluded.bytes, lines = excluded.lines";
 const PRUNE: &str = "WITH p AS (SELECT * FROM unnest($1::uuid[], $2::int8[]) AS p(task, surplus)),
@@ -111,7 +85,7 @@ const COUNT: &str = "INSERT INTO #counter (kind, name, rest, slot, n)
     SELECT kind, name, rest, $5, n FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[]) AS v(kind, name, rest, n)
     ORDER BY 1, 2, 3
     ON CONFLICT (kind, name, rest, slot) DO UPDATE SET n = counter.n + excluded.n";
-pub(super) const WISH: &str =
+pub(crate) const WISH: &str =
     "UPDATE #running r SET cancel = v.who FROM unnest($1::uuid[], $2::text[]) AS v(id, who)
     WHERE r.id = v.id";
 const HAS_SLOT: &str = "UPDATE #running r SET slot = v.key FROM unnest($1::uuid[], $2::text[]) AS v(id, key)
@@ -130,7 +104,7 @@ macro_rules! push {
 
 impl Group<'_> {
     /// Takes the writes so far as statements, in the order in which they have to be made.
-    pub(super) fn take_queries(&mut self) -> Result<Vec<Query>, StoreError> {
+    pub(crate) fn take_queries(&mut self) -> Result<Vec<Query>, StoreError> {
         let mut writes = std::mem::take(&mut self.writes);
         let mut queries = Vec::new();
         self.push_tasks(&mut queries, &mut writes)?;
@@ -311,14 +285,14 @@ pub(crate) fn place_number(place: Place) -> i64 {
 }
 
 /// The parameters of [`RUN`].
-pub(super) fn running_args(rows: &[&Execution], node: NodeId) -> Result<Vec<Arg>, StoreError> {
+pub(crate) fn running_args(rows: &[&Execution], node: NodeId) -> Result<Vec<Arg>, StoreError> {
     let mut all = row_args(rows)?;
     all.extend(args![node]);
     Ok(all)
 }
 
 /// The parameters of [`KEEP`].
-pub(super) fn ended_args(rows: &[&Execution]) -> Result<Vec<Arg>, StoreError> {
+pub(crate) fn ended_args(rows: &[&Execution]) -> Result<Vec<Arg>, StoreError> {
     let mut all = row_args(rows)?;
     let statuses: Vec<_> = rows.iter().map(|row| documents::outcome(row.status)).collect();
     let reasons: Vec<_> = rows.iter().map(|row| documents::reason(row)).collect();
@@ -328,7 +302,7 @@ pub(super) fn ended_args(rows: &[&Execution]) -> Result<Vec<Arg>, StoreError> {
 }
 
 /// The parameters of [`SAY`].
-pub(super) fn output_args<'a>(
+pub(crate) fn output_args<'a>(
     output: impl Iterator<Item = &'a Output> + Clone,
 ) -> Result<Vec<Arg>, StoreError> {
     let ids: Vec<_> = output.clone().map(|output| output.execution).collect();

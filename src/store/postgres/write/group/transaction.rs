@@ -1,4 +1,4 @@
-//! Group: the operations of one transaction, and the tasks that it has locked.
+//! The operations of one transaction, and the tasks that it has locked.
 //!
 //! The first trip locks and reads every task that an operation names. Operations then decide in memory, each
 //! seeing those before it; their writes are sent in one trip, and the fence and the commit go with them.
@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio_postgres::Row;
 
 use super::{
+    columns::id_of,
+    failure::Failure,
     owners::{self, Owners},
+    slot::{Slot, slot_of},
     writes::Writes,
 };
 use crate::{
@@ -21,8 +24,7 @@ use crate::{
     store::{
         Now, StoreError,
         postgres::{
-            connection::{Connection, Id, Query, args, query},
-            documents,
+            connection::{Connection, Query, args, query},
             open::Member,
         },
     },
@@ -35,29 +37,6 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeou
                      SET LOCAL enable_bitmapscan = off";
 
 const WITHOUT_LIMIT: &str = "SET LOCAL statement_timeout = 0";
-
-/// Why an operation, or the whole group, did not take place.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The operation alone is refused; it has written nothing.
-    Refused(StoreError),
-    /// Another transaction came first: the group is decided again.
-    Again,
-    /// A statement failed.
-    Database(tokio_postgres::Error),
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Refused(error)
-    }
-}
-
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(error)
-    }
-}
 
 /// The records that an operation looks at first.
 #[derive(Debug, Default)]
@@ -74,55 +53,32 @@ pub(crate) struct Needs {
     pub(crate) is_long: bool,
 }
 
-/// A task in a transaction: by default one that is not there.
-#[derive(Default)]
-pub(super) struct Slot {
-    /// The version of its row; `None` if it has none yet.
-    pub(super) version: Option<i64>,
-    /// The version with which its definition was written.
-    pub(super) defined: i64,
-    /// The rows of its history.
-    pub(super) history: i64,
-    /// The task as the database has it.
-    pub(super) before: Option<Task>,
-    /// The task as it is now.
-    pub(super) task: Option<Task>,
-    /// Whether other tasks run after it; `None` until that is asked.
-    pub(super) followed: Option<bool>,
-    /// Why it is left out of claims from now on.
-    pub(super) held: Option<String>,
-    /// Whether a write of it waits.
-    pub(super) changed: bool,
-    /// The error of a document that does not decode.
-    pub(super) damage: Option<StoreError>,
-}
-
 /// The operations of one transaction.
 pub(crate) struct Group<'a> {
-    pub(super) link: &'a Connection,
-    pub(super) member: Member,
+    pub(crate) link: &'a Connection,
+    pub(crate) member: Member,
     /// The store's time, epoch milliseconds.
     pub(crate) now: Millis,
-    pub(super) slots: BTreeMap<TaskId, Slot>,
+    pub(crate) slots: BTreeMap<TaskId, Slot>,
     /// The due tasks that are locked, by priority and time.
-    pub(super) due: VecDeque<(Millis, TaskId)>,
+    pub(crate) due: VecDeque<(Millis, TaskId)>,
     /// Who has a name; `None` for a free one.
-    pub(super) names: BTreeMap<String, Option<TaskId>>,
-    pub(super) writes: Writes,
+    pub(crate) names: BTreeMap<String, Option<TaskId>>,
+    pub(crate) writes: Writes,
     /// The ends in the group.
-    pub(super) tally: Tally,
+    pub(crate) tally: Tally,
     /// Whether a task is deleted, whose history goes later.
-    pub(super) garbage: bool,
+    pub(crate) garbage: bool,
     /// The earliest time at which an entry that the group writes is no longer shown.
-    pub(super) expiry: Option<Millis>,
+    pub(crate) expiry: Option<Millis>,
     /// Whether the activity is to be read again after the commit.
-    pub(super) reload: bool,
+    pub(crate) reload: bool,
     /// The nodes of executions.
-    pub(super) owners: Owners,
+    pub(crate) owners: Owners,
     /// The runs under way, if the group tells them.
-    pub(super) busy: Option<u32>,
+    pub(crate) busy: Option<u32>,
     /// Whether steps of the group wish the end of executions of other nodes.
-    pub(super) wishes: bool,
+    pub(crate) wishes: bool,
 }
 
 /// Locks tasks, in the order of their ids so that two transactions never wait for one another.
@@ -150,7 +106,7 @@ const NAMES: &str = "SELECT name, task FROM #task_name WHERE name = ANY($1)";
 impl<'a> Group<'a> {
     /// Begins a transaction and reads what its operations need, in one trip. `now` stands for the database's
     /// clock.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         link: &'a Connection,
         member: Member,
         now: Option<&Now>,
@@ -249,7 +205,7 @@ impl<'a> Group<'a> {
     }
 
     /// Locks and reads the tasks that are not locked yet.
-    pub(super) async fn load(&mut self, ids: &[TaskId]) -> Result<(), Failure> {
+    pub(crate) async fn load(&mut self, ids: &[TaskId]) -> Result<(), Failure> {
         let missing: BTreeSet<_> = ids.iter().copied().filter(|id| !self.slots.contains_key(id)).collect();
         if missing.is_empty() {
             return Ok(());
@@ -262,7 +218,7 @@ impl<'a> Group<'a> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; the error of a damaged document.
-    pub(super) async fn task(&mut self, id: TaskId) -> Result<Task, Failure> {
+    pub(crate) async fn task(&mut self, id: TaskId) -> Result<Task, Failure> {
         self.load(&[id]).await?;
         let slot = self.slots.get(&id).ok_or(StoreError::NotFound)?;
         if let Some(damage) = &slot.damage {
@@ -272,7 +228,7 @@ impl<'a> Group<'a> {
     }
 
     /// Whether other tasks run after a task that is locked.
-    pub(super) async fn is_followed(&mut self, id: TaskId) -> Result<bool, Failure> {
+    pub(crate) async fn is_followed(&mut self, id: TaskId) -> Result<bool, Failure> {
         if let Some(followed) = self.slots.get(&id).and_then(|slot| slot.followed) {
             return Ok(followed);
         }
@@ -284,19 +240,19 @@ impl<'a> Group<'a> {
     }
 
     /// Asks a query that sees every write of the group so far.
-    pub(super) async fn rows(&mut self, asked: Query) -> Result<Vec<Row>, Failure> {
+    pub(crate) async fn rows(&mut self, asked: Query) -> Result<Vec<Row>, Failure> {
         self.flush().await?;
         Ok(self.link.rows(asked).await?)
     }
 
     /// Asks several at once.
-    pub(super) async fn all(&mut self, asked: Vec<Query>) -> Result<Vec<Vec<Row>>, Failure> {
+    pub(crate) async fn all(&mut self, asked: Vec<Query>) -> Result<Vec<Vec<Row>>, Failure> {
         self.flush().await?;
         Ok(self.link.all(asked).await?)
     }
 
     /// Sends the writes so far, without a commit.
-    pub(super) async fn flush(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
         let queries = self.take_queries()?;
         if !queries.is_empty() {
             self.link.all(queries).await?;
@@ -309,33 +265,4 @@ impl<'a> Group<'a> {
 fn lock_queries(wanted: &BTreeSet<TaskId>) -> [Query; 2] {
     let wanted: Vec<_> = wanted.iter().copied().collect();
     [query(LOCK, args![wanted.clone()]), query(FOLLOWED, args![wanted])]
-}
-
-/// The id in a column.
-pub(crate) fn id_of(row: &Row, column: usize) -> TaskId {
-    TaskId::from_bytes(row.get::<_, Id>(column).0)
-}
-
-fn slot_of(row: &Row) -> Result<(TaskId, Slot), Failure> {
-    let id = id_of(row, 0);
-    // The definition was changed between the lock and the read.
-    if row.get::<_, i64>(3) != row.get::<_, i64>(4) {
-        return Err(Failure::Again);
-    }
-    let (task, damage) = match documents::task(id, row.get(5), row.get(6)) {
-        Ok(task) => (Some(task), None),
-        Err(error) => (None, Some(error)),
-    };
-    let slot = Slot {
-        version: Some(row.get(1)),
-        defined: row.get(3),
-        history: row.get(2),
-        before: task.clone(),
-        task,
-        followed: None,
-        held: None,
-        changed: false,
-        damage,
-    };
-    Ok((id, slot))
 }
