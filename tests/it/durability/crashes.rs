@@ -28,8 +28,8 @@ fn after_a_kill_of_the_server_every_task_is_there_and_what_ran_is_lost_or_tried_
     server.until_output(&lost);
     server.until_output(&retried);
     let before = [server.task(&nightly), server.task(&held)];
-    let orphans = server.runners();
-    assert!(orphans.len() >= 2, "a runner for each run: {orphans:?}");
+    assert!(server.runners().len() >= 2, "a runner for each run: {:?}", server.runners());
+    let orphans = server.below();
 
     server.kill();
     server.start_again();
@@ -53,7 +53,7 @@ fn after_a_kill_of_the_server_every_task_is_there_and_what_ran_is_lost_or_tried_
     let list = server.client().get("/admin/scheduler").expect(200);
     assert_eq!(list["total"], 4);
     let alive = |process: &u32| std::path::Path::new(&format!("/proc/{process}/exe")).exists();
-    until("the dead server's runners end", || (!orphans.iter().any(alive)).then_some(()));
+    until("the dead server's processes end", || (!orphans.iter().any(alive)).then_some(()));
 }
 
 #[test]
@@ -96,6 +96,27 @@ fn an_idle_runner_that_dies_is_replaced_before_anybody_misses_it() {
     server.check_health();
     let rows = server.client().get("/admin/scheduler?status=failed").expect(200);
     assert_eq!(rows["total"], 0);
+}
+
+#[test]
+fn whichever_process_of_a_runner_dies_the_next_run_is_made() {
+    let server = Options::default().set("RUNNERS__MIN", "1").set("RUNNERS__MAX", "1").start();
+    let id = server.create_dormant("two", "module.exports = () => 2", &json!({}));
+    // Without rewind there is none of them.
+    for name in ["cell", "blank", "template"] {
+        let runner = server.runners()[0];
+        server.named(name).into_iter().for_each(|process| signal_process(process, Signal::KILL));
+        if name == "template" {
+            signal_process(runner, Signal::KILL);
+        }
+        until("a run is made", || {
+            (server.act(&id, "run?wait=true").expect(200)["execution"]["result"] == 2).then_some(())
+        });
+    }
+    assert_eq!(
+        server.named("cell").is_some(),
+        server.log().contains("the template of the runners has ended")
+    );
 }
 
 #[test]

@@ -105,6 +105,21 @@ impl Server {
         children.filter(|(process, _)| name_of(*process) != "template").collect()
     }
 
+    /// All processes below the server.
+    pub(crate) fn below(&self) -> Vec<u32> {
+        let mut found = vec![self.pid()];
+        for at in 0.. {
+            let Some(process) = found.get(at) else { break };
+            found.extend(children_of(*process).into_iter().map(|(child, _)| child));
+        }
+        found.split_off(1)
+    }
+
+    /// The process below the server that has this name, if there is one.
+    pub(crate) fn named(&self, name: &str) -> Option<u32> {
+        self.below().into_iter().find(|process| name_of(*process) == name)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         signal_process(self.pid(), signal);
     }

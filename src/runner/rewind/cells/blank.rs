@@ -11,7 +11,7 @@ use std::{
 
 use rustix::{
     net::SendFlags,
-    process::{Pid, WaitOptions, getpid, setpgid, waitpid},
+    process::{Pid, Signal, WaitOptions, getpid, kill_process, setpgid, waitpid},
 };
 
 use super::{cell, made::Made};
@@ -41,11 +41,14 @@ pub(super) fn serve(made: Made, warden: Pid, means: [OwnedFd; 4], intrude: Optio
     handover::send(control.as_fd(), getpid(), &[File::open("/proc/self/mem")?.as_fd()])?;
     let mut last = None;
     loop {
-        let Ok((_, ends)) = handover::receive_any(control.as_fd()) else { return Ok(()) };
+        let Ok((_, ends)) = handover::receive_any(control.as_fd()) else {
+            // A warden that was killed has left it, and no one else would wait for its end.
+            last.map(|cell| kill_process(cell, Signal::KILL));
+            reap(last);
+            os::exit_now(0);
+        };
         if ends.is_empty() {
-            let ended = last.take().and_then(|cell| waitpid(Some(cell), WaitOptions::empty()).ok()?);
-            let status = ended.map_or(0, |(_, status)| status.as_raw());
-            rustix::net::send(&control, &status.to_ne_bytes(), SendFlags::NOSIGNAL)?;
+            rustix::net::send(&control, &reap(last.take()).to_ne_bytes(), SendFlags::NOSIGNAL)?;
             continue;
         }
         let Ok(ends) = ends.try_into() else { return Err(io::ErrorKind::InvalidData.into()) };
@@ -56,4 +59,10 @@ pub(super) fn serve(made: Made, warden: Pid, means: [OwnedFd; 4], intrude: Optio
             return cell::serve(made, (this, warden), ends, intrude);
         }
     }
+}
+
+/// Waits for the end of a cell; returns its status, 0 if there is none.
+fn reap(cell: Option<Pid>) -> i32 {
+    let ended = cell.and_then(|cell| waitpid(Some(cell), WaitOptions::empty()).ok()?);
+    ended.map_or(0, |(_, status)| status.as_raw())
 }

@@ -55,7 +55,7 @@ pub(super) fn serve(
     rustix::thread::set_name(c"cell")?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(blank) {
-        return Ok(());
+        os::exit_now(0);
     }
     os::may_be_traced_by(warden);
     os::replace(io::stdin().as_raw_fd(), frames.as_fd())?;

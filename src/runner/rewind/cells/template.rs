@@ -43,7 +43,7 @@ pub(crate) fn serve(snapshot_fd: RawFd, intrude: Option<&str>) -> io::Result<()>
     image::let_copies_have_all()?;
     os::reap_no_children(true);
     loop {
-        let Ok((warden, means)) = handover::receive(orders.as_fd()) else { return Ok(()) };
+        let Ok((warden, means)) = handover::receive(orders.as_fd()) else { os::exit_now(0) };
         // Whoever asked notices that there is no copy: its ends of the sockets close.
         if let Ok(None) = os::fork() {
             drop(orders);
