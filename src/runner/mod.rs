@@ -98,6 +98,7 @@ struct Work {
 /// Runs the hidden subcommand. Call it on the main thread, before any other thread exists.
 #[must_use]
 pub(crate) fn main(options: &Flags) -> ExitCode {
+    os::leave_the_stop_to_the_server();
     let result = match (options.work.template_snapshot_fd, options.rewind.then(can_rewind)) {
         (Some(fd), _) => serve_template(fd, options.intrude.as_deref()),
         (None, way) => {

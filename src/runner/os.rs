@@ -127,6 +127,16 @@ pub(crate) fn replace(number: RawFd, by: BorrowedFd<'_>) -> std::io::Result<()> 
     if done < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Ignores the signals that ask a process to stop. A service manager may send them to all processes of a server, which
+/// alone decides when its runners end.
+#[expect(unsafe_code, reason = "rustix sets no handlers of signals")]
+pub(crate) fn leave_the_stop_to_the_server() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        // SAFETY: the action runs no code of the process.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// Whether the kernel drops children of this process as they end, instead of keeping their status.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "rustix sets no handlers of signals")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{ENDLESS, Options, Server, Stopwatch, field, task, until};
+use crate::harness::{ENDLESS, Options, Server, Stopwatch, field, signal_process, task, until};
 
 /// Waits until the server reports that it is stopping.
 fn until_stopping(server: &Server) {
@@ -20,6 +20,8 @@ fn sigterm_lets_a_running_handler_finish_and_refuses_changes_meanwhile() {
     let mut server = Server::start();
     let id = server.create_at_gate("gated");
     let ticking = server.create_dormant("ticking", "module.exports = () => 1", &json!({}));
+    // A service manager may ask every process of the server.
+    server.below().into_iter().for_each(|process| signal_process(process, Signal::TERM));
     server.signal(Signal::TERM);
     until_stopping(&server);
 
