@@ -138,7 +138,8 @@ fn can_rewind() -> io::Result<()> {
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 fn serve_template(_fd: RawFd, _intrude: Option<&str>) -> io::Result<()> {
-    can_rewind()
+    // Its runners say why there is none.
+    Ok(())
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
