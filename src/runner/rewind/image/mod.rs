@@ -7,8 +7,8 @@
 //! cannot seal (before 6.10) it is asked after each run whether someone has written to them.
 //!
 //! The **hot set** has the pages that some run has written. They are put back after each run, written or
-//! not, and are never protected again: a page costs a fault once in the life of a cell and not once in
-//! each run.
+//! not, and are not protected again: a page costs a fault once and not once in each run. After every
+//! [`LEARNT_FOR`] runs the set is learnt anew, so that what one run has written does not burden all later ones.
 
 mod maps;
 pub(crate) mod position;
@@ -35,6 +35,8 @@ const PAGE: usize = 4096;
 const ZEROS: [u8; PAGE] = [0; PAGE];
 /// Bytes of memory that are read at once.
 const AT_ONCE: usize = 64 * PAGE;
+/// Runs after which the hot set is learnt anew: often enough to forget, seldom enough for its faults not to count.
+const LEARNT_FOR: u32 = 32;
 /// Pages that may be hot: with more, another cell costs less.
 const HOTTEST: usize = 4000;
 
@@ -71,6 +73,8 @@ pub(crate) struct Image {
     hot: BTreeMap<u64, Option<usize>>,
     /// Hot pages that are in `pages`.
     hot_copied: usize,
+    /// Runs since the hot set began.
+    runs: u32,
     /// The hot set in order, as pieces of memory without gaps.
     pieces: Vec<Piece>,
     regions: Vec<Region>,
@@ -141,6 +145,7 @@ impl Image {
             pages,
             hot: BTreeMap::new(),
             hot_copied: 0,
+            runs: 0,
             pieces: Vec::new(),
             regions,
             read,
@@ -177,7 +182,20 @@ impl Image {
                 self.handles.memory.write_all_at(bytes, address)?;
             }
         }
+        self.runs += 1;
+        if self.runs == LEARNT_FOR {
+            self.learn_anew()?;
+        }
         Ok(added)
+    }
+
+    /// Empties the hot set of a cell whose memory is put back: all its pages count as not written.
+    fn learn_anew(&mut self) -> io::Result<()> {
+        let known = std::mem::take(&mut self.hot).into_iter();
+        self.pages.extend(known.map(|(at, copied)| (at, copied.map_or(Content::Zeros, Content::Copied))));
+        self.pieces.clear();
+        (self.hot_copied, self.runs) = (0, 0);
+        kernel::scan(self.handles.pagemap.as_fd(), &mut self.regions, true)
     }
 
     /// The bytes in which a cell at its checkpoint differs from the image, by their addresses.
