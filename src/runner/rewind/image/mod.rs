@@ -214,6 +214,9 @@ impl Image {
                 Content::Blank => self.blank.read_exact_at(&mut then, address)?,
                 Content::Copied(offset) => then.copy_from_slice(&self.copy[offset..offset + PAGE]),
             }
+            if now == then {
+                continue;
+            }
             differing.extend(
                 (address..).zip(now.iter().zip(&then)).filter(|(_, (a, b))| a != b).map(|(at, _)| at),
             );
