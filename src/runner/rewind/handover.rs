@@ -16,7 +16,7 @@ use rustix::{
         RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
         SendFlags, recvmsg, sendmsg,
     },
-    process::Pid,
+    process::{Pid, getpid},
 };
 
 use crate::runner::rewind::kernel;
@@ -52,8 +52,7 @@ impl Handles {
     /// # Errors
     /// When the other side is gone.
     pub(crate) fn send(self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        let of = rustix::process::getpid();
-        send(socket, of, &[self.writes.as_fd(), self.memory.as_fd(), self.pagemap.as_fd(), self.maps.as_fd()])
+        send(socket, &[self.writes.as_fd(), self.memory.as_fd(), self.pagemap.as_fd(), self.maps.as_fd()])
     }
 
     /// Receives those of a cell, with its process.
@@ -74,26 +73,22 @@ fn named(name: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{name}: {error}"))
 }
 
-/// Sends descriptors, with the process that they are of.
+/// Sends descriptors, with the id of this process.
 ///
 /// # Errors
 /// When the other side is gone.
-pub(crate) fn send(socket: BorrowedFd<'_>, of: Pid, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send(socket: BorrowedFd<'_>, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut messages = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !messages.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::Error::other("too many descriptors for one message"));
     }
-    sendmsg(
-        socket,
-        &[IoSlice::new(&of.as_raw_nonzero().get().to_ne_bytes())],
-        &mut messages,
-        SendFlags::NOSIGNAL,
-    )?;
+    let sender = getpid().as_raw_nonzero().get().to_ne_bytes();
+    sendmsg(socket, &[IoSlice::new(&sender)], &mut messages, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 
-/// Receives as many descriptors as are asked for, with the process that they are of; they are closed on exec.
+/// Receives as many descriptors as are asked for, with the process that sent them; they are closed on exec.
 ///
 /// # Errors
 /// When the next message does not have them.

@@ -16,7 +16,7 @@ use isochron::runtime::protocol::{FrameBuffer, Settings, ToRunner};
 use rustix::{
     net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair},
     pipe::{PipeFlags, pipe_with},
-    process::{Pid, Signal, getpid, kill_process},
+    process::{Pid, Signal, kill_process},
 };
 
 use crate::runner::{
@@ -68,8 +68,8 @@ struct Template {
 
 /// A cell.
 pub(crate) struct Cell {
-    process: Pid,
-    is_reaped: bool,
+    /// `None` once someone has waited for its end.
+    process: Option<Pid>,
     pub(crate) link: Arc<Link>,
     pub(crate) unread: FrameBuffer,
     pub(crate) watch: Watch,
@@ -118,7 +118,7 @@ impl Nursery {
         rustix::io::ioctl_fionbio(&stops, true)?;
         self.forget_flags();
         let ends = [their_frames.as_fd(), their_control.as_fd(), their_stops.as_fd()];
-        handover::send(self.blank.control.as_fd(), getpid(), &ends)?;
+        handover::send(self.blank.control.as_fd(), &ends)?;
         drop((their_frames, their_control, their_stops));
         let (process, handles) = Handles::receive(control.as_fd())?;
         let link = Arc::new(Link::new(frames, control, stops));
@@ -127,16 +127,7 @@ impl Nursery {
         // The image refers to the blank's memory, which does not change while it waits for an order.
         position::until_asleep_in(self.blank.process, libc::SYS_recvmsg)?;
         let (unread, blank) = (FrameBuffer::default(), self.blank.clone());
-        Ok(Cell {
-            process,
-            is_reaped: false,
-            link,
-            unread,
-            watch,
-            image: None,
-            handles: Some(handles),
-            blank,
-        })
+        Ok(Cell { process: Some(process), link, unread, watch, image: None, handles: Some(handles), blank })
     }
 }
 
@@ -146,7 +137,7 @@ impl Blank {
         let (control, theirs) = pair(SocketType::SEQPACKET)?;
         let [shared, wake_up] = means;
         let errors = io::stderr();
-        handover::send(orders.as_fd(), getpid(), &[theirs.as_fd(), shared, wake_up, errors.as_fd()])?;
+        handover::send(orders.as_fd(), &[theirs.as_fd(), shared, wake_up, errors.as_fd()])?;
         drop(theirs);
         let (process, [memory]) = handover::receive(control.as_fd())?;
         Ok(Self { process, control, memory: memory.into(), _template: None })
@@ -154,7 +145,7 @@ impl Blank {
 
     /// Waits for the end of its last cell.
     fn reap(&self) -> Option<ExitStatus> {
-        handover::send(self.control.as_fd(), getpid(), &[]).ok()?;
+        handover::send(self.control.as_fd(), &[]).ok()?;
         let mut status = [0; size_of::<i32>()];
         let (read, _) = rustix::net::recv(&self.control, &mut status, RecvFlags::empty()).ok()?;
         (read == status.len()).then(|| ExitStatus::from_raw(i32::from_ne_bytes(status)))
@@ -175,7 +166,9 @@ impl Template {
             .stdout(Stdio::from(their_orders))
             .stderr(Stdio::inherit())
             .spawn()?;
-        Queue::default().send(&ToRunner::Start(settings.clone()), frames.as_fd())?;
+        let mut start = Queue::default();
+        start.push(&ToRunner::Start(settings.clone()))?;
+        start.flush(frames.as_fd())?;
         Ok(Self { child, _frames: frames, orders })
     }
 }
@@ -205,15 +198,16 @@ impl Cell {
     /// # Errors
     /// When the kernel refuses a step, or another thread of the cell does not fall asleep.
     pub(crate) fn take_image(&mut self) -> io::Result<()> {
-        let handles = self.handles.take().ok_or_else(|| io::Error::other("a second first checkpoint"))?;
-        let position = Position::of(self.process)?;
-        self.image = Some(Image::take(self.process, handles, position, self.blank.memory.try_clone()?)?);
+        let first = self.process.zip(self.handles.take());
+        let (process, handles) = first.ok_or_else(|| io::Error::other("a second first checkpoint"))?;
+        let position = Position::of(process)?;
+        self.image = Some(Image::take(process, handles, position, self.blank.memory.try_clone()?)?);
         Ok(())
     }
 
     /// The process.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.as_raw_nonzero().get().cast_unsigned()
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.map(|process| process.as_raw_nonzero().get().cast_unsigned())
     }
 
     /// Whether nothing is under way between a cell that stands at its checkpoint and its warden: what a run
@@ -243,16 +237,16 @@ impl Cell {
 
     /// Ends the cell.
     pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
-        if !self.is_reaped {
+        if let Some(process) = self.process {
             // A dead process is as good as a killed one.
-            let _ = kill_process(self.process, Signal::KILL);
+            let _ = kill_process(process, Signal::KILL);
         }
         self.reap()
     }
 
     /// Waits for the end of a cell that has closed its sockets; `None` if someone has waited already.
     pub(crate) fn reap(&mut self) -> Option<ExitStatus> {
-        if std::mem::replace(&mut self.is_reaped, true) { None } else { self.blank.reap() }
+        self.process.take().and_then(|_| self.blank.reap())
     }
 }
 

@@ -41,15 +41,6 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds a frame and sends it to a socket that takes it.
-    ///
-    /// # Errors
-    /// When the other side is gone.
-    pub(crate) fn send(&mut self, frame: &impl Serialize, socket: BorrowedFd<'_>) -> io::Result<()> {
-        self.push(frame)?;
-        self.flush(socket)
-    }
-
     /// Whether all is sent.
     pub(crate) fn is_empty(&self) -> bool {
         self.sent == self.bytes.len()

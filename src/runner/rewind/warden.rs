@@ -328,7 +328,7 @@ impl Warden {
         self.cell.set_ready();
         let sandbox =
             self.sandbox.take().map(|Sandbox { level, text }| Sandbox { level, text: text + ", rewind" });
-        let process = Some(self.cell.id());
+        let process = self.cell.id();
         self.outgoing.push(&FromRunner::Ready { engine: self.engine.clone(), sandbox, process })
     }
 

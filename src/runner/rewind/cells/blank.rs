@@ -38,7 +38,7 @@ pub(super) fn serve(made: Made, warden: Pid, means: [OwnedFd; 4], intrude: Optio
     memory::map_flags_again(made.flags, flags.as_fd())?;
     os::replace(made.shared.watch.wake_up().as_raw_fd(), wake_up.as_fd())?;
     drop((flags, wake_up, errors));
-    handover::send(control.as_fd(), getpid(), &[File::open("/proc/self/mem")?.as_fd()])?;
+    handover::send(control.as_fd(), &[File::open("/proc/self/mem")?.as_fd()])?;
     let mut last = None;
     loop {
         let Ok((_, ends)) = handover::receive_any(control.as_fd()) else {
