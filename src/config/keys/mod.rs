@@ -154,7 +154,7 @@ pub(super) static KEYS: &[Key] = &[
         "runners.rewind",
         "true",
         Switch { put: |c, on| c.runners.rewind = on },
-        "whether a runner makes an isolate once and puts its memory back after each run, where the system can (Linux 6.7 on x86_64); otherwise it makes an isolate for each run",
+        "whether runners put the memory of an isolate back after each run, where the system can (Linux 6.7 on x86_64), instead of making an isolate for each run",
     ),
     key("limits.cpu", "60000", count(10, DAY, "ms", |c, n| c.limits.cpu = n), "CPU time of one run"),
     // Above 850 MiB, V8 ends the process without asking before it finds the heap full.
