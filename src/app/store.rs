@@ -89,6 +89,8 @@ pub fn postgres_settings(config: &Config) -> anyhow::Result<crate::store::postgr
     if let Some(direct) = &config.store.direct {
         settings.set_direct(direct.expose()).context("read store.direct")?;
     }
+    let dialect = crate::store::postgres::Dialect::named(&config.store.dialect);
+    settings.dialect = dialect.context("store.dialect names none")?;
     settings.connections = config.store.connections;
     settings.authorities.clone_from(&config.store.authorities);
     settings.migrate = config.store.migrate;

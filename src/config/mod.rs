@@ -176,6 +176,8 @@ pub struct StoreConfig {
     pub authorities: Option<PathBuf>,
     /// Whether the start makes and changes the tables.
     pub migrate: bool,
+    /// The name of the dialect that it understands.
+    pub dialect: String,
 }
 
 /// The place of the server among those that share its store.
@@ -291,6 +293,7 @@ impl Config {
                 direct: None,
                 authorities: None,
                 migrate: false,
+                dialect: String::new(),
             },
             cluster: ClusterConfig::default(),
             engine: Engine { web_assembly: false, eval: false },

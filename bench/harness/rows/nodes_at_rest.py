@@ -32,7 +32,7 @@ def _measure(lab, among):
     with database(lab, [("shared_preload_libraries", "pg_stat_statements")]) as store:
         store.ask("CREATE EXTENSION pg_stat_statements")
         with among(lab, NODES, store=store) as these:
-            time.sleep(3)
+            time.sleep(10)  # What a start asks is over.
             before, began = _counted(store), time.monotonic()
             time.sleep(rest)
             after = _counted(store)

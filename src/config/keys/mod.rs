@@ -290,6 +290,7 @@ pub(super) static KEYS: &[Key] = &[
     store::DIRECT,
     store::AUTHORITIES,
     store::MIGRATE,
+    store::DIALECT,
     cluster::NAME,
     cluster::ADDRESS,
     cluster::LEASE,

@@ -62,6 +62,15 @@ pub(super) const MIGRATE: Key = key(
     "whether the start makes and changes the tables in that server, or `isochron store migrate` alone",
 );
 
+pub(super) const DIALECT: Key = key(
+    "store.dialect",
+    "postgres",
+    text("postgres, yugabyte or cockroach", |c, word| {
+        ["postgres", "yugabyte", "cockroach"].contains(&word) && set(&mut c.store.dialect, word.to_owned())
+    }),
+    "whose statements that server understands; with others than PostgreSQL's isochron was never tried",
+);
+
 /// The address of a PostgreSQL server, which may have a password.
 const fn server_url(put: fn(&mut Config, Secret)) -> Accept {
     Hidden {

@@ -169,7 +169,8 @@ pub(crate) fn statistics_count_what_there_is(bench: &mut Bench) {
     for statistics in [&brief, &detailed] {
         let count = |kind: &str| statistics["collections"][kind]["count"].clone();
         assert_eq!((count("tasks"), count("executions"), count("output")), (json!(2), json!(1), json!(0)));
-        assert!(statistics["bytesOnDisk"].as_u64() > Some(0), "{statistics:?}");
+        // Not every database tells its bytes: they are 0 then.
+        assert!(statistics["bytesOnDisk"].is_u64(), "{statistics:?}");
     }
     assert_eq!(detailed["taskStatus"]["running"], json!(1));
     assert_eq!(detailed["taskStatus"]["paused"], json!(1));

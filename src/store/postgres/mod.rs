@@ -13,6 +13,7 @@
 
 mod connection;
 mod copy;
+mod dialect;
 mod documents;
 mod hints;
 mod open;
@@ -46,6 +47,7 @@ use self::{
 pub use self::{
     connection::{Settings, UrlError},
     copy::Verified,
+    dialect::Dialect,
 };
 use super::{
     Answer, Now, Report, StoreError,

@@ -291,13 +291,12 @@ impl Copies for PgStore {
 
 impl Upkeep for PgStore {
     fn statistics(&self, detailed: bool) -> Answer<Map<String, Value>> {
-        let schema = self.settings.schema.clone();
-        self.read(|readers| read::statistics(readers, schema, detailed))
+        self.read(|readers| read::statistics(readers, detailed))
     }
 
     fn condition(&self) -> Answer<Condition> {
-        let (schema, commits) = (self.settings.schema.clone(), self.commits.times());
-        self.read(|readers| read::condition(readers, schema, commits))
+        let commits = self.commits.times();
+        self.read(|readers| read::condition(readers, commits))
     }
 
     fn report(&self) -> Report {

@@ -11,7 +11,7 @@ use std::{
 use tokio_postgres::{Client, Error, Row, Statement, types::ToSql};
 
 use super::{Arg, Settings, pipeline::in_order};
-use crate::domain::lock::lock;
+use crate::{domain::lock::lock, store::postgres::dialect::Dialect};
 
 /// The most statements that a connection keeps prepared: lists have many forms.
 const MOST_PREPARED: usize = 400;
@@ -67,9 +67,14 @@ impl Connection {
         self.client.is_closed()
     }
 
-    /// Puts the schema into a text.
+    /// The statements that the server understands.
+    pub(crate) fn dialect(&self) -> &'static Dialect {
+        self.settings.dialect
+    }
+
+    /// Puts a text into the server's dialect, and the schema into it.
     pub(crate) fn qualify(&self, text: &str) -> String {
-        text.replace('#', &format!("{}.", self.settings.quoted_schema()))
+        self.dialect().speak(text).replace('#', &format!("{}.", self.settings.quoted_schema()))
     }
 
     async fn form(&self, query: &Query) -> Result<Form, Error> {

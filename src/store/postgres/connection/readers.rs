@@ -64,6 +64,11 @@ impl Readers {
         Arc::new(Self { settings, runtime, slots, next, are_patient: AtomicBool::new(true) })
     }
 
+    /// The store's settings.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The store's own runtime.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime

@@ -25,7 +25,7 @@ use super::{
     codes::{Outlook, text_of},
     tls::{Tls, is_mistrusted},
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, postgres::dialect::Dialect};
 
 /// One attempt to connect takes this long at most.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -133,6 +133,8 @@ pub struct Settings {
     pub pooler: bool,
     /// The way past the pooler, for the connection that hears the words of other nodes.
     direct: Option<Address>,
+    /// The statements that the server understands.
+    pub dialect: &'static Dialect,
     /// The connections for reads, 1 or more.
     pub connections: usize,
     /// A PEM file of the authorities that are trusted.
@@ -190,6 +192,7 @@ impl Settings {
             schema: "isochron".to_owned(),
             pooler: false,
             direct: None,
+            dialect: <&Dialect>::default(),
             connections: 4,
             authorities: None,
             migrate: true,
@@ -215,7 +218,7 @@ impl Settings {
 
     /// Whether a connection may be had that hears the words of other nodes.
     pub(crate) fn can_listen(&self) -> bool {
-        !self.pooler || self.direct.is_some()
+        self.dialect.hears && (!self.pooler || self.direct.is_some())
     }
 
     pub(crate) fn quoted_schema(&self) -> String {

@@ -2,6 +2,7 @@
 
 use super::super::{
     connection::{Connection, args, query},
+    dialect::Dialect,
     fail,
 };
 use crate::store::StoreError;
@@ -9,26 +10,32 @@ use crate::store::StoreError;
 /// The oldest version of the server, as it tells it itself: 13.
 const OLDEST: i64 = 130_000;
 
-/// Databases that take PostgreSQL's protocol and keep its promises otherwise, each with a part of its version's text.
-const OTHERS: [(&str, &str); 2] = [("CockroachDB", "CockroachDB"), ("-YB-", "YugabyteDB")];
-
-/// The name of a database that is not PostgreSQL, by the text of its version.
-fn other_than_postgres(version: &str) -> Option<&'static str> {
-    OTHERS.iter().find(|(part, _)| version.contains(part)).map(|(_, name)| *name)
+/// Why a database cannot be used with the statements of a dialect, by the text of its version. PostgreSQL understands all
+/// of them.
+fn refusal(version: &str, dialect: &Dialect) -> Option<String> {
+    let Dialect { name, database, .. } = Dialect::of_database(version);
+    let fits = *name == dialect.name || *name == <&Dialect>::default().name;
+    (!fits).then(|| {
+        format!(
+            "the database is {database}, with which isochron was never tried: use PostgreSQL, or set store.dialect to \
+             {name} to try it without any promise"
+        )
+    })
 }
 
-/// Refuses a database that only speaks as PostgreSQL does.
 async fn check_kind(connection: &Connection) -> Result<(), StoreError> {
     let asked = connection.rows(query("SELECT version()", args![])).await;
     let rows = asked.map_err(|error| fail("ask the database for its version", &error))?;
     let version: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
-    match other_than_postgres(&version) {
-        None => Ok(()),
-        Some(name) => Err(StoreError::Backend {
-            doing: "open the store",
-            why: format!("the database is {name}, with which isochron was never tried: use PostgreSQL"),
-        }),
+    let dialect = connection.dialect();
+    if let Some(why) = refusal(&version, dialect) {
+        return Err(StoreError::Backend { doing: "open the store", why });
     }
+    if dialect.name != <&Dialect>::default().name {
+        let database = dialect.database;
+        tracing::warn!(database, "isochron was never tried with this database: nothing is promised");
+    }
+    Ok(())
 }
 
 /// Refuses a server that cannot keep the store, and warns of one that keeps it badly.
@@ -41,7 +48,10 @@ pub(crate) async fn check(connection: &Connection) -> Result<(), StoreError> {
         setting("fsync"),
         setting("synchronous_commit"),
         query("SELECT pg_is_in_recovery()", args![]),
-        query("SELECT current_setting('max_connections')::int8 - count(*) FROM pg_stat_activity", args![]),
+        query(
+            "SELECT current_setting('max_connections', true)::int8 - count(*) FROM pg_stat_activity",
+            args![],
+        ),
     ];
     let found =
         connection.all(asked).await.map_err(|error| fail("ask the database for its settings", &error))?;
@@ -69,8 +79,8 @@ pub(crate) async fn check(connection: &Connection) -> Result<(), StoreError> {
             );
         }
     }
-    let left: i64 = found[5].first().map_or(i64::MAX, |row| row.get(0));
-    if left < 8 {
+    let left: Option<i64> = found[5].first().and_then(|row| row.get(0));
+    if let Some(left) = left.filter(|left| *left < 8) {
         tracing::warn!(left, "the database takes few further connections: raise max_connections");
     }
     Ok(())
@@ -78,16 +88,28 @@ pub(crate) async fn check(connection: &Connection) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::other_than_postgres;
+    use super::{Dialect, refusal};
 
     #[test]
-    fn databases_that_only_speak_as_postgresql_does_are_known_by_their_version() {
-        for (version, name) in [
-            ("PostgreSQL 15.18 (Debian 15.18-1) on x86_64-pc-linux-gnu, compiled by gcc", None),
-            ("CockroachDB CCL v24.3.1 (x86_64-pc-linux-gnu, built 2024/12/09)", Some("CockroachDB")),
-            ("PostgreSQL 15.2-YB-2.25.0.0-b0 on x86_64-pc-linux-gnu, compiled by clang", Some("YugabyteDB")),
+    fn a_database_is_used_with_its_own_dialect_only_and_postgresql_with_any() {
+        let postgres = "PostgreSQL 15.18 (Debian 15.18-1) on x86_64-pc-linux-gnu, compiled by gcc";
+        let cockroach = "CockroachDB CCL v24.3.1 (x86_64-pc-linux-gnu, built 2024/12/09)";
+        let yugabyte = "PostgreSQL 15.2-YB-2.25.0.0-b0 on x86_64-pc-linux-gnu, compiled by clang";
+        for (version, dialect, named) in [
+            (postgres, "postgres", None),
+            (postgres, "yugabyte", None),
+            (postgres, "cockroach", None),
+            (cockroach, "postgres", Some("CockroachDB")),
+            (cockroach, "yugabyte", Some("set store.dialect to cockroach")),
+            (cockroach, "cockroach", None),
+            (yugabyte, "postgres", Some("set store.dialect to yugabyte")),
+            (yugabyte, "yugabyte", None),
         ] {
-            assert_eq!(other_than_postgres(version), name, "{version}");
+            let said = refusal(version, Dialect::named(dialect).expect("a dialect"));
+            match named {
+                None => assert_eq!(said, None, "{dialect} on {version}"),
+                Some(part) => assert!(said.as_ref().is_some_and(|said| said.contains(part)), "{said:?}"),
+            }
         }
     }
 }

@@ -12,7 +12,8 @@ pub(crate) const VERSION: i64 = 1;
 /// them first.
 pub(crate) const AHEAD: i64 = 1;
 /// The steps from one version to the next. A step only adds tables, indexes, and columns with a default, so that the
-/// build before it goes on; tables that no build uses go two versions later.
+/// build before it goes on; tables that no build uses go two versions later. Each statement ends with its line, and may
+/// have been made before: not every dialect makes them in one transaction.
 const STEPS: &[(i64, &str)] = &[(1, include_str!("schema.sql"))];
 
 /// The tables with records; `cluster`, `node` and `turn` have none.
@@ -112,7 +113,7 @@ async fn attempt(
     if result.is_err() {
         let _ = connection.batch("ROLLBACK").await;
     }
-    Ok(result?)
+    result
 }
 
 async fn version(connection: &Connection) -> Result<Option<i64>, tokio_postgres::Error> {
@@ -128,10 +129,15 @@ async fn change(
     connection: &Connection,
     mut found: i64,
     (needed, steps): (i64, &[(i64, &str)]),
-) -> Result<(), tokio_postgres::Error> {
-    connection.batch("BEGIN").await?;
+) -> Result<(), Attempt> {
+    let dialect = connection.dialect();
+    let at_once = dialect.makes_tables_at_once;
+    if at_once {
+        connection.batch("BEGIN").await?;
+    }
     let is_new = found == 0;
     if is_new {
+        connection.batch(dialect.before_tables).await?;
         let schema = connection.qualify("#");
         connection.batch(&format!("CREATE SCHEMA IF NOT EXISTS {}", schema.trim_end_matches('.'))).await?;
     } else {
@@ -140,26 +146,43 @@ async fn change(
         found = locked.first().map_or(found, |row| row.get(0));
     }
     for (version, text) in steps.iter().filter(|(version, _)| *version > found) {
-        connection.batch(text).await?;
+        let statements = if at_once { vec![*text] } else { text.split_inclusive(";\n").collect() };
+        for statement in statements {
+            let made = connection.batch(statement).await;
+            match made.map_err(Attempt::from) {
+                // Another server has made it meanwhile.
+                Err(Attempt::Raced) if !at_once => connection.batch(statement).await?,
+                made => made?,
+            }
+        }
         tracing::info!(version, "the store's tables were made, or changed");
     }
     if is_new {
-        index_parts_of_names(connection).await?;
+        index_parts_of_names(connection, at_once).await?;
+        connection.batch(dialect.after_tables).await?;
     }
     connection.rows(query("UPDATE #cluster SET version = greatest(version, $1)", args![needed])).await?;
-    connection.batch("COMMIT").await
+    connection.batch(if at_once { "COMMIT" } else { "" }).await?;
+    Ok(())
 }
 
 /// Makes an index for searches by a part of a name, if the server has the extension for it and the user may use it.
 /// Without it such a search reads all names.
-async fn index_parts_of_names(connection: &Connection) -> Result<(), tokio_postgres::Error> {
-    connection.batch("SAVEPOINT names").await?;
+async fn index_parts_of_names(
+    connection: &Connection,
+    in_transaction: bool,
+) -> Result<(), tokio_postgres::Error> {
+    if in_transaction {
+        connection.batch("SAVEPOINT names").await?;
+    }
     if let Err(error) = try_to_index_parts(connection).await {
-        connection.batch("ROLLBACK TO SAVEPOINT names").await?;
+        if in_transaction {
+            connection.batch("ROLLBACK TO SAVEPOINT names").await?;
+        }
         let error = text_of(&error);
         tracing::info!(error, "searches by a part of a name read all names: there is no pg_trgm for them");
     }
-    connection.batch("RELEASE SAVEPOINT names").await
+    Ok(())
 }
 
 async fn try_to_index_parts(connection: &Connection) -> Result<(), tokio_postgres::Error> {
@@ -171,6 +194,8 @@ async fn try_to_index_parts(connection: &Connection) -> Result<(), tokio_postgre
         WHERE e.extname = 'pg_trgm'";
     let rows = connection.rows(query(place, args![])).await?;
     let place: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
-    let index = format!("CREATE INDEX task_name_part ON #task_name USING gin (lower {place}.gin_trgm_ops)");
+    let index = format!(
+        "CREATE INDEX IF NOT EXISTS task_name_part ON #task_name USING gin (lower {place}.gin_trgm_ops)"
+    );
     connection.batch(&index).await
 }

@@ -15,7 +15,7 @@ use crate::{
         Census, ComingQuery, CommitTimes, Condition, ScheduleCount, Span, StoreError,
         figures::with_present,
         postgres::{
-            connection::{Readers, args, query},
+            connection::{Query, Readers, Settings, args, query},
             documents::{CENSUS, HANDLERS, USUAL, decode, span, status, status_of},
             open::TABLES,
             write::id_of,
@@ -149,15 +149,17 @@ const COUNTED: [(&str, &[&str]); 12] = [
     ("versions", &["version"]),
 ];
 
-const SIZES: &str = "SELECT c.relname::text, c.reltuples, pg_total_relation_size(c.oid) FROM pg_class c
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = $1";
+/// The sizes of the tables.
+fn sizes(readers: &Readers) -> Query {
+    let Settings { dialect, schema, .. } = readers.settings();
+    query(dialect.sizes, args![schema.clone()])
+}
 
 pub(crate) async fn statistics(
     readers: Arc<Readers>,
-    schema: String,
     detailed: bool,
 ) -> Result<Map<String, Value>, StoreError> {
-    let sizes = readers.rows(query(SIZES, args![schema])).await?;
+    let sizes = readers.rows(sizes(&readers)).await?;
     let sizes: BTreeMap<String, (f32, i64)> =
         sizes.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
     let is_large = |table: &str| sizes.get(table).is_some_and(|(rows, _)| *rows > MOST_COUNTED);
@@ -192,12 +194,8 @@ pub(crate) async fn statistics(
     Ok(answer)
 }
 
-pub(crate) async fn condition(
-    readers: Arc<Readers>,
-    schema: String,
-    commits: CommitTimes,
-) -> Result<Condition, StoreError> {
-    let sizes = readers.rows(query(SIZES, args![schema])).await?;
+pub(crate) async fn condition(readers: Arc<Readers>, commits: CommitTimes) -> Result<Condition, StoreError> {
+    let sizes = readers.rows(sizes(&readers)).await?;
     let bytes: i64 = sizes.iter().map(|row| row.get::<_, i64>(2)).sum();
     Ok(Condition { bytes: bytes.unsigned_abs(), commits })
 }

@@ -10,12 +10,12 @@ use crate::{
         ids::TaskId,
     },
     store::{
-        Direction, HistoryQuery, TaskQuery, TaskSort,
+        Direction, HistoryQuery, TaskQuery, TaskSort, Upkeep,
         contract::everything,
         postgres::{
             connection::{Connection, Query, args, query},
             read,
-            write::{CLAIM, operations::WORDS},
+            write::operations::WORDS,
         },
     },
 };
@@ -85,7 +85,7 @@ fn claims_due_times_and_lists_go_by_an_index() {
         link.batch(FILL).await.expect("it fills");
         let now: Option<i64> = Some(5_000_000);
         let mut asked = vec![
-            ("a claim", query(CLAIM, args![now, 20_i64, 64_i64])),
+            ("a claim", query(link.dialect().claim, args![now, 20_i64, 64_i64])),
             ("the next due time", query(read::NEXT_DUE, args![])),
             ("the words of a beat", query(WORDS, args![Vec::<u8>::new(), 0_i64])),
         ];
@@ -100,5 +100,7 @@ fn claims_due_times_and_lists_go_by_an_index() {
             }
         }
     });
-    runtime.block_on(crate::store::Upkeep::close(&store)).expect("it closes");
+    let statistics = runtime.block_on(Upkeep::statistics(&store, false)).expect("it counts");
+    assert!(statistics["bytesOnDisk"].as_u64() > Some(1024 * 1024), "{statistics:?}");
+    runtime.block_on(Upkeep::close(&store)).expect("it closes");
 }

@@ -10,7 +10,7 @@ use crate::store::{
     Now, Store, Upkeep,
     contract::{nodes::joined, shares},
     postgres::{
-        PgStore, Settings,
+        Dialect, PgStore, Settings,
         connection::{Connection, args, query},
         open::{AHEAD, VERSION, migrate_by},
     },
@@ -88,6 +88,39 @@ fn of_servers_that_change_the_tables_at_the_same_time_one_does() {
         rows[0].get::<_, i64>(0)
     });
     assert_eq!(version, VERSION + 1);
+}
+
+/// The settings of a schema whose tables are made statement by statement.
+fn one_by_one(server: &Server, schema: &str) -> Settings {
+    let mut settings = server.settings(schema);
+    settings.dialect = Dialect::named("yugabyte").expect("a dialect");
+    settings
+}
+
+#[test]
+fn tables_that_were_half_made_one_by_one_are_completed() {
+    let Some(server) = server() else { return };
+    let settings = one_by_one(server, "half_made");
+    let text = include_str!("../open/schema.sql");
+    let middle = text.find("CREATE TABLE IF NOT EXISTS #execution").expect("it is there");
+    let half: &'static str = format!("{}SELECT 1 / 0;\n", &text[..middle]).leak();
+    on(&settings, |link| async move {
+        migrate_by(&link, true, (VERSION, &[(VERSION, half)])).await.expect_err("it ends in the middle");
+    });
+    drop(open_at(settings.clone(), None).unwrap_or_else(|error| panic!("it opens: {error}")));
+    assert_eq!(PgStore::verify(settings).expect("it reads").problems, Vec::<String>::new());
+}
+
+#[test]
+fn of_servers_that_make_the_tables_one_by_one_at_the_same_time_all_open() {
+    let Some(server) = server() else { return };
+    let settings = one_by_one(server, "made_at_once");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| PgStore::migrate(settings.clone()).expect("it makes them, or finds them"));
+        }
+    });
+    drop(open_at(settings.clone(), None).unwrap_or_else(|error| panic!("it opens: {error}")));
 }
 
 #[test]
