@@ -1,5 +1,7 @@
 //! V8 itself: its start in this process, and its name.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use deno_core::{JsRuntime, v8};
 use isochron::runtime::protocol::Settings;
 use rand::{TryRng, rngs::SysRng};
@@ -55,9 +57,21 @@ pub(crate) fn run_tasks(isolate: &v8::Isolate, stop: impl Fn() -> bool) -> bool 
     ran
 }
 
-/// Draws the seed of `Math.random` for a context that has not used it yet; needs [`Threads::One`]. Code
-/// caches stay valid: V8 leaves this flag out of its hash of flags (`ComputeFlagListHash`).
+/// Whether `Math.random` is to get another seed.
+static SEED_IS_DUE: AtomicBool = AtomicBool::new(false);
+
+/// Has [`reseed`] draw the seed of `Math.random` for a context that has not used it yet; needs [`Threads::One`].
+pub(crate) fn let_reseed() {
+    SEED_IS_DUE.store(true, Ordering::Relaxed);
+}
+
+/// Draws that seed, once. Call it when code is compiled that will run: a flag that is set has V8 hash all its flags
+/// anew before it takes the next code cache. The caches stay valid: this flag is not in that hash
+/// (`ComputeFlagListHash`).
 pub(crate) fn reseed() {
+    if !SEED_IS_DUE.swap(false, Ordering::Relaxed) {
+        return;
+    }
     let mut seed = [0; 4];
     // Without chance from the system V8 falls back to the isolate's own.
     if SysRng.try_fill_bytes(&mut seed).is_ok() {

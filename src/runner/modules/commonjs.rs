@@ -6,6 +6,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use crate::runner::{
+    isolate::engine,
     modules::compiled::{Failure, source_string, unit},
     run::{
         files::Compiled,
@@ -91,6 +92,7 @@ fn try_compile<'s>(
     let (mut unit, options) = unit(scope, file, text, cache, false)?;
     let reason = compiler::NoCacheReason::NoReason;
     let function = compiler::compile_function(scope, &mut unit, &names, &[], options, reason)?;
+    engine::reseed();
     let accepted = cache.is_some() && unit.get_cached_data().is_some_and(|data| !data.rejected());
     Some((function, accepted))
 }

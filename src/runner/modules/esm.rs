@@ -6,6 +6,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use crate::runner::{
+    isolate::engine,
     modules::{
         commonjs::take_source,
         compiled::{Failure, source_string, unit},
@@ -64,6 +65,7 @@ fn try_compile<'s>(
 ) -> Option<(v8::Local<'s, v8::Module>, bool)> {
     let (mut unit, options) = unit(scope, file, text, cache, true)?;
     let module = compiler::compile_module2(scope, &mut unit, options, compiler::NoCacheReason::NoReason)?;
+    engine::reseed();
     let accepted = cache.is_some() && unit.get_cached_data().is_some_and(|data| !data.rejected());
     Some((module, accepted))
 }

@@ -98,13 +98,11 @@ pub(crate) fn register(userfaultfd: BorrowedFd<'_>, start: u64, end: u64) -> io:
 /// When the kernel refuses the scan, or there are more regions than there is room for.
 #[expect(unsafe_code, reason = "an ioctl without a safe form")]
 pub(crate) fn scan(pagemap: BorrowedFd<'_>, regions: &mut Vec<Region>, protect: bool) -> io::Result<()> {
-    let (mut start, mut filled) = (0, 0);
-    regions.resize(regions.capacity().max(1024), Region::default());
+    let mut start = 0;
+    regions.clear();
     while start < LAST {
-        if filled == regions.len() {
-            regions.resize(filled * 2, Region::default());
-        }
-        let room = &mut regions[filled..];
+        regions.reserve(1024);
+        let room = regions.spare_capacity_mut();
         let mut scan = Scan {
             size: size_of::<Scan>() as u64,
             flags: if protect { SCAN_PROTECTS } else { 0 },
@@ -117,13 +115,14 @@ pub(crate) fn scan(pagemap: BorrowedFd<'_>, regions: &mut Vec<Region>, protect: 
             returned: WRITTEN,
             ..Scan::default()
         };
-        // SAFETY: the kernel writes at most `room` regions and the words of `scan`.
-        let found = unsafe { libc::ioctl(pagemap.as_raw_fd(), SCAN, &raw mut scan) };
-        ok(found)?;
-        filled += usize::try_from(found).unwrap_or_default();
+        // SAFETY: the kernel writes at most `room` regions and the words of `scan`, and returns how many.
+        unsafe {
+            let found = libc::ioctl(pagemap.as_raw_fd(), SCAN, &raw mut scan);
+            ok(found)?;
+            regions.set_len(regions.len() + usize::try_from(found).unwrap_or_default());
+        }
         start = scan.walk_end;
     }
-    regions.truncate(filled);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use isochron::{domain::lock::lock, runtime::protocol};
 use rustix::{
+    buffer::spare_capacity,
     io::Errno,
     net::{RecvFlags, SendFlags, recv, send},
 };
@@ -15,8 +16,8 @@ use serde::Serialize;
 
 use crate::runner::watchdog::{pump::ToCell, target::Remote};
 
-/// Bytes that are read at once.
-const CHUNK: usize = 64 * 1024;
+/// Bytes that are read at once, or more.
+const CHUNK: usize = 16 * 1024;
 
 /// Bytes that wait until a socket takes them.
 #[derive(Debug, Default)]
@@ -68,13 +69,11 @@ impl Queue {
 /// # Errors
 /// When the socket fails.
 pub(crate) fn read(socket: BorrowedFd<'_>, into: &mut protocol::FrameBuffer) -> io::Result<bool> {
-    let mut chunk = [0; CHUNK];
-    match recv(socket, &mut chunk, RecvFlags::DONTWAIT) {
+    let room = into.room();
+    room.reserve(CHUNK);
+    match recv(socket, spare_capacity(room), RecvFlags::DONTWAIT) {
         Ok((_, 0)) | Err(Errno::CONNRESET) => Ok(false),
-        Ok((_, n)) => {
-            into.room().extend_from_slice(&chunk[..n]);
-            Ok(true)
-        }
+        Ok(_) => Ok(true),
         Err(Errno::AGAIN | Errno::INTR) => Ok(true),
         Err(error) => Err(error.into()),
     }

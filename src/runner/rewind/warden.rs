@@ -56,6 +56,10 @@ pub(crate) fn serve(snapshot: RawFd, options: &Flags) -> io::Result<()> {
         unread,
         outgoing: Queue::default(),
         phase: Phase::Starting,
+        is_used: false,
+        given: None,
+        has_called: false,
+        has_arrived: false,
         engine: String::new(),
         sandbox: None,
         lease: None,
@@ -95,11 +99,11 @@ enum Phase {
     Starting,
     /// It waits for a run.
     Ready,
-    /// It runs.
-    Running,
+    /// It runs. If its memory was put back before, it must have begun by then.
+    Running { begin_by: Option<Duration> },
     /// It has ended a run cleanly and must be at its checkpoint by then.
     Ended { rest_by: Duration },
-    /// Its memory is put back, and it must answer by then.
+    /// Its memory is put back, it removes mappings, and must answer by then.
     Rewound { answer_by: Duration },
 }
 
@@ -113,6 +117,14 @@ struct Warden {
     /// Frames to the server.
     outgoing: Queue,
     phase: Phase,
+    /// Whether the cell's memory was put back before.
+    is_used: bool,
+    /// The run that a used cell was given, until the run ends.
+    given: Option<Box<Run>>,
+    /// Whether the run has made calls.
+    has_called: bool,
+    /// Whether the cell has said that it stands at its checkpoint before the end of its run was read.
+    has_arrived: bool,
     engine: String,
     sandbox: Option<Sandbox>,
     /// The end of the lease, since the start of the machine.
@@ -161,22 +173,28 @@ impl Warden {
         if let Some(reason) = tick.overdue {
             self.die_of(reason);
         }
-        let is_running = matches!(self.phase, Phase::Running);
+        let is_running = matches!(self.phase, Phase::Running { .. });
         let lease = self.lease.filter(|_| is_running).map(|until| until.saturating_sub(os::since_boot()));
         if lease == Some(Duration::ZERO) {
             log("the lease of the server is over, so the runner exits");
             self.end(1);
         }
-        let rest = match self.phase {
-            Phase::Ended { rest_by } | Phase::Rewound { answer_by: rest_by } => {
-                Some(rest_by.saturating_sub(os::monotonic()))
-            }
-            _ => None,
+        let by = match self.phase {
+            Phase::Ended { rest_by } => Some(rest_by),
+            Phase::Rewound { answer_by } => Some(answer_by),
+            Phase::Running { begin_by } => begin_by,
+            Phase::Starting | Phase::Ready => None,
         };
-        if rest == Some(Duration::ZERO) {
-            self.replace_cell()?;
+        let left = by.map(|by| by.saturating_sub(os::monotonic()));
+        if left == Some(Duration::ZERO) {
+            match self.phase {
+                Phase::Running { .. } if self.cell.watch.has_begun() => {
+                    self.phase = Phase::Running { begin_by: None };
+                }
+                _ => self.replace_cell()?,
+            }
         }
-        Ok(tick.sleep.into_iter().chain(lease).chain(rest).min())
+        Ok(tick.sleep.into_iter().chain(lease).chain(left).min())
     }
 
     /// Ends a run that goes on although it is stopped.
@@ -214,7 +232,7 @@ impl Warden {
                 ToRunner::Cancel { run } => self.cell.watch.cancel(run),
                 // An answer that comes after its run has no reader.
                 reply @ ToRunner::Reply { .. } => {
-                    if matches!(self.phase, Phase::Running) {
+                    if matches!(self.phase, Phase::Running { .. }) {
                         self.cell.link.push(&ToCell::Frame(Box::new(reply)))?;
                     }
                 }
@@ -227,10 +245,21 @@ impl Warden {
         if !self.cell.watch.start_run(&run) {
             return Err(unexpected("a Run before Ready"));
         }
-        self.phase = Phase::Running;
+        let frame = ToCell::Frame(Box::new(ToRunner::Run(run)));
+        self.cell.link.push(&frame)?;
         // A cell that has died is noticed at its frames.
         let _ = self.cell.order(Order::Go);
-        self.cell.link.push(&ToCell::Frame(Box::new(ToRunner::Run(run))))
+        self.given = match frame {
+            ToCell::Frame(frame) if self.is_used => match *frame {
+                ToRunner::Run(run) => Some(run),
+                _ => None,
+            },
+            _ => None,
+        };
+        let begin_by = self.given.is_some().then(|| os::monotonic() + AT_REST_WITHIN);
+        self.phase = Phase::Running { begin_by };
+        (self.has_called, self.has_arrived) = (false, false);
+        Ok(())
     }
 
     fn read_cell(&mut self) -> io::Result<()> {
@@ -241,8 +270,11 @@ impl Warden {
                     self.engine = engine;
                     self.sandbox = self.sandbox.take().or(sandbox);
                 }
-                (FromRunner::Done(done), Phase::Running) => return self.end_run(done),
-                (frame, Phase::Running) => self.outgoing.push(&frame)?,
+                (FromRunner::Done(done), Phase::Running { .. }) => return self.end_run(done),
+                (frame, Phase::Running { .. }) => {
+                    self.has_called |= matches!(frame, FromRunner::Call { .. });
+                    self.outgoing.push(&frame)?;
+                }
                 // Only code that has broken out sends other frames.
                 _ => return self.replace_cell(),
             }
@@ -257,13 +289,18 @@ impl Warden {
     fn end_run(&mut self, done: Box<Done>) -> io::Result<()> {
         let is_clean = is_clean(&done.end) && self.cell.watch.stop_reason().is_none();
         self.cell.watch.end_run();
+        self.given = None;
         self.outgoing.push(&FromRunner::Done(done))?;
         self.flush()?;
         if !is_clean {
             return self.replace_cell();
         }
         self.phase = Phase::Ended { rest_by: os::monotonic() + AT_REST_WITHIN };
-        self.cell.link.push(&ToCell::Rest)
+        if self.has_called {
+            // Answers may be on their way.
+            self.cell.link.push(&ToCell::Rest)?;
+        }
+        if self.has_arrived { self.rewind() } else { Ok(()) }
     }
 
     fn read_control(&mut self) -> io::Result<()> {
@@ -285,7 +322,11 @@ impl Warden {
                 self.compare()?;
                 self.become_ready()
             }
-            Phase::Ready | Phase::Running => self.replace_cell(),
+            Phase::Running { .. } if !self.has_arrived => {
+                self.has_arrived = true;
+                Ok(())
+            }
+            Phase::Ready | Phase::Running { .. } => self.replace_cell(),
         }
     }
 
@@ -303,10 +344,14 @@ impl Warden {
             return self.replace_cell();
         }
         self.nursery.forget_flags();
+        self.is_used = true;
+        if added.is_empty() {
+            self.compare()?;
+            return self.become_ready();
+        }
         for (address, length) in added {
             self.cell.order(Order::Unmap(address, length))?;
         }
-        // A state of the processor that would end it does so before it is given a run.
         self.cell.order(Order::Answer)?;
         self.phase = Phase::Rewound { answer_by: os::monotonic() + AT_REST_WITHIN };
         Ok(())
@@ -326,24 +371,30 @@ impl Warden {
     fn become_ready(&mut self) -> io::Result<()> {
         self.phase = Phase::Ready;
         self.cell.set_ready();
+        if let Some(run) = self.given.take() {
+            return self.start_run(run);
+        }
         let sandbox =
             self.sandbox.take().map(|Sandbox { level, text }| Sandbox { level, text: text + ", rewind" });
         let process = self.cell.id();
         self.outgoing.push(&FromRunner::Ready { engine: self.engine.clone(), sandbox, process })
     }
 
-    /// Ends the cell and starts another.
+    /// Ends the cell and starts another. The other one gets a run that this one was given and has not begun.
     fn replace_cell(&mut self) -> io::Result<()> {
         self.cell.kill();
+        self.given = self.given.take().filter(|_| !self.cell.watch.has_begun());
         self.cell = self.nursery.start()?;
-        self.phase = Phase::Starting;
+        (self.phase, self.is_used) = (Phase::Starting, false);
         Ok(())
     }
 
-    /// The cell is dead. If a run was in progress, or none can begin, the warden ends as its cell has.
+    /// The cell is dead. If a run was in progress, or none can begin, the warden ends as its cell has. A state of the
+    /// processor in which a former run has left it may end it before it begins the next one.
     fn mourn(&mut self) -> io::Result<()> {
         let status = self.cell.reap();
-        if matches!(self.phase, Phase::Ended { .. } | Phase::Rewound { .. }) {
+        let has_not_begun = self.given.is_some() && !self.cell.watch.has_begun();
+        if has_not_begun || matches!(self.phase, Phase::Ended { .. } | Phase::Rewound { .. }) {
             return self.replace_cell();
         }
         let _ = self.flush();

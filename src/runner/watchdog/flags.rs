@@ -61,6 +61,7 @@ pub(crate) struct Flags {
     cancelled: AtomicU8,
     signal_used: AtomicU8,
     buffer_refused: AtomicU8,
+    begun: AtomicU8,
 }
 
 impl Flags {
@@ -71,7 +72,18 @@ impl Flags {
         self.cancelled.store(0, Ordering::Release);
         self.signal_used.store(0, Ordering::Release);
         self.buffer_refused.store(0, Ordering::Relaxed);
+        self.begun.store(0, Ordering::Release);
         self.peak_heap.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that the process which is to do the run has begun with it.
+    pub(crate) fn begin(&self) {
+        self.begun.store(1, Ordering::Release);
+    }
+
+    /// Whether the run has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire) != 0
     }
 
     /// Stops the run; the first reason counts.

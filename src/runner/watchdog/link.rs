@@ -180,6 +180,11 @@ impl PendingCalls {
         (self.add(Waiter::Awaiting(sender)), receiver)
     }
 
+    /// Whether a call was ever added.
+    pub(crate) fn were_made(&self) -> bool {
+        self.last.load(Ordering::Relaxed) != 0
+    }
+
     fn add(&self, waiter: Waiter) -> u32 {
         let call = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         lock(&self.waiters).insert(call, waiter);

@@ -36,7 +36,7 @@ pub(crate) enum ToCell {
     Frame(Box<ToRunner>),
     /// The flags of the run have changed.
     Wake,
-    /// The last frame after a run.
+    /// The last frame after a run that has made calls.
     Rest,
 }
 
@@ -63,9 +63,9 @@ impl Pump {
         lock(&self.run).take()
     }
 
-    /// Whether the last frame after the run has arrived.
+    /// Whether no frame comes after the run: it has made no calls, or the last frame has arrived.
     pub(crate) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+        !self.calls.were_made() || self.is_over.load(Ordering::Relaxed)
     }
 
     /// Reads and handles all frames that the socket holds.

@@ -183,6 +183,11 @@ impl Watch {
         matches!(*lock(&self.state), State::Running(_))
     }
 
+    /// Whether the process that does the run has begun with it.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.flags.has_begun()
+    }
+
     /// Starts the clocks of a run. `false` when no isolate is ready for it.
     pub(crate) fn start_run(&self, run: &Run) -> bool {
         self.flags.reset();

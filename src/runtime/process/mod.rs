@@ -5,8 +5,12 @@ mod snapshot;
 mod template;
 
 use std::{
+    fs::File,
     io,
-    os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::FileExt, net::UnixStream as StdStream},
+    },
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
@@ -47,6 +51,8 @@ pub(super) struct Process {
     pub(super) runs: u64,
     /// The process in which handlers run, if it is another one.
     cell: Option<u32>,
+    /// That process, and its /proc/PID/statm.
+    statm: Option<(u32, File)>,
 }
 
 impl Process {
@@ -81,6 +87,7 @@ impl Process {
             sandbox: None,
             runs: 0,
             cell: None,
+            statm: None,
         };
         // A runner that has died already closes the socket; its end, which `ready` tells, says more.
         let sent = process.send(&ToRunner::Start(settings.clone())).await;
@@ -112,12 +119,22 @@ impl Process {
                 }
                 // A runner in which no handler has run tells the truth.
                 self.cell = self.cell.and(process);
+                self.watch_memory();
                 Ok(())
             }
             Some(other) => {
                 Err(io::Error::other(format!("it sent the frame {} instead of Ready", other.name())))
             }
             None => Err(io::Error::other(self.explain_death().await)),
+        }
+    }
+
+    /// Opens /proc/PID/statm of the process in which handlers run, if it is another one than before.
+    fn watch_memory(&mut self) {
+        let process = self.cell.or(self.id());
+        if self.statm.as_ref().map(|(of, _)| *of) != process {
+            let open = |process| Some((process, File::open(format!("/proc/{process}/statm")).ok()?));
+            self.statm = process.and_then(open);
         }
     }
 
@@ -164,7 +181,10 @@ impl Process {
 
     /// Bytes of resident memory of the process in which handlers run; `None` where the system does not tell.
     pub(super) fn resident(&self) -> Option<u64> {
-        let pages = resident_pages(self.cell.or(self.id())?)?;
+        let (_, statm) = self.statm.as_ref()?;
+        let mut text = [0; 128];
+        let length = statm.read_at(&mut text, 0).ok()?;
+        let pages: u64 = std::str::from_utf8(&text[..length]).ok()?.split(' ').nth(1)?.parse().ok()?;
         Some(pages * rustix::param::page_size() as u64)
     }
 
@@ -206,13 +226,9 @@ impl Process {
             sandbox: None,
             runs: 0,
             cell: None,
+            statm: None,
         })
     }
-}
-
-fn resident_pages(process: u32) -> Option<u64> {
-    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
-    statm.split(' ').nth(1)?.parse().ok()
 }
 
 /// Logs a runner's standard error and keeps its end.

@@ -84,6 +84,10 @@ fn count(folder: &Path, kind: impl Fn(&Path) -> Option<String>) -> BTreeMap<Stri
 
 /// The kind of a descriptor: its target without the number.
 fn kind(target: &str) -> String {
+    // The memory of a runner, by its process.
+    let target = target
+        .strip_prefix("/proc/")
+        .map_or(target, |of| of.trim_start_matches(|c: char| c.is_ascii_digit()));
     target.trim_end_matches(|c: char| c.is_ascii_digit() || ":[]".contains(c)).to_owned()
 }
 

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Options, Server, Stopwatch, field, until};
+use crate::harness::{Options, Server, Stopwatch, field, signal_process, until};
 
 fn rewinding() -> Server {
     Options::default().set("RUNNERS__REWIND", "true").set("RUNNERS__MAX", "1").start()
@@ -153,6 +154,25 @@ fn a_run_is_cancelled_in_the_middle_and_the_next_one_is_clean() {
         assert_eq!(execution["status"], "cancelled", "{execution}");
         let execution = server.execution(&id, &execution["id"]);
         assert_eq!(execution["output"][0]["message"], "here undefined", "{execution}");
+    }
+}
+
+#[test]
+fn a_run_that_its_process_does_not_begin_is_made_by_another_one() {
+    let server = rewinding();
+    let id = server.create_dormant("two", "module.exports = () => 2", &json!({}));
+    for dies in [false, true] {
+        assert_eq!(server.act(&id, "run?wait=true").expect(200)["execution"]["result"], 2);
+        // Without rewind there is none.
+        let Some(cell) = server.named("cell") else { return };
+        signal_process(cell, Signal::STOP);
+        server.act(&id, "run").expect(200);
+        if dies {
+            signal_process(cell, Signal::KILL);
+        }
+        server.until_status(&id, "active");
+        assert_eq!(server.executions(&id)[0]["status"], "completed", "{dies}");
+        assert_ne!(server.named("cell"), Some(cell));
     }
 }
 

@@ -80,6 +80,7 @@ pub(super) fn serve(
     tokio.block_on(async {
         memory::grow_stack(STACK);
         checkpoint::rest(control.as_raw_fd());
+        flags.begin();
         intruder.iter().for_each(Intruder::look);
         run(&mut isolate, &settings, &shared, &pump, &socket).await;
         intruder.iter().for_each(Intruder::act);
@@ -136,7 +137,7 @@ async fn run(
         }
     };
     // The isolate has drawn chance before the checkpoint, and would draw the same in each run.
-    engine::reseed();
+    engine::let_reseed();
     let Isolate { entries, runtime } = isolate;
     let work = drive::run(RunContext { runtime, entries, shared, settings }, *request);
     let done = tokio::select! {
