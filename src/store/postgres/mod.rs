@@ -13,7 +13,6 @@
 
 mod connection;
 mod copy;
-mod dialect;
 mod documents;
 mod hints;
 mod open;
@@ -45,9 +44,8 @@ use self::{
     write::{Request, Work, Writer, operation},
 };
 pub use self::{
-    connection::{Settings, UrlError},
+    connection::{Dialect, Settings, UrlError},
     copy::Verified,
-    dialect::Dialect,
 };
 use super::{
     Answer, Now, Report, StoreError,

@@ -129,7 +129,9 @@ fn after_a_failover_that_lost_commits_the_servers_say_so_and_go_on_with_what_the
     standby.ask("SELECT pg_reload_conf()");
     let standbys = || primary.ask("SELECT count(*) FROM pg_stat_replication");
     until("the standby gets nothing more", || (standbys() == "0").then_some(()));
+    // Each server loses some.
     a.create(&at_rest("lost"));
+    b.create(&at_rest("lost too"));
     let rows = b.executions(&often).len();
     until("runs end that the standby does not have", || {
         (b.executions(&often).len() >= rows + 5).then_some(())

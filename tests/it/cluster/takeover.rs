@@ -147,6 +147,9 @@ fn a_server_whose_runners_stood_still_too_goes_on_with_none_of_them() {
     let b = cluster.start("b", &[("beating", BEATING)]);
     until("the second server knows the first", || (living(&b).len() == 2).then_some(()));
     let frozen: Vec<_> = a.runners().into_iter().chain([a.pid()]).collect();
+    // Not while a beat is on its way: it would come after the standstill.
+    let before = pulse.beats().len();
+    until("it has just beaten", || (pulse.beats().len() > before).then_some(()));
     frozen.iter().for_each(|process| signal_process(*process, Signal::STOP));
     check_retried(&b, &id, &pulse);
     let closed = b.executions(&id);

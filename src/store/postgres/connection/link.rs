@@ -10,8 +10,8 @@ use std::{
 
 use tokio_postgres::{Client, Error, Row, Statement, types::ToSql};
 
-use super::{Arg, Settings, pipeline::in_order};
-use crate::{domain::lock::lock, store::postgres::dialect::Dialect};
+use super::{Arg, Dialect, Settings, pipeline::in_order};
+use crate::domain::lock::lock;
 
 /// The most statements that a connection keeps prepared: lists have many forms.
 const MOST_PREPARED: usize = 400;

@@ -6,16 +6,20 @@
 
 mod args;
 mod codes;
+mod dialect;
 mod link;
 mod pipeline;
 mod readers;
 mod tls;
 mod url;
 
-pub use self::url::{Settings, UrlError};
 pub(crate) use self::{
     args::{Arg, Id, args},
     codes::{Outlook, text_of},
     link::{Connection, Query, query},
     readers::Readers,
+};
+pub use self::{
+    dialect::Dialect,
+    url::{Settings, UrlError},
 };

@@ -21,11 +21,11 @@ use tokio_postgres::{
 };
 
 use super::{
-    Connection,
+    Connection, Dialect,
     codes::{Outlook, text_of},
     tls::{Tls, is_mistrusted},
 };
-use crate::store::{StoreError, postgres::dialect::Dialect};
+use crate::store::StoreError;
 
 /// One attempt to connect takes this long at most.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

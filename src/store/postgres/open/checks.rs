@@ -1,8 +1,7 @@
 //! Checks of the server before the store uses it.
 
 use super::super::{
-    connection::{Connection, args, query},
-    dialect::Dialect,
+    connection::{Connection, Dialect, args, query},
     fail,
 };
 use crate::store::StoreError;

@@ -24,8 +24,7 @@ use crate::{
     store::{
         Now, StoreError,
         postgres::{
-            connection::{Connection, Query, args, query},
-            dialect::Dialect,
+            connection::{Connection, Dialect, Query, args, query},
             open::Member,
         },
     },
