@@ -18,6 +18,8 @@ const SWAPPED: u64 = 1 << 4;
 
 const SCAN: libc::Ioctl = 0xc060_6610_u32 as libc::Ioctl;
 const SCAN_PROTECTS: u64 = 1 << 0;
+const QUERY: libc::Ioctl = 0xc068_6611_u32 as libc::Ioctl;
+const QUERY_NEXT: u64 = 1 << 4;
 const API: libc::Ioctl = 0xc018_aa3f_u32 as libc::Ioctl;
 const API_VERSION: u64 = 0xaa;
 const REGISTER: libc::Ioctl = 0xc020_aa00_u32 as libc::Ioctl;
@@ -60,6 +62,68 @@ struct Scan {
     all_of: u64,
     any_of: u64,
     returned: u64,
+}
+
+/// A mapping of a process without its name (`PROCMAP_QUERY`, Linux 6.11).
+#[derive(Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Outline {
+    size: u64,
+    /// Given: how to find it.
+    how: u64,
+    /// Given: an address in it, or before it.
+    from: u64,
+    start: u64,
+    end: u64,
+    rights: u64,
+    page_size: u64,
+    offset: u64,
+    inode: u64,
+    device: [u32; 2],
+    /// Room for its name and its build's, of which there is none.
+    room: [u32; 2],
+    names: [u64; 2],
+}
+
+impl Outline {
+    /// The first mapping at or behind an address of the process with this /proc/PID/maps, if there is one.
+    #[expect(unsafe_code, reason = "an ioctl without a safe form")]
+    fn next(maps: BorrowedFd<'_>, from: u64) -> io::Result<Option<Self>> {
+        let mut found = Self { size: size_of::<Self>() as u64, how: QUERY_NEXT, from, ..Self::default() };
+        // SAFETY: the kernel reads and writes a structure of the size that it has.
+        match ok(unsafe { libc::ioctl(maps.as_raw_fd(), QUERY, &raw mut found) }) {
+            Ok(()) => Ok(Some(found)),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// All mappings of the process with this /proc/PID/maps.
+///
+/// # Errors
+/// When the kernel does not tell them in this way.
+pub(crate) fn outlines(maps: BorrowedFd<'_>) -> io::Result<Vec<Outline>> {
+    let mut all: Vec<Outline> = Vec::new();
+    while let Some(next) = Outline::next(maps, all.last().map_or(0, |last| last.end))? {
+        all.push(next);
+    }
+    Ok(all)
+}
+
+/// Whether a process has these mappings and no others.
+///
+/// # Errors
+/// As [`outlines`].
+pub(crate) fn has_only(maps: BorrowedFd<'_>, outlines: &[Outline]) -> io::Result<bool> {
+    let mut from = 0;
+    for outline in outlines {
+        if Outline::next(maps, from)?.as_ref() != Some(outline) {
+            return Ok(false);
+        }
+        from = outline.end;
+    }
+    Ok(Outline::next(maps, from)?.is_none())
 }
 
 /// Opens a userfaultfd of this process that notes writes and stops no one.

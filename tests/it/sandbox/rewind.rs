@@ -163,6 +163,9 @@ fn a_run_that_its_process_does_not_begin_is_made_by_another_one() {
     let id = server.create_dormant("two", "module.exports = () => 2", &json!({}));
     for dies in [false, true] {
         assert_eq!(server.act(&id, "run?wait=true").expect(200)["execution"]["result"], 2);
+        until("the runner waits", || {
+            (server.client().get("/ready").body["runners"]["idle"] == 1).then_some(())
+        });
         // Without rewind there is none.
         let Some(cell) = server.named("cell") else { return };
         signal_process(cell, Signal::STOP);

@@ -27,7 +27,7 @@ use rustix::process::Pid;
 use self::{maps::Mapping, position::Position};
 use crate::runner::rewind::{
     handover::Handles,
-    kernel::{self, Region, WRITTEN},
+    kernel::{self, Outline, Region, WRITTEN},
 };
 
 /// Bytes of a page.
@@ -64,6 +64,8 @@ pub(crate) struct Image {
     mappings: Vec<Mapping>,
     /// Text of /proc/PID/maps with these mappings.
     maps: Vec<u8>,
+    /// The same, where the kernel tells it faster.
+    outlines: Option<Vec<Outline>>,
     /// /proc/PID/mem of the blank.
     blank: File,
     /// Copies of pages.
@@ -132,6 +134,7 @@ impl Image {
         }
         let maps = read_maps(&mut handles.maps, &mut read)?.to_vec();
         let mappings = parse(&maps)?;
+        let outlines = kernel::outlines(handles.maps.as_fd()).ok();
         let mut regions = Vec::new();
         kernel::scan(handles.pagemap.as_fd(), &mut regions, true)?;
         let (copy, pages) = contents(&handles.memory, &blank, &regions)?;
@@ -140,6 +143,7 @@ impl Image {
             handles,
             mappings,
             maps,
+            outlines,
             blank,
             copy,
             pages,
@@ -233,6 +237,11 @@ impl Image {
     }
 
     fn added_mappings(&mut self) -> Result<Vec<(u64, u64)>, Lost> {
+        if let Some(outlines) = &self.outlines
+            && kernel::has_only(self.handles.maps.as_fd(), outlines)?
+        {
+            return Ok(Vec::new());
+        }
         let now = read_maps(&mut self.handles.maps, &mut self.read)?;
         if now == self.maps {
             return Ok(Vec::new());
