@@ -32,7 +32,7 @@ async fn check_kind(connection: &Connection) -> Result<(), StoreError> {
     }
     if dialect.name != <&Dialect>::default().name {
         let database = dialect.database;
-        tracing::warn!(database, "isochron was never tried with this database: nothing is promised");
+        tracing::warn!(database, "store.dialect is for a database with which isochron was never tried");
     }
     Ok(())
 }
