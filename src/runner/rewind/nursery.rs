@@ -74,6 +74,8 @@ pub(crate) struct Cell {
     pub(crate) unread: FrameBuffer,
     pub(crate) watch: Watch,
     pub(crate) image: Option<Image>,
+    /// Whether its memory was put back before.
+    pub(crate) is_used: bool,
     handles: Option<Handles>,
     blank: Arc<Blank>,
 }
@@ -127,7 +129,16 @@ impl Nursery {
         // The image refers to the blank's memory, which does not change while it waits for an order.
         position::until_asleep_in(self.blank.process, libc::SYS_recvmsg)?;
         let (unread, blank) = (FrameBuffer::default(), self.blank.clone());
-        Ok(Cell { process: Some(process), link, unread, watch, image: None, handles: Some(handles), blank })
+        Ok(Cell {
+            process: Some(process),
+            link,
+            unread,
+            watch,
+            image: None,
+            is_used: false,
+            handles: Some(handles),
+            blank,
+        })
     }
 }
 

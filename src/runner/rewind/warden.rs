@@ -56,10 +56,7 @@ pub(crate) fn serve(snapshot: RawFd, options: &Flags) -> io::Result<()> {
         unread,
         outgoing: Queue::default(),
         phase: Phase::Starting,
-        is_used: false,
         given: None,
-        has_called: false,
-        has_arrived: false,
         engine: String::new(),
         sandbox: None,
         lease: None,
@@ -99,12 +96,23 @@ enum Phase {
     Starting,
     /// It waits for a run.
     Ready,
-    /// It runs. If its memory was put back before, it must have begun by then.
-    Running { begin_by: Option<Duration> },
+    /// It runs.
+    Running(Course),
     /// It has ended a run cleanly and must be at its checkpoint by then.
     Ended { rest_by: Duration },
     /// Its memory is put back, it removes mappings, and must answer by then.
     Rewound { answer_by: Duration },
+}
+
+/// What has come of a run so far.
+#[derive(Debug, Clone, Copy)]
+struct Course {
+    /// The time by which the cell must have begun it; `None` once it has, and for a cell's first run.
+    begin_by: Option<Duration>,
+    /// Whether it has made calls.
+    has_called: bool,
+    /// Whether the cell has said that it stands at its checkpoint before the end of the run was read.
+    has_arrived: bool,
 }
 
 struct Warden {
@@ -117,14 +125,8 @@ struct Warden {
     /// Frames to the server.
     outgoing: Queue,
     phase: Phase,
-    /// Whether the cell's memory was put back before.
-    is_used: bool,
     /// The run that a used cell was given, until the run ends.
     given: Option<Box<Run>>,
-    /// Whether the run has made calls.
-    has_called: bool,
-    /// Whether the cell has said that it stands at its checkpoint before the end of its run was read.
-    has_arrived: bool,
     engine: String,
     sandbox: Option<Sandbox>,
     /// The end of the lease, since the start of the machine.
@@ -173,7 +175,7 @@ impl Warden {
         if let Some(reason) = tick.overdue {
             self.die_of(reason);
         }
-        let is_running = matches!(self.phase, Phase::Running { .. });
+        let is_running = matches!(self.phase, Phase::Running(_));
         let lease = self.lease.filter(|_| is_running).map(|until| until.saturating_sub(os::since_boot()));
         if lease == Some(Duration::ZERO) {
             log("the lease of the server is over, so the runner exits");
@@ -182,14 +184,14 @@ impl Warden {
         let by = match self.phase {
             Phase::Ended { rest_by } => Some(rest_by),
             Phase::Rewound { answer_by } => Some(answer_by),
-            Phase::Running { begin_by } => begin_by,
+            Phase::Running(course) => course.begin_by,
             Phase::Starting | Phase::Ready => None,
         };
         let left = by.map(|by| by.saturating_sub(os::monotonic()));
         if left == Some(Duration::ZERO) {
             match self.phase {
-                Phase::Running { .. } if self.cell.watch.has_begun() => {
-                    self.phase = Phase::Running { begin_by: None };
+                Phase::Running(course) if self.cell.watch.has_begun() => {
+                    self.phase = Phase::Running(Course { begin_by: None, ..course });
                 }
                 _ => self.replace_cell()?,
             }
@@ -232,7 +234,7 @@ impl Warden {
                 ToRunner::Cancel { run } => self.cell.watch.cancel(run),
                 // An answer that comes after its run has no reader.
                 reply @ ToRunner::Reply { .. } => {
-                    if matches!(self.phase, Phase::Running { .. }) {
+                    if matches!(self.phase, Phase::Running(_)) {
                         self.cell.link.push(&ToCell::Frame(Box::new(reply)))?;
                     }
                 }
@@ -250,15 +252,14 @@ impl Warden {
         // A cell that has died is noticed at its frames.
         let _ = self.cell.order(Order::Go);
         self.given = match frame {
-            ToCell::Frame(frame) if self.is_used => match *frame {
+            ToCell::Frame(frame) if self.cell.is_used => match *frame {
                 ToRunner::Run(run) => Some(run),
                 _ => None,
             },
             _ => None,
         };
         let begin_by = self.given.is_some().then(|| os::monotonic() + AT_REST_WITHIN);
-        self.phase = Phase::Running { begin_by };
-        (self.has_called, self.has_arrived) = (false, false);
+        self.phase = Phase::Running(Course { begin_by, has_called: false, has_arrived: false });
         Ok(())
     }
 
@@ -270,9 +271,11 @@ impl Warden {
                     self.engine = engine;
                     self.sandbox = self.sandbox.take().or(sandbox);
                 }
-                (FromRunner::Done(done), Phase::Running { .. }) => return self.end_run(done),
-                (frame, Phase::Running { .. }) => {
-                    self.has_called |= matches!(frame, FromRunner::Call { .. });
+                (FromRunner::Done(done), Phase::Running(course)) => return self.end_run(done, course),
+                (frame, Phase::Running(course)) => {
+                    if matches!(frame, FromRunner::Call { .. }) {
+                        self.phase = Phase::Running(Course { has_called: true, ..course });
+                    }
                     self.outgoing.push(&frame)?;
                 }
                 // Only code that has broken out sends other frames.
@@ -286,7 +289,7 @@ impl Warden {
     }
 
     /// Passes the end of a run on, and decides about the cell.
-    fn end_run(&mut self, done: Box<Done>) -> io::Result<()> {
+    fn end_run(&mut self, done: Box<Done>, course: Course) -> io::Result<()> {
         let is_clean = is_clean(&done.end) && self.cell.watch.stop_reason().is_none();
         self.cell.watch.end_run();
         self.given = None;
@@ -296,11 +299,11 @@ impl Warden {
             return self.replace_cell();
         }
         self.phase = Phase::Ended { rest_by: os::monotonic() + AT_REST_WITHIN };
-        if self.has_called {
+        if course.has_called {
             // Answers may be on their way.
             self.cell.link.push(&ToCell::Rest)?;
         }
-        if self.has_arrived { self.rewind() } else { Ok(()) }
+        if course.has_arrived { self.rewind() } else { Ok(()) }
     }
 
     fn read_control(&mut self) -> io::Result<()> {
@@ -322,11 +325,11 @@ impl Warden {
                 self.compare()?;
                 self.become_ready()
             }
-            Phase::Running { .. } if !self.has_arrived => {
-                self.has_arrived = true;
+            Phase::Running(course) if !course.has_arrived => {
+                self.phase = Phase::Running(Course { has_arrived: true, ..course });
                 Ok(())
             }
-            Phase::Ready | Phase::Running { .. } => self.replace_cell(),
+            Phase::Ready | Phase::Running(_) => self.replace_cell(),
         }
     }
 
@@ -344,7 +347,7 @@ impl Warden {
             return self.replace_cell();
         }
         self.nursery.forget_flags();
-        self.is_used = true;
+        self.cell.is_used = true;
         if added.is_empty() {
             self.compare()?;
             return self.become_ready();
@@ -385,7 +388,7 @@ impl Warden {
         self.cell.kill();
         self.given = self.given.take().filter(|_| !self.cell.watch.has_begun());
         self.cell = self.nursery.start()?;
-        (self.phase, self.is_used) = (Phase::Starting, false);
+        self.phase = Phase::Starting;
         Ok(())
     }
 
