@@ -68,7 +68,7 @@ pub(super) const DIALECT: Key = key(
     text("postgres, yugabyte or cockroach", |c, word| {
         ["postgres", "yugabyte", "cockroach"].contains(&word) && set(&mut c.store.dialect, word.to_owned())
     }),
-    "whose statements that server understands; with others than PostgreSQL's isochron was never tried",
+    "the statements that server understands; isochron was tried with PostgreSQL alone",
 );
 
 /// The address of a PostgreSQL server, which may have a password.

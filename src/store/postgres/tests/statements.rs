@@ -15,7 +15,7 @@ use crate::{
         postgres::{
             connection::{Connection, Query, args, query},
             read,
-            write::operations::WORDS,
+            write::{CLAIM, operations::WORDS},
         },
     },
 };
@@ -85,7 +85,7 @@ fn claims_due_times_and_lists_go_by_an_index() {
         link.batch(FILL).await.expect("it fills");
         let now: Option<i64> = Some(5_000_000);
         let mut asked = vec![
-            ("a claim", query(link.dialect().claim, args![now, 20_i64, 64_i64])),
+            ("a claim", query(CLAIM, args![now, 20_i64, 64_i64])),
             ("the next due time", query(read::NEXT_DUE, args![])),
             ("the words of a beat", query(WORDS, args![Vec::<u8>::new(), 0_i64])),
         ];

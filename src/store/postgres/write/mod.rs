@@ -17,6 +17,8 @@ pub(crate) mod operations;
 mod step;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use self::group::CLAIM;
 pub(crate) use self::{
     group::{execution_of, id_of, node_of, place_number},
     inbox::Request,

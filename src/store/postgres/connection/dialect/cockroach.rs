@@ -6,16 +6,6 @@ use super::Dialect;
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL lock_timeout = '2s'; \
     SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
-/// Reads due tasks without a lock: its `SKIP LOCKED` skips rows that are free too.
-const CLAIM: &str = "WITH n AS MATERIALIZED (
-      SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8) + $2 AS until),
-    d AS MATERIALIZED (SELECT x.* FROM generate_series(10, -10, -1) p(priority) CROSS JOIN LATERAL (
-        SELECT task, version, history, defined, facts FROM #state s
-        WHERE s.priority = p.priority AND s.due <= (SELECT until FROM n) AND s.held IS NULL
-        ORDER BY s.due, s.task LIMIT $3) x LIMIT $3)
-    SELECT d.task, d.version, d.history, d.defined, t.version, t.definition, d.facts
-    FROM d JOIN #task t ON t.id = d.task";
-
 /// It tells no sizes in this way: all rows are counted, and the bytes are 0.
 const SIZES: &str = "SELECT c.relname::text, (-1)::real, 0::int8 FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = $1";
@@ -25,12 +15,11 @@ pub(super) const COCKROACH: Dialect = Dialect {
     database: "CockroachDB",
     mark: Some("CockroachDB"),
     begin: BEGIN,
-    claim: CLAIM,
     sizes: SIZES,
     before_tables: "",
     after_tables: "",
     makes_tables_at_once: false,
     hears: false,
-    // Its own order of texts is by their bytes.
-    leaves_out: &[" COLLATE \"C\""],
+    // Its own order of texts is by their bytes; its SKIP LOCKED skips rows that are free too.
+    leaves_out: &[" COLLATE \"C\"", " FOR UPDATE SKIP LOCKED"],
 };

@@ -26,9 +26,6 @@ pub struct Dialect {
     mark: Option<&'static str>,
     /// Begins the transaction of a group. A process that is stopped within it holds its locks for five seconds at most.
     pub(crate) begin: &'static str,
-    /// Reads due tasks, by priority and of one priority the earliest first. Parameters: the store's time, or null for the
-    /// database's; how many milliseconds ahead; how many tasks.
-    pub(crate) claim: &'static str,
     /// The tables of a schema, the parameter: name, estimate of its rows (`real`), bytes.
     pub(crate) sizes: &'static str,
     /// Run on the connection that makes the tables, before and after.

@@ -3,7 +3,7 @@
 
 use super::{
     Dialect,
-    postgres::{BEGIN, CLAIM, SIZES},
+    postgres::{BEGIN, SIZES},
 };
 
 /// Keys are kept in their order and not by a hash: lists go by them. Where the setting is unknown, nothing is set.
@@ -15,7 +15,6 @@ pub(super) const YUGABYTE: Dialect = Dialect {
     database: "YugabyteDB",
     mark: Some("-YB-"),
     begin: BEGIN,
-    claim: CLAIM,
     sizes: SIZES,
     before_tables: IN_ORDER,
     after_tables: "",

@@ -9,6 +9,8 @@ mod statements;
 mod transaction;
 mod writes;
 
+#[cfg(test)]
+pub(crate) use self::transaction::CLAIM;
 pub(crate) use self::{
     columns::{execution_of, id_of, node_of},
     failure::Failure,

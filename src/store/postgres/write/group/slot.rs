@@ -31,7 +31,7 @@ pub(crate) struct Slot {
     pub(crate) damage: Option<StoreError>,
 }
 
-/// The task in a row of `LOCK` or of the dialect's claim.
+/// The task in a row of `LOCK` or `CLAIM`.
 pub(crate) fn slot_of(row: &Row) -> Result<(TaskId, Slot), Failure> {
     let id = id_of(row, 0);
     // The definition was changed between the lock and the read.

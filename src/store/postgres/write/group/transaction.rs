@@ -24,7 +24,7 @@ use crate::{
     store::{
         Now, StoreError,
         postgres::{
-            connection::{Connection, Dialect, Query, args, query},
+            connection::{Connection, Query, args, query},
             open::Member,
         },
     },
@@ -83,6 +83,17 @@ const LOCK: &str = "SELECT s.task, s.version, s.history, s.defined, t.version, t
 const FOLLOWED: &str = "SELECT w.id FROM unnest($1::uuid[]) w(id)
     CROSS JOIN LATERAL (SELECT 1 FROM #task WHERE after = w.id LIMIT 1) f";
 
+/// Locks due tasks that no other transaction has locked: by priority, and of one priority the earliest first.
+/// The scan of a priority stops as soon as there are enough.
+pub(crate) const CLAIM: &str = "WITH n AS MATERIALIZED (
+      SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8) + $2 AS until),
+    d AS MATERIALIZED (SELECT x.* FROM generate_series(10, -10, -1) p(priority) CROSS JOIN LATERAL (
+        SELECT task, version, history, defined, facts FROM #state s
+        WHERE s.priority = p.priority AND s.due <= (SELECT until FROM n) AND s.held IS NULL
+        ORDER BY s.due, s.task LIMIT $3 FOR UPDATE SKIP LOCKED) x LIMIT $3)
+    SELECT d.task, d.version, d.history, d.defined, t.version, t.definition, d.facts
+    FROM d JOIN #task t ON t.id = d.task";
+
 const TIME: &str = "SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8)";
 const NAMES: &str = "SELECT name, task FROM #task_name WHERE name = ANY($1)";
 
@@ -96,8 +107,8 @@ impl<'a> Group<'a> {
         needs: Needs,
     ) -> Result<Self, Failure> {
         let given = now.map(|now| now());
-        let Dialect { begin, claim, .. } = link.dialect();
-        let begin = if needs.is_long { format!("{begin}; {WITHOUT_LIMIT}") } else { (*begin).to_owned() };
+        let begin = link.dialect().begin;
+        let begin = if needs.is_long { format!("{begin}; {WITHOUT_LIMIT}") } else { begin.to_owned() };
         let mut queries = Vec::new();
         let wanted: BTreeSet<TaskId> = needs.tasks.into_iter().collect();
         let (locks, says) = (!wanted.is_empty(), !needs.output_of.is_empty());
@@ -109,7 +120,7 @@ impl<'a> Group<'a> {
             queries.push(query(owners::SPEAKERS, args![needs.output_of]));
         }
         if let Some((ahead, most)) = needs.claim {
-            queries.push(query(*claim, args![given, ahead, most]));
+            queries.push(query(CLAIM, args![given, ahead, most]));
         }
         if !needs.names.is_empty() {
             queries.push(query(NAMES, args![needs.names.clone()]));
